@@ -1,0 +1,1 @@
+"""ask: questions x models -> answers."""

@@ -1,0 +1,51 @@
+"""Every generation, one line each, with model hash, seed and time; and, by key, what need not be asked again.
+
+Lines are flushed to disk one by one. A line cut off by a kill is not whole JSON: it is passed over, and asked again.
+
+This module does not know what a question is; a row is whatever the caller wants kept, with a `reply`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from econchatr.records import Reply
+from econchatr.tables import disk_errors
+
+
+class GenerationLog:
+    """The log of one folder."""
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._now = now
+        self._known: dict[str, Reply] = {}
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            try:
+                row = json.loads(line)
+                self._known[row["key"]] = Reply.model_validate(row["reply"])
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def find(self, key: str) -> Reply | None:
+        """The reply given before to the very same request; `None` if there is none, or it failed."""
+        return self._known.get(key)
+
+    def add(self, key: str, row: Mapping[str, object]) -> None:
+        """Keep one generation; a failed one (`reply` is `None`) is logged but not found again.
+
+        Raises:
+            ShowFolderError: The disk is full.
+        """
+        line = {"key": key, "at": self._now().isoformat(timespec="seconds"), **row}
+        with disk_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                # The newline comes first: a line cut off before must not swallow this one.
+                file.write(b"\n" + json.dumps(line, ensure_ascii=False).encode())
+                file.flush()
+                os.fsync(file.fileno())

@@ -1,0 +1,348 @@
+"""The `econchatr` command: parse, call one function, print.
+
+Results go to stdout, messages and progress to stderr. This module decides nothing: what a command does is the
+pipeline's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from econchatr.errors import EconChatRError
+
+if TYPE_CHECKING:
+    from econchatr.pipeline import RunResult, Show
+
+EXIT_INTERRUPTED = 130
+
+
+class _Group(TyperGroup):
+    """The one place where our errors become a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EconChatRError as exc:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            typer.echo(f"Error: {_plain(exc.message)}", err=True)
+            if exc.hint:
+                typer.echo(f"Hint: {_plain(exc.hint)}", err=True)
+            raise typer.Exit(exc.exit_code) from exc
+        except KeyboardInterrupt as exc:
+            typer.echo("\nStopped. What is finished is kept; run again to go on.", err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from exc
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A podcast's transcripts and a budget in; models that answer like the host, and an honest report, out.",
+)
+
+ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
+RungOption = Annotated[str, typer.Option("--rung", help="Only this rung of the ladder.", show_default="all")]
+HERE = Path()
+
+
+@app.callback()
+def prepare(
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens inside.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+) -> None:
+    """Set up logging; the command follows."""
+    # A Hugging Face library must not ask the hub for anything nobody asked for.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, stream=sys.stderr)
+
+
+# --- begin ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the bundled show.")] = Path("econchatr-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything on the bundled, made-up show: no key, no GPU, a few minutes."""
+    from econchatr.demo import write_demo_show
+
+    write_demo_show(out)
+    _run_and_print(out, as_json=as_json)
+
+
+@app.command()
+def init(
+    show: ShowArgument = HERE,
+    source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
+    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
+    ] = "",
+    rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
+    preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a show.toml and a questions.toml to start from."""
+    from econchatr.presets import NewShow, write_show
+
+    title = name or (Path(source).resolve() if source else show.resolve()).name
+    paths = write_show(show, NewShow(title, tuple(host or ()), _relative(source, show), rights), preset=preset)
+    if as_json:
+        return _print_json({"written": [str(path) for path in paths]})
+    for path in paths:
+        typer.echo(f"wrote {path}")
+    if not rights:
+        _say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
+    _say(f"Next: edit {show / 'questions.toml'}, then `econchatr run {show}`.")
+
+
+def _relative(source: str, show: Path) -> str:
+    """The transcripts' folder as it stands in show.toml: from the show's folder, so that both can move together."""
+    if not source:
+        return "transcripts"
+    near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
+    return Path(source).resolve().as_posix() if near.startswith("../../..") else near
+
+
+# --- the stages -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do all that is not yet done, in order."""
+    if plan:
+        return _print_status(show, rung=rung, as_json=as_json)
+    _run_and_print(show, rung=rung, as_json=as_json)
+
+
+@app.command()
+def fetch(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+    """Bring the episodes in, as they are."""
+    _run_stage(show, "fetch", as_json=as_json)
+
+
+@app.command()
+def parse(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+    """Turn files into speakers' turns, and count what was lost."""
+    _run_stage(show, "parse", as_json=as_json)
+
+
+@app.command()
+def pair(
+    show: ShowArgument = HERE,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, kept and dropped.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make pairs of what was said to the host and what the host said."""
+    if not n_shown:
+        return _run_stage(show, "pair", as_json=as_json)
+    from econchatr.pipeline.reading import sample_pairs
+
+    opened, _ = _run_until(show, "pair")
+    pairs = sample_pairs(opened, n_shown)
+    if as_json:
+        return _print_json([item.model_dump(mode="json") for item in pairs])
+    for item in pairs:
+        state = "kept" if item.is_kept else f"dropped: {item.reason}"
+        typer.echo(typer.style(_plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
+        typer.echo(_plain(f"  {item.cue_speaker}: {item.cue}"))
+        typer.echo(_plain(f"  {item.reply_speaker}: {item.reply}\n"))
+
+
+@app.command()
+def select(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+    """Choose, per rung, the pairs its budget buys; write the training files."""
+    _run_stage(show, "select", as_json=as_json)
+
+
+@app.command()
+def train(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Train the rungs; goes on where it was stopped."""
+    _run_stage(show, "train", rung=rung, as_json=as_json)
+
+
+@app.command()
+def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Put the questions to every model, before and after training."""
+    _run_stage(show, "ask", rung=rung, as_json=as_json)
+
+
+@app.command()
+def score(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Measure on held-out episodes."""
+    from econchatr.pipeline.reading import read_scores
+
+    opened, _ = _run_until(show, "score", rung=rung)
+    scores = read_scores(opened, rung)
+    if as_json:
+        return _print_json([item.model_dump(mode="json") for item in scores])
+    for item in scores:
+        value = "unscored" if item.value is None else f"{item.value:.4f}"
+        interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
+        note = f"  ({item.reason})" if item.reason else ""
+        typer.echo(f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}")
+
+
+@app.command()
+def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Write the report from what is stored."""
+    _run_and_print(show, rung=rung, as_json=as_json)
+
+
+@app.command()
+def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+    """Say which steps are done, and why the others are not."""
+    _print_status(show, rung="", as_json=as_json)
+
+
+# --- talk and tools ---------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def chat(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
+) -> None:
+    """Talk with the tuned model; /base and /tuned switch."""
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.rungs import open_rung
+    from econchatr.talk.terminal import hold_chat
+
+    opened = open_show(show)
+    with open_rung(opened, rung) as model:
+        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
+                  log_path=opened.folder("talk") / "generations.jsonl")  # fmt: skip
+
+
+@app.command()
+def prices(as_json: JsonOption = False) -> None:
+    """List what training costs where, with source and date."""
+    from econchatr.select.prices import load_prices
+
+    rows = load_prices()
+    if as_json:
+        return _print_json([row.model_dump(mode="json") for row in rows])
+    typer.echo("US dollars per million tokens")
+    typer.echo(f"{'profile/model':24}{'training':>10}{'tuned':>10}{'base':>10}  read on")
+    for row in rows:
+        cells = (row.training_usd_per_mtok, row.tuned_usd_per_mtok or "-", row.base_usd_per_mtok or "-")
+        typer.echo(
+            f"{row.profile + '/' + row.model:24}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.read_on}"
+        )
+    typer.echo("Sources: `econchatr prices --json`.")
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at this machine: what is installed, what it can train on."""
+    from econchatr.pipeline.doctor import examine
+
+    findings = examine()
+    if as_json:
+        return _print_json([finding._asdict() for finding in findings])
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}")
+
+
+# --- printing ---------------------------------------------------------------------------------------------------------
+
+
+def _run_until(show: Path, stage: str, *, rung: str = "") -> tuple[Show, RunResult]:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show, run_show
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        return opened, run_show(opened, narrator, until=stage, rung=rung)
+
+
+def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
+    opened, result = _run_until(show, stage, rung=rung)
+    if as_json:
+        return _print_json(_result(opened, result))
+    if not result.done:
+        typer.echo(f"Nothing to do: {stage} is up to date.")
+
+
+def _run_and_print(show: Path, *, rung: str = "", as_json: bool) -> None:
+    opened, result = _run_until(show, "report", rung=rung)
+    if as_json:
+        return _print_json(_result(opened, result))
+    if not result.done:
+        typer.echo("Nothing to do: everything is up to date.")
+    typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
+    typer.echo(f"Chat:   econchatr chat {show}")
+
+
+def _result(show: Show, result: RunResult) -> dict[str, object]:
+    from econchatr.pipeline.reading import read_counts
+
+    report = show.folder("report") / "index.html"
+    return {
+        "done": result.done,
+        "fresh": result.fresh,
+        "counts": read_counts(show),
+        "report": str(report) if report.is_file() else None,
+    }
+
+
+def _print_status(show: Path, *, rung: str, as_json: bool) -> None:
+    from econchatr.pipeline import open_show, status_of
+    from econchatr.pipeline.reading import read_quote
+
+    opened = open_show(show)
+    states, quote = status_of(opened, rung=rung), read_quote(opened)
+    if as_json:
+        return _print_json({"steps": [state._asdict() for state in states], "quote": [row._asdict() for row in quote]})
+    for state in states:
+        typer.echo(f"{state.name:28} {state.why or 'done'}")
+    for row in quote:
+        typer.echo(
+            f"{row.rung}: {row.n_pairs:,} of {row.n_pool_pairs:,} pairs, "
+            f"{row.n_tokens:,} tokens x {row.n_epochs} epochs, budget {row.budget}, cost {row.cost}"
+        )
+    if not quote:
+        typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _say(text: str) -> None:
+    typer.echo(_plain(text), err=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a transcript must not steer the reader's terminal."""
+    return "".join(char for char in text if char in "\n\t" or (char.isprintable()))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

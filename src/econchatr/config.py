@@ -1,0 +1,287 @@
+"""show.toml -> ShowConfig: what the user wants of one show, checked before anything runs.
+
+Each stage has one table of its own name. Unknown keys are refused with their line and the key that was probably meant.
+
+This module reads one file; it does not look for transcripts, models or prices, and no stage reads it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from econchatr.errors import InputError
+from econchatr.records import Question
+
+CONFIG_NAME = "show.toml"
+QUESTIONS_NAME = "questions.toml"
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShowTable(_Table):
+    """`[show]`: who speaks."""
+
+    name: str = Field(min_length=1, max_length=200)
+    hosts: tuple[str, ...] = Field(min_length=1)
+    persona: str = ""
+    """The host whose replies are learned, where a show has several; empty: every host's."""
+    aliases: dict[str, str] = {}
+    """Label in a transcript -> the person's name."""
+
+    @model_validator(mode="after")
+    def _persona_is_a_host(self) -> ShowTable:
+        if self.persona and self.persona not in self.hosts:
+            raise ValueError(f"persona {self.persona!r} is not among hosts {list(self.hosts)}")
+        return self
+
+    @property
+    def voice(self) -> str:
+        """The name of the person the models imitate."""
+        return self.persona or self.hosts[0]
+
+
+class RightsTable(_Table):
+    """`[rights]`: whose voice, on what ground. Without it a show is not trained on."""
+
+    voice: str = Field(min_length=1)
+    ground: str = Field(min_length=1)
+    """Consent, licence or own voice, in words."""
+    licence: str = ""
+
+
+class FetchTable(_Table):
+    """`[fetch]`: where the episodes are."""
+
+    folder: str = "transcripts"
+    """A folder of saved files; below the show's folder unless absolute."""
+    feed: str = ""
+    """Address of the show's feed."""
+
+
+class PairTable(_Table):
+    """`[pair]`: which turns become pairs, and which episodes are held out."""
+
+    profile: Literal["default", "2023"] = "default"
+    dev_share: float = Field(default=0.1, ge=0, lt=1)
+    test_share: float = Field(default=0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leave_something_to_train(self) -> PairTable:
+        if self.dev_share + self.test_share >= 1:
+            raise ValueError("dev_share and test_share together leave no episode to train on")
+        return self
+
+
+class SelectTable(_Table):
+    """`[select]`: which pairs are bought."""
+
+    strategy: Literal["random", "subjects-2023"] = "random"
+    seed: int = 0
+    subjects: tuple[str, ...] = ()
+    """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
+
+
+class Rung(_Table):
+    """`[[ladder]]`: one base model, where it trains and what it may cost."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)
+    base: str = "embedded"
+    """`embedded`, a path to a .gguf file or a checkpoint folder, or a model's name on the hub."""
+    where: Literal["local", "hosted"] = "local"
+    tokenizer: str = ""
+    """Name of a tokenizer to count with; empty: the base model's own."""
+    price: str = ""
+    """`profile/model` of the price table, for a hosted rung."""
+    n_epochs: int = Field(default=0, ge=0, le=50)
+    """0: as the recipe or the price profile says."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Budget of a local rung: billed tokens of all epochs together."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Budget of a local rung: minutes of training at this machine's measured rate."""
+    max_usd: Decimal | None = Field(default=None, gt=0)
+    """Budget of a hosted rung."""
+
+    @model_validator(mode="after")
+    def _one_budget_of_the_right_kind(self) -> Rung:
+        if self.where == "hosted":
+            if not self.price:
+                raise ValueError("a hosted rung needs a price, as `profile/model`")
+            if self.max_tokens or self.max_minutes:
+                raise ValueError("a hosted rung's budget is max_usd, not tokens or minutes")
+        elif self.max_usd is not None:
+            raise ValueError("a local rung's budget is max_tokens or max_minutes, not max_usd")
+        if self.max_tokens and self.max_minutes:
+            raise ValueError("give max_tokens or max_minutes, not both")
+        return self
+
+
+class TrainTable(_Table):
+    """`[train]`: the recipe, where it should differ from the measured defaults."""
+
+    n_epochs: int = Field(default=2, ge=1, le=50)
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    rank: int = Field(default=16, ge=1, le=512)
+    batch_examples: int = Field(default=8, ge=1, le=512)
+    max_cue_tokens: int = Field(default=192, ge=16, le=8192)
+    max_example_tokens: int = Field(default=512, ge=64, le=32768)
+    seed: int = 0
+    max_dev_tokens: int = Field(default=6000, ge=100)
+    """Development speech measured at each reading of the learning curve, spread evenly over its episodes."""
+    weights: Literal["auto", "embedded"] = "auto"
+    """`auto`: full-precision weights where the model hub answers; `embedded`: never ask it."""
+
+
+class AskTable(_Table):
+    """`[ask]`: how the exam is put."""
+
+    samples: int = Field(default=4, ge=1, le=100)
+    temperature: float = Field(default=0.6, ge=0, le=2)
+    max_tokens: int = Field(default=250, ge=1, le=8192)
+    seed: int = 2023
+    repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+
+
+class ScoreTable(_Table):
+    """`[score]`: how much held-out speech is measured."""
+
+    max_replies: int = Field(default=400, ge=1)
+    """Held-out replies measured per side, spread evenly over the test episodes."""
+    n_resamples: int = Field(default=2000, ge=100, le=100_000)
+    """Bootstrap resamples behind each interval."""
+
+
+class ShowConfig(_Table):
+    """All of show.toml."""
+
+    show: ShowTable
+    rights: RightsTable | None = None
+    budget_usd: Decimal | None = Field(default=None, gt=0)
+    """Dollars for all hosted rungs together."""
+    fetch: FetchTable = FetchTable()
+    pair: PairTable = PairTable()
+    select: SelectTable = SelectTable()
+    ladder: tuple[Rung, ...] = (Rung(name="smollm2-135m"),)
+    train: TrainTable = TrainTable()
+    ask: AskTable = AskTable()
+    score: ScoreTable = ScoreTable()
+
+    @field_validator("ladder")
+    @classmethod
+    def _names_differ(cls, ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
+        names = [rung.name for rung in ladder]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"each rung needs a name of its own, found {names}")
+        return ladder
+
+
+class _QuestionFile(_Table):
+    question: tuple[Question, ...] = Field(min_length=1)
+
+
+def load_config(path: Path) -> ShowConfig:
+    """The checked contents of a show.toml.
+
+    Raises:
+        InputError: The file is missing, is not TOML, or says something that cannot be.
+    """
+    text = _read_toml_text(path, hint="`econchatr init` writes one.")
+    return _validate(path, text, ShowConfig)
+
+
+def load_questions(path: Path) -> tuple[Question, ...]:
+    """The exam: every `[[question]]` of a questions.toml, in the file's order.
+
+    Raises:
+        InputError: The file is missing, is not TOML, holds no question, or gives one id twice.
+    """
+    text = _read_toml_text(path, hint="`econchatr init` writes one; each question is a [[question]] table.")
+    questions = _validate(path, text, _QuestionFile).question
+    ids = [question.question_id for question in questions]
+    for question_id in ids:
+        if ids.count(question_id) > 1:
+            raise InputError(
+                f"{path}: question_id {question_id!r} stands twice.", hint="Give each question its own id."
+            )
+    return questions
+
+
+def _read_toml_text(path: Path, *, hint: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise InputError(f"{path} is missing.", hint=hint) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{path} cannot be read: {exc}.", hint="It must be a UTF-8 text file.") from exc
+
+
+def _validate(path: Path, text: str, kind: type[T]) -> T:
+    try:
+        return kind.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as exc:
+        raise InputError(f"{path} is not TOML: {exc}.", hint="Mend that line.") from exc
+    except ValidationError as exc:
+        raise _explain(path, text, kind, exc) from exc
+
+
+def _explain(path: Path, text: str, kind: type[BaseModel], error: ValidationError) -> InputError:
+    """Name the first fault: which key, which line, what was meant."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    keys = list(first["loc"])
+    name = ".".join(str(key) for key in keys)
+    line = _find_line(text, keys)
+    where = f"{path}, line {line}" if line else f"{path}"
+    if first["type"] == "extra_forbidden":
+        return InputError(f"{where}: unknown key {name!r}.", hint=_suggest(str(keys[-1]), _known_keys(kind, keys[:-1])))
+    if first["type"] == "missing":
+        return InputError(f"{where}: {name!r} is missing.", hint=f"Add {keys[-1]!r}.")
+    value = "" if isinstance(first["input"], dict | list) else f" (found {first['input']!r})"
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(f"{where}: {name or 'the file'}: {message}{value}.", hint="Change that value.")
+
+
+def _find_line(text: str, keys: list[Any]) -> int | None:
+    """The line on which the key at `keys` stands, or its table where the key itself is not found."""
+    table, found, seen = [key for key in keys[:-1] if isinstance(key, str)], None, -1
+    index = next((key for key in keys if isinstance(key, int)), None)
+    inside = not table
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            parts = [part.strip().strip("\"'") for part in header.group(1).split(".")]
+            if parts == [key for key in keys if isinstance(key, str)]:
+                return number
+            seen += parts == table and index is not None
+            inside = parts == table and index in (None, seen)
+            found = number if inside else found
+        elif inside and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
+            return number
+    return found
+
+
+def _known_keys(kind: type[BaseModel], keys: list[Any]) -> list[str]:
+    current: Any = kind
+    for key in keys:
+        if isinstance(key, str) and key in getattr(current, "model_fields", {}):
+            current = _table_of(current.model_fields[key].annotation)
+    return list(getattr(current, "model_fields", {}))
+
+
+def _table_of(annotation: Any) -> Any:
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    return next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), None)
+
+
+def _suggest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else f"Known keys here: {', '.join(known)}."

@@ -1,0 +1,81 @@
+"""Every error EconChatR raises on purpose, split by what the user must do next.
+
+::
+
+    EconChatRError                 1   (never raised itself)
+    ├── InputError                 2   change the command or show.toml
+    │   └── MissingExtraError      2   install an extra
+    ├── ShowFolderError            3   look at the show's folder: missing, broken, full disk
+    ├── SourceError                4   look at the network or the source of the episodes
+    ├── TranscriptError            5   look at one transcript
+    ├── BudgetError                6   raise the budget, lower the ask, or refuse
+    └── ModelError                 7   look at the model or the service
+
+Each class carries its exit code. `cli.main` is the only place that catches and prints them. To add one: subclass the
+branch that says what the user must do next; give a new exit code only when a script should tell it apart.
+
+This module knows nothing of the stages; messages are written where the error is raised.
+"""
+
+from __future__ import annotations
+
+
+class EconChatRError(Exception):
+    """The root: a message (what, where, which value) and a hint (one thing to do about it)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[EconChatRError], message: str, hint: str) -> EconChatRError:
+    return kind(message, hint=hint)
+
+
+class InputError(EconChatRError):
+    """The command line, show.toml or questions.toml asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class MissingExtraError(InputError):
+    """A command needs packages that the base install leaves out."""
+
+    def __init__(self, message: str, *, hint: str = "", extra: str = "") -> None:
+        super().__init__(message, hint=hint or f"pip install 'econchatr[{extra}]'")
+
+
+class ShowFolderError(EconChatRError):
+    """The show's folder is missing, was changed from outside, or cannot be written."""
+
+    exit_code = 3
+
+
+class SourceError(EconChatRError):
+    """The episodes cannot be had from where show.toml says they are."""
+
+    exit_code = 4
+
+
+class TranscriptError(EconChatRError):
+    """A transcript cannot be read. Inside `parse` it quarantines one file and the run goes on."""
+
+    exit_code = 5
+
+
+class BudgetError(EconChatRError):
+    """A run would cost more than its budget, or the budget buys nothing."""
+
+    exit_code = 6
+
+
+class ModelError(EconChatRError):
+    """A model or a service failed, or its answers do not hold up to a check."""
+
+    exit_code = 7

@@ -1,0 +1,1 @@
+"""fetch: where episodes come from."""

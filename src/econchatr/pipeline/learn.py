@@ -1,0 +1,356 @@
+"""The steps that need a model, one rung at a time: train, ask, score.
+
+This module does not know how a model learns or answers: it opens one, hands it records, and keeps what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, recall_one, render_question
+from econchatr.ask.log import GenerationLog
+from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.errors import ModelError
+from econchatr.models.gguf_adapter import write_gguf_adapter
+from econchatr.models.likelihood import EncodedExample, reply_nats
+from econchatr.models.parity import ParityResult, check_parity
+from econchatr.models.weights import BaseWeights, open_base
+from econchatr.pair import PROFILES, pair_episode
+from econchatr.pipeline.forms import base_identity, example_form, rung_epochs, rung_template, rung_tokenizer
+from econchatr.pipeline.prepare import PAIR_TOKENIZER
+from econchatr.pipeline.rungs import open_speaker
+from econchatr.pipeline.show import Narrator, Outcome, Show, Step
+from econchatr.prompts import FORM_VERSION, encode_example
+from econchatr.records import (
+    Answer,
+    CurvePoint,
+    Episode,
+    Example,
+    Pair,
+    Score,
+    Selection,
+    TunedModel,
+    Turn,
+)
+from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
+from econchatr.score.text import score_answers
+from econchatr.select.examples import build_example
+from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
+from econchatr.tokens import open_tokenizer
+from econchatr.train.recipe import LoraRecipe
+
+PARITY_TOKENS = 4
+"""Greedy tokens that must agree per question between transformers and llama.cpp."""
+
+MIN_PARITY_SHARE = 0.75
+"""Below this share of agreeing questions a training is refused: 9 of 12."""
+
+_VERSIONS = {"train": 1, "ask": 1, "score": 1}
+_ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
+
+
+def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
+    """train, ask, score: each for every rung, stage by stage."""
+    makers = (_train_step, _ask_step, _score_step)
+    return [make(show, rung) for make in makers for rung in rungs]
+
+
+# --- train ------------------------------------------------------------------------------------------------------------
+
+
+def _train_step(show: Show, rung: Rung) -> Step:
+    settings = {
+        "train": show.config.train.model_dump(),
+        "base": rung.base,
+        "n_epochs": rung_epochs(show, rung),
+        "form": FORM_VERSION,
+    }
+
+    def inputs() -> dict[str, str]:
+        folder = show.folder("select", rung.name)
+        files = {name: folder / f"{name}.chat.jsonl" for name in ("train", "dev")}
+        hashes = {f"{name} examples": hash_file(path) if path.is_file() else "" for name, path in files.items()}
+        return {**hashes, "base weights": base_identity(rung)}
+
+    return Step("train", rung.name, show.folder("train", rung.name), _VERSIONS["train"], settings, inputs,
+                lambda narrator: _train(show, rung, narrator))  # fmt: skip
+
+
+def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
+    from econchatr.train.local import train_lora
+
+    folder = show.folder("train", rung.name)
+    base = _open_base(show, rung)
+    narrator.note(f"{rung.name}: trains on {base.weights}")
+    selection = _selection(show, rung)
+    examples = _encode_selected(show, rung)
+    dev = _spread(_encode_dev(show, rung), max_tokens=show.config.train.max_dev_tokens)
+    outcome = train_lora(
+        examples, dev, base=base, folder=folder / "work", recipe=_recipe(show, rung),
+        on_progress=lambda progress: narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens"),
+    )  # fmt: skip
+    names = _keep_adapter(outcome.adapter_folder, folder, base=base)
+    agreement = _check_parity(show, rung, base=base, folder=folder) if base.gguf_path else None
+    tuned = TunedModel(
+        rung=rung.name,
+        base_model=base.name,
+        base_sha256=base.sha256,
+        weights=base.weights,
+        selection_sha256=selection.sha256,
+        adapter_path=(folder / "adapter_model.safetensors").relative_to(show.root).as_posix(),
+        adapter_sha256=hash_file(folder / "adapter_model.safetensors"),
+        gguf_path=(folder / "adapter.gguf").relative_to(show.root).as_posix() if base.gguf_path else None,
+        gguf_sha256=hash_file(folder / "adapter.gguf") if base.gguf_path else None,
+        n_steps=outcome.n_steps,
+        best_step=outcome.best_step,
+        n_trained_tokens=outcome.n_trained_tokens,
+        dtype=outcome.dtype,
+        n_agreeing_questions=agreement.n_agreeing if agreement else None,
+        n_checked_questions=agreement.n_checked if agreement else 0,
+    )
+    curve = [
+        CurvePoint(rung=rung.name, step=p.step, n_seen_tokens=p.n_seen_tokens, train_loss=p.train_loss,
+                   dev_loss=p.dev_loss, is_best=p.is_best)
+        for p in outcome.curve
+    ]  # fmt: skip
+    write_table(folder / "tuned.parquet", [tuned], TunedModel)
+    write_table(folder / "curve.parquet", curve, CurvePoint)
+    counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
+    return Outcome((*names, "tuned.parquet", "curve.parquet"), counts)
+
+
+def _recipe(show: Show, rung: Rung) -> LoraRecipe:
+    settings = show.config.train
+    return LoraRecipe(
+        rank=settings.rank,
+        alpha=2 * settings.rank,
+        learning_rate=settings.learning_rate,
+        batch_examples=settings.batch_examples,
+        n_epochs=rung_epochs(show, rung),
+        seed=settings.seed,
+    )
+
+
+def _keep_adapter(adapter: Path, folder: Path, *, base: BaseWeights) -> list[str]:
+    """Put the best adapter into the stage's folder, as safetensors and, for llama.cpp, as GGUF."""
+    names = ["adapter_model.safetensors", "adapter_config.json"]
+    with disk_errors(folder):
+        for name in names:
+            (adapter / name).replace(folder / name)
+    if base.gguf_path is None:
+        return names
+    write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
+    return [*names, "adapter.gguf"]
+
+
+def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) -> ParityResult:
+    """Ask the exam's questions greedily through both engines.
+
+    Raises:
+        ModelError: They answer differently: the adapter was not exported as it was trained.
+    """
+    template = rung_template(rung)
+    prompts = [render_question(question.text, "tuned", show.voice, template) for question in show.questions()]
+    result = check_parity(
+        prompts, base=base, adapter_folder=folder, gguf_adapter=folder / "adapter.gguf", n_tokens=PARITY_TOKENS
+    )
+    if result.n_agreeing < MIN_PARITY_SHARE * result.n_checked:
+        raise ModelError(
+            f"{rung.name}: transformers and llama.cpp agree on {result.n_agreeing} of {result.n_checked} questions.",
+            hint="This is a fault of the export; report it with the base model's name.",
+        )
+    return result
+
+
+# --- ask --------------------------------------------------------------------------------------------------------------
+
+
+def _ask_step(show: Show, rung: Rung) -> Step:
+    def inputs() -> dict[str, str]:
+        return {"tuned model": show.made("train", rung.name), "questions": hash_file(show.root / QUESTIONS_NAME)}
+
+    settings = {"ask": show.config.ask.model_dump(), "voice": show.voice, "form": FORM_VERSION}
+    return Step("ask", rung.name, show.folder("ask", rung.name), _VERSIONS["ask"], settings, inputs,
+                lambda narrator: _ask(show, rung, narrator))  # fmt: skip
+
+
+def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
+    folder, base, tuned = show.folder("ask", rung.name), _open_base(show, rung), _tuned(show, rung)
+    settings = ExamSettings(**show.config.ask.model_dump())
+    asks = list(plan_exam(show.questions(), settings))
+    log = GenerationLog(folder / "generations.jsonl")
+    template = rung_template(rung)
+    answers: list[Answer] = []
+    with open_speaker(base, folder=show.folder("train", rung.name)) as speaker:
+        for n_done, ask in enumerate(asks, start=1):
+            model_sha256 = _model_sha256(tuned, ask)
+            key = hash_settings([model_sha256, ask.question.text, ask.variant, ask.seed, settings, show.voice])
+            known = log.find(key)
+            if known is None:
+                answer = answer_one(
+                    ask,
+                    rung=rung.name,
+                    model_sha256=model_sha256,
+                    speaker=speaker,
+                    voice=show.voice,
+                    template=template,
+                    settings=settings,
+                )
+                log.add(key, answer.model_dump())
+            else:
+                answer = recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
+            answers.append(answer)
+            narrator.progress(n_done, len(asks), "answers")
+    failed = [answer for answer in answers if answer.error]
+    if len(failed) == len(answers):
+        raise ModelError(
+            f"{rung.name}: no question was answered; the first error: {failed[0].error}",
+            hint="`econchatr doctor` looks for the cause.",
+        )
+    write_table(folder / "answers.parquet", answers, Answer)
+    return Outcome(("answers.parquet",), {"answers": len(answers) - len(failed), "failed": len(failed)})
+
+
+def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
+    adapter = tuned.adapter_sha256 if ask.variant == "tuned" else ""
+    return hash_settings([tuned.base_sha256, adapter, ask.variant, FORM_VERSION])
+
+
+# --- score ------------------------------------------------------------------------------------------------------------
+
+
+def _score_step(show: Show, rung: Rung) -> Step:
+    def inputs() -> dict[str, str]:
+        stages = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
+        return stages | {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
+
+    settings = {"score": show.config.score.model_dump(), "form": FORM_VERSION}
+    return Step("score", rung.name, show.folder("score", rung.name), _VERSIONS["score"], settings, inputs,
+                lambda narrator: _score(show, rung, narrator))  # fmt: skip
+
+
+def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
+    folder, settings = show.folder("score", rung.name), show.config.score
+    host_pairs = _test_pairs(show, "host")
+    sides = {"host": host_pairs, "guest": _test_pairs(show, "guest")}
+    likelihoods = _measure_likelihoods(show, rung, sides, narrator)
+    scores: list[Score] = []
+    for side, rows in likelihoods.items():
+        scores += score_likelihood(
+            rows, rung=rung.name, subject=f"{side} replies (test)", n_resamples=settings.n_resamples
+        )
+    scores.append(
+        score_host_share(likelihoods["host"], likelihoods["guest"], rung=rung.name, n_resamples=settings.n_resamples)
+    )
+    answers = read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
+    scores += score_answers(answers, show.questions(), [pair.reply for pair in host_pairs], rung=rung.name)
+    write_table(folder / "scores.parquet", scores, Score)
+    counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
+    return Outcome(("scores.parquet",), counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()})
+
+
+def _test_pairs(show: Show, side: str) -> list[Pair]:
+    """Held-out pairs whose reply is the host's; or, the other way round, what guests replied to the host."""
+    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    if side == "host":
+        return [pair for pair in pairs if pair.is_kept and pair.split == "test"]
+    slugs = {pair.slug for pair in pairs if pair.split == "test"}
+    parsed = show.folder("parse")
+    episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in slugs]
+    turns = [turn for turn in read_table(parsed / "turns.parquet", Turn) if turn.slug in slugs]
+    swapped = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
+    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count
+    found = [
+        pair
+        for episode in sorted(episodes, key=lambda episode: episode.rank)
+        for pair in pair_episode(
+            episode, [turn for turn in swapped if turn.slug == episode.slug], split="test", profile=profile,
+            count_tokens=count, persona=None,
+        )
+    ]  # fmt: skip
+    return [pair for pair in found if pair.is_kept]
+
+
+def _measure_likelihoods(
+    show: Show, rung: Rung, sides: dict[str, list[Pair]], narrator: Narrator
+) -> dict[str, list[ReplyLikelihood]]:
+    """Log-likelihood of every measured reply under the base and the tuned model."""
+    form, base = example_form(show, rung), _open_base(show, rung)
+    built = {
+        side: [build_example(pair, form) for pair in _thin(pairs, show.config.score.max_replies)]
+        for side, pairs in sides.items()
+    }
+    flat = [example for examples in built.values() for example in examples]
+    encoded = _encode(flat, show, rung)
+    adapter = show.folder("train", rung.name)
+    nats = {}
+    for place, (name, folder) in enumerate((("base", None), ("tuned", adapter))):
+        nats[name] = reply_nats(
+            encoded, checkpoint=base.checkpoint_path, adapter=folder,
+            on_progress=lambda n, n_all, place=place: narrator.progress(place * n_all + n, 2 * n_all, "replies"),  # type: ignore[misc]
+        )  # fmt: skip
+    rows = [
+        ReplyLikelihood(
+            slug=example.pair_id.rsplit("#", 1)[0],
+            n_bytes=len(example.messages[-1].content.encode()),
+            n_tokens=example.n_learned_tokens,
+            base_nats=base_nats,
+            tuned_nats=tuned_nats,
+        )
+        for example, base_nats, tuned_nats in zip(flat, nats["base"], nats["tuned"], strict=True)
+    ]
+    n_host = len(built["host"])
+    return {"host": rows[:n_host], "guest": rows[n_host:]}
+
+
+# --- shared by the three ----------------------------------------------------------------------------------------------
+
+
+def _open_base(show: Show, rung: Rung) -> BaseWeights:
+    hub = "auto" if show.config.train.weights == "auto" else "never"
+    return open_base(rung.base, cache=show.cache, hub=hub)
+
+
+def _selection(show: Show, rung: Rung) -> Selection:
+    rows = read_table(show.folder("select") / "selections.parquet", Selection)
+    return next(row for row in rows if row.rung == rung.name)
+
+
+def _tuned(show: Show, rung: Rung) -> TunedModel:
+    return read_table(show.folder("train", rung.name) / "tuned.parquet", TunedModel)[0]
+
+
+def _encode_selected(show: Show, rung: Rung) -> list[EncodedExample]:
+    return _encode(_examples(show, rung, "train"), show, rung)
+
+
+def _encode_dev(show: Show, rung: Rung) -> list[EncodedExample]:
+    return _encode(_examples(show, rung, "dev"), show, rung)
+
+
+def _examples(show: Show, rung: Rung, split: str) -> list[Example]:
+    rows = read_table(show.folder("select") / "examples.parquet", Example)
+    return [row for row in rows if row.rung == rung.name and row.split == split]
+
+
+def _encode(examples: Iterable[Example], show: Show, rung: Rung) -> list[EncodedExample]:
+    encode, template = rung_tokenizer(show, rung).encode, rung_template(rung)
+    return [
+        EncodedExample(*encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens))
+        for example in examples
+    ]
+
+
+def _thin(rows: Sequence[Pair], n: int) -> list[Pair]:
+    """At most `n` of the rows, evenly spread over their order."""
+    return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
+
+
+def _spread(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:
+    """As many examples, evenly spread, as hold about `max_tokens`."""
+    total = sum(len(example.ids) for example in examples)
+    if total <= max_tokens:
+        return examples
+    n = max(1, len(examples) * max_tokens // total)
+    return [examples[i * len(examples) // n] for i in range(n)]

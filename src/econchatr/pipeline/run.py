@@ -1,0 +1,118 @@
+"""Do every step that is not yet done, in order; say which those are.
+
+This module does not know what a step does: it compares hashes, runs, and writes the manifest last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from econchatr.config import CONFIG_NAME
+from econchatr.errors import InputError
+from econchatr.pipeline.learn import learn_steps
+from econchatr.pipeline.prepare import prepare_steps
+from econchatr.pipeline.publish import publish_steps
+from econchatr.pipeline.show import STAGES, Narrator, Show, Step
+from econchatr.tables import MANIFEST_NAME, disk_errors, find_staleness, finish_stage, hash_settings, lock_folder
+
+
+class RunResult(NamedTuple):
+    """Names of the steps a run did, and of those it found done."""
+
+    done: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+class StepState(NamedTuple):
+    """A step and why it must be done; `why` is empty when it is fresh."""
+
+    name: str
+    why: str
+
+
+def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Step]:
+    """The steps up to and including a stage, in order; for one rung, or for every rung trained at home.
+
+    Raises:
+        InputError: No such stage or rung.
+    """
+    if until not in STAGES:
+        raise InputError(f"no stage {until!r}.", hint=f"The stages: {', '.join(STAGES)}.")
+    rungs = [show.rung(rung)] if rung else [item for item in show.config.ladder if item.where == "local"]
+    steps = [*prepare_steps(show), *learn_steps(show, rungs), *publish_steps(show, rungs)]
+    last = STAGES.index(until)
+    return [step for step in steps if STAGES.index(step.stage) <= last]
+
+
+def run_show(show: Show, narrator: Narrator, *, until: str = "report", rung: str = "") -> RunResult:
+    """Do what is not yet done; nothing finished is done again.
+
+    Raises:
+        InputError: The show may not be trained on (no `[rights]`), or its questions are missing; before any work.
+        EconChatRError: Whatever a stage raises; what was finished before stays.
+    """
+    steps = list_steps(show, until=until, rung=rung)
+    _check_before(show, steps)
+    with lock_folder(show.root):
+        return _run_steps(steps, narrator)
+
+
+def status_of(show: Show, *, rung: str = "") -> list[StepState]:
+    """Every step and its state; a step behind a stale one is stale too."""
+    states: list[StepState] = []
+    stale = ""
+    for step in list_steps(show, rung=rung):
+        why = _staleness(step, step.inputs()) if not stale else f"waits for {stale}"
+        states.append(StepState(step.name, why))
+        stale = stale or (step.name if why else "")
+    return states
+
+
+def _check_before(show: Show, steps: Iterable[Step]) -> None:
+    stages = {step.stage for step in steps}
+    if "train" not in stages:
+        return
+    if show.config.rights is None:
+        raise InputError(
+            f"{show.root / CONFIG_NAME} has no [rights]: whose voice is it, and on what ground may it be imitated?",
+            hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares the show.',
+        )
+    show.questions()
+
+
+def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
+    done, fresh = [], []
+    for step in steps:
+        inputs = step.inputs()
+        why = _staleness(step, inputs)
+        if not why:
+            fresh.append(step.name)
+            continue
+        narrator.begin(step.name, why)
+        start = time.monotonic()
+        with disk_errors(step.folder):
+            step.folder.mkdir(parents=True, exist_ok=True)
+            # From here to the new manifest the step counts as not done, whatever becomes of this process.
+            (step.folder / MANIFEST_NAME).unlink(missing_ok=True)
+        outcome = step.work(narrator)
+        manifest = finish_stage(
+            step.folder,
+            stage=step.name,
+            version=step.version,
+            settings_sha256=hash_settings(step.settings),
+            inputs=inputs,
+            outputs=outcome.outputs,
+            counts=outcome.counts,
+            seconds=time.monotonic() - start,
+        )
+        narrator.end(step.name, outcome.counts, manifest.seconds)
+        done.append(step.name)
+    return RunResult(tuple(done), tuple(fresh))
+
+
+def _staleness(step: Step, inputs: dict[str, str]) -> str:
+    return find_staleness(
+        step.folder, version=step.version, settings_sha256=hash_settings(step.settings), inputs=inputs
+    )

@@ -1,0 +1,64 @@
+"""A rung's trained model, opened to be spoken to.
+
+This module does not ask questions: the exam and the chat do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from econchatr.ask.exam import Speaker
+from econchatr.config import CONFIG_NAME
+from econchatr.errors import InputError, ShowFolderError
+from econchatr.models.llamacpp import open_llamacpp
+from econchatr.models.transformers_model import open_transformers
+from econchatr.models.weights import BaseWeights, open_base
+from econchatr.pipeline.forms import rung_template
+from econchatr.pipeline.show import Show
+from econchatr.prompts import ChatTemplate
+from econchatr.records import TunedModel
+from econchatr.tables import read_manifest, read_table
+
+
+class OpenRung(NamedTuple):
+    """A rung ready to be spoken to."""
+
+    speaker: Speaker
+    template: ChatTemplate
+    tuned: TunedModel
+
+
+@contextmanager
+def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
+    """The tuned model of a rung, the first one when no name is given.
+
+    Raises:
+        InputError: No such rung, or the show has no `[rights]`.
+        ShowFolderError: The rung is not trained yet.
+        ModelError: The model cannot be opened.
+    """
+    rung = show.rung(name)
+    if show.config.rights is None:
+        raise InputError(
+            f"{show.root / CONFIG_NAME} has no [rights].", hint="Say whose voice it is, and on what ground."
+        )
+    folder = show.folder("train", rung.name)
+    if read_manifest(folder) is None:
+        raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")
+    base = open_base(rung.base, cache=show.cache, hub="auto" if show.config.train.weights == "auto" else "never")
+    tuned = read_table(folder / "tuned.parquet", TunedModel)[0]
+    with open_speaker(base, folder=folder) as speaker:
+        yield OpenRung(speaker, rung_template(rung), tuned)
+
+
+@contextmanager
+def open_speaker(base: BaseWeights, *, folder: Path) -> Iterator[Speaker]:
+    """A base with the adapter in `folder`: through llama.cpp where the base is a GGUF, else through transformers."""
+    if base.gguf_path is None:
+        yield open_transformers(base.checkpoint_path, adapter=folder)
+        return
+    with open_llamacpp(base.gguf_path, adapter=folder / "adapter.gguf") as speaker:
+        yield speaker

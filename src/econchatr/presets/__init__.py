@@ -1,0 +1,78 @@
+"""Ready-made shows for `econchatr init`: a show.toml and a questions.toml to start from.
+
+This module does not look at transcripts; hosts and names are what the user says they are.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from econchatr.config import CONFIG_NAME, QUESTIONS_NAME
+from econchatr.errors import InputError, ShowFolderError
+from econchatr.tables import write_bytes
+
+PRESETS = ("plain", "econtalk")
+
+
+class NewShow(NamedTuple):
+    """What the user said about a new show."""
+
+    name: str
+    hosts: tuple[str, ...]
+    folder: str
+    """Of the transcripts, as it will stand in show.toml."""
+    ground: str
+    """On what ground the host may be imitated; empty: not said yet."""
+
+
+def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
+    """Write show.toml and questions.toml into `root`; what is there already is never overwritten.
+
+    Raises:
+        InputError: No such preset, or the plain one without a host.
+        ShowFolderError: The folder holds a show already, or cannot be written.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"no preset {preset!r}.", hint=f"Use one of {', '.join(PRESETS)}.")
+    if preset == "plain" and not new.hosts:
+        raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
+    if (root / CONFIG_NAME).exists():
+        raise ShowFolderError(f"{root / CONFIG_NAME} exists already.", hint="Edit it, or choose another folder.")
+    texts = {CONFIG_NAME: _fill(f"{preset}.show.toml", new), QUESTIONS_NAME: _fill(f"{preset}.questions.toml", new)}
+    paths = []
+    for name, text in texts.items():
+        if not (root / name).exists():
+            write_bytes(root / name, text.encode())
+            paths.append(root / name)
+    return paths
+
+
+def _fill(name: str, new: NewShow) -> str:
+    """Put the user's words into a preset's text, as TOML strings."""
+    text = resources.files("econchatr.presets").joinpath(name).read_text(encoding="utf-8")
+    words = {
+        "@NAME@": _quote(new.name),
+        "@HOSTS@": ", ".join(_quote(host) for host in new.hosts),
+        "@FOLDER@": _quote(new.folder),
+        "@RIGHTS@": _rights(new),
+        "@HOST_WORD@": _quote(new.hosts[0] if new.hosts else "")[1:-1],
+        "@NAME_WORD@": _quote(new.name)[1:-1],
+    }
+    for mark, word in words.items():
+        text = text.replace(mark, word)
+    return text
+
+
+def _rights(new: NewShow) -> str:
+    if not new.ground:
+        return '# [rights]\n# voice = "whose voice is imitated"\n# ground = "consent, licence, or your own voice"'
+    voice = new.hosts[0] if new.hosts else "the host"
+    return f"[rights]\nvoice = {_quote(voice)}\nground = {_quote(new.ground)}"
+
+
+def _quote(text: str) -> str:
+    # A JSON string is a TOML basic string, but for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

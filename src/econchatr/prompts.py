@@ -1,0 +1,146 @@
+"""The only place that decides what a model sees, for training and for asking.
+
+A cue becomes one user message behind a fixed system line; the reply is the assistant's. The same functions build a
+training example and a question, so the two cannot drift apart. The 2023 form (prompt, completion) stands beside it.
+
+This module does not know which model reads the text: template, tokens and lengths come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from econchatr.errors import ModelError
+from econchatr.records import Message, Pair
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FORM_VERSION = 1
+"""Raised whenever the text below changes: it is part of every tuned model's identity."""
+
+STOP_2023 = "\n"
+
+
+class ChatTemplate(NamedTuple):
+    """How a base model writes a conversation down: its own template, in Jinja, with its special tokens."""
+
+    template: str
+    bos: str
+    eos: str
+
+
+CHATML = ChatTemplate(
+    template="{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    bos="",
+    eos="<|im_end|>",
+)
+"""The commonest form, to count with where a model's own template is out of reach."""
+
+
+class Voice(NamedTuple):
+    """Who is imitated, and where."""
+
+    host: str
+    show: str
+
+
+def system_line(voice: Voice) -> str:
+    """The line every prompt begins with, in training and in asking."""
+    return f"AI imitation of {voice.host}, host of {voice.show}."
+
+
+def persona_line(voice: Voice) -> str:
+    """What a person would write to get the voice without training: the reference that training must beat."""
+    return (
+        f"You are an AI imitation of {voice.host}, the host of the podcast {voice.show}. Answer as {voice.host} would "
+        f"answer a guest: in the first person, in spoken language, with {voice.host}'s own opinions, "
+        "favourite phrases, quotations and jokes. Do not speak as an assistant. Keep it to a few sentences."
+    )
+
+
+def chat_messages(cue: str, reply: str | None, *, system: str) -> tuple[Message, ...]:
+    """A cue, and the reply to it unless `None`, as messages."""
+    messages = (Message(role="system", content=system), Message(role="user", content=cue))
+    return messages if reply is None else (*messages, Message(role="assistant", content=reply))
+
+
+def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
+    """The text a model continues: the messages in its own template, then the opening of its answer.
+
+    Special tokens written inside a message are broken up, so that a transcript cannot pretend to be a system message.
+
+    Raises:
+        ModelError: The template does not work.
+    """
+    rows = [{"role": message.role, "content": _disarm(message.content)} for message in messages]
+    import jinja2
+
+    try:
+        return _compile(template.template).render(
+            messages=rows, add_generation_prompt=True, bos_token=template.bos, eos_token=template.eos
+        )
+    except jinja2.TemplateError as exc:
+        raise ModelError(
+            f"the model's chat template fails: {exc}.", hint="Use a base model with a working template."
+        ) from exc
+
+
+def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, str]:
+    """Prompt and reply of a training example as text: exactly what `render_chat` gives, and what must follow it."""
+    return render_chat(messages[:-1], template), _disarm(messages[-1].content)
+
+
+def encode_example(
+    messages: Sequence[Message], template: ChatTemplate, encode: Callable[[str], list[int]], *, is_whole: bool = True
+) -> tuple[tuple[int, ...], int]:
+    """Token ids of a training example, and how many of them are the prompt.
+
+    Args:
+        is_whole: Whether the reply is uncut, so that the token which ends an answer follows it.
+    """
+    prompt, reply = render_example(messages, template)
+    prompt_ids = encode(prompt)
+    end_ids = encode(template.eos) if is_whole else []
+    return (*prompt_ids, *encode(reply), *end_ids), len(prompt_ids)
+
+
+def completion_2023(pair: Pair, voice: Voice) -> dict[str, str]:
+    """A pair in the form of 2023: suffix on the prompt, a leading space and the stop on the completion.
+
+    Source: shared reference `original.md`, pipeline step 7.
+    """
+    return {"prompt": question_2023(pair.cue, voice), "completion": f" {pair.reply}{STOP_2023}"}
+
+
+def question_2023(text: str, voice: Voice) -> str:
+    """A question in the form a model of 2023 was trained on."""
+    return f"{text} {voice.host} responds:"
+
+
+def _disarm(text: str) -> str:
+    # A zero-width joiner inside keeps the look and breaks the token.
+    return text.replace("<|", "<\u200d|")
+
+
+@lru_cache(maxsize=8)
+def _compile(template: str) -> Template:
+    import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    # A template comes with a model file, so it is somebody else's program: sandboxed.
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = _refuse
+    try:
+        return environment.from_string(template)
+    except jinja2.TemplateError as exc:
+        raise ModelError(f"the model's chat template cannot be read: {exc}.", hint="Use another base model.") from exc
+
+
+def _refuse(message: str) -> None:
+    raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")

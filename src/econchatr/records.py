@@ -1,0 +1,283 @@
+"""Every record that flows between the stages, in the order in which they arise.
+
+All records are frozen and refuse unknown keys, so that bad data stops where it is loaded. Counts begin with `n_`, units
+stand last (`_seconds`, `_tokens`, `_chars`, `_usd`), and `None` always means "not known" or "not scored", never zero.
+
+This module knows no stage, no file and no model: it only says what the things are.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["host", "guest", "other"]
+EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
+Split = Literal["train", "dev", "test"]
+QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
+Variant = Literal["base", "persona", "tuned"]
+
+
+class Record(BaseModel):
+    """What all records share: frozen, and no key that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- fetch ------------------------------------------------------------------------------------------------------------
+
+
+class SourceFile(Record):
+    """One file as it was received; its bytes are kept under `fetch/raw/<sha256>`."""
+
+    location: str
+    """Path below the source folder, with forward slashes (later: the address it came from)."""
+    sha256: str
+    n_bytes: int
+
+
+# --- parse ------------------------------------------------------------------------------------------------------------
+
+
+class Turn(Record):
+    """What one speaker says before another speaks."""
+
+    slug: str
+    position: int
+    """0 for the first turn of the episode."""
+    speaker: str
+    role: Role
+    text: str
+    start_seconds: int | None = None
+    """Known only as well as the transcript says: often the start of a block that holds several turns."""
+
+
+class Episode(Record):
+    """One item of a show, with the account of what its reader could and could not place."""
+
+    slug: str
+    title: str
+    published: date | None
+    rank: int
+    """Place in the show's order, oldest first: by date where known, else by the numbers in the file's name."""
+    kind: EpisodeKind
+    reader: str
+    location: str
+    sha256: str
+    n_turns: int
+    n_words: int
+    n_chars: int
+    """Characters of the file, after decoding."""
+    n_placed_chars: int
+    """Characters that ended in a turn's text, or in a label or time stamp that was understood."""
+    n_unplaced_chars: int
+    """Characters of text that no rule could place. Markup and white space count in neither."""
+    unplaced: tuple[str, ...]
+    """The unplaced lines themselves, each cut at 200 characters, at most 50 of them."""
+    n_unplaced_lines: int
+
+
+class Failure(Record):
+    """One item a stage could not do; the run went on without it."""
+
+    stage: str
+    item: str
+    error: str
+    """Name of the error's class."""
+    message: str
+
+
+# --- pair -------------------------------------------------------------------------------------------------------------
+
+
+class Pair(Record):
+    """A cue (what was said to the host) and the reply (what the host said)."""
+
+    pair_id: str
+    """`<slug>#<position of the reply's first turn>`."""
+    slug: str
+    published: date | None
+    rank: int
+    split: Split
+    cue_speaker: str
+    """Speaker of the last turn of the cue."""
+    reply_speaker: str
+    cue: str
+    reply: str
+    first_turn: int
+    """Position of the cue's first turn."""
+    last_turn: int
+    """Position of the reply's last turn."""
+    n_cue_tokens: int
+    """By the tokenizer of the pair profile (`gpt2` in both), as the filters count."""
+    n_reply_tokens: int
+    is_kept: bool
+    reason: str
+    """Why it was dropped; empty when kept."""
+
+
+# --- select -----------------------------------------------------------------------------------------------------------
+
+
+class Message(Record):
+    """One message as a chat model gets it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Example(Record):
+    """A pair as one rung's model sees it."""
+
+    pair_id: str
+    rung: str
+    split: Split
+    messages: tuple[Message, ...]
+    n_billed_tokens: int
+    """All tokens of the example in one epoch, template included, by the rung's own tokenizer."""
+    n_learned_tokens: int
+    """Tokens that carry loss: the reply and the token that ends it."""
+    n_cut_cue_tokens: int = 0
+    """Tokens cut from the beginning of the cue to fit the rung's example length."""
+    n_cut_reply_tokens: int = 0
+    """Tokens cut from the end of the reply; such an example does not teach where to stop."""
+
+
+class Selection(Record):
+    """The examples chosen for one rung within its budget."""
+
+    rung: str
+    strategy: str
+    seed: int
+    n_epochs: int
+    pair_ids: tuple[str, ...]
+    """In the order in which they were taken: a smaller budget keeps a beginning of this list."""
+    n_pool_pairs: int
+    n_pool_tokens: int
+    """Billed tokens of one epoch over every kept training pair."""
+    n_tokens: int
+    """Billed tokens of one epoch over the selection."""
+    limit_tokens: int
+    """What the budget allows for one epoch."""
+    budget: str
+    """The budget in words, as the user gave it: `$10.00`, `100000 tokens`, `20 minutes`."""
+    cost_usd: str | None
+    """Decimal dollars of all epochs; `None` for a rung trained at home."""
+    sha256: str
+    """Of the ordered pair ids and their texts: the hash a tuned model is tied to."""
+
+
+class PriceRow(Record):
+    """What one hosted model charges, and where that was read."""
+
+    profile: str
+    model: str
+    training_usd_per_mtok: str
+    tuned_usd_per_mtok: str | None = None
+    base_usd_per_mtok: str | None = None
+    """Use of the tuned and of the base model; `None`: not listed where the price was read."""
+    source: str
+    read_on: date
+    n_epochs: int
+
+
+# --- train ------------------------------------------------------------------------------------------------------------
+
+
+class CurvePoint(Record):
+    """One reading of the learning curve."""
+
+    rung: str
+    step: int
+    n_seen_tokens: int
+    train_loss: float | None
+    """Mean loss per learned token since the last reading, in nats; `None` before the first step."""
+    dev_loss: float | None
+    """Mean loss per learned token on the development pairs, in nats."""
+    is_best: bool
+
+
+class TunedModel(Record):
+    """An adapter, tied by hash to the selection and the base weights that made it."""
+
+    rung: str
+    base_model: str
+    base_sha256: str
+    """Of the base weights file the adapter was trained on."""
+    weights: str
+    """Which weights these are, in words: `SmolLM2-135M-Instruct, 4-bit (Q4_1) dequantized`."""
+    selection_sha256: str
+    adapter_path: str
+    """Below the show's folder: peft's safetensors."""
+    adapter_sha256: str
+    gguf_path: str | None
+    """Below the show's folder: the same adapter for llama.cpp; `None` where the base is not a Llama-type GGUF."""
+    gguf_sha256: str | None
+    n_steps: int
+    best_step: int
+    n_trained_tokens: int
+    dtype: str
+    n_agreeing_questions: int | None
+    """Questions whose greedy first tokens agree between transformers and llama.cpp; `None`: not checked."""
+    n_checked_questions: int
+
+
+# --- ask --------------------------------------------------------------------------------------------------------------
+
+
+class Question(Record):
+    """One question of the exam."""
+
+    question_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)
+    kind: QuestionKind
+    text: str = Field(min_length=1, max_length=2000)
+    expected: str | None = None
+    """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+
+
+class Reply(Record):
+    """What a model said to one prompt."""
+
+    text: str
+    stop: Literal["end", "length"]
+    n_prompt_tokens: int
+    n_reply_tokens: int
+
+
+class Answer(Record):
+    """One model's answer to one question, for one seed."""
+
+    question_id: str
+    rung: str
+    variant: Variant
+    model_sha256: str
+    """Of base weights, adapter and prompt form together."""
+    sample: int
+    seed: int
+    reply: Reply | None
+    error: str | None
+    """Why there is no reply. A failure is never speech."""
+
+
+# --- score ------------------------------------------------------------------------------------------------------------
+
+
+class Score(Record):
+    """One measured value."""
+
+    measure: str
+    rung: str
+    variant: str
+    """`base`, `persona`, `tuned`, `tuned minus base`, or a reference: `host`, `guest`."""
+    subject: str
+    """What it was measured on: `host replies (test)`, `guest replies (test)`, `answers`."""
+    value: float | None
+    low: float | None = None
+    """95% interval; `None`: no interval."""
+    high: float | None = None
+    n: int
+    unit: str
+    reason: str = ""
+    """Why `value` is `None`."""

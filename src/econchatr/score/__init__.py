@@ -1,0 +1,1 @@
+"""score: records -> measured values, each with its interval and n."""

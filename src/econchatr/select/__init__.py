@@ -1,0 +1,1 @@
+"""select: the examples that fit a budget, and what they cost."""

@@ -1,0 +1,266 @@
+"""A show's folder: one Parquet table per record, a manifest written last, and staleness by hash.
+
+Every file is written beside its place, flushed to disk and renamed, so a file that has its name is whole, whatever
+killed the writer. A stage is done when its manifest exists and names the hashes of what went in and what came out.
+
+This module does not know what the stages do, nor in which order they come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import ValidationError
+
+from econchatr.errors import ShowFolderError
+from econchatr.records import Record
+
+R = TypeVar("R", bound=Record)
+
+MANIFEST_NAME = "manifest.json"
+
+
+class Manifest(Record):
+    """The account of one finished stage; written last."""
+
+    stage: str
+    version: int
+    """Of the stage's code: raised whenever the same input would give other output."""
+    settings_sha256: str
+    inputs: dict[str, str]
+    """Name -> sha256 of everything the stage read."""
+    outputs: dict[str, str]
+    """File name inside the stage's folder -> sha256."""
+    counts: dict[str, int]
+    seconds: float
+    finished_at: datetime
+
+
+# --- hashes -----------------------------------------------------------------------------------------------------------
+
+
+def hash_bytes(data: bytes) -> str:
+    """The sha256 of `data`, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_settings(settings: object) -> str:
+    """The sha256 of plain settings (numbers, strings, lists, dicts), whatever the order of their keys."""
+    return hash_bytes(json.dumps(settings, sort_keys=True, ensure_ascii=True, default=str).encode())
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with disk_errors(path):
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+    finally:
+        Path(beside).unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into a ShowFolderError that names the file."""
+    try:
+        yield
+    except OSError as exc:
+        if isinstance(exc, FileNotFoundError):
+            raise
+        reason = exc.strerror or str(exc)
+        raise ShowFolderError(
+            f"cannot write {path}: {reason}.",
+            hint="Free some space or choose another folder; what was finished before is kept.",
+        ) from exc
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file, or nothing.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with replace_file(path) as file:
+        file.write(data)
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def write_table(path: Path, rows: Sequence[Record], kind: type[Record]) -> None:
+    """Write records as one Parquet table; the same records give the same bytes.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    import polars as pl
+
+    frame = pl.DataFrame([row.model_dump() for row in rows], schema=table_schema(kind), orient="row")
+    with replace_file(path) as file:
+        frame.write_parquet(file, compression="zstd", statistics=False)
+
+
+def read_table(path: Path, kind: type[R]) -> list[R]:
+    """The records of one Parquet table, each checked again.
+
+    Raises:
+        ShowFolderError: The table is missing, broken, or of another version's shape.
+    """
+    import polars as pl
+
+    try:
+        rows = pl.read_parquet(path).to_dicts()
+        return [kind.model_validate(row) for row in rows]
+    except (OSError, pl.exceptions.PolarsError, ValidationError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise ShowFolderError(
+            f"cannot read the table {path}: {reason}.",
+            hint="Delete that stage's folder and run again; it will be made anew.",
+        ) from exc
+
+
+def table_schema(kind: type[Record]) -> dict[str, Any]:
+    """The column types of a record's table, from the record alone, so that an empty table has them too."""
+    hints = typing.get_type_hints(kind)
+    return {name: _column_type(hints[name]) for name in kind.model_fields}
+
+
+def _column_type(hint: Any) -> Any:
+    import polars as pl
+
+    plain = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, date: pl.Date}
+    if hint in plain:
+        return plain[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return pl.String
+    if origin in (Union, types.UnionType):
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        return _column_type(inner)
+    if origin is tuple:
+        return pl.List(_column_type(arguments[0]))
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return pl.Struct(table_schema(hint))
+    raise TypeError(f"no column type for {hint!r}")
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a finished stage; `None` when the stage is not finished or its manifest is broken."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Declare a stage finished."""
+    write_bytes(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1).encode() + b"\n")
+
+
+def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: Mapping[str, str]) -> str:
+    """Why a stage must be done again, in words; empty when it is fresh."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return "not done yet"
+    if manifest.version != version:
+        return "made by another version"
+    if manifest.settings_sha256 != settings_sha256:
+        return "settings changed"
+    if manifest.inputs != dict(inputs):
+        changed = sorted(
+            name for name in {*manifest.inputs, *inputs} if manifest.inputs.get(name) != dict(inputs).get(name)
+        )
+        return f"{', '.join(changed[:3])} changed"
+    for name, sha256 in manifest.outputs.items():
+        path = folder / name
+        if not path.is_file() or hash_file(path) != sha256:
+            return f"{name} is missing or was changed"
+    return ""
+
+
+def outputs_sha256(folder: Path) -> str:
+    """One hash over everything a finished stage put out; empty when it is not finished."""
+    manifest = read_manifest(folder)
+    return hash_settings(manifest.outputs) if manifest else ""
+
+
+def finish_stage(
+    folder: Path,
+    *,
+    stage: str,
+    version: int,
+    settings_sha256: str,
+    inputs: Mapping[str, str],
+    outputs: Sequence[str],
+    counts: Mapping[str, int],
+    seconds: float,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Manifest:
+    """Hash the outputs and write the manifest: the stage is done."""
+    manifest = Manifest(
+        stage=stage,
+        version=version,
+        settings_sha256=settings_sha256,
+        inputs=dict(inputs),
+        outputs={name: hash_file(folder / name) for name in sorted(outputs)},
+        counts=dict(counts),
+        seconds=round(seconds, 3),
+        finished_at=now(),
+    )
+    write_manifest(folder, manifest)
+    return manifest
+
+
+@contextmanager
+def lock_folder(root: Path) -> Iterator[None]:
+    """Hold the show's folder, so that two runs never write it at once.
+
+    Raises:
+        ShowFolderError: Another run holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(root / ".lock")
+    with disk_errors(root / ".lock"):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as exc:  # an OSError too, so it must be caught before `disk_errors` sees it
+            raise ShowFolderError(f"another run is working in {root}.", hint="Wait for it, or stop it first.") from exc
+    try:
+        yield
+    finally:
+        lock.release()

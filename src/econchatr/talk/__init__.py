@@ -1,0 +1,1 @@
+"""talk: speak with the models."""

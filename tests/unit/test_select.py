@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from econchatr.errors import BudgetError, InputError
+from econchatr.prompts import CHATML, Voice
+from econchatr.records import Example
+from econchatr.select.choose import Budget, choose_examples
+from econchatr.select.examples import ExampleForm, build_example
+from econchatr.select.files import chat_lines, completion_lines
+from econchatr.select.order import matches_subject, order_pairs
+from econchatr.select.prices import find_price, limit_tokens, load_prices, price_training
+from econchatr.tokens import open_tokenizer
+from tests.unit.make_records import make_pair
+
+VOICE = Voice(host="Hal Host", show="The Show")
+GPT2 = open_tokenizer("gpt2", cache=Path("unused"))
+
+
+def form(**more: object) -> ExampleForm:
+    fields = {
+        "rung": "small",
+        "voice": VOICE,
+        "tokenizer": GPT2,
+        "template": CHATML,
+        "max_cue_tokens": 50,
+        "max_example_tokens": 200,
+    }
+    return ExampleForm(**(fields | more))  # type: ignore[arg-type]
+
+
+def examples_of(lengths: list[int]) -> list[Example]:
+    return [
+        Example(pair_id=f"e#{n}", rung="small", split="train", messages=(), n_billed_tokens=length, n_learned_tokens=1)
+        for n, length in enumerate(lengths)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"), [("ada", 4_818_101), ("babbage", 4_166_666), ("curie", 833_333), ("davinci", 83_333)]
+)
+def test_ten_dollars_of_2023_buy_the_tokens_they_bought(model: str, limit: int) -> None:
+    price = find_price(f"gpt3-2023/{model}")
+    assert price.n_epochs == 4
+    got = limit_tokens(
+        n_pool_tokens=4_818_101, n_epochs=4, budget_usd=Decimal(10), usd_per_mtok=Decimal(price.training_usd_per_mtok)
+    )
+    assert got == limit
+
+
+def test_the_price_of_training_is_exact_decimal() -> None:
+    """83,333 tokens x 4 epochs x $30 per million = $9.99996."""
+    assert price_training(n_tokens=83_333, n_epochs=4, usd_per_mtok=Decimal(30)) == Decimal("10.0000")
+    assert price_training(n_tokens=1_000_000, n_epochs=1, usd_per_mtok=Decimal("0.44")) == Decimal("0.4400")
+
+
+def test_every_price_has_a_source_and_a_date() -> None:
+    assert all(row.source.startswith("https://") and row.read_on.year >= 2023 for row in load_prices())
+
+
+def test_an_unknown_price_lists_the_known_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        find_price("gpt3-2023/abbage")
+    assert "gpt3-2023/babbage" in caught.value.hint
+
+
+@pytest.mark.parametrize("budget", [Decimal(0), Decimal(-1), Decimal("0.00000001")])
+def test_a_budget_that_buys_nothing_is_refused(budget: Decimal) -> None:
+    with pytest.raises(BudgetError):
+        limit_tokens(n_pool_tokens=10, n_epochs=4, budget_usd=budget, usd_per_mtok=Decimal(30))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    tokens=st.integers(50, 2000),
+    n_epochs=st.integers(1, 5),
+)
+def test_a_selection_never_exceeds_its_budget(lengths: list[int], tokens: int, n_epochs: int) -> None:
+    budget = Budget(n_epochs, "some tokens", all_epochs_tokens=tokens * n_epochs)
+    selection = choose_examples(examples_of(lengths), budget, strategy="random", seed=0)
+    assert selection.n_tokens * n_epochs <= tokens * n_epochs
+    assert selection.n_tokens <= selection.limit_tokens <= selection.n_pool_tokens
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), small=st.integers(50, 500), more=st.integers(0, 500)
+)
+def test_a_smaller_budgets_selection_is_contained_in_a_larger_ones(lengths: list[int], small: int, more: int) -> None:
+    def choose(tokens: int) -> tuple[str, ...]:
+        budget = Budget(1, "some tokens", all_epochs_tokens=tokens)
+        return choose_examples(examples_of(lengths), budget, strategy="random", seed=0).pair_ids
+
+    few, many = choose(small), choose(small + more)
+    assert many[: len(few)] == few
+
+
+def test_a_budget_too_small_for_the_first_pair_says_so() -> None:
+    with pytest.raises(BudgetError, match="first pair has 40"):
+        choose_examples(examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), strategy="random", seed=0)
+
+
+def test_the_selection_hash_changes_with_a_text() -> None:
+    def sha256(reply: str) -> str:
+        return choose_examples(
+            [build_example(make_pair(reply=reply), form())], Budget(1, "all"), strategy="random", seed=0
+        ).sha256
+
+    assert sha256("Who counted?") == sha256("Who counted?") != sha256("Who counted!")
+
+
+@given(order=st.permutations(range(8)))
+def test_random_order_does_not_depend_on_the_order_of_input(order: list[int]) -> None:
+    pairs = [make_pair(n) for n in order]
+    assert order_pairs(pairs, strategy="random", seed=3) == order_pairs(pairs[::-1], strategy="random", seed=3)
+
+
+def test_another_seed_gives_another_order_of_the_same_pairs() -> None:
+    pairs = [make_pair(n) for n in range(20)]
+    one, two = (order_pairs(pairs, strategy="random", seed=seed) for seed in (0, 1))
+    assert one != two
+    assert sorted(pair.pair_id for pair in one) == sorted(pair.pair_id for pair in two)
+
+
+def test_subjects_are_taken_in_turn_shortest_first_then_the_rest() -> None:
+    replies = ["a prairie grows", "a prairie", "the fence stands", "nothing else", "the fence and a prairie"]
+    pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
+    ordered = order_pairs(pairs, strategy="subjects-2023", seed=0, subjects=("prairie", "fence"))
+    assert [pair.reply for pair in ordered] == [
+        "a prairie", "the fence stands", "a prairie grows", "the fence and a prairie", "nothing else",
+    ]  # fmt: skip
+
+
+def test_a_subject_with_a_plus_wants_both_words() -> None:
+    assert matches_subject("Data do not SPEAK.", "speak+data")
+    assert not matches_subject("Nobody speaks.", "speak+data")
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a prairie", "a fence", "other"]), max_size=12), st.integers(0, 5))
+def test_subject_order_keeps_every_pair_once(replies: list[str], seed: int) -> None:
+    pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
+    ordered = order_pairs(pairs, strategy="subjects-2023", seed=seed, subjects=("prairie", "fence"))
+    assert sorted(ordered, key=lambda pair: pair.rank) == pairs
+
+
+def test_subjects_2023_without_subjects_is_refused() -> None:
+    with pytest.raises(InputError, match="no subjects"):
+        order_pairs([], strategy="subjects-2023", seed=0)
+
+
+def test_billed_tokens_are_those_of_the_whole_rendered_example() -> None:
+    example = build_example(make_pair(cue="It broke.", reply="Who counted?"), form())
+    system = "AI imitation of Hal Host, host of The Show."
+    prompt = f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nIt broke.<|im_end|>\n<|im_start|>assistant\n"
+    assert example.n_billed_tokens == GPT2.count(prompt) + GPT2.count("Who counted?") + 1
+    assert example.n_learned_tokens == GPT2.count("Who counted?") + 1
+
+
+def test_what_is_too_long_is_cut_and_counted() -> None:
+    pair = make_pair(cue="well " * 80, reply="so " * 300)
+    example = build_example(pair, form())
+    assert example.n_cut_cue_tokens == GPT2.count(pair.cue) - 50
+    assert example.n_cut_reply_tokens > 0
+    assert example.n_billed_tokens <= 200
+
+
+def test_the_2023_form_is_billed_for_prompt_and_completion() -> None:
+    example = build_example(make_pair(cue="It broke.", reply="Who counted?"), form(template=None))
+    assert example.n_billed_tokens == GPT2.count("It broke. Hal Host responds:") + GPT2.count(" Who counted?\n")
+
+
+def test_training_files_have_both_shapes() -> None:
+    pair = make_pair(cue="It broke.", reply='"Who" counted?')
+    chat = json.loads(chat_lines([build_example(pair, form())]))
+    assert [message["role"] for message in chat["messages"]] == ["system", "user", "assistant"]
+    assert json.loads(completion_lines([pair], VOICE)) == {
+        "prompt": "It broke. Hal Host responds:", "completion": ' "Who" counted?\n',
+    }  # fmt: skip
