@@ -84,6 +84,13 @@ def write_tiny_show(root: Path, *, n_episodes: int = 6) -> Path:
     return root
 
 
+def edit_show(show: Path, old: str, new: str) -> None:
+    """Change one thing in a show.toml."""
+    text = (show / "show.toml").read_text()
+    assert old in text
+    (show / "show.toml").write_text(text.replace(old, new))
+
+
 @pytest.fixture
 def tiny_show(tmp_path: Path) -> Path:
     return write_tiny_show(tmp_path / "show")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import Run
+from tests.functional.conftest import Run, edit_show
 
 
 def test_every_command_has_help(econchatr: Run) -> None:
@@ -54,11 +54,11 @@ def test_a_name_with_quotes_and_brackets_survives_init(tmp_path: Path, tiny_show
             5,
             "none of the 6",
         ),
-        (lambda show: edit(show, "Hester Pellow", "Nobody Here"), 2, "heard most: 'Hester Pellow'"),
-        (lambda show: edit(show, "samples", "sample"), 2, "Did you mean 'samples'?"),
+        (lambda show: edit_show(show, "Hester Pellow", "Nobody Here"), 2, "heard most: 'Hester Pellow'"),
+        (lambda show: edit_show(show, "samples", "sample"), 2, "Did you mean 'samples'?"),
         (lambda show: (show / "questions.toml").unlink(), 2, "questions.toml is missing"),
         (lambda show: (show / "show.toml").unlink(), 3, "econchatr init"),
-        (lambda show: edit(show, "max_tokens = 1200", "max_tokens = 3"), 6, "first pair has"),
+        (lambda show: edit_show(show, "max_tokens = 1200", "max_tokens = 3"), 6, "first pair has"),
     ],
 )
 def test_bad_input_is_one_line_a_hint_and_its_exit_code(
@@ -72,14 +72,8 @@ def test_bad_input_is_one_line_a_hint_and_its_exit_code(
     assert "Traceback" not in done.stderr
 
 
-def edit(show: Path, old: str, new: str) -> None:
-    text = (show / "show.toml").read_text()
-    assert old in text
-    (show / "show.toml").write_text(text.replace(old, new))
-
-
 def test_without_rights_a_show_is_prepared_but_not_trained(tiny_show: Path, econchatr: Run) -> None:
-    edit(tiny_show, '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n', "")
+    edit_show(tiny_show, '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n', "")
     econchatr("select", tiny_show)
     assert "on what ground" in econchatr("run", tiny_show, check=2).stderr
     assert not (tiny_show / "train").exists()

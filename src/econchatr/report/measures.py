@@ -1,0 +1,137 @@
+"""Show the scores: the two charts of the page, and one table that leaves no score out, known or unknown."""
+
+from __future__ import annotations
+
+from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
+from econchatr.report.formats import MISSING, format_count, format_decimal, format_interval, format_value
+from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.scorebook import (
+    GUEST_REPLIES,
+    HOST_REPLIES,
+    MEDIAN_WORDS,
+    Fall,
+    compute_fall,
+    find_score,
+    list_rungs,
+)
+from econchatr.report.svg import Group, Mark, draw_bars, draw_intervals
+
+VARIANT_WORDS = {"base": "base model", "persona": "base model with a persona prompt", "tuned": "tuned model"}
+
+
+def chart_bits(material: ReportMaterial) -> Chart | None:
+    """Draw bits per byte before and after training, host and guests, with intervals; `None` when none is scored."""
+    rungs = list_rungs(material.scores)
+    groups, rows, told = [], [], []
+    for rung in rungs:
+        for subject, who in ((HOST_REPLIES, name_hosts(material.hosts)), (GUEST_REPLIES, "The guests")):
+            fall = compute_fall(material.scores, rung=rung, subject=subject)
+            title = who if len(rungs) == 1 else f"{who}, {rung}"
+            if isinstance(fall, str):
+                rows.append((title, "not scored", "not scored", fall, MISSING))
+                continue
+            # A falling measure is shown with the sign of its change, as the axis runs.
+            change = f"{format_decimal(-fall.percent, 1)}%"
+            groups.append(Group(title, change, (_mark_bits(fall, is_after=False), _mark_bits(fall, is_after=True))))
+            before, after = _tell_bits(fall, is_after=False), _tell_bits(fall, is_after=True)
+            span = MISSING if fall.low is None or fall.high is None else format_interval(-fall.high, -fall.low, 1) + "%"
+            rows.append((title, before, after, change, span))
+            told.append(f"{title}: {before} before, {after} after, {change}.")
+    if not groups:
+        return None
+    title = "How surprised the model is by replies it never saw"
+    return Chart(
+        "fig-bits",
+        title,
+        draw_intervals("fig-bits", title, " ".join(told), groups),
+        Table(
+            "fig-bits-table",
+            "Bits per byte of held-out replies, with 95% intervals",
+            name_columns("who speaks", "#before", "#after", "#change", "#95% interval of the change"),
+            tuple(rows),
+        ),
+        legend=(LegendEntry("dot k-base", "before"), LegendEntry("dot k-tuned", "after training")),
+        note="Bits per byte: lower is less surprised. Lines are 95% intervals; the axis does not begin at zero.",
+    )
+
+
+def _mark_bits(fall: Fall, *, is_after: bool) -> Mark:
+    score = fall.after if is_after else fall.before
+    value = score.value if score.value is not None else 0.0
+    return Mark("k-tuned" if is_after else "k-base", format_decimal(value, 3), value, score.low, score.high)
+
+
+def _tell_bits(fall: Fall, *, is_after: bool) -> str:
+    score = fall.after if is_after else fall.before
+    span = "" if score.low is None else f" ({format_interval(score.low, score.high, 3)})"
+    return f"{format_decimal(score.value, 3)}{span}"
+
+
+def chart_lengths(material: ReportMaterial) -> Chart | None:
+    """Draw the median words of a reply, host and models; `None` when no length is scored."""
+    rungs = list_rungs(material.scores)
+    marks, rows = [], []
+    for index, rung in enumerate(rungs):
+        for variant in ("host", "base", "persona", "tuned"):
+            score = find_score(material.scores, MEDIAN_WORDS, rung=rung, variant=variant)
+            if score is None or (variant == "host" and index):
+                continue
+            label = VARIANT_WORDS.get(variant, name_hosts(material.hosts))
+            label = label if len(rungs) == 1 or variant == "host" else f"{label}, {rung}"
+            shown = format_decimal(score.value, 0) if score.value is not None else f"not scored: {score.reason}"
+            rows.append((label, shown, format_interval(score.low, score.high, 0), format_count(score.n)))
+            if score.value is not None:
+                marks.append(Mark(f"k-{variant}", label, score.value, score.low, score.high))
+    if not marks:
+        return None
+    title = "Words in a typical reply"
+    told = ", ".join(f"{mark.label} {format_decimal(mark.value, 0)}" for mark in marks)
+    return Chart(
+        "fig-lengths",
+        title,
+        draw_bars("fig-lengths", title, f"Median words: {told}.", marks),
+        Table(
+            "fig-lengths-table",
+            "Median words of a reply",
+            name_columns("who", "#words", "#95% interval", "#n"),
+            tuple(rows),
+        ),
+        note="Median words: of the host, replies in held-out episodes; of the models, answers to the questions above.",
+    )
+
+
+def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
+    """Name each value that could not be measured, with its reason."""
+    return tuple(
+        f"{score.measure}, {score.rung or 'reference'} {score.variant}, {score.subject}: "
+        f"{score.reason or 'no reason was given'}"
+        for score in material.scores
+        if score.value is None
+    )
+
+
+def tabulate_scores(material: ReportMaterial) -> Table | None:
+    """List every score as it was measured, with its interval and n; an unscored one gives its reason."""
+    if not material.scores:
+        return None
+    rows = tuple(
+        (
+            score.measure,
+            score.rung or MISSING,
+            score.variant,
+            score.subject,
+            format_value(score.value) if score.value is not None else "not scored",
+            f"{format_value(score.low)} to {format_value(score.high)}" if score.low is not None else MISSING,
+            format_count(score.n),
+            score.unit if score.value is not None else f"not scored: {score.reason or 'no reason was given'}",
+        )
+        for score in material.scores
+    )
+    return Table(
+        "scores",
+        "Every score",
+        name_columns(
+            "measure", "rung", "variant", "measured on", "#value", "#95% interval", "#n", "unit, or why there is none"
+        ),
+        rows,
+    )

@@ -1,0 +1,98 @@
+"""Tell what a budget buys: the hosted price table, its subsets of this show, and what each rung was trained on.
+
+Quotes amounts and counts as they were recorded; computes no price.
+"""
+
+from __future__ import annotations
+
+from econchatr.records import PriceRow
+from econchatr.report.blocks import Cell, Link, Table, name_columns
+from econchatr.report.formats import format_count, format_date, format_share, format_usd
+from econchatr.report.material import ReportMaterial, SubsetTable
+
+
+def tabulate_prices(prices: tuple[PriceRow, ...]) -> tuple[Table, ...]:
+    """Give one price table per profile, with where and when each price was read."""
+    profiles = dict.fromkeys(row.profile for row in prices)
+    return tuple(
+        Table(
+            f"prices-{index}",
+            f"Prices of profile {profile}, US dollars per million tokens",
+            name_columns("model", "#training", "#use, tuned", "#use, base", "read on", "source"),
+            tuple(_show_price(row) for row in prices if row.profile == profile),
+        )
+        for index, profile in enumerate(profiles, start=1)
+    )
+
+
+def tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
+    """Give what the budget buys from each model of a price profile, for this show."""
+    return Table(
+        f"subsets-{index}",
+        f"What {subsets.budget} per model would buy of this show (profile {subsets.profile})",
+        name_columns("model", "#token limit", "#pairs", "#their tokens", "#share of the pool"),
+        tuple(
+            (
+                row.model,
+                format_count(row.limit_tokens),
+                format_count(row.n_pairs),
+                format_count(row.n_tokens),
+                format_share(row.share, 1),
+            )
+            for row in subsets.rows
+        ),
+        note=f"{subsets.n_epochs} epochs; selection strategy {subsets.strategy}. The token limit is for one epoch. "
+        "A calculation at these prices: nothing was bought.",
+    )
+
+
+def tabulate_selections(material: ReportMaterial) -> Table | None:
+    """Give each rung's own budget and what was chosen within it; `None` when nothing was selected."""
+    if not material.selections:
+        return None
+    rows = []
+    for chosen in material.selections:
+        share = len(chosen.pair_ids) / chosen.n_pool_pairs if chosen.n_pool_pairs else None
+        rows.append(
+            (
+                chosen.rung,
+                chosen.budget,
+                "trained at home" if chosen.cost_usd is None else format_usd(chosen.cost_usd),
+                format_count(chosen.limit_tokens),
+                format_count(len(chosen.pair_ids)),
+                format_count(chosen.n_tokens),
+                format_share(share, 1),
+                format_count(chosen.n_epochs),
+                chosen.strategy,
+            )
+        )
+    return Table(
+        "selections",
+        "What each rung was trained on",
+        name_columns(
+            "rung",
+            "budget",
+            "cost",
+            "#token limit",
+            "#pairs",
+            "#their tokens",
+            "#share of the pool",
+            "#epochs",
+            "strategy",
+        ),
+        tuple(rows),
+        note="Tokens are billed tokens of one epoch by the tokenizer of the rung, template included: they differ "
+        "from the size of the show.",
+    )
+
+
+def _show_price(row: PriceRow) -> tuple[Cell, ...]:
+    is_address = row.source.startswith(("https://", "http://"))
+    return (
+        row.model,
+        format_usd(row.training_usd_per_mtok),
+        format_usd(row.tuned_usd_per_mtok),
+        format_usd(row.base_usd_per_mtok),
+        format_date(row.read_on),
+        Link(row.source.split("/")[2], row.source) if is_address else row.source,
+    )

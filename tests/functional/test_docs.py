@@ -1,0 +1,48 @@
+"""What the documents say can be done is done."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.functional.conftest import Run
+
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands(text: str) -> set[str]:
+    """Every `econchatr ...` in code, up to its first comment or pipe."""
+    blocks = re.findall(r"```(?:console|sh|bash)?\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
+    found = [line for line in lines if line.startswith("econchatr ")] + re.findall(r"`(econchatr [^`]*)`", text)
+    return {re.split(r"\s+#|\s+\||;", command)[0].strip() for command in found}
+
+
+def test_every_command_and_option_in_the_documents_exists(econchatr: Run) -> None:
+    known: dict[str, str] = {}
+    for document in DOCS:
+        for command in commands(document.read_text(encoding="utf-8")):
+            _, name, *rest = shlex.split(command)
+            if name not in known:
+                known[name] = econchatr(name, "--help").stdout if not name.startswith("-") else econchatr("--help").stdout
+            for option in (word.split("=")[0] for word in rest if word.startswith("--")):
+                assert option in known[name], f"{document.name}: {command}"
+    assert {"demo", "run", "chat"} <= set(known)
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    used = set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert used
+    assert used <= targets
