@@ -1,0 +1,23 @@
+"""Turns -> pairs of cue and reply, each with the reason why it is kept or dropped, and the splits of a show.
+
+This package knows no file format and no model; who counts tokens is an argument.
+"""
+
+from __future__ import annotations
+
+from econchatr.pair.blocks import pair_episode
+from econchatr.pair.clean import clean_speech
+from econchatr.pair.duplicates import drop_duplicates
+from econchatr.pair.private import hide_private
+from econchatr.pair.profiles import PROFILES, PairProfile
+from econchatr.pair.split import assign_splits
+
+__all__ = [
+    "PROFILES",
+    "PairProfile",
+    "assign_splits",
+    "clean_speech",
+    "drop_duplicates",
+    "hide_private",
+    "pair_episode",
+]

@@ -1,0 +1,72 @@
+"""The account of a file: which of its characters were placed, which are markup, and which no rule could place.
+
+Whatever a reader does not claim counts as unplaced, so that nothing can be lost in silence. It knows no format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Fate = Literal["placed", "markup"]
+
+MAX_UNPLACED_LINES: Final = 50
+MAX_LINE_CHARS: Final = 200
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of a file's characters; the four counts add up to its length."""
+
+    n_placed_chars: int
+    n_unplaced_chars: int
+    n_markup_chars: int
+    n_white_chars: int
+    unplaced: tuple[str, ...]
+    """The unplaced lines, each cut at 200 characters, at most 50 of them."""
+    n_unplaced_lines: int
+
+
+@dataclass
+class Account:
+    """Claims on the stretches of one text; a reader makes them, `settle` adds them up."""
+
+    text: str
+    claims: list[tuple[int, int, Fate]] = field(default_factory=list)
+
+    def place(self, start: int, end: int) -> None:
+        """Claim `text[start:end]` as speech, a label, or a time stamp that was understood."""
+        self.claims.append((start, end, "placed"))
+
+    def mark(self, start: int, end: int) -> None:
+        """Claim `text[start:end]` as markup: it is neither speech nor lost."""
+        self.claims.append((start, end, "markup"))
+
+    def settle(self) -> Loss:
+        """Add up the claims; where two overlap, the one that begins first has the characters."""
+        counts: dict[Fate, int] = {"placed": 0, "markup": 0}
+        n_unplaced, n_lines, lines, position = 0, 0, list[str](), 0
+        for start, end, fate in [*sorted(self.claims), (len(self.text), len(self.text), "markup")]:
+            if start > position:
+                rest = self.text[position:start]
+                n_unplaced += _count_ink(rest)
+                for line in filter(None, map(str.strip, rest.splitlines())):
+                    n_lines += 1
+                    if len(lines) < MAX_UNPLACED_LINES:
+                        lines.append(line[:MAX_LINE_CHARS])
+            start = position = max(start, position)
+            if end > start:
+                counts[fate] += _count_ink(self.text[start:end])
+                position = end
+        return Loss(
+            n_placed_chars=counts["placed"],
+            n_unplaced_chars=n_unplaced,
+            n_markup_chars=counts["markup"],
+            n_white_chars=len(self.text) - _count_ink(self.text),
+            unplaced=tuple(lines),
+            n_unplaced_lines=n_lines,
+        )
+
+
+def _count_ink(text: str) -> int:
+    return len("".join(text.split()))

@@ -1,0 +1,253 @@
+"""Reader for saved EconTalk episode pages of every year, 2006 to now.
+
+It finds the transcript's box, its rows and their times, and who speaks by labels in elements of their own or inline in
+running text. It does not rely on which tags carry them. Years without labels come out as `notes` or `unlabelled`.
+
+Source: two page templates (Movable Type, WordPress) and four text eras, as public scrapers of EconTalk describe them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from econchatr.errors import TranscriptError
+from econchatr.parse.account import Account
+from econchatr.parse.dates import read_date
+from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
+from econchatr.parse.html_blocks import Block, Page, read_page
+from econchatr.parse.speakers import GROUPS, SpeakerTable, fold_label, match_name, tidy_label
+from econchatr.records import EpisodeKind
+
+_FURNITURE: Final = frozenset(
+    {
+        "time",
+        "podcast episode highlights",
+        "time podcast episode highlights",
+        "hide highlights",
+        "show highlights",
+        "audio transcript",
+    }
+)
+_STAMP: Final = re.compile(rf"\s*\(?({STAMP})\)?\s*")
+_GLUED_STAMP: Final = re.compile(rf"\s*\(?({STAMP})\)?(?=\s*[A-Z\[])(?!\s*[AP]\.?M\b)")
+_INTRO: Final = re.compile(r"\s*(?:Intro\.)?\s*(?:\[\s*Record(?:ing|ed)(?: date| on)?:?\s*([^\]]{0,200})\]\.?)?\s*")
+_DATE_NOTE: Final = re.compile(r"\[\s*Record(?:ing|ed) (?:date|on)\b:?\s*([^\]]{0,200})\]", re.IGNORECASE)
+_WHOLE_NOTE: Final = re.compile(r"\s*\[[^\[\]]*\]\s*")
+_ELEMENT_LABEL: Final = re.compile(r"[^\W\d_][\w.,'’()&\- ]{0,60}")
+_MAX_LABEL_WORDS: Final = 7
+# Speech before an inline label has ended: with a stop, a closing quote or bracket, or broken off with a dash.
+_ENDS_SPEECH: Final = frozenset(".?!…\"'”’)]-–—:;")
+_INTERVIEW: Final = re.compile(r"\b(?:conversation|interview|talk) with ([^:;?!]{3,80})$", re.IGNORECASE)
+_SITE: Final = re.compile(
+    r"\s*[-|–—:]\s*(?:EconTalk|Econlib|Library of Economics and Liberty)\b.*$|^EconTalk\s*[:|–-]\s*"
+)
+# Notes tell an hour in 2,100 to 4,700 words; speech takes 8,000 to 11,000.
+_MAX_NOTES_WORDS_PER_MINUTE: Final = 100
+
+
+@dataclass
+class _Reading:
+    """What is known while the blocks are read in order."""
+
+    account: Account
+    people: tuple[str, ...]
+    """The show's labels and the guests of the title; a shorter label means one of them."""
+    names: tuple[str, ...]
+    """Every label that may stand in this episode."""
+    labels: re.Pattern[str]
+    are_inline: bool
+    writer: TurnWriter = field(default_factory=TurnWriter)
+    row_seconds: int | None = None
+    n_rows: int = 0
+    date_text: str = ""
+
+
+def score_econtalk(text: str) -> float:
+    """Get how surely the text is an EconTalk page: 1 with a transcript's box, a little for any other web page."""
+    if "<" not in text:
+        return 0.0
+    if ("audio-highlight" in text or "Podcast Episode Highlights" in text) and "</" in text:
+        return 1.0
+    head = text[:5000].lower()
+    return 0.1 if any(mark in head for mark in ("<!doctype html", "<html", "<head", "<body", "<div")) else 0.0
+
+
+def read_econtalk(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns of the transcript's box; everything around it counts as markup.
+
+    Raises:
+        TranscriptError: the page has no box.
+    """
+    account = Account(text)
+    page = read_page(text, account)
+    if not page.blocks:
+        raise TranscriptError(
+            "the web page has no transcript box (div.audio-highlight, #unique, or Podcast Episode Highlights)",
+            hint="Save the whole page of the episode, or leave it out: not every page has a transcript.",
+        )
+    title = _read_title(page)
+    guests = read_guests(title, show)
+    names = _list_names(guests, show)
+    labels = _compile_labels(names)
+    n_elements = sum(len(_read_element_label(block, ())) for block in page.blocks)
+    n_inline = sum(len(_find_inline(block.text, labels)) for block in page.blocks)
+    # A label of its own is found inline too, so a page is inline only if most are not; one stray `<b>Note:</b>` in a
+    # page of inline labels must not cost them all.
+    reading = _Reading(account, (*show.labels, *guests), names, labels, are_inline=n_inline > 2 * n_elements)
+    if not n_elements + n_inline:
+        reading.writer.label = ""
+    for block in page.blocks:
+        _read_block(block, reading)
+    reading.writer.close()
+    kind: EpisodeKind = "verbatim" if n_elements + n_inline else _tell_kind(reading)
+    published, precision = read_date(reading.date_text)
+    turns = tuple(reading.writer.turns)
+    return Draft(kind, turns, account, title, published, precision, guests)
+
+
+ECONTALK: Final = Reader("econtalk", score_econtalk, read_econtalk)
+
+
+def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:
+    """Get the guests an EconTalk title names (`Ada Example and Ben Sample on Tides`); hosts are left out."""
+    interview = _INTERVIEW.search(title)
+    before, on, _ = title.partition(" on ")
+    if not on and interview:
+        before = interview[1]
+    elif not on:
+        return ()
+    before = before.rpartition(": ")[2].replace("(", ", ").replace(")", " ")
+    parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|^and\s+", before)
+    names = [tidy_label(part.removeprefix("and ")) for part in parts]
+    return tuple(name for name in names if name and len(name.split()) <= 5 and show.resolve(name)[1] != "host")
+
+
+def _read_title(page: Page) -> str:
+    candidates = [_SITE.sub("", " ".join(title.split())).strip() for title in page.titles]
+    candidates = [title for title in candidates if title and fold_label(title) not in ("econtalk", "econlib")]
+    return max(candidates, key=lambda title: " on " in title, default="")
+
+
+def _list_names(guests: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
+    names = dict.fromkeys((*show.labels, "Guest", *guests))
+    for guest in guests:
+        words = guest.split()
+        names |= dict.fromkeys(word for word in (words[0], words[-1]) if len(word) > 1)
+    names |= dict.fromkeys(group.capitalize() for group in GROUPS)
+    names |= dict.fromkeys(group.title() for group in GROUPS)
+    return tuple(names)
+
+
+def _compile_labels(names: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")\s?:(?=\s|$)")
+
+
+def _find_inline(text: str, labels: re.Pattern[str]) -> list[re.Match[str]]:
+    found = list[re.Match[str]]()
+    for match in labels.finditer(text):
+        before = text[max(0, match.start() - 8) : match.start()].rstrip()
+        if match.start() == 0 or not before or before[-1] in _ENDS_SPEECH:
+            found.append(match)
+    return found
+
+
+def _read_element_label(block: Block, known: tuple[str, ...]) -> list[tuple[str, int, int]]:
+    """Get the labels that stand in elements of their own: at the block's start, and known ones further on."""
+    labels = list[tuple[str, int, int]]()
+    n_before = 0
+    for run, following in zip(block.runs, (*block.runs[1:], None), strict=True):
+        text = run.text.strip()
+        at_start = n_before == 0
+        n_before += len(text) if _STAMP.fullmatch(text) is None else 0
+        if not run.is_own or not text:
+            continue
+        end = run.at + len(run.text)
+        if not text.endswith(":"):
+            if following is None or not following.text.lstrip().startswith(":"):
+                continue
+            end = following.at + following.text.index(":") + 1
+        name = tidy_label(text)
+        if _is_label(name) and (at_start or match_name(name, known)):
+            labels.append((name, run.at, end))
+    return labels
+
+
+def _is_label(name: str) -> bool:
+    is_shaped = _ELEMENT_LABEL.fullmatch(name) is not None and not name[0].islower()
+    return is_shaped and len(name.split()) <= _MAX_LABEL_WORDS
+
+
+def _read_block(block: Block, reading: _Reading) -> None:
+    text, account, writer = block.text, reading.account, reading.writer
+    if " ".join(text.split()).casefold() in _FURNITURE:
+        block.mark(0, len(text), account)
+        return
+    begin = _read_row_start(block, reading)
+    begin = _read_intro(block, begin, reading)
+    noted = _DATE_NOTE.search(text)
+    if noted and not reading.date_text:
+        reading.date_text = noted[1]
+    if begin >= len(text) or _WHOLE_NOTE.fullmatch(text, begin):
+        return
+    for name, start, end in _list_labels(block, begin, reading):
+        _say(block, begin, start, reading)
+        block.place(start, end, account)
+        writer.open(match_name(name, reading.people) or name, start_seconds=reading.row_seconds)
+        begin = end
+    _say(block, begin, len(text), reading)
+    if writer.label == "":
+        writer.close()
+
+
+def _read_row_start(block: Block, reading: _Reading) -> int:
+    """Read the row's time, alone in its cell or glued to the words; a time never runs backwards."""
+    stamp = _STAMP.fullmatch(block.text) or _GLUED_STAMP.match(block.text)
+    if stamp is None:
+        return 0
+    seconds = read_seconds(stamp[1])
+    if stamp.end() < len(block.text) and seconds < (reading.row_seconds or 0):
+        return 0
+    reading.row_seconds, reading.n_rows = seconds, reading.n_rows + 1
+    block.place(0, stamp.end(), reading.account)
+    return stamp.end()
+
+
+def _read_intro(block: Block, begin: int, reading: _Reading) -> int:
+    intro = _INTRO.match(block.text, begin)
+    if intro is None or not intro[0].strip():
+        return begin
+    reading.date_text = reading.date_text or intro[1] or ""
+    block.place(begin, intro.end(), reading.account)
+    return intro.end()
+
+
+def _list_labels(block: Block, begin: int, reading: _Reading) -> list[tuple[str, int, int]]:
+    if reading.writer.label == "":
+        return []
+    found = [] if reading.are_inline else _read_element_label(block, reading.names)
+    if not found:
+        inline = _find_inline(block.text, reading.labels)
+        if not reading.are_inline:
+            # In pages with labels of their own, a name and a colon inside a paragraph is speech.
+            inline = [one for one in inline if not block.text[begin : one.start()].strip()]
+        found = [(one[1], one.start(), one.end()) for one in inline]
+    return [label for label in found if label[1] >= begin]
+
+
+def _say(block: Block, start: int, end: int, reading: _Reading) -> None:
+    if reading.writer.label is None or start >= end:
+        return
+    block.place(start, end, reading.account)
+    text = " ".join(block.text[start:end].split())
+    reading.writer.say(text, start_seconds=reading.row_seconds)
+
+
+def _tell_kind(reading: _Reading) -> EpisodeKind:
+    """Tell notes from speech without labels: notes come in timed rows, and too few words for the time."""
+    n_words = sum(len(turn.text.split()) for turn in reading.writer.turns)
+    minutes = (reading.row_seconds or 0) / 60
+    is_thin = reading.n_rows >= 2 and n_words < _MAX_NOTES_WORDS_PER_MINUTE * minutes
+    return "notes" if is_thin else "unlabelled"

@@ -1,0 +1,107 @@
+"""Labels -> speakers and their roles.
+
+It knows the hosts and aliases of one show and the labels that name no person; it does not guess who is a host.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Final
+
+from econchatr.records import Role
+
+# fmt: off
+BREAKS: Final = frozenset({
+    "break", "commercial break", "ad break", "sponsor break", "ad", "sponsor", "sponsors", "intro", "outro",
+    "recording ends", "extract ends", "clip ends", "end of recording", "end of clip", "note", "editor's note",
+})
+# fmt: on
+"""Labels of what interrupts the talk; who spoke before goes on after them."""
+
+# fmt: off
+CLIPS: Final = frozenset({
+    "song", "song extract", "song sample", "music", "jingle", "sample", "sound", "sound clip", "sound effect",
+    "sound sample", "recording", "recording begins", "extract", "extract begins", "clip", "clip begins", "audio",
+    "video", "audio clip", "video clip", "promo", "trailer",
+})
+# fmt: on
+"""Labels of what is played in; words after them are the clip's."""
+
+# fmt: off
+GROUPS: Final = frozenset({
+    "audience", "audience member", "audience members", "audience question", "audio question", "listener", "caller",
+    "crowd", "everyone", "everybody", "all", "both", "group", "various", "announcer", "narrator", "voice",
+    "voiceover", "voice-over", "operator", "unknown", "unknown speaker", "unidentified", "unidentified speaker",
+    "male", "female", "man", "woman", "male voice", "female voice", "ad voice",
+})
+# fmt: on
+"""Labels of speakers who are nobody in particular."""
+
+_PSEUDO: Final = BREAKS | CLIPS | GROUPS
+
+
+@dataclass(frozen=True)
+class SpeakerTable:
+    """Who is who in one show: its hosts, and other labels for the same people."""
+
+    hosts: tuple[str, ...]
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Label -> the person's name; of hosts and of guests alike."""
+
+    def resolve(self, label: str) -> tuple[str, Role]:
+        """Get the speaker a label stands for, and the role: `host`, `other` for a label that is no person, `guest`."""
+        name = tidy_label(label)
+        name = self._names.get(fold_label(name), name)
+        if fold_label(name) in self._folded_hosts:
+            return name, "host"
+        return name, "other" if is_pseudo(name) else "guest"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label the table knows, hosts first."""
+        return (*self.hosts, *self.aliases)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        names = {fold_label(host): host for host in self.hosts}
+        for label, name in self.aliases.items():
+            # An alias may lead to another spelling of a host; the host's own spelling wins.
+            names[fold_label(label)] = names.get(fold_label(name), name)
+        return names
+
+    @cached_property
+    def _folded_hosts(self) -> frozenset[str]:
+        return frozenset(map(fold_label, self.hosts))
+
+
+def is_pseudo(label: str) -> bool:
+    """Say whether a label names a break, a clip or a crowd, and not a person."""
+    folded = fold_label(label)
+    return folded in _PSEUDO or (folded.startswith(("audience member ", "unknown speaker ")))
+
+
+def fold_label(label: str) -> str:
+    """Get the form in which labels are compared: one case, single spaces, composed accents."""
+    return tidy_label(label).casefold()
+
+
+@lru_cache(maxsize=4096)
+def tidy_label(label: str) -> str:
+    """Get a label without colon, emphasis, odd spaces, or the typing slip `Name: Name`."""
+    name = " ".join(unicodedata.normalize("NFC", label).split()).strip("*_: ")
+    first, colon, second = name.partition(":")
+    return first.strip() if colon and first.strip() == second.strip() else name
+
+
+def match_name(label: str, names: Iterable[str]) -> str | None:
+    """Get the one name a label means: the same, or its first or last word; `None` if none or several fit."""
+    folded = fold_label(label)
+    known = list(dict.fromkeys(names))
+    same = [name for name in known if fold_label(name) == folded]
+    if same:
+        return same[0]
+    parts = [name for name in known if folded in (fold_label(name).split()[:1] + fold_label(name).split()[-1:])]
+    return parts[0] if len(parts) == 1 else None

@@ -1,0 +1,150 @@
+"""A file's bytes -> an episode and its turns, by whichever reader knows the format best.
+
+It holds the table of readers and what is the same for all formats: slugs, speakers, joining, counting, order. It does
+not know any format, nor where the file came from.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from itertools import count
+from pathlib import PurePosixPath
+from typing import Final
+
+from econchatr.errors import TranscriptError
+from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.decode import decode_text, drop_controls
+from econchatr.parse.draft import Draft, Reader
+from econchatr.parse.econtalk import ECONTALK
+from econchatr.parse.markdown import MARKDOWN
+from econchatr.parse.speakers import SpeakerTable, fold_label
+from econchatr.records import Episode, Role, Turn
+
+READERS: Final[tuple[Reader, ...]] = (MARKDOWN, ECONTALK)
+"""Every format there is; a new one is a module with a `Reader` and a place here."""
+
+_NOBODY: Final[tuple[str, Role]] = ("", "other")
+_MAX_SLUG_CHARS: Final = 80
+_NAME_DATE: Final = re.compile(r"((?:19|20)\d{2}-\d{2}-\d{2})(?!\d)")
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """One file read: its episode (rank 0 until `rank_episodes`) and its turns in order."""
+
+    episode: Episode
+    turns: list[Turn]
+    precision: DatePrecision
+    """How exactly `episode.published` is known."""
+
+
+def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collection[str] = ()) -> ParsedFile:
+    """Get the episode and the turns of one transcript; the reader is chosen by the content, never by the name.
+
+    The slug is made of the file's name; if it is among the slugs already `taken`, it gets a number.
+
+    Raises:
+        TranscriptError: the file is not text, no reader knows it, or it holds no turn.
+    """
+    text = decode_text(data, location=location)
+    score, place = max((reader.score(text), -place) for place, reader in enumerate(READERS))
+    reader = READERS[-place]
+    if score <= 0:
+        names = ", ".join(reader.name for reader in READERS)
+        raise TranscriptError(
+            f"{location} is in no known transcript format (tried: {names})",
+            hint="Begin each turn with `**Name:**`, or save the whole web page.",
+        )
+    try:
+        draft = reader.read(text, show)
+    except TranscriptError as exc:
+        raise TranscriptError(f"{location}: {exc.message}", hint=exc.hint) from exc
+    slug = _make_slug(location, taken)
+    turns = _make_turns(draft, slug=slug, show=show)
+    if not turns:
+        raise TranscriptError(
+            f"{location} was read as {reader.name}, but it holds no turn",
+            hint="Open the file and look whether the transcript is in it.",
+        )
+    episode, precision = _make_episode(
+        draft, turns, reader=reader.name, location=location, digest=sha256(data).hexdigest()
+    )
+    return ParsedFile(episode, turns, precision)
+
+
+def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
+    """Get the episodes oldest first, with `rank` set from 0.
+
+    Dated episodes go by date. The others go by the numbers in their files' names, each right after the one before it in
+    that order, so that one undated episode does not fall out of its season.
+    """
+    latest, keyed = date.min, list[tuple[date, int, Episode]]()
+    for place, episode in enumerate(sorted(episodes, key=lambda episode: _natural_key(episode.location))):
+        latest = episode.published or latest
+        keyed.append((latest, place, episode))
+    ordered = [episode for _, _, episode in sorted(keyed, key=lambda item: item[:2])]
+    return [episode.model_copy(update={"rank": rank}) for rank, episode in enumerate(ordered)]
+
+
+def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
+    """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
+    said = list[tuple[str, Role, int | None, list[str]]]()
+    for raw in draft.turns:
+        is_guest = fold_label(raw.label) == "guest" and len(draft.guests) == 1
+        speaker, role = show.resolve(draft.guests[0] if is_guest else raw.label) if raw.label else _NOBODY
+        text = drop_controls(raw.text).strip()
+        if text and said and raw.label and said[-1][:2] == (speaker, role):
+            said[-1][3].append(text)
+        elif text:
+            said.append((speaker, role, raw.start_seconds, [text]))
+    return [
+        Turn(slug=slug, position=position, speaker=speaker, role=role, text="\n".join(texts), start_seconds=start)
+        for position, (speaker, role, start, texts) in enumerate(said)
+    ]
+
+
+def _make_episode(
+    draft: Draft, turns: list[Turn], *, reader: str, location: str, digest: str
+) -> tuple[Episode, DatePrecision]:
+    loss = draft.account.settle()
+    stem = PurePosixPath(location).stem
+    published, precision = draft.published, draft.precision
+    in_name = _NAME_DATE.match(stem)
+    if published is None and in_name:
+        published, precision = read_date(in_name[1])
+    episode = Episode(
+        slug=turns[0].slug,
+        title=" ".join(drop_controls(draft.title).split()) or stem,
+        published=published,
+        rank=0,
+        kind=draft.kind,
+        reader=reader,
+        location=location,
+        sha256=digest,
+        n_turns=len(turns),
+        n_words=sum(len(turn.text.split()) for turn in turns),
+        n_chars=len(draft.account.text),
+        n_placed_chars=loss.n_placed_chars,
+        n_unplaced_chars=loss.n_unplaced_chars,
+        unplaced=loss.unplaced,
+        n_unplaced_lines=loss.n_unplaced_lines,
+    )
+    return episode, precision
+
+
+def _make_slug(location: str, taken: Collection[str]) -> str:
+    plain = unicodedata.normalize("NFKD", PurePosixPath(location).stem).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
+    numbered = (f"{slug}-{number}" for number in count(2))
+    return slug if slug not in taken else next(one for one in numbered if one not in taken)
+
+
+def _natural_key(location: str) -> tuple[tuple[int, int, str], ...]:
+    # Numbers sort before words, and never meet one in a comparison.
+    parts = re.findall(r"[0-9]+|[^0-9]+", PurePosixPath(location).name.lower())
+    return tuple((0, int(part[:18]), "") if part.isdigit() else (1, 0, part) for part in parts)

@@ -1,0 +1,168 @@
+"""One file to records: choice of reader, slugs, order, account, and hostile input."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from econchatr.errors import TranscriptError
+from econchatr.parse import READERS, SpeakerTable, parse_file, rank_episodes
+from econchatr.parse.html_stream import decode_words, find_raw_offset, stream_html
+from econchatr.records import Episode
+
+SHOW = SpeakerTable(hosts=("Orla Quill",))
+TALK = "**Orla Quill:** Who counted?\n\n**Dara Finch:** I did — twice.\n"
+
+
+def survive(data: bytes) -> None:
+    """Read the bytes; ours is the only error there may be, and it says something."""
+    try:
+        parse_file(data, location="a", show=SHOW)
+    except TranscriptError as exc:
+        if not (exc.message and exc.hint):
+            raise ValueError("an error without a word") from exc
+
+
+def parse(data: bytes, location: str = "a.md") -> list[str]:
+    return [turn.text for turn in parse_file(data, location=location, show=SHOW).turns]
+
+
+def make_episode(location: str, *, published: date | None = None) -> Episode:
+    episode = parse_file(TALK.encode(), location=location, show=SHOW).episode
+    return episode.model_copy(update={"published": published})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encoding_is_told_by_the_bytes(encoding: str) -> None:
+    assert parse(TALK.encode(encoding)) == ["Who counted?", "I did — twice."]
+
+
+def test_reader_is_chosen_by_content_not_by_name() -> None:
+    assert parse(TALK.encode(), "page.html") == ["Who counted?", "I did — twice."]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b" \n",
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        b"PK\x03\x04" + b"\x00" * 200,
+        b"just words",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_what_is_no_transcript_is_refused(data: bytes) -> None:
+    with pytest.raises(TranscriptError) as caught:
+        parse(data)
+    assert caught.value.hint
+    assert "a.md" in caught.value.message
+
+
+def test_label_without_a_word_is_no_transcript() -> None:
+    with pytest.raises(TranscriptError, match="holds no turn"):
+        parse(b"**Orla Quill:**\n")
+
+
+@pytest.mark.parametrize("location", ["x/Ünder the_Sea (2).md", "under-the-sea-2.html", "../under the sea 2"])
+def test_slug_is_safe_and_made_of_the_files_name(location: str) -> None:
+    assert parse_file(TALK.encode(), location=location, show=SHOW).episode.slug == "under-the-sea-2"
+
+
+def test_slug_already_taken_gets_a_number() -> None:
+    parsed = parse_file(TALK.encode(), location="b/a.md", show=SHOW, taken={"a", "a-2"})
+    assert {parsed.episode.slug, *(turn.slug for turn in parsed.turns)} == {"a-3"}
+
+
+def test_dated_episodes_rank_by_date() -> None:
+    episodes = [make_episode("a.md", published=date(2022, 1, 1)), make_episode("b.md", published=date(2021, 1, 1))]
+    assert [(one.slug, one.rank) for one in rank_episodes(episodes)] == [("b", 0), ("a", 1)]
+
+
+def test_undated_episodes_rank_by_the_numbers_in_their_names() -> None:
+    episodes = [make_episode(f"talk-{number}.md") for number in (38, 7, 101)]
+    assert [one.slug for one in rank_episodes(episodes)] == ["talk-7", "talk-38", "talk-101"]
+
+
+def test_undated_episode_follows_the_one_before_it_in_name() -> None:
+    episodes = [
+        make_episode("talk-1.md", published=date(2021, 1, 1)),
+        make_episode("talk-2.md"),
+        make_episode("talk-3.md", published=date(2022, 1, 1)),
+    ]
+    assert [one.slug for one in rank_episodes(episodes)] == ["talk-1", "talk-2", "talk-3"]
+
+
+def test_counts_are_those_of_the_turns() -> None:
+    episode = parse_file(TALK.encode(), location="a.md", show=SHOW).episode
+    assert (episode.n_turns, episode.n_words, episode.n_chars) == (2, 6, len(TALK))
+    assert (episode.n_placed_chars, episode.n_unplaced_chars) == (len("".join(TALK.split())), 0)
+
+
+# fmt: off
+PIECES = st.sampled_from([
+    "<", ">", "</", "<b>", "</b>", "<p>", "<td>", "<tr>", "<!--", "-->", "<script>", "</script", '"', "'", "&amp;",
+    "&#", "&", "Orla Quill:", " Guest: ", "0:33", "10:30", "[Recording date: ", "]", "words ", "\n", "\x00", "\u202e",
+    "**A:** ",
+    "<div class='audio-highlight'>", "</div>", "<table>", "Podcast Episode Highlights", "<title>", "A on B",
+])
+# fmt: on
+
+
+@given(st.lists(PIECES, max_size=60).map("".join))
+@example("<div class='audio-highlight'>&#x110000;<p>Orla Quill: &#9999999; words</p>")
+def test_page_in_pieces_is_read_or_refused_and_its_account_adds_up(text: str) -> None:
+    for reader in READERS:
+        try:
+            loss = reader.read(text, SHOW).account.settle()
+        except TranscriptError:
+            continue
+        total = loss.n_placed_chars + loss.n_unplaced_chars + loss.n_markup_chars + loss.n_white_chars
+        assert total == len(text)
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_are_read_or_refused(data: bytes) -> None:
+    survive(data)
+
+
+@given(
+    st.lists(st.sampled_from(["&amp;", "&", "a", "&#39;", "<", "&lt;"]), max_size=12).map("".join), st.integers(0, 12)
+)
+def test_place_of_a_decoded_character_is_found_in_the_file(raw: str, n_chars: int) -> None:
+    n_chars = min(n_chars, len(decode_words(raw)))
+    assert decode_words(raw[: find_raw_offset(raw, n_chars)]) == decode_words(raw)[:n_chars]
+
+
+@given(st.lists(PIECES, max_size=30).map("".join))
+def test_pieces_of_a_page_are_in_order_and_quote_it(text: str) -> None:
+    position = 0
+    for piece in stream_html(text):
+        assert piece.start >= position
+        assert text[piece.start : piece.end] == piece.raw
+        position = piece.end
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<div class='audio-highlight'>" + "<b>" * 10_000 + "Orla Quill: deep" + "</b>" * 10_000,
+        "<div class='audio-highlight'><p>Orla Quill: " + "word " * 200_000,
+        "<div class='audio-highlight'>" + "<b>Orla Quill:</b> x " * 20_000,
+        "<div class='audio-highlight'>" + "Guest: x. &amp; " * 50_000,
+        "<div class='audio-highlight'>" + '<a "' * 100_000,
+        "<div class='audio-highlight'>" + "<!--" * 100_000,
+        "<div class='audio-highlight'><p>Orla Quill: " + " " * 500_000 + "[" * 100_000,
+        "**Orla Quill:** " + "*" * 500_000,
+        "**Break:** " + "*" * 200_000 + "\n\n**Orla Quill:** x",
+        "**Orla Quill:** x\n" * 50_000,
+        "**Orla Quill:** " + "[" * 200_000 + "\\[" * 100_000,
+        "---\n" * 100_000 + "**A:** x",
+    ],
+    ids=range(12),
+)
+def test_hostile_input_ends(text: str) -> None:
+    survive(text.encode())
