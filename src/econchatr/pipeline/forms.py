@@ -5,16 +5,21 @@ This module does not select, train or ask.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from econchatr.config import Rung
-from econchatr.models.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.examples import EncodedExample
+from econchatr.models.weights import BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.pipeline.show import Show
-from econchatr.prompts import CHATML, ChatTemplate
+from econchatr.prompts import CHATML, ChatTemplate, encode_example
+from econchatr.records import Example
 from econchatr.select.examples import ExampleForm
 from econchatr.select.prices import find_price
 from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import Tokenizer, open_tokenizer
+from econchatr.train.recipe import LoraRecipe
 
 
 def example_form(show: Show, rung: Rung) -> ExampleForm:
@@ -37,10 +42,13 @@ def rung_tokenizer(show: Show, rung: Rung) -> Tokenizer:
 
 def rung_template(rung: Rung) -> ChatTemplate:
     """The chat template of a rung's base; ChatML, to count with, where the base is out of reach."""
-    if rung.base == "embedded":
-        return read_chat_template(locate_embedded_gguf())
-    path = Path(rung.base)
-    return read_chat_template(path) if path.exists() else CHATML
+    path = locate_embedded_gguf() if rung.base == "embedded" else Path(rung.base)
+    return _read_template(path) if path.exists() else CHATML
+
+
+@lru_cache(maxsize=8)
+def _read_template(path: Path) -> ChatTemplate:
+    return read_chat_template(path)
 
 
 def rung_epochs(show: Show, rung: Rung) -> int:
@@ -48,6 +56,33 @@ def rung_epochs(show: Show, rung: Rung) -> int:
     if rung.n_epochs:
         return rung.n_epochs
     return find_price(rung.price).n_epochs if rung.price else show.config.train.n_epochs
+
+
+def rung_weights(show: Show, rung: Rung) -> BaseWeights:
+    """A rung's base weights, converted where they must be."""
+    return open_base(rung.base, cache=show.cache, hub="auto" if show.config.train.weights == "auto" else "never")
+
+
+def rung_recipe(show: Show, rung: Rung) -> LoraRecipe:
+    """How a rung is trained."""
+    settings = show.config.train
+    return LoraRecipe(
+        rank=settings.rank,
+        alpha=2 * settings.rank,
+        learning_rate=settings.learning_rate,
+        batch_examples=settings.batch_examples,
+        n_epochs=rung_epochs(show, rung),
+        seed=settings.seed,
+    )
+
+
+def encode_examples(examples: Iterable[Example], show: Show, rung: Rung) -> list[EncodedExample]:
+    """Examples as the token ids a rung's model learns from, or is measured on."""
+    encode, template = rung_tokenizer(show, rung).encode, rung_template(rung)
+    return [
+        EncodedExample(*encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens))
+        for example in examples
+    ]
 
 
 def base_identity(rung: Rung) -> str:

@@ -5,7 +5,7 @@ This module does not know how a model learns or answers: it opens one, hands it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, recall_one, render_question
@@ -15,13 +15,21 @@ from econchatr.errors import ModelError
 from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.likelihood import EncodedExample, reply_nats
 from econchatr.models.parity import ParityResult, check_parity
-from econchatr.models.weights import BaseWeights, open_base
+from econchatr.models.weights import BaseWeights
 from econchatr.pair import PROFILES, pair_episode
-from econchatr.pipeline.forms import base_identity, example_form, rung_epochs, rung_template, rung_tokenizer
+from econchatr.pipeline.forms import (
+    base_identity,
+    encode_examples,
+    example_form,
+    rung_epochs,
+    rung_recipe,
+    rung_template,
+    rung_weights,
+)
 from econchatr.pipeline.prepare import PAIR_TOKENIZER
 from econchatr.pipeline.rungs import open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
-from econchatr.prompts import FORM_VERSION, encode_example
+from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
     Answer,
     CurvePoint,
@@ -38,7 +46,7 @@ from econchatr.score.text import score_answers
 from econchatr.select.examples import build_example
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
 from econchatr.tokens import open_tokenizer
-from econchatr.train.recipe import LoraRecipe
+from econchatr.train.local import train_lora
 
 PARITY_TOKENS = 4
 """Greedy tokens that must agree per question between transformers and llama.cpp."""
@@ -78,16 +86,16 @@ def _train_step(show: Show, rung: Rung) -> Step:
 
 
 def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
-    from econchatr.train.local import train_lora
-
     folder = show.folder("train", rung.name)
-    base = _open_base(show, rung)
+    base = rung_weights(show, rung)
     narrator.note(f"{rung.name}: trains on {base.weights}")
     selection = _selection(show, rung)
-    examples = _encode_selected(show, rung)
-    dev = _spread(_encode_dev(show, rung), max_tokens=show.config.train.max_dev_tokens)
+    examples = encode_examples(_examples(show, rung, "train"), show, rung)
+    dev = _spread(
+        encode_examples(_examples(show, rung, "dev"), show, rung), max_tokens=show.config.train.max_dev_tokens
+    )
     outcome = train_lora(
-        examples, dev, base=base, folder=folder / "work", recipe=_recipe(show, rung),
+        examples, dev, base=base, folder=folder / "work", recipe=rung_recipe(show, rung),
         on_progress=lambda progress: narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens"),
     )  # fmt: skip
     names = _keep_adapter(outcome.adapter_folder, folder, base=base)
@@ -118,18 +126,6 @@ def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     write_table(folder / "curve.parquet", curve, CurvePoint)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Outcome((*names, "tuned.parquet", "curve.parquet"), counts)
-
-
-def _recipe(show: Show, rung: Rung) -> LoraRecipe:
-    settings = show.config.train
-    return LoraRecipe(
-        rank=settings.rank,
-        alpha=2 * settings.rank,
-        learning_rate=settings.learning_rate,
-        batch_examples=settings.batch_examples,
-        n_epochs=rung_epochs(show, rung),
-        seed=settings.seed,
-    )
 
 
 def _keep_adapter(adapter: Path, folder: Path, *, base: BaseWeights) -> list[str]:
@@ -176,7 +172,7 @@ def _ask_step(show: Show, rung: Rung) -> Step:
 
 
 def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
-    folder, base, tuned = show.folder("ask", rung.name), _open_base(show, rung), _tuned(show, rung)
+    folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
     settings = ExamSettings(**show.config.ask.model_dump())
     asks = list(plan_exam(show.questions(), settings))
     log = GenerationLog(folder / "generations.jsonl")
@@ -276,13 +272,13 @@ def _measure_likelihoods(
     show: Show, rung: Rung, sides: dict[str, list[Pair]], narrator: Narrator
 ) -> dict[str, list[ReplyLikelihood]]:
     """Log-likelihood of every measured reply under the base and the tuned model."""
-    form, base = example_form(show, rung), _open_base(show, rung)
+    form, base = example_form(show, rung), rung_weights(show, rung)
     built = {
         side: [build_example(pair, form) for pair in _thin(pairs, show.config.score.max_replies)]
         for side, pairs in sides.items()
     }
     flat = [example for examples in built.values() for example in examples]
-    encoded = _encode(flat, show, rung)
+    encoded = encode_examples(flat, show, rung)
     adapter = show.folder("train", rung.name)
     nats = {}
     for place, (name, folder) in enumerate((("base", None), ("tuned", adapter))):
@@ -307,11 +303,6 @@ def _measure_likelihoods(
 # --- shared by the three ----------------------------------------------------------------------------------------------
 
 
-def _open_base(show: Show, rung: Rung) -> BaseWeights:
-    hub = "auto" if show.config.train.weights == "auto" else "never"
-    return open_base(rung.base, cache=show.cache, hub=hub)
-
-
 def _selection(show: Show, rung: Rung) -> Selection:
     rows = read_table(show.folder("select") / "selections.parquet", Selection)
     return next(row for row in rows if row.rung == rung.name)
@@ -321,25 +312,9 @@ def _tuned(show: Show, rung: Rung) -> TunedModel:
     return read_table(show.folder("train", rung.name) / "tuned.parquet", TunedModel)[0]
 
 
-def _encode_selected(show: Show, rung: Rung) -> list[EncodedExample]:
-    return _encode(_examples(show, rung, "train"), show, rung)
-
-
-def _encode_dev(show: Show, rung: Rung) -> list[EncodedExample]:
-    return _encode(_examples(show, rung, "dev"), show, rung)
-
-
 def _examples(show: Show, rung: Rung, split: str) -> list[Example]:
     rows = read_table(show.folder("select") / "examples.parquet", Example)
     return [row for row in rows if row.rung == rung.name and row.split == split]
-
-
-def _encode(examples: Iterable[Example], show: Show, rung: Rung) -> list[EncodedExample]:
-    encode, template = rung_tokenizer(show, rung).encode, rung_template(rung)
-    return [
-        EncodedExample(*encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens))
-        for example in examples
-    ]
 
 
 def _thin(rows: Sequence[Pair], n: int) -> list[Pair]:

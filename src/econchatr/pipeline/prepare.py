@@ -15,6 +15,7 @@ from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
 from econchatr.parse import SpeakerTable, parse_file, rank_episodes
 from econchatr.pipeline.forms import example_form, rung_epochs
+from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.records import Episode, Example, Failure, Pair, Selection, SourceFile, Turn
 from econchatr.select.choose import Budget, choose_examples
@@ -175,7 +176,9 @@ def _select(show: Show, narrator: Narrator) -> Outcome:
     for n_done, rung in enumerate(show.config.ladder, start=1):
         form = example_form(show, rung)
         examples = [build_example(pair, form) for pair in pool]
-        selection = choose_examples(examples, _budget(show, rung), strategy=settings.strategy, seed=settings.seed)
+        selection = choose_examples(
+            examples, _budget(show, rung, examples), strategy=settings.strategy, seed=settings.seed
+        )
         selections.append(selection)
         taken, held = examples[: len(selection.pair_ids)], [build_example(pair, form) for pair in dev]
         chosen += [*taken, *held]
@@ -198,7 +201,7 @@ def _select(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(tuple(outputs), counts)
 
 
-def _budget(show: Show, rung: Rung) -> Budget:
+def _budget(show: Show, rung: Rung, examples: Sequence[Example]) -> Budget:
     """What a rung may use; dollars are shared evenly between hosted rungs that name none."""
     n_epochs = rung_epochs(show, rung)
     if rung.where == "hosted":
@@ -212,7 +215,7 @@ def _budget(show: Show, rung: Rung) -> Budget:
     if rung.max_tokens is not None:
         return Budget(n_epochs, f"{rung.max_tokens:,} tokens", all_epochs_tokens=rung.max_tokens)
     if rung.max_minutes is not None:
-        rate = measured_rate(show, rung)
+        rate = measured_rate(show, rung, examples)
         return Budget(
             n_epochs,
             f"{rung.max_minutes:g} minutes at {rate:,.0f} tokens/s",

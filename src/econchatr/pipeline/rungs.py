@@ -15,8 +15,8 @@ from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.models.llamacpp import open_llamacpp
 from econchatr.models.transformers_model import open_transformers
-from econchatr.models.weights import BaseWeights, open_base
-from econchatr.pipeline.forms import rung_template
+from econchatr.models.weights import BaseWeights
+from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.show import Show
 from econchatr.prompts import ChatTemplate
 from econchatr.records import TunedModel
@@ -48,7 +48,7 @@ def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
     folder = show.folder("train", rung.name)
     if read_manifest(folder) is None:
         raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")
-    base = open_base(rung.base, cache=show.cache, hub="auto" if show.config.train.weights == "auto" else "never")
+    base = rung_weights(show, rung)
     tuned = read_table(folder / "tuned.parquet", TunedModel)[0]
     with open_speaker(base, folder=folder) as speaker:
         yield OpenRung(speaker, rung_template(rung), tuned)

@@ -1,0 +1,231 @@
+"""Answer through llama.cpp, inside this process: one base file, with the adapter switched on or off per request.
+
+It gets rendered prompts and knows no template, no question and no show. The server that runs inside listens on
+loopback only and wants a key that is drawn anew each time, so that no page in the user's browser can speak to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.gguf_file import read_gguf_file
+from econchatr.records import Reply
+
+SPIN_COUNT = "1000"
+"""Turns a waiting OpenMP thread makes before it sleeps."""
+_SILENT = -1
+"""llama.cpp's log level at which nothing reaches the terminal."""
+_TOKENIZE_SECONDS = 30
+
+
+class LlamaCpp:
+    """A base model and its adapter, open to be spoken to; one request at a time."""
+
+    def __init__(self, server: Any, *, key: str, name: str, has_adapter: bool) -> None:
+        self._server, self._key, self._name, self._has_adapter = server, key, name, has_adapter
+        self._lock = Lock()
+
+    def reply(
+        self,
+        prompt: str,
+        *,
+        tuned: bool,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+        repeat_penalty: float = 1.0,
+    ) -> Reply:
+        """Give what the model says after a rendered prompt; the same arguments give the same text.
+
+        Args:
+            prompt: Its special tokens are read as such, and none is added in front that it already has.
+            tuned: Whether the adapter takes part.
+            temperature: 0 always takes the likeliest token.
+            stop: Texts before which the reply ends.
+            on_text: Gets each piece of text as it comes.
+            repeat_penalty: 1 is off.
+
+        Raises:
+            ModelError: The prompt is too long for the context, or llama.cpp fails.
+        """
+        if tuned and not self._has_adapter:
+            raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
+        request = {
+            "prompt": prompt,
+            "n_predict": max_tokens,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "temperature": temperature,
+            "top_k": 0,
+            "top_p": 1.0,
+            "min_p": 0.0,
+            "repeat_penalty": repeat_penalty,
+            "stop": list(stop),
+            # What was computed for the prompt before could differ in the last bits with the length of the batch.
+            "cache_prompt": False,
+            "stream": on_text is not None,
+            "stream_options": {"include_usage": True},
+        }
+        if self._has_adapter:
+            request["lora"] = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
+        with self._lock:
+            return _read_reply(self._ask(request, on_text), self._name)
+
+    def tokenize(self, text: str) -> list[int]:
+        """Give the token ids of a rendered prompt, as `reply` reads it.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        body = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
+        request = urllib.request.Request(
+            f"{self._server.listening_address}/tokenize",
+            body,
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
+        )
+        try:
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(request, timeout=_TOKENIZE_SECONDS) as response:
+                return [int(token) for token in json.load(response)["tokens"]]
+        except (OSError, ValueError, KeyError) as exc:
+            raise ModelError(f"{self._name}: llama.cpp cannot read the text ({exc}).", hint="Try again.") from exc
+
+    def _ask(self, request: dict[str, Any], on_text: Callable[[str], None] | None) -> list[dict[str, Any]]:
+        """Every piece that llama.cpp answers, parsed."""
+        pieces: list[dict[str, Any]] = []
+        failed: list[BaseException] = []
+
+        def receive(text: str) -> bool:
+            """Give True to stop: an exception must not pass through llama.cpp."""
+            try:
+                piece = json.loads(text)
+                pieces.append(piece)
+                said = _text_of(piece)
+                if on_text and said:
+                    on_text(said)
+            except BaseException as exc:  # noqa: BLE001 - raised again below
+                failed.append(exc)
+                return True
+            return False
+
+        try:
+            self._server.handle_completions(json.dumps(request), receive)
+        except (RuntimeError, ValueError, TypeError) as exc:
+            raise ModelError(f"{self._name}: llama.cpp failed ({exc}).", hint="Try again.") from exc
+        if failed:
+            raise failed[0]
+        return pieces
+
+
+@contextmanager
+def open_llamacpp(
+    gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_threads: int | None = None
+) -> Iterator[LlamaCpp]:
+    """Open a GGUF file, with an adapter beside it or not, until the block ends.
+
+    Args:
+        adapter: A GGUF adapter made for this base.
+        n_ctx: Tokens of prompt and reply together.
+        n_threads: `None`: as many as this process may use cores.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: A file is missing, damaged, or not for this base.
+    """
+    for path in (gguf, adapter) if adapter else (gguf,):
+        read_gguf_file(path)
+    key = secrets.token_urlsafe(32)
+    server = _start(gguf, adapter, n_ctx=n_ctx, n_threads=n_threads or _n_usable_cores(), key=key)
+    model = LlamaCpp(server, key=key, name=gguf.name, has_adapter=adapter is not None)
+    # The server stops when its last reference goes: the one in `model` must be the only one.
+    del server
+    try:
+        yield model
+    finally:
+        model._server = None
+
+
+def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key: str) -> Any:
+    xllamacpp = _import_xllamacpp()
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf)
+    params.n_ctx = n_ctx
+    params.n_parallel = 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.cors_origins = "null"
+    params.ui = False
+    params.endpoint_slots = False
+    params.warmup = False
+    params.verbosity = _SILENT
+    if adapter is not None:
+        lora = xllamacpp.CommonAdapterLoraInfo()
+        lora.path, lora.scale = str(adapter), 1.0
+        params.lora_adapters = [lora]
+    try:
+        return xllamacpp.Server(params)
+    except (RuntimeError, ValueError) as exc:
+        beside = f" with {adapter.name}" if adapter else ""
+        raise ModelError(
+            f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
+        ) from exc
+
+
+def _import_xllamacpp() -> Any:
+    """Import it with OpenMP told to spin only briefly while it waits, which it reads once, when it is loaded.
+
+    Left alone, a thread spins for milliseconds at every layer for the others. On a machine that is busy with anything
+    else one token then takes seconds. Told not to spin at all, it is half as fast. Source: docs/experiments.md.
+    """
+    before = os.environ.get("GOMP_SPINCOUNT")
+    os.environ["GOMP_SPINCOUNT"] = before or SPIN_COUNT
+    try:
+        import xllamacpp
+    except ModuleNotFoundError as exc:
+        raise MissingExtraError("answering needs xllamacpp.", extra="local") from exc
+    finally:
+        if before is None:
+            del os.environ["GOMP_SPINCOUNT"]
+    return xllamacpp
+
+
+def _n_usable_cores() -> int:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
+
+
+def _text_of(piece: dict[str, Any]) -> str:
+    return "".join(str(choice.get("text") or "") for choice in piece.get("choices", ()))
+
+
+def _read_reply(pieces: list[dict[str, Any]], name: str) -> Reply:
+    for piece in pieces:
+        if "error" in piece or "code" in piece:
+            told = piece.get("error", piece)
+            message = told.get("message") if isinstance(told, dict) else told
+            raise ModelError(f"{name}: llama.cpp refuses: {message}.", hint="Shorten the question.")
+    reasons = [choice.get("finish_reason") for piece in pieces for choice in piece.get("choices", ())]
+    usage = next((piece["usage"] for piece in reversed(pieces) if piece.get("usage")), None)
+    reason = next((reason for reason in reversed(reasons) if reason), None)
+    if usage is None or reason is None:
+        raise ModelError(f"{name}: llama.cpp broke off its answer.", hint="Try again.")
+    return Reply(
+        text="".join(_text_of(piece) for piece in pieces),
+        stop="length" if reason == "length" else "end",
+        n_prompt_tokens=int(usage["prompt_tokens"]),
+        n_reply_tokens=int(usage["completion_tokens"]),
+    )

@@ -1,0 +1,367 @@
+"""Train an adapter on this machine.
+
+A plain loop over `PackedLlama`: TRL's and transformers' trainers were measured and left out, because every part that
+costs time on a CPU (batches, masks, loss, dropout, casts) had to be replaced anyway, and because a state that can be
+taken up bit for bit after kill -9 is simpler without them (`docs/decisions/`). The adapter is peft's format.
+
+It knows no show, no selection and no budget: it gets examples, and trains on all of them. torch is imported inside the
+functions that need it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from econchatr.errors import InputError, MissingExtraError, ModelError
+from econchatr.models.examples import EncodedExample
+from econchatr.models.weights import BaseWeights
+from econchatr.tables import disk_errors, write_bytes
+from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from econchatr.models.packed_llama import Adapter, PackedLlama
+    from econchatr.train.state import Standing
+
+_MAX_PACK_TOKENS = 1024
+"""Tokens of one pass: several short examples in one, so that their shared beginning is computed once. Twice as many
+are no faster and take 0.7 GB more. Source: docs/performance.md."""
+_STATE_EVERY_STEPS = 10
+"""Steps between two kept states: about half a minute on two cores, for 60 MB written."""
+_ADAM_BETAS = (0.9, 0.999)
+_ADAM_EPSILON = 1e-8
+
+
+def describe_arithmetic() -> str:
+    """Say in words how this machine would train.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    _require_torch()
+    import torch
+
+    from econchatr.models import llama_checkpoint as checkpoint
+
+    device = checkpoint.choose_device()
+    dtype = str(checkpoint.choose_dtype(device)).removeprefix("torch.")
+    place = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    note = "" if dtype == "bfloat16" else " (no native bfloat16: about half as fast)"
+    return f"{dtype} on {place}{note}, torch {torch.__version__}"
+
+
+def train_lora(
+    examples: Sequence[EncodedExample],
+    dev_examples: Sequence[EncodedExample],
+    *,
+    base: BaseWeights,
+    folder: Path,
+    recipe: LoraRecipe,
+    on_progress: Callable[[TrainProgress], None] | None = None,
+) -> TrainOutcome:
+    """Train an adapter and give it as it was when the development loss was lowest.
+
+    The same arguments give the same adapter, bit for bit on one machine, also when the process was killed and started
+    again: it goes on from the last state kept in `folder`. Without development examples the last step counts as best.
+
+    Args:
+        folder: For the state while training; afterwards it holds the adapter alone.
+
+    Raises:
+        InputError: There are no examples.
+        MissingExtraError: torch is not installed.
+        ModelError: The base cannot be trained on, or the loss is no number any more.
+        ShowFolderError: `folder` cannot be written.
+    """
+    if not examples:
+        raise InputError("there are no examples to train on.", hint="Raise the rung's budget.")
+    _require_torch()
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.part"):
+            left.unlink(missing_ok=True)
+    return _Training(examples, dev_examples, base=base, folder=folder, recipe=recipe, on_progress=on_progress).run()
+
+
+class _Training:
+    """One training from its first step, or its last kept one, to its adapter."""
+
+    def __init__(
+        self,
+        examples: Sequence[EncodedExample],
+        dev_examples: Sequence[EncodedExample],
+        *,
+        base: BaseWeights,
+        folder: Path,
+        recipe: LoraRecipe,
+        on_progress: Callable[[TrainProgress], None] | None,
+    ) -> None:
+        self._examples, self._dev = list(examples), sorted(dev_examples, key=lambda example: len(example.ids))
+        self._base, self._folder, self._recipe, self._report = base, folder, recipe, on_progress
+        self._steps_per_epoch = math.ceil(len(examples) / recipe.batch_examples)
+        self._n_steps = self._steps_per_epoch * recipe.n_epochs
+        self._n_all_tokens = recipe.n_epochs * sum(len(example.ids) for example in examples)
+        self._evaluations = evaluation_steps(self._steps_per_epoch, recipe)
+
+    def run(self) -> TrainOutcome:
+        self._open()
+        if not self._standing.curve:
+            self._evaluate()
+            self._keep()
+        while self._standing.step < self._n_steps:
+            nats_per_token = self._take_step()
+            step = self._standing.step
+            if step in self._evaluations:
+                self._evaluate()
+            self._tell(nats_per_token)
+            if step in self._evaluations or step % _STATE_EVERY_STEPS == 0:
+                self._keep()
+        return self._finish()
+
+    def _open(self) -> None:
+        import torch
+
+        from econchatr.models import llama_checkpoint as checkpoint
+        from econchatr.train.state import Standing, read_state
+
+        device = checkpoint.choose_device()
+        self._dtype = checkpoint.choose_dtype(device)
+        path = self._base.checkpoint_path
+        if not checkpoint.is_packable(path):
+            raise ModelError(
+                f"{self._base.name}: only plain Llama-type models can be trained here so far.",
+                hint="Name a Llama-type base, such as `embedded`.",
+            )
+        self._adapters: dict[str, Adapter] = checkpoint.new_adapters(
+            path, rank=self._recipe.rank, seed=self._recipe.seed, device=device
+        )
+        self._model: PackedLlama = checkpoint.open_packed_llama(
+            path,
+            adapters=self._adapters,
+            scale=self._recipe.alpha / self._recipe.rank,
+            dtype=self._dtype,
+            device=device,
+            n_positions=max(len(example.ids) for example in (*self._examples, *self._dev)),
+        )
+        self._parameters = {
+            name: torch.nn.Parameter(tensor) for name, tensor in checkpoint.peft_tensors(self._adapters).items()
+        }
+        self._share_parameters(device)
+        self._optimizer = torch.optim.AdamW(
+            self._parameters.values(),
+            lr=self._recipe.learning_rate,
+            betas=_ADAM_BETAS,
+            eps=_ADAM_EPSILON,
+            weight_decay=self._recipe.weight_decay,
+            fused=True,
+        )
+        fingerprint = self._fingerprint()
+        kept = read_state(self._folder, fingerprint)
+        self._standing: Standing = kept[0] if kept else Standing(fingerprint)
+        if kept:
+            self._restore(kept[1])
+
+    def _share_parameters(self, device: str) -> None:
+        """Make the model's adapters and the optimizer's parameters the same tensors."""
+        for name, parameter in self._parameters.items():
+            parameter.data = parameter.data.to(device)
+            key, side = _split_peft_name(name)
+            setattr(self._adapters[key], side, parameter)
+        self._model.refresh()
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        import torch
+
+        for name, parameter in self._parameters.items():
+            parameter.data.copy_(tensors[name])
+            self._optimizer.state[parameter] = {
+                "step": torch.tensor(float(self._standing.step), device=parameter.device),
+                "exp_avg": tensors[f"exp_avg.{name}"].to(parameter.device),
+                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(parameter.device),
+            }
+        self._model.refresh()
+
+    def _take_step(self) -> float:
+        """Learn from one batch; give its mean loss per learned token."""
+        import torch
+
+        from econchatr.models.packed_llama import pack_examples
+
+        step, recipe = self._standing.step, self._recipe
+        batch = self._batch(step)
+        n_learned = sum(example.n_reply for example in batch)
+        # Seeded by the step, so that a training taken up again drops the same features.
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        self._model.refresh(dropout=recipe.dropout, generator=generator)
+        nats = 0.0
+        for pack in pack_examples(batch, max_tokens=_MAX_PACK_TOKENS):
+            nats += self._model.learn(pack, weight=1 / n_learned)
+        self._update(nats)
+        self._standing.step += 1
+        self._standing.n_seen_tokens += sum(len(example.ids) for example in batch)
+        self._standing.nats += nats
+        self._standing.n_learned += n_learned
+        return nats / n_learned
+
+    def _update(self, nats: float) -> None:
+        import torch
+
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._recipe.max_gradient_norm))
+        if not (math.isfinite(nats) and math.isfinite(norm)):
+            raise ModelError(
+                f"{self._base.name}: loss {nats} and gradient {norm} at step {self._standing.step + 1}.",
+                hint="Lower train.learning_rate.",
+            )
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(self._standing.step, self._n_steps, self._recipe)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=False)
+
+    def _batch(self, step: int) -> list[EncodedExample]:
+        epoch, place = divmod(step, self._steps_per_epoch)
+        order = list(range(len(self._examples)))
+        random.Random(f"{self._recipe.seed}/{epoch}").shuffle(order)
+        first = place * self._recipe.batch_examples
+        return [self._examples[n] for n in order[first : first + self._recipe.batch_examples]]
+
+    def _evaluate(self) -> None:
+        from econchatr.train.state import write_best
+
+        now = self._standing
+        dev_loss = self._measure_dev()
+        best = now.best
+        # The untrained adapter is read, but never kept: a tuned model that is its base would tell nobody anything.
+        is_best = now.step > 0 and (best is None or dev_loss is None or dev_loss < (best.dev_loss or math.inf))
+        train_loss = now.nats / now.n_learned if now.n_learned else None
+        now.curve.append(LossPoint(now.step, now.n_seen_tokens, train_loss, dev_loss, is_best))
+        now.nats, now.n_learned = 0.0, 0
+        if is_best:
+            write_best(self._folder, now.step, self._parameters)
+
+    def _measure_dev(self) -> float | None:
+        from econchatr.models.packed_llama import pack_examples
+
+        if not self._dev:
+            return None
+        self._model.refresh()
+        packs = pack_examples(self._dev, max_tokens=_MAX_PACK_TOKENS // 2)
+        nats = math.fsum(value for pack in packs for value in self._model.measure_nats(pack))
+        if not math.isfinite(nats):
+            raise ModelError(
+                f"{self._base.name}: the development loss at step {self._standing.step} is no number.",
+                hint="Lower train.learning_rate.",
+            )
+        return nats / sum(example.n_reply for example in self._dev)
+
+    def _tell(self, train_loss: float) -> None:
+        now = self._standing
+        if self._report:
+            dev_loss = now.curve[-1].dev_loss
+            self._report(
+                TrainProgress(now.step, self._n_steps, now.n_seen_tokens, self._n_all_tokens, train_loss, dev_loss)
+            )
+
+    def _keep(self) -> None:
+        from econchatr.train.state import write_state
+
+        tensors: dict[str, Tensor] = dict(self._parameters)
+        for name, parameter in self._parameters.items():
+            state = self._optimizer.state.get(parameter)
+            for part in ("exp_avg", "exp_avg_sq"):
+                tensors[f"{part}.{name}"] = state[part] if state else parameter.detach().clone().zero_()
+        write_state(self._folder, self._standing, tensors)
+
+    def _finish(self) -> TrainOutcome:
+        from safetensors.torch import save
+
+        from econchatr.train.state import clear_state, read_best
+
+        now = self._standing
+        best = now.best
+        assert best is not None  # noqa: S101 - the last step is always read, and the first reading after 0 is a best
+        adapter = self._folder / "adapter"
+        with disk_errors(adapter):
+            adapter.mkdir(exist_ok=True)
+        write_bytes(adapter / "adapter_config.json", peft_config(self._recipe, self._base.name).encode())
+        tensors = read_best(self._folder, best.step)
+        write_bytes(adapter / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
+        clear_state(self._folder)
+        return TrainOutcome(
+            adapter_folder=adapter,
+            curve=tuple(now.curve),
+            n_steps=self._n_steps,
+            best_step=best.step,
+            n_trained_tokens=now.n_seen_tokens,
+            dtype=str(self._dtype).removeprefix("torch."),
+        )
+
+    def _fingerprint(self) -> str:
+        """Hash everything that decides the adapter."""
+        parts = [
+            self._recipe.model_dump_json(),
+            self._base.sha256,
+            str(self._dtype),
+            json.dumps([[(example.ids, example.n_prompt) for example in rows] for rows in (self._examples, self._dev)]),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def evaluation_steps(steps_per_epoch: int, recipe: LoraRecipe) -> frozenset[int]:
+    """Give the steps after which the development loss is read, besides step 0.
+
+    >>> sorted(evaluation_steps(8, LoraRecipe(n_epochs=1)))
+    [2, 4, 6, 8]
+    """
+    n_readings = math.ceil(recipe.n_epochs / recipe.eval_every_share)
+    n_steps = steps_per_epoch * recipe.n_epochs
+    steps = {round(n * recipe.eval_every_share * steps_per_epoch) for n in range(1, n_readings)}
+    return frozenset({step for step in steps if 0 < step < n_steps} | {n_steps})
+
+
+def learning_rate_at(step: int, n_steps: int, recipe: LoraRecipe) -> float:
+    """Give the learning rate of the step after `step` steps: a straight rise, then a straight fall to zero."""
+    n_warmup = math.ceil(recipe.warmup_share * n_steps)
+    if step < n_warmup:
+        return recipe.learning_rate * (step + 1) / n_warmup
+    return recipe.learning_rate * (n_steps - step) / max(1, n_steps - n_warmup)
+
+
+def peft_config(recipe: LoraRecipe, base_name: str) -> str:
+    """Give the adapter_config.json that peft needs to load the adapter."""
+    from econchatr.models.llama_checkpoint import PROJECTIONS
+
+    content = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_name,
+        "r": recipe.rank,
+        "lora_alpha": recipe.alpha,
+        "lora_dropout": recipe.dropout,
+        "target_modules": sorted(name.rpartition(".")[2] for name in PROJECTIONS),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "use_rslora": False,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _split_peft_name(name: str) -> tuple[str, str]:
+    """`...layers.3.mlp.up_proj.lora_A.weight` -> (`3.mlp.up_proj`, `down`)."""
+    key, _, side = name.partition(".layers.")[2].removesuffix(".weight").rpartition(".")
+    return key, "down" if side == "lora_A" else "up"
+
+
+def _require_torch() -> None:
+    for package in ("torch", "safetensors"):
+        if find_spec(package) is None:
+            raise MissingExtraError(f"training needs {package}.", extra="local")

@@ -1,0 +1,82 @@
+"""The settings of a training, and what comes of it.
+
+Knows nothing of models and files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from econchatr.records import Record
+
+
+class LoraRecipe(Record):
+    """How an adapter is trained.
+
+    Source: the defaults were swept on a real show at 100,000 trained tokens, `docs/experiments.md`; rank and targets
+    after "LoRA Without Regret" (all linear layers).
+    """
+
+    rank: int = Field(default=16, ge=1, le=512)
+    alpha: int = Field(default=32, ge=1)
+    """The adapter's product is scaled by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of input features that the adapters do not see during one step."""
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1)
+    """The highest; it falls to zero in a straight line after the warm-up."""
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    batch_examples: int = Field(default=8, ge=1)
+    n_epochs: int = Field(default=2, ge=1)
+    seed: int = 0
+    eval_every_share: float = Field(default=0.25, gt=0, le=1)
+    """Development loss is read each time this share of an epoch has passed, before the first step and after the
+    last."""
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """Where a training stands."""
+
+    step: int
+    n_steps: int
+    n_seen_tokens: int
+    n_all_tokens: int
+    """Tokens of all epochs."""
+    train_loss: float | None
+    """Mean loss per learned token of the last step, in nats."""
+    dev_loss: float | None
+    """The last reading, in nats per learned token."""
+
+
+@dataclass(frozen=True)
+class LossPoint:
+    """One reading of the learning curve; the fields are those of `records.CurvePoint`."""
+
+    step: int
+    n_seen_tokens: int
+    train_loss: float | None
+    """Mean loss per learned token since the reading before; `None` before the first step."""
+    dev_loss: float | None
+    """`None` where there are no development examples."""
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """A finished training."""
+
+    adapter_folder: Path
+    """peft's `adapter_model.safetensors` and `adapter_config.json`, of the step with the lowest development loss."""
+    curve: tuple[LossPoint, ...]
+    n_steps: int
+    best_step: int
+    """The step the adapter is of; steps count from 1."""
+    n_trained_tokens: int
+    """All tokens of all epochs, prompts included."""
+    dtype: str
+    """Number format of the products; adapters and optimizer are always float32."""
