@@ -69,7 +69,7 @@ class Episode(Record):
     n_turns: int
     n_words: int
     n_chars: int
-    """Characters of the file, after decoding."""
+    """Characters of the file, after decoding; of a Word document, those of its text."""
     n_placed_chars: int
     """Characters that ended in a turn's text, or in a label or time stamp that was understood."""
     n_unplaced_chars: int

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from econchatr.parse.dates import DatePrecision, read_date
 from econchatr.parse.speakers import SpeakerTable
-from econchatr.parse.transcript import READERS, ParsedFile, parse_file, rank_episodes
+from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain_file, parse_file, rank_episodes
 
 __all__ = [
     "READERS",
     "DatePrecision",
+    "Explanation",
     "ParsedFile",
     "SpeakerTable",
+    "explain_file",
     "parse_file",
     "rank_episodes",
     "read_date",
