@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
 from itertools import count
@@ -73,6 +73,25 @@ class Explanation:
     loss: Loss | None
     parsed: ParsedFile | None = None
     error: str = ""
+
+    def count_speakers(self) -> list[tuple[str, Role, int, int]]:
+        """Get who speaks, in which role, in how many turns and words; who says most comes first."""
+        counts = dict[tuple[str, Role], tuple[int, int]]()
+        for turn in self.parsed.turns if self.parsed else ():
+            n_turns, n_words = counts.get((turn.speaker, turn.role), (0, 0))
+            counts[turn.speaker, turn.role] = n_turns + 1, n_words + len(turn.text.split())
+        return sorted(((*who, *n) for who, n in counts.items()), key=lambda row: -row[3])
+
+    def as_dict(self) -> dict[str, object]:
+        """Get the same as plain values."""
+        return {
+            "location": self.location,
+            "reader": self.reader,
+            "error": self.error,
+            "scores": dict(self.scores),
+            "characters": asdict(self.loss) if self.loss else None,
+            "speakers": self.count_speakers(),
+        }
 
 
 @dataclass(frozen=True)
