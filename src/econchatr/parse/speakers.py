@@ -57,7 +57,12 @@ class SpeakerTable:
 
     hosts: tuple[str, ...]
     aliases: dict[str, str] = field(default_factory=dict)
-    """Label -> the person's name; of hosts and of guests alike."""
+    """Label -> the person's name; of hosts and of guests alike. `slug/label` names a voice of one episode only."""
+
+    def narrow(self, slug: str) -> SpeakerTable:
+        """Get the table for one episode, in which the aliases of that episode are plain ones."""
+        own = {label[len(slug) + 1 :]: name for label, name in self.aliases.items() if label.startswith(f"{slug}/")}
+        return SpeakerTable(self.hosts, self.aliases | own) if own else self
 
     def resolve(self, label: str) -> tuple[str, Role]:
         """Get the speaker a label stands for, and the role: `host`, `other` for a label that is no person, `guest`."""

@@ -22,13 +22,14 @@ from econchatr.parse.dates import DatePrecision, read_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
 from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
-from econchatr.parse.econtalk import ECONTALK
+from econchatr.parse.econtalk import ECONTALK, read_guests
 from econchatr.parse.json_shapes import JSON_READERS
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
+from econchatr.parse.people import name_people
 from econchatr.parse.plain import PLAIN
 from econchatr.parse.podcast_html import PODCAST_HTML
-from econchatr.parse.speakers import SpeakerTable, fold_label
+from econchatr.parse.speakers import SpeakerTable
 from econchatr.parse.srt import SRT
 from econchatr.parse.stamped import STAMPED
 from econchatr.parse.webvtt import WEBVTT
@@ -114,8 +115,9 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     opened = _open_file(data, location)
     scores = _score_readers(opened.text)
     reader = choose_reader(scores, location)
-    draft = _read_draft(reader, opened.text, show, location)
     slug = _make_slug(location, taken)
+    show = show.narrow(slug)
+    draft = _read_draft(reader, opened.text, show, location)
     turns = _make_turns(draft, slug=slug, show=show)
     if not turns:
         raise TranscriptError(
@@ -196,10 +198,11 @@ def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
 
 def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
     """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
+    labels = dict.fromkeys(raw.label for raw in draft.turns if raw.label)
+    people = name_people(labels, draft.guests or read_guests(draft.title, show), show)
     said = list[tuple[str, Role, int | None, list[str]]]()
     for raw in draft.turns:
-        is_guest = fold_label(raw.label) == "guest" and len(draft.guests) == 1
-        speaker, role = show.resolve(draft.guests[0] if is_guest else raw.label) if raw.label else _NOBODY
+        speaker, role = people[raw.label] if raw.label else _NOBODY
         text = drop_controls(raw.text).strip()
         if text and said and raw.label and said[-1][:2] == (speaker, role):
             said[-1][3].append(text)
