@@ -6,6 +6,7 @@ This package knows no show folder, no table and no pair: it gets bytes and a spe
 from __future__ import annotations
 
 from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.flags import flag_turns
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -27,6 +28,7 @@ __all__ = [
     "UnnamedVoice",
     "explain_file",
     "find_ad_voices",
+    "flag_turns",
     "list_unnamed",
     "parse_file",
     "propose_hosts",
