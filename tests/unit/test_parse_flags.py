@@ -94,6 +94,12 @@ def test_sentence_repeated_at_an_end_is_greeting_or_farewell(place: int, kind: s
     assert flag_three(line, place=place) == {(place, kind, line)}
 
 
+def test_phrase_that_once_stands_at_an_end_is_still_a_phrase() -> None:
+    line = "I always say that a well is only as good as its rope."
+    turns = [turn for slug, place in (("a", 2), ("b", 6), ("c", 8)) for turn in make_episode(slug, line, place=place)]
+    assert flag(*turns) == [(2, "phrase", line), (6, "phrase", line), (8, "phrase", line)]
+
+
 def test_greeting_is_known_in_a_single_episode_too() -> None:
     turns = make_turns("Welcome to the well. It is deep.", *["Yes, and so on."] * 11, "Fine. Thanks for listening.")
     assert flag(*turns) == [(0, "intro", "Welcome to the well."), (12, "outro", "Thanks for listening.")]

@@ -18,6 +18,7 @@ MAX_JSON_BYTES: Final = 24 * 1024 * 1024
 """A recogniser's JSON gives every word its times and a line of its own: about 5 megabytes an hour."""
 
 _MAX_CONTROL_SHARE: Final = 0.001
+_FEW_CONTROLS: Final = 8
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 
 
@@ -77,7 +78,7 @@ def _repair_utf8(data: bytes) -> str | None:
 
 def _looks_like_text(text: str) -> bool:
     n_controls = len(text) - len(drop_controls(text))
-    if n_controls > len(text) * _MAX_CONTROL_SHARE:
+    if n_controls > max(_FEW_CONTROLS, len(text) * _MAX_CONTROL_SHARE):
         return False
     # Digits count: a subtitle file of short words is mostly times.
     return sum(map(str.isalnum, text[:20_000])) >= 0.3 * len("".join(text[:20_000].split()))

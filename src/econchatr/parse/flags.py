@@ -13,12 +13,9 @@ from itertools import groupby
 from typing import Final
 
 from econchatr.parse.people import find_ad_voices
-from econchatr.parse.repeats import Repeat, find_cold_open, find_near_repeats, find_repeats
+from econchatr.parse.repeats import EDGE_TURNS, Repeat, find_cold_open, find_near_repeats, find_repeats
 from econchatr.parse.sentences import list_words, split_sentences
 from econchatr.records import Flag, Turn
-
-_EDGE_TURNS: Final = 4
-"""So many turns at either end of an episode may be its greeting and its farewell."""
 
 _MIN_PASSAGE_WORDS: Final = 20
 _MIN_QUOTE_WORDS: Final = 25
@@ -94,11 +91,11 @@ def flag_turns(turns: Sequence[Turn], *, hosts: Sequence[str] = ()) -> list[Turn
         episode = list(group)
         opens = find_cold_open(episode)
         for place, turn in enumerate(episode):
-            is_start, is_end = place < _EDGE_TURNS, place >= len(episode) - _EDGE_TURNS
+            is_start, is_end = place < EDGE_TURNS, place >= len(episode) - EDGE_TURNS
             flags = [
                 *_flag_voice(turn, voices),
                 *_flag_opening(place, opens),
-                *_flag_repeats(turn, repeats.get(first + place, []), is_start=is_start, is_end=is_end),
+                *_flag_repeats(turn, repeats.get(first + place, [])),
                 *_flag_near(turn, near.get(first + place, []), repeats.get(first + place, [])),
                 *_flag_text(turn.text, is_start=is_start, is_end=is_end),
             ]
@@ -122,7 +119,7 @@ def _flag_opening(place: int, opens: Mapping[int, float]) -> Iterator[Flag]:
         yield Flag("cold-open", f"{opens[place]:.0%} of its runs of five words come again later in the file")
 
 
-def _flag_repeats(turn: Turn, repeats: Sequence[Repeat], *, is_start: bool, is_end: bool) -> Iterator[Flag]:
+def _flag_repeats(turn: Turn, repeats: Sequence[Repeat]) -> Iterator[Flag]:
     """Flag sentences that stand word for word in other episodes: a run of them is a passage, one alone a phrase."""
     for run in _join_neighbours(turn.text, repeats):
         start, end, n_episodes = run[0].start, run[-1].end, min(one.n_episodes for one in run)
@@ -132,8 +129,8 @@ def _flag_repeats(turn: Turn, repeats: Sequence[Repeat], *, is_start: bool, is_e
             yield Flag("stock-question", again, start, end)
         elif _list_signals(said):
             yield Flag("advertisement", again, start, end)
-        elif is_start or is_end:
-            yield Flag("intro" if is_start else "outro", again, start, end)
+        elif run[0].edge:
+            yield Flag("intro" if run[0].edge == "start" else "outro", again, start, end)
         elif len(run) > 1 and len(list_words(said)) >= _MIN_PASSAGE_WORDS:
             yield Flag("repeated", again, start, end)
         else:

@@ -6,11 +6,11 @@ It finds and counts; whether a repeat is an advertisement or a manner of speakin
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zlib import crc32
 
 from econchatr.parse.sentences import list_words, split_sentences
@@ -20,6 +20,9 @@ MIN_SENTENCE_WORDS: Final = 8
 MIN_EPISODES: Final = 3
 """Source: on an interview show, exact sentences of eight words in three episodes found 10.6% of the host's words, the
 outro of nearly every episode among them; fewer words or episodes find manners of speaking."""
+
+EDGE_TURNS: Final = 4
+"""So many turns at either end of an episode may be its greeting and its farewell."""
 
 _MIN_PARAGRAPH_WORDS: Final = 20
 _JACCARD: Final = 0.7
@@ -41,7 +44,8 @@ class Repeat:
     start: int
     end: int
     n_episodes: int
-    is_exact: bool
+    edge: Literal["start", "end", ""] = ""
+    """The end of an episode where more than half of its copies stand."""
 
 
 def find_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
@@ -49,23 +53,47 @@ def find_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
 
     The turns of an episode must stand together.
     """
-    seen, rows = dict[int, tuple[str, int]](), tuple(array("q") for _ in range(4))
+    seen, rows = dict[int, _Copies](), tuple(array("q") for _ in range(4))
+    lengths, first, slug = Counter(turn.slug for turn in turns), 0, ""
     for place, turn in enumerate(turns):
+        first, slug = (first, slug) if turn.slug == slug else (place, turn.slug)
+        is_start, is_end = place - first < EDGE_TURNS, place - first >= lengths[slug] - EDGE_TURNS
         for start, end in split_sentences(turn.text):
             words = list_words(turn.text[start:end]) if end - start >= 3 * MIN_SENTENCE_WORDS else []
             if len(words) < MIN_SENTENCE_WORDS:
                 continue
             key = hash(" ".join(words))
-            last, n_episodes = seen.get(key, ("", 0))
-            if last != turn.slug:
-                seen[key] = turn.slug, n_episodes + 1
+            seen.setdefault(key, _Copies()).count(slug, is_start=is_start, is_end=is_end)
             for row, value in zip(rows, (place, start, end, key), strict=True):
                 row.append(value)
     found = defaultdict[int, list[Repeat]](list)
     for place, start, end, key in zip(*rows, strict=True):
-        if seen[key][1] >= MIN_EPISODES:
-            found[place].append(Repeat(start, end, seen[key][1], is_exact=True))
+        copies = seen[key]
+        if copies.n_episodes >= MIN_EPISODES:
+            found[place].append(Repeat(start, end, copies.n_episodes, copies.edge))
     return found
+
+
+@dataclass(slots=True)
+class _Copies:
+    """How often one sentence was met, and where."""
+
+    slug: str = ""
+    n_episodes: int = 0
+    n_all: int = 0
+    n_start: int = 0
+    n_end: int = 0
+
+    def count(self, slug: str, *, is_start: bool, is_end: bool) -> None:
+        self.n_episodes += slug != self.slug
+        self.slug = slug
+        self.n_all += 1
+        self.n_start += is_start
+        self.n_end += is_end
+
+    @property
+    def edge(self) -> Literal["start", "end", ""]:
+        return "start" if 2 * self.n_start > self.n_all else "end" if 2 * self.n_end > self.n_all else ""
 
 
 def find_near_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
@@ -97,7 +125,7 @@ def find_near_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
     for group in alike.list_groups():
         n_episodes = len({turns[spans[number][0]].slug for number in group})
         for place, start, end in (spans[number] for number in group if n_episodes >= MIN_EPISODES):
-            found[place].append(Repeat(start, end, n_episodes, is_exact=False))
+            found[place].append(Repeat(start, end, n_episodes))
     return found
 
 
