@@ -12,6 +12,7 @@ seed, so that what it finds can be found again.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -155,7 +156,7 @@ def mutate_tree(data: bytes, rng: random.Random) -> bytes:
             elif choice == 1 and isinstance(node, list):
                 node.extend([node[key]] * rng.choice((1, 5, 50)))
             else:
-                node[key] = rng.choice(ODD)
+                node[key] = copy.deepcopy(rng.choice(ODD))
             break
     return json.dumps(tree).encode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -179,3 +180,8 @@ def test_pieces_of_a_page_are_in_order_and_quote_it(text: str) -> None:
 )
 def test_hostile_input_ends(text: str) -> None:
     survive(text.encode())
+
+
+def test_every_reader_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "readers.md").read_text(encoding="utf-8")
+    assert [reader.name for reader in READERS if f"| `{reader.name}` |" not in text] == []
