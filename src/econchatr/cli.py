@@ -144,9 +144,26 @@ def fetch(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def parse(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+def parse(
+    show: ShowArgument = HERE,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Turn files into speakers' turns, and count what was lost."""
-    _run_stage(show, "parse", as_json=as_json)
+    if explain is None:
+        return _run_stage(show, "parse", as_json=as_json)
+    from econchatr.pipeline.explain import explain_transcript, tell_explanation
+
+    explanation = explain_transcript(show, explain)
+    if as_json:
+        return _print_json(explanation.as_dict())
+    for line in tell_explanation(explanation):
+        typer.echo(_plain(line))
 
 
 @app.command()

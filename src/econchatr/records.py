@@ -9,7 +9,7 @@ This module knows no stage, no file and no model: it only says what the things a
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,28 @@ class SourceFile(Record):
 # --- parse ------------------------------------------------------------------------------------------------------------
 
 
+class Flag(NamedTuple):
+    """One doubt about a turn, or about a stretch of its text."""
+
+    kind: str
+    reason: str
+    start: int | None = None
+    """Where in the turn's text the stretch begins; `None` means the whole turn."""
+    end: int | None = None
+
+    def __str__(self) -> str:
+        stretch = "" if self.start is None else f"@{self.start}-{self.end}"
+        return f"{self.kind}{stretch}: {self.reason}"
+
+
+def read_flag(text: str) -> Flag:
+    """Get a flag back from what `str` made of it."""
+    head, _, reason = text.partition(": ")
+    kind, _, stretch = head.partition("@")
+    start, _, end = stretch.partition("-")
+    return Flag(kind, reason, int(start), int(end)) if start.isdecimal() and end.isdecimal() else Flag(kind, reason)
+
+
 class Turn(Record):
     """What one speaker says before another speaks."""
 
@@ -52,6 +74,13 @@ class Turn(Record):
     text: str
     start_seconds: int | None = None
     """Known only as well as the transcript says: often the start of a block that holds several turns."""
+    flags: tuple[str, ...] = ()
+    """What is doubtful about it and why, each as `Flag` writes it: `intro: reason`, `advertisement@120-340: reason`.
+    Nothing is deleted; `pair` decides by the kind."""
+
+    def list_flags(self) -> list[Flag]:
+        """Get the flags as records."""
+        return [read_flag(flag) for flag in self.flags]
 
 
 class Episode(Record):
@@ -69,7 +98,7 @@ class Episode(Record):
     n_turns: int
     n_words: int
     n_chars: int
-    """Characters of the file, after decoding."""
+    """Characters of the file, after decoding; of a Word document, those of its text."""
     n_placed_chars: int
     """Characters that ended in a turn's text, or in a label or time stamp that was understood."""
     n_unplaced_chars: int

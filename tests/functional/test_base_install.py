@@ -38,8 +38,18 @@ def run(environment: dict[str, str], *arguments: object) -> subprocess.Completed
 
 
 def test_every_command_that_needs_no_model_works(tiny_show: Path, without_extras: dict[str, str]) -> None:
-    edit_show(tiny_show, 'name = "tiny"\nmax_tokens = 1200', 'name = "tiny"\nwhere = "hosted"\nprice = "gpt3-2023/ada"\nmax_usd = 5')
-    for command in (["select", tiny_show], ["pair", tiny_show, "--show", 2], ["status", tiny_show], ["prices"], ["doctor"]):
+    edit_show(
+        tiny_show,
+        'name = "tiny"\nmax_tokens = 1200',
+        'name = "tiny"\nwhere = "hosted"\nprice = "gpt3-2023/ada"\nmax_usd = 5',
+    )
+    for command in (
+        ["select", tiny_show],
+        ["pair", tiny_show, "--show", 2],
+        ["status", tiny_show],
+        ["prices"],
+        ["doctor"],
+    ):
         done = run(without_extras, *command)
         assert done.returncode == 0, done.stderr
 

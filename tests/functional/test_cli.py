@@ -124,3 +124,18 @@ def test_prices_and_doctor_answer(econchatr: Run) -> None:
     assert {"Python", "embedded model", "room"} <= {
         row["subject"] for row in json.loads(econchatr("doctor", "--json").stdout)
     }
+
+
+def test_explain_names_the_reader_and_what_it_could_not_place(tmp_path: Path, econchatr: Run) -> None:
+    path = tmp_path / "talk.txt"
+    path.write_text("A note\nOrla Quill (00:36):\nWho?\nDara Finch (00:40):\nMe.\n")
+    told = econchatr("parse", tmp_path, "--explain", path).stdout
+    assert "read as stamped" in told
+    assert "| A note" in told
+    assert json.loads(econchatr("parse", tmp_path, "--explain", path, "--json").stdout)["reader"] == "stamped"
+
+
+def test_explain_says_why_a_file_is_not_read(tmp_path: Path, econchatr: Run) -> None:
+    (tmp_path / "talk.txt").write_text("words and no more")
+    assert "not read" in econchatr("parse", tmp_path, "--explain", tmp_path / "talk.txt").stdout
+    assert "cannot read" in econchatr("parse", tmp_path, "--explain", tmp_path / "none", check=4).stderr

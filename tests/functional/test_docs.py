@@ -28,7 +28,9 @@ def test_every_command_and_option_in_the_documents_exists(econchatr: Run) -> Non
         for command in commands(document.read_text(encoding="utf-8")):
             _, name, *rest = shlex.split(command)
             if name not in known:
-                known[name] = econchatr(name, "--help").stdout if not name.startswith("-") else econchatr("--help").stdout
+                known[name] = (
+                    econchatr(name, "--help").stdout if not name.startswith("-") else econchatr("--help").stdout
+                )
             for option in (word.split("=")[0] for word in rest if word.startswith("--")):
                 assert option in known[name], f"{document.name}: {command}"
     assert {"demo", "run", "chat"} <= set(known)

@@ -212,3 +212,37 @@ def test_no_part_is_empty_and_only_hosts_reply(turns: list[Turn]) -> None:
 def test_dropping_repeats_twice_is_dropping_once(turns: list[Turn]) -> None:
     pairs = drop_duplicates(pair_turns(turns))
     assert drop_duplicates(pairs) == pairs
+
+
+def flag_last(text: str, *flags: str, cue: str = "Who dug it, and when was it?") -> Pair:
+    said = make_turns(("Dara", "guest", cue), ("Orla", "host", text))
+    turns = [said[0], said[1].model_copy(update={"flags": flags})]
+    (one,) = pair_episode(make_episode(), turns, split="train", profile=ALL, count_tokens=count_words)
+    return one
+
+
+def test_flagged_sentence_is_cut_out_of_the_reply() -> None:
+    one = flag_last("My aunt did, in one summer. Buy rope!", "advertisement@28-37: makes an offer")
+    assert (one.reply, one.is_kept) == ("My aunt did, in one summer.", True)
+
+
+def test_reply_that_is_half_flagged_is_dropped_whole_with_the_reason() -> None:
+    one = flag_last("Yes. Buy rope from us now!", "advertisement@5-26: makes an offer")
+    assert (one.reply, one.reason) == (
+        "Yes. Buy rope from us now!",
+        "reply is flagged: advertisement, makes an offer",
+    )
+
+
+@pytest.mark.parametrize("kind", ["phrase", "stock-question", "unclear", "crosstalk"])
+def test_style_and_small_doubts_stay(kind: str) -> None:
+    assert flag_last("And how deep is it?", f"{kind}: word for word in 9 episodes").is_kept
+
+
+def test_quotation_inside_an_answer_stays_and_one_that_is_the_answer_does_not() -> None:
+    assert flag_last("He wrote well, and I agree.", "quotation@3-8: 1 words").reply == "He wrote well, and I agree."
+    assert "quotation" in flag_last("He wrote well, and I agree.", "quotation@3-27: 5 words").reason
+
+
+def test_flag_on_a_whole_turn_leaves_nothing_of_it() -> None:
+    assert flag_last("Tell us.", "cold-open: 90% comes again").reason.startswith("reply is flagged: cold-open, 90%")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -161,8 +162,26 @@ def test_pieces_of_a_page_are_in_order_and_quote_it(text: str) -> None:
         "**Orla Quill:** x\n" * 50_000,
         "**Orla Quill:** " + "[" * 200_000 + "\\[" * 100_000,
         "---\n" * 100_000 + "**A:** x",
+        "WEBVTT\n\n" + "00:00.000 --> 00:01.000\n" * 50_000,
+        "WEBVTT\n\n00:00.000 --> 00:01.000\n" + "<v A>" * 200_000,
+        "WEBVTT\n\n00:00.000 --> 00:01.000\n" + "<" * 500_000,
+        "WEBVTT\n" + "x\n" * 300_000,
+        "1\n00:00:00,000 --> 00:00:01,000\n" + "word: " * 200_000,
+        "Ada Moss (00:01):\n" * 50_000 + "x",
+        "(" * 1_000_000 + "Ada Moss (00:01):\nx",
+        "Ada Moss  0:01\n" + " " * 1_000_000 + "x",
+        "Ada Moss: x\n" * 2 + "a" * 1_000_000 + ":" * 1_000_000,
+        "Ada Moss" * 200_000 + ": x\n\u202e\u200b" * 3,
+        "<cite>Ada Moss:</cite>" * 50_000 + "<p>" * 100_000 + "x",
+        '{"segments": [' + '{"speaker": "A", "body": "x"},' * 100_000 + '{"body": "y"}]}',
+        '{"segments": [{"body": "' + "\\n" * 1_000_000 + '"}]}',
     ],
-    ids=range(12),
+    ids=range(25),
 )
 def test_hostile_input_ends(text: str) -> None:
     survive(text.encode())
+
+
+def test_every_reader_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "readers.md").read_text(encoding="utf-8")
+    assert [reader.name for reader in READERS if f"| `{reader.name}` |" not in text] == []

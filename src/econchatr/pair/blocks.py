@@ -14,10 +14,16 @@ from typing import Final
 from econchatr.pair.clean import clean_speech
 from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PairProfile
-from econchatr.records import Episode, Pair, Split, Turn
+from econchatr.records import Episode, Flag, Pair, Split, Turn
 
 # The tokenizer refuses strings of megabytes; a pair this long is dropped for its length anyway.
 _MAX_COUNTED_CHARS: Final = 200_000
+
+_CUT: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
+"""Flags whose stretch is no speech to learn from. A stock question or a phrase is the host's style, and stays."""
+
+_WEIGHED: Final = frozenset({"quotation"})
+"""Flags that cost a reply only where they are half of it: a quotation inside an answer belongs to the answer."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class _Block:
     is_reply: bool
     turns: tuple[Turn, ...]
     text: str
+    doubt: str = ""
+    """Why it is not learned from: flags on half of its words or more; empty if it may be."""
 
 
 def pair_episode(
@@ -40,9 +48,10 @@ def pair_episode(
 ) -> list[Pair]:
     """Get the episode's pairs in order, kept and dropped; an episode that is not `verbatim` has none.
 
-    Every host's turns are replies, unless `persona` names the one host who is learned: then the others are cues. Turns
-    without a word (`[laughs]`) are passed over. A reply before anybody else has spoken makes no pair. `count_tokens` is
-    that of the profile's tokenizer.
+    Every host's turns are replies, unless `persona` names the one host who is learned: then the others are cues.
+    Turns without a word (`[laughs]`) are passed over. A reply before anybody else has spoken makes no pair.
+    Flagged stretches (an advertisement, a greeting) are cut out; where half of a cue or of a reply is flagged, the pair
+    is whole, dropped, and says why. `count_tokens` is that of the profile's tokenizer.
     """
     if episode.kind != "verbatim":
         return []
@@ -82,22 +91,51 @@ def join_speech(turns: Sequence[Turn]) -> str:
 
 
 def _join_blocks(turns: Sequence[Turn], persona: str | None) -> list[_Block]:
-    sides = list[tuple[bool, list[Turn], list[str]]]()
+    sides = list[tuple[bool, list[Turn]]]()
     for turn in turns:
-        text = join_speech([turn])
-        if not text:
+        if not join_speech([turn]):
             continue
         is_reply = turn.role == "host" and persona in (None, turn.speaker)
         if not sides or sides[-1][0] != is_reply:
-            sides.append((is_reply, [], []))
+            sides.append((is_reply, []))
         sides[-1][1].append(turn)
-        sides[-1][2].append(text)
-    return [_Block(is_reply, tuple(said), " ".join(texts)) for is_reply, said, texts in sides]
+    return [_make_block(is_reply, tuple(said)) for is_reply, said in sides]
+
+
+def _make_block(is_reply: bool, turns: tuple[Turn, ...]) -> _Block:
+    whole = join_speech(turns)
+    if not any(turn.flags for turn in turns):
+        return _Block(is_reply, turns, whole)
+    kept, n_doubted, doubts = list[Turn](), 0, list[Flag]()
+    for turn in turns:
+        flags = [flag for flag in turn.list_flags() if flag.kind in _CUT or (is_reply and flag.kind in _WEIGHED)]
+        doubts += flags
+        n_doubted += len(turn.text.split()) - len(_cut(turn.text, flags).split())
+        kept.append(turn.model_copy(update={"text": _cut(turn.text, [flag for flag in flags if flag.kind in _CUT])}))
+    if 2 * n_doubted >= sum(len(turn.text.split()) for turn in turns):
+        return _Block(
+            is_reply, turns, whole, "; ".join(dict.fromkeys(f"{one.kind}, {one.reason}" for one in doubts[:3]))
+        )
+    return _Block(is_reply, turns, join_speech(kept))
+
+
+def _cut(text: str, flags: Sequence[Flag]) -> str:
+    """Get the text without the flagged stretches; they may overlap. A flag on the whole turn leaves nothing."""
+    if any(flag.start is None for flag in flags):
+        return ""
+    pieces, position = list[str](), 0
+    for start, end in sorted((flag.start or 0, flag.end or 0) for flag in flags):
+        pieces.append(text[position : max(position, start)])
+        position = max(position, end)
+    return " ".join([*pieces, text[position:]]) if flags else text
 
 
 def _find_reason(cue: _Block, reply: _Block, n_cue: int, n_reply: int, profile: PairProfile) -> str:
     """Get why the profile drops the pair; empty if it keeps it."""
     name = profile.name
+    for part, block in (("reply", reply), ("cue", cue)):
+        if block.doubt:
+            return f"{part} is flagged: {block.doubt}"
     if all(turn.role == "other" for turn in cue.turns):
         return f"cue is spoken by {cue.turns[-1].speaker or 'nobody named'}, not by a guest"
     for part, block, n_tokens, min_tokens, min_words in (

@@ -1,4 +1,4 @@
-"""Text -> the same text with e-mail addresses, phone numbers and web addresses replaced.
+"""Text -> the same text with what is private replaced: addresses of every kind, phone, card and account numbers, keys.
 
 It knows written forms only. Spoken forms ("ada at example dot org", numbers in words) are not handled, and names stay:
 they are what an interview is about.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
+
+from econchatr.pair.secrets import hide_secrets
 
 _EMAIL: Final = re.compile(
     r"(?<![\w.@+*-])[\w.%+*-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,12}(?![\w@])", re.IGNORECASE
@@ -36,7 +38,9 @@ _TRAILING: Final = ".,;:!?)'’…"
 
 
 def hide_private(text: str) -> str:
-    """Get the text with `[email]`, `[link]` and `[phone]` in place of addresses and numbers."""
+    """Get the text with `[email]`, `[link]`, `[phone]` and what `hide_secrets` writes in place of what is private."""
+    # First: a key or a card has parts that look like something else.
+    text = hide_secrets(text)
     # Most speech has none; these cheap looks spare it the patterns.
     if "@" in text:
         text = _EMAIL.sub("[email]", text)

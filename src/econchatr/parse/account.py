@@ -12,6 +12,7 @@ Fate = Literal["placed", "markup"]
 
 MAX_UNPLACED_LINES: Final = 50
 MAX_LINE_CHARS: Final = 200
+_PIECE_CHARS: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,19 @@ class Loss:
     unplaced: tuple[str, ...]
     """The unplaced lines, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+
+
+def add_losses(one: Loss, other: Loss) -> Loss:
+    """Get the account of two texts of one file together."""
+    lines = (*one.unplaced, *other.unplaced)[:MAX_UNPLACED_LINES]
+    return Loss(
+        n_placed_chars=one.n_placed_chars + other.n_placed_chars,
+        n_unplaced_chars=one.n_unplaced_chars + other.n_unplaced_chars,
+        n_markup_chars=one.n_markup_chars + other.n_markup_chars,
+        n_white_chars=one.n_white_chars + other.n_white_chars,
+        unplaced=lines,
+        n_unplaced_lines=one.n_unplaced_lines + other.n_unplaced_lines,
+    )
 
 
 @dataclass
@@ -43,10 +57,10 @@ class Account:
         self.claims.append((start, end, "markup"))
 
     def settle(self) -> Loss:
-        """Add up the claims; where two overlap, the one that begins first has the characters."""
+        """Add up the claims; where two overlap, the one that begins first has the characters, placed before markup."""
         counts: dict[Fate, int] = {"placed": 0, "markup": 0}
         n_unplaced, n_lines, lines, position = 0, 0, list[str](), 0
-        for start, end, fate in [*sorted(self.claims), (len(self.text), len(self.text), "markup")]:
+        for start, end, fate in [*sorted(self.claims, key=_order_claim), (len(self.text), len(self.text), "markup")]:
             if start > position:
                 rest = self.text[position:start]
                 n_unplaced += _count_ink(rest)
@@ -68,5 +82,13 @@ class Account:
         )
 
 
+def _order_claim(claim: tuple[int, int, Fate]) -> tuple[int, int, bool]:
+    return claim[0], claim[1], claim[2] == "markup"
+
+
 def _count_ink(text: str) -> int:
-    return len("".join(text.split()))
+    if len(text) <= _PIECE_CHARS:
+        return len("".join(text.split()))
+    # By pieces: the words of a whole file of two-letter words would take ten times its room.
+    pieces = (text[start : start + _PIECE_CHARS] for start in range(0, len(text), _PIECE_CHARS))
+    return sum(len("".join(piece.split())) for piece in pieces)

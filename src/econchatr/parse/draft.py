@@ -61,6 +61,8 @@ class TurnWriter:
     turns: list[RawTurn] = field(default_factory=list)
     label: str | None = None
     """Who is speaking; `None` before the first label."""
+    joins: str = "\n"
+    """What stands between two paragraphs of a turn; a space where a file's pieces are no paragraphs (cues, words)."""
     _parts: list[str] = field(default_factory=list)
     _start: int | None = None
 
@@ -80,7 +82,7 @@ class TurnWriter:
     def close(self) -> None:
         """End the open turn; a label under which nothing was said leaves none. The speaker stays the same."""
         if self._parts and self.label is not None:
-            self.turns.append(RawTurn(self.label, "\n".join(self._parts), self._start))
+            self.turns.append(RawTurn(self.label, self.joins.join(self._parts), self._start))
         self._parts, self._start = [], None
 
 

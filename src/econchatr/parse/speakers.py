@@ -5,6 +5,7 @@ It knows the hosts and aliases of one show and the labels that name no person; i
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -42,6 +43,13 @@ GROUPS: Final = frozenset({
 
 _PSEUDO: Final = BREAKS | CLIPS | GROUPS
 
+_ANONYMOUS: Final = re.compile(
+    r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-]{0,2}(?:\d{1,3}|[a-z])|[a-z]|\d{1,3}|>>)",
+    re.IGNORECASE,
+)
+# Marks of direction and of no width would make one name two.
+_UNSEEN: Final = re.compile("[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
 
 @dataclass(frozen=True)
 class SpeakerTable:
@@ -49,7 +57,12 @@ class SpeakerTable:
 
     hosts: tuple[str, ...]
     aliases: dict[str, str] = field(default_factory=dict)
-    """Label -> the person's name; of hosts and of guests alike."""
+    """Label -> the person's name; of hosts and of guests alike. `slug/label` names a voice of one episode only."""
+
+    def narrow(self, slug: str) -> SpeakerTable:
+        """Get the table for one episode, in which the aliases of that episode are plain ones."""
+        own = {label[len(slug) + 1 :]: name for label, name in self.aliases.items() if label.startswith(f"{slug}/")}
+        return SpeakerTable(self.hosts, self.aliases | own) if own else self
 
     def resolve(self, label: str) -> tuple[str, Role]:
         """Get the speaker a label stands for, and the role: `host`, `other` for a label that is no person, `guest`."""
@@ -83,6 +96,11 @@ def is_pseudo(label: str) -> bool:
     return folded in _PSEUDO or (folded.startswith(("audience member ", "unknown speaker ")))
 
 
+def is_anonymous(label: str) -> bool:
+    """Say whether a recogniser made the label up: `Speaker 1`, `SPEAKER_00`, `A`. Such a label names nobody."""
+    return _ANONYMOUS.fullmatch(tidy_label(label)) is not None
+
+
 def fold_label(label: str) -> str:
     """Get the form in which labels are compared: one case, single spaces, composed accents."""
     return tidy_label(label).casefold()
@@ -91,7 +109,7 @@ def fold_label(label: str) -> str:
 @lru_cache(maxsize=4096)
 def tidy_label(label: str) -> str:
     """Get a label without colon, emphasis, odd spaces, or the typing slip `Name: Name`."""
-    name = " ".join(unicodedata.normalize("NFC", label).split()).strip("*_: ")
+    name = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", label)).split()).strip("*_: ")
     first, colon, second = name.partition(":")
     return first.strip() if colon and first.strip() == second.strip() else name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
 from itertools import count
@@ -17,16 +17,31 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from econchatr.errors import TranscriptError
+from econchatr.parse.account import Account, Loss, add_losses
 from econchatr.parse.dates import DatePrecision, read_date
-from econchatr.parse.decode import decode_text, drop_controls
+from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
+from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
-from econchatr.parse.econtalk import ECONTALK
+from econchatr.parse.econtalk import ECONTALK, read_guests
+from econchatr.parse.json_shapes import JSON_READERS
 from econchatr.parse.markdown import MARKDOWN
-from econchatr.parse.speakers import SpeakerTable, fold_label
+from econchatr.parse.otter import OTTER
+from econchatr.parse.people import name_people
+from econchatr.parse.plain import PLAIN
+from econchatr.parse.podcast_html import PODCAST_HTML
+from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.srt import SRT
+from econchatr.parse.stamped import STAMPED
+from econchatr.parse.webvtt import WEBVTT
 from econchatr.records import Episode, Role, Turn
 
-READERS: Final[tuple[Reader, ...]] = (MARKDOWN, ECONTALK)
-"""Every format there is; a new one is a module with a `Reader` and a place here."""
+READERS: Final[tuple[Reader, ...]] = (
+    MARKDOWN, ECONTALK, WEBVTT, SRT, PODCAST_HTML, *JSON_READERS, STAMPED, OTTER, PLAIN,
+)  # fmt: skip
+"""Every format there is, the surer one first where two know a text equally well.
+
+A new one is a module with a `Reader` and a place here. A Word document is opened first; its text is any of these.
+"""
 
 _NOBODY: Final[tuple[str, Role]] = ("", "other")
 _MAX_SLUG_CHARS: Final = 80
@@ -41,6 +56,52 @@ class ParsedFile:
     turns: list[Turn]
     precision: DatePrecision
     """How exactly `episode.published` is known."""
+    loss: Loss
+    """What became of the file's characters."""
+    scores: tuple[tuple[str, float], ...]
+    """How surely each reader knew the text."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a file was read as it was."""
+
+    location: str
+    scores: tuple[tuple[str, float], ...]
+    """Reader and score, the surest first."""
+    reader: str
+    """The one that read the file; empty if none could."""
+    loss: Loss | None
+    parsed: ParsedFile | None = None
+    error: str = ""
+
+    def count_speakers(self) -> list[tuple[str, Role, int, int]]:
+        """Get who speaks, in which role, in how many turns and words; who says most comes first."""
+        counts = dict[tuple[str, Role], tuple[int, int]]()
+        for turn in self.parsed.turns if self.parsed else ():
+            n_turns, n_words = counts.get((turn.speaker, turn.role), (0, 0))
+            counts[turn.speaker, turn.role] = n_turns + 1, n_words + len(turn.text.split())
+        return sorted(((*who, *n) for who, n in counts.items()), key=lambda row: -row[3])
+
+    def as_dict(self) -> dict[str, object]:
+        """Get the same as plain values."""
+        return {
+            "location": self.location,
+            "reader": self.reader,
+            "error": self.error,
+            "scores": dict(self.scores),
+            "characters": asdict(self.loss) if self.loss else None,
+            "speakers": self.count_speakers(),
+        }
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file's text, what stands apart from it, and what it was packed in."""
+
+    text: str
+    aside: str
+    prefix: str
 
 
 def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collection[str] = ()) -> ParsedFile:
@@ -51,30 +112,74 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     Raises:
         TranscriptError: the file is not text, no reader knows it, or it holds no turn.
     """
-    text = decode_text(data, location=location)
-    score, place = max((reader.score(text), -place) for place, reader in enumerate(READERS))
-    reader = READERS[-place]
-    if score <= 0:
-        names = ", ".join(reader.name for reader in READERS)
-        raise TranscriptError(
-            f"{location} is in no known transcript format (tried: {names})",
-            hint="Begin each turn with `**Name:**`, or save the whole web page.",
-        )
-    try:
-        draft = reader.read(text, show)
-    except TranscriptError as exc:
-        raise TranscriptError(f"{location}: {exc.message}", hint=exc.hint) from exc
+    opened = _open_file(data, location)
+    scores = _score_readers(opened.text)
+    reader = choose_reader(scores, location)
     slug = _make_slug(location, taken)
+    show = show.narrow(slug)
+    draft = _read_draft(reader, opened.text, show, location)
     turns = _make_turns(draft, slug=slug, show=show)
     if not turns:
         raise TranscriptError(
-            f"{location} was read as {reader.name}, but it holds no turn",
+            f"{location} was read as {opened.prefix}{reader.name}, but it holds no turn",
             hint="Open the file and look whether the transcript is in it.",
         )
+    loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
+    name = opened.prefix + reader.name
     episode, precision = _make_episode(
-        draft, turns, reader=reader.name, location=location, digest=sha256(data).hexdigest()
+        draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest()
     )
-    return ParsedFile(episode, turns, precision)
+    return ParsedFile(episode, turns, precision, loss, scores)
+
+
+def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
+    """Get why a file was read as it was: every reader's score, the winner, and what became of the characters.
+
+    A file that cannot be read is explained too; then `error` says why, and there is no account.
+
+    Raises:
+        TranscriptError: the file is not text, so that no reader could look at it.
+    """
+    scores = _score_readers(_open_file(data, location).text)
+    ranked = tuple(sorted(scores, key=lambda item: -item[1]))
+    try:
+        parsed = parse_file(data, location=location, show=show)
+    except TranscriptError as exc:
+        return Explanation(location, ranked, "", None, error=exc.message)
+    return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=parsed)
+
+
+def choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
+    """Get the reader with the highest score; of two that know a text equally well, the first.
+
+    Raises:
+        TranscriptError: no reader knows the text.
+    """
+    name, score = max(scores, key=lambda item: item[1])
+    if score <= 0:
+        raise TranscriptError(
+            f"{location} is in no known transcript format (tried: {', '.join(name for name, _ in scores)})",
+            hint="Begin each turn with `**Name:**`, or save the whole web page.",
+        )
+    return next(reader for reader in READERS if reader.name == name)
+
+
+def _open_file(data: bytes, location: str) -> _Opened:
+    if is_zip(data) and len(data) <= MAX_JSON_BYTES:
+        text, aside = read_docx(data, location=location)
+        return _Opened(text, aside, "docx/")
+    return _Opened(decode_text(data, location=location), "", "")
+
+
+def _score_readers(text: str) -> tuple[tuple[str, float], ...]:
+    return tuple((reader.name, reader.score(text)) for reader in READERS)
+
+
+def _read_draft(reader: Reader, text: str, show: SpeakerTable, location: str) -> Draft:
+    try:
+        return reader.read(text, show)
+    except TranscriptError as exc:
+        raise TranscriptError(f"{location}: {exc.message}", hint=exc.hint) from exc
 
 
 def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
@@ -93,10 +198,11 @@ def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
 
 def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
     """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
+    labels = dict.fromkeys(raw.label for raw in draft.turns if raw.label)
+    people = name_people(labels, draft.guests or read_guests(draft.title, show), show)
     said = list[tuple[str, Role, int | None, list[str]]]()
     for raw in draft.turns:
-        is_guest = fold_label(raw.label) == "guest" and len(draft.guests) == 1
-        speaker, role = show.resolve(draft.guests[0] if is_guest else raw.label) if raw.label else _NOBODY
+        speaker, role = people[raw.label] if raw.label else _NOBODY
         text = drop_controls(raw.text).strip()
         if text and said and raw.label and said[-1][:2] == (speaker, role):
             said[-1][3].append(text)
@@ -109,9 +215,8 @@ def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
 
 
 def _make_episode(
-    draft: Draft, turns: list[Turn], *, reader: str, location: str, digest: str
+    draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str
 ) -> tuple[Episode, DatePrecision]:
-    loss = draft.account.settle()
     stem = PurePosixPath(location).stem
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
@@ -128,7 +233,7 @@ def _make_episode(
         sha256=digest,
         n_turns=len(turns),
         n_words=sum(len(turn.text.split()) for turn in turns),
-        n_chars=len(draft.account.text),
+        n_chars=loss.n_placed_chars + loss.n_unplaced_chars + loss.n_markup_chars + loss.n_white_chars,
         n_placed_chars=loss.n_placed_chars,
         n_unplaced_chars=loss.n_unplaced_chars,
         unplaced=loss.unplaced,

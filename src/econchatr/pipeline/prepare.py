@@ -13,7 +13,7 @@ from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
-from econchatr.parse import SpeakerTable, parse_file, rank_episodes
+from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
@@ -49,7 +49,9 @@ def prepare_steps(show: Show) -> list[Step]:
     ]
 
 
-_VERSIONS = {"fetch": 1, "parse": 1, "pair": 1, "select": 1}
+_VERSIONS = {"fetch": 1, "parse": 2, "pair": 2, "select": 1}
+
+_MAX_VOICES_TOLD = 10
 
 
 def _step(
@@ -97,6 +99,7 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
             episodes.append(parsed.episode)
             turns += parsed.turns
         narrator.progress(n_done, len(files), "files")
+    turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
     _check_parsed(show, episodes, turns, failures)
     ranked = rank_episodes(episodes)
     write_table(folder / "episodes.parquet", ranked, Episode)
@@ -104,12 +107,17 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     write_table(folder / "failures.parquet", failures, Failure)
     for failure in failures:
         narrator.note(f"quarantined {failure.item}: {failure.message}")
+    unnamed = list_unnamed(turns)
+    for voice in unnamed[:_MAX_VOICES_TOLD]:
+        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
     counts = {
         "episodes": len(ranked),
         "quarantined": len(failures),
         "turns": len(turns),
         "words": sum(episode.n_words for episode in ranked),
         "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
+        "flagged_turns": sum(bool(turn.flags) for turn in turns),
+        "unnamed_voices": len(unnamed),
     }
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
 

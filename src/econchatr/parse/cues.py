@@ -1,0 +1,209 @@
+"""Subtitle files -> cues, and cues -> turns: what WebVTT and SRT have in common.
+
+It knows timing lines, voice tags, labels and dashes at line starts, and rolling captions; which of the two formats a
+file is in does not matter to it. Every piece of a cue remembers its place in the file.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from econchatr.parse.account import Account
+from econchatr.parse.draft import Draft, TurnWriter
+from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
+from econchatr.parse.speakers import SpeakerTable, fold_label, tidy_label
+
+_TIMING: Final = re.compile(
+    r"[ \t]{0,8}(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}[ \t]{0,8}-->[ \t]{0,8}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+)
+_TAG: Final = re.compile(r"</?[a-zA-Z][^<>\n]{0,300}>|</?>|<(?:\d{1,3}:)?\d{1,2}:\d{2}\.\d{1,3}>")
+_VOICE: Final = re.compile(r"<v(?:\.[^\s<>]{0,100})?[ \t]+([^<>]{1,200})>", re.IGNORECASE)
+_INLINE_TIME: Final = re.compile(r"<(?:\d{1,3}:)?\d{1,2}:\d{2}\.\d{1,3}>")
+_LABEL: Final = re.compile(
+    rf"{INVISIBLE}[ \t]{{0,4}}(?:[-–—][ \t]{{0,2}}|(?:>>|&gt;&gt;)[ \t]{{0,2}})?"
+    r"(?:\[([^\[\]:\n]{1,60})\]|([^\W_][^:\n<>\[\]{}\"“”?!]{0,59}?))[ \t]?:(?=\s|$)"
+)
+_CHANGE: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}(?:>>|&gt;&gt;)[ \t]{{0,2}}")
+_DASH: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}[-–—](?![-–—])[ \t]{{0,2}}(?=[^\s\d])")
+_COMMENT: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?=\s|$)")
+_ENTITY: Final = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|quot|apos|#\d{1,6});")
+# A caption rolls through two lines; a line is kept on the screen for at most so many cues.
+_MAX_ROLLED_LINES: Final = 4
+_MAX_SCORED_CHARS: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What one cue shows: its lines with their places in the file."""
+
+    seconds: int
+    lines: tuple[tuple[int, str], ...]
+
+
+@dataclass
+class _Voices:
+    """What is known of a file's voices while its cues are read in order."""
+
+    account: Account
+    labels: frozenset[str]
+    """Folded; what else stands before a colon is speech."""
+    writer: TurnWriter = field(default_factory=lambda: TurnWriter(joins=" "))
+    is_named: bool = False
+
+
+def count_timings(text: str) -> int:
+    """Get how many cue timing lines the beginning of the text has."""
+    return sum(1 for line in text[:_MAX_SCORED_CHARS].splitlines() if _TIMING.match(line))
+
+
+def read_cues(text: str, account: Account, start: int = 0) -> Iterator[Cue]:
+    """Get the cues in order; timing lines are claimed as placed, numbers and comment blocks as markup.
+
+    A cue ends at an empty line, or, without one, at the next timing line. `start` is behind the file's header.
+    """
+    lines, seconds, is_comment, was_blank = list[tuple[int, str]](), -1, False, True
+    for offset, line in iterate_lines(text, start):
+        timing = _TIMING.match(line)
+        if timing:
+            if seconds >= 0:
+                yield Cue(seconds, tuple(_drop_number(lines, account)))
+            else:
+                _mark(lines, account)
+            account.place(offset, offset + len(line))
+            hours, minutes, rest = (int(part or 0) for part in timing.groups())
+            lines, seconds, is_comment = [], 3600 * hours + 60 * minutes + rest, False
+        elif not line.strip():
+            if seconds >= 0 and lines:
+                yield Cue(seconds, tuple(lines))
+                lines, seconds = [], -1
+        elif was_blank and _COMMENT.match(line):
+            is_comment = True
+            account.mark(offset, offset + len(line))
+        elif is_comment and seconds < 0:
+            account.mark(offset, offset + len(line))
+        else:
+            lines.append((offset, line))
+        if not line.strip():
+            is_comment, was_blank = False, True
+            # A number or a name before a timing line is the cue's; anything longer between cues stays unplaced.
+            lines = lines if seconds >= 0 else []
+        else:
+            was_blank = False
+    if seconds >= 0 and lines:
+        yield Cue(seconds, tuple(lines))
+
+
+def read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
+    """Get the turns of a subtitle file, whoever the speaker is named by: voice tags, labels, dashes, or nothing."""
+    account = Account(text)
+    account.mark(0, start)
+    cues = list(read_cues(text, account, start))
+    if _is_rolling(cues):
+        cues = _unroll(cues, account)
+    found = (_read_label(line) for cue in cues for _, line in cue.lines)
+    labels = choose_labels((label for label in found if label), show)
+    voices = _Voices(account, labels)
+    voices.writer.label = ""
+    for cue in cues:
+        dashes = sum(1 for _, line in cue.lines if _DASH.match(line)) >= 2
+        for offset, line in cue.lines:
+            _read_line(offset, line, cue, voices, are_dashes=dashes)
+    voices.writer.close()
+    turns = tuple(voices.writer.turns)
+    return Draft("verbatim" if voices.is_named else "unlabelled", turns, account)
+
+
+def _mark(lines: list[tuple[int, str]], account: Account) -> None:
+    for offset, line in lines:
+        account.mark(offset, offset + len(line))
+
+
+def _drop_number(lines: list[tuple[int, str]], account: Account) -> list[tuple[int, str]]:
+    """Leave out the number of the next cue, where no empty line parts them."""
+    if lines and lines[-1][1].strip().isdigit():
+        _mark(lines[-1:], account)
+        return lines[:-1]
+    return lines
+
+
+def _is_rolling(cues: list[Cue]) -> bool:
+    n_timed = sum(1 for cue in cues if any(_INLINE_TIME.search(line) for _, line in cue.lines))
+    return n_timed >= 2 and 4 * n_timed >= len(cues)
+
+
+def _unroll(cues: list[Cue], account: Account) -> list[Cue]:
+    """Get rolling captions once: a line that only stays on the screen is claimed as markup.
+
+    New words carry their times; a line without any (one word, a sound note) is new if it was not just shown.
+
+    Source: YouTube's automatic captions, as yt-dlp saves them.
+    """
+    shown, kept = deque[str](maxlen=_MAX_ROLLED_LINES), list[Cue]()
+    for cue in cues:
+        lines = list[tuple[int, str]]()
+        for offset, line in cue.lines:
+            words = _TAG.sub("", line).strip()
+            if words and (_INLINE_TIME.search(line) or words not in shown):
+                lines.append((offset, line))
+                shown.append(words)
+            else:
+                account.mark(offset, offset + len(line))
+        kept.append(Cue(cue.seconds, tuple(lines)))
+    return kept
+
+
+def _read_label(line: str) -> str | None:
+    match = _LABEL.match(line)
+    return (match[1] or match[2]) if match else None
+
+
+def _read_line(offset: int, line: str, cue: Cue, voices: _Voices, *, are_dashes: bool) -> None:
+    label = _LABEL.match(line)
+    name = tidy_label(label[1] or label[2]) if label else ""
+    change = _CHANGE.match(line) or (_DASH.match(line) if are_dashes else None)
+    position, words = 0, list[str]()
+    if label and fold_label(name) in voices.labels:
+        position = label.end()
+        _open(name, cue, voices)
+    elif change:
+        position = change.end()
+        _open("", cue, voices)
+    voices.account.place(offset, offset + position)
+    for tag in _TAG.finditer(line, position):
+        words.append(_take(offset, line, position, tag.start(), voices))
+        position = tag.end()
+        voice = _VOICE.fullmatch(tag[0])
+        if voice is None:
+            voices.account.mark(offset + tag.start(), offset + tag.end())
+            continue
+        voices.account.place(offset + tag.start(), offset + tag.end())
+        # Before the next voice: one cue may hold two.
+        voices.writer.say(_join(words), start_seconds=cue.seconds)
+        words = []
+        _open(tidy_label(_decode(voice[1])), cue, voices)
+    words.append(_take(offset, line, position, len(line), voices))
+    voices.writer.say(_join(words), start_seconds=cue.seconds)
+
+
+def _open(name: str, cue: Cue, voices: _Voices) -> None:
+    if not name or name != voices.writer.label:
+        voices.writer.open(name, start_seconds=cue.seconds)
+    voices.is_named = voices.is_named or bool(name)
+
+
+def _take(offset: int, line: str, start: int, end: int, voices: _Voices) -> str:
+    voices.account.place(offset + start, offset + max(start, end))
+    return _decode(line[start:end])
+
+
+def _join(words: list[str]) -> str:
+    return " ".join("".join(words).split())
+
+
+def _decode(text: str) -> str:
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
