@@ -116,10 +116,11 @@ def make_page(item: FeedItem, random: Random) -> bytes:
         f"<tr><td>{stamp}</td><td>{_say(published, guest, bold, random)}</td></tr>"
         for stamp in ("0:33", "9:12", "1:00:39")
     )
+    heads = f"<tr><{head}>Time</{head}><{head}>Podcast Episode Highlights</{head}></tr>"
     return (
         f"<!DOCTYPE html><html><head><title>{html.escape(item.title)} - Econlib</title></head><body>"
-        f'<p>{_words(random)}</p><div class="audio-highlight"><table><tbody>'
-        f"<tr><{head}>Time</{head}><{head}>Podcast Episode Highlights</{head}></tr>{rows}</tbody></table></div><h3>READER COMMENTS</h3><p>{_words(random)}</p></body></html>"
+        f'<p>{_words(random)}</p><div class="audio-highlight"><table><tbody>{heads}{rows}</tbody></table></div>'
+        f"<h3>READER COMMENTS</h3><p>{_words(random)}</p></body></html>"
     ).encode()
 
 

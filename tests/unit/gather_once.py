@@ -11,7 +11,8 @@ from random import Random
 from econchatr.fetch.client import Manners, PoliteClient, user_agent
 from econchatr.fetch.guard import GuardedTransport
 from econchatr.fetch.journal import Journal
-from econchatr.fetch.site import FeedSource, Gathered, Gatherer, list_gathered
+from econchatr.fetch.plan import FeedSource
+from econchatr.fetch.site import Gathered, Gatherer, list_gathered
 
 
 def gather(feed: str, folder: Path, *, delay_seconds: float = 0.0, **options: object) -> tuple[Gathered, Journal]:

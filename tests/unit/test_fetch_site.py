@@ -56,7 +56,7 @@ def check_whole_site(site: StandIn, folder: Path, feed: bytes, *, n_items: int, 
     assert set(planted.passing) <= kept
     assert len({file.sha256 for file in gathered.files}) == len(kept) == len(gathered.files)
     assert min(site.gaps()) >= delay_seconds
-    assert not any(path.startswith("/private") for path in site.paths())
+    assert not any(path.startswith("/private/") for path in site.paths())
     counted = Counter(site.paths())
     # A page is asked for once, but for those that answer 429 or 503 first, and that never end.
     again = {path for path, n in counted.items() if n > 1}

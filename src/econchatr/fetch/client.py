@@ -18,12 +18,15 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from econchatr import __version__
-from econchatr.fetch.guard import UnsafeAddressError, check_address
+from econchatr.fetch.guard import UnsafeAddressError, check_address, is_named
 from econchatr.fetch.robots import MAX_AGE_SECONDS, Rules, read_rules
 
 FaultKind = Literal["refused", "missing", "forbidden", "unreachable", "busy", "unsafe", "large", "broken"]
 
 BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
+
+MIN_DELAY_SECONDS: Final = 1.0
+"""Nobody else's host is asked faster. Source: W3C wiki, "Write Web Crawler"."""
 
 _ABOUT: Final = "https://github.com/econchatr/econchatr"
 _REFUSALS: Final = frozenset({401, 403, 407, 451})
@@ -219,7 +222,9 @@ class PoliteClient:
         return answer
 
     def _pause(self, target: str) -> float:
-        return max(self.manners.delay_seconds, self._delay.get(_host(target), 0.0))
+        host = _host(target)
+        floor = 0.0 if is_named(host, self._allow_hosts) else MIN_DELAY_SECONDS
+        return max(self.manners.delay_seconds, self._delay.get(host, 0.0), floor)
 
     def _wait_turn(self, target: str) -> None:
         due = self._next.get(_host(target), self._first)

@@ -14,6 +14,14 @@ from econchatr.fetch.links import fits_title, guess_link, repair_link
 Prefer = Literal["transcript", "page"]
 
 
+class FeedSource(NamedTuple):
+    """Where a show's episodes are listed."""
+
+    feed: str
+    """Address, or the path of a saved feed."""
+    prefer: Prefer = "transcript"
+
+
 class Wanted(NamedTuple):
     """One item and where its transcript may be."""
 

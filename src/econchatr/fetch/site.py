@@ -17,7 +17,7 @@ from econchatr.errors import SourceError
 from econchatr.fetch.client import Fault, Page, PoliteClient
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
 from econchatr.fetch.journal import Journal, Visit
-from econchatr.fetch.plan import Prefer, Wanted, plan_items
+from econchatr.fetch.plan import FeedSource, Wanted, plan_items
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, write_bytes
 
@@ -26,14 +26,6 @@ N_IN_A_ROW: Final = 3
 
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
-
-
-class FeedSource(NamedTuple):
-    """Where a show's episodes are listed."""
-
-    feed: str
-    """Address, or the path of a saved feed."""
-    prefer: Prefer = "transcript"
 
 
 class Gathered(NamedTuple):
