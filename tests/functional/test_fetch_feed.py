@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.records import Episode, SourceFile
-from econchatr.tables import hash_file, read_table
+from econchatr.tables import finish_stage, hash_file, read_table
 from tests.functional.conftest import Run, edit_show
 from tests.unit.econtalk_stand_in import build_site, real_or_made_up
 from tests.unit.stand_in_site import Said, StandIn, open_site
@@ -51,6 +51,17 @@ def news_of(show: Path, econchatr: Run) -> dict[str, object]:
     return found
 
 
+def add_episodes(site: StandIn, *titles: str) -> None:
+    data = site.pages["/feed.xml"].body  # type: ignore[union-attr]
+    for title in titles:
+        path = f"/{title.lower().replace(' ', '-')}/"
+        item = f"<item><title>{title}</title><link>{site.root}{path}</link><guid>{title}</guid></item>"
+        data = data.replace(b"<item>", item.encode() + b"<item>", 1)
+        page = f"<p>{title}</p><div class='audio-highlight'><p><b>Russ Roberts:</b> {title}.</p></div>"
+        site.pages[path] = Said(200, page.encode())
+    site.pages["/feed.xml"] = Said(200, data)
+
+
 def test_a_show_goes_from_its_feed_to_turns(show: Path, site: StandIn, econchatr: Run) -> None:
     econchatr("parse", show)
     episodes = read_table(show / "parse" / "episodes.parquet", Episode)
@@ -75,16 +86,24 @@ def test_what_is_fetched_is_not_asked_for_until_the_user_wants_it(show: Path, si
 
 def test_a_new_episode_is_told_and_parsed(show: Path, site: StandIn, econchatr: Run) -> None:
     econchatr("parse", show)
-    data = site.pages["/feed.xml"].body  # type: ignore[union-attr]
-    item = f"<item><title>New One</title><link>{site.root}/new-one/</link><guid>new</guid></item>"
-    site.pages["/feed.xml"] = Said(200, data.replace(b"<item>", item.encode() + b"<item>", 1))
-    site.pages["/new-one/"] = Said(
-        200, b"<p>New.</p><div class='audio-highlight'><p><b>Russ Roberts:</b> Hm.</p></div>"
-    )
+    add_episodes(site, "New One")
     told = econchatr("fetch", show)
     assert told.stdout.startswith(f"1 new episode; {N_ITEMS - 7} in all, 8 could not be had")
     assert "run --plan" in told.stdout
     assert json.loads(econchatr("parse", show, "--json").stdout)["counts"]["parse"]["episodes"] == N_ITEMS - 7
+
+
+def test_retraining_is_worth_quoting_only_for_enough_new_episodes(show: Path, site: StandIn, econchatr: Run) -> None:
+    assert "No model is trained yet" in econchatr("fetch", show).stdout
+    finish_stage(show / "train" / "smollm2-135m", stage="train", version=1, settings_sha256="", inputs={}, outputs=[],
+                 counts={}, seconds=0)  # fmt: skip
+    assert "Nothing came since" in econchatr("fetch", show).stdout
+    add_episodes(site, "One")
+    news = news_of(show, econchatr)
+    assert (news["n_since_trained"], news["is_worth_quoting"]) == (1, False)
+    add_episodes(site, "Two", "Three")
+    news = news_of(show, econchatr)
+    assert (news["n_new"], news["n_since_trained"], news["is_worth_quoting"]) == (2, 3, True)
 
 
 def test_without_a_network_what_was_fetched_still_runs(show: Path, site: StandIn, econchatr: Run) -> None:

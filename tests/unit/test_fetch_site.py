@@ -178,6 +178,7 @@ def test_bytes_that_were_taken_away_are_asked_for_again(site: StandIn, tmp_path:
     feed = feed_of(site, "A|/a/", "B|/b/")
     gathered, _ = gather(feed, tmp_path)
     (tmp_path / "raw" / gathered.files[0].sha256).unlink()
+    assert not Journal(tmp_path / "journal.jsonl").is_finished
     gather(feed, tmp_path)
     assert Counter(site.paths())["/a/"] == 2
     assert Counter(site.paths())["/b/"] == 1
@@ -214,6 +215,11 @@ def test_the_table_does_not_depend_on_when_or_in_which_order_pages_came(site: St
         write_table(tmp_path / f"{name}.parquet", gathered.files, SourceFile)
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
     assert len(read_table(tmp_path / "one.parquet", SourceFile)) == 3
+
+
+def test_a_saved_feed_that_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot read the feed"):
+        gather(str(tmp_path / "feed.xml"), tmp_path)
 
 
 def test_two_items_that_lead_to_one_page_are_one_file_and_one_reason(site: StandIn, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ class GuardedTransport(httpx2.BaseTransport):
         self._deadline = Deadline(clock)
         self._page_seconds = page_seconds
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            ssl_context=httpx2.create_ssl_context(),
             max_connections=1,
             network_backend=_GuardedBackend(allow_hosts, resolve, self._deadline),
         )

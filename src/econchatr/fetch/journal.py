@@ -68,15 +68,9 @@ class Journal:
         self.n_new = 0
         """Pages that came in the round that runs, or in the last one when none does."""
         self._n_good_bytes = self._read()
-        self.pages = {
-            address: visit
-            for address, visit in self.pages.items()
-            if not visit.sha256 or (self.raw / visit.sha256).is_file()
-        }
+        self._forget_lost()
         # What could not be reached when the process ended may be reached now.
         self.tried -= {address for address, visit in self.pages.items() if visit.fault == "unreachable"}
-        if self.feed is not None and not (self.raw / self.feed.sha256).is_file():
-            self.feed = None
 
     @property
     def is_empty(self) -> bool:
@@ -126,6 +120,16 @@ class Journal:
                     f"{self.path}, line {number}, is broken.", hint="Delete that line; its page is asked for again."
                 ) from exc
         return n_good
+
+    def _forget_lost(self) -> None:
+        lost = [one.address for one in self.pages.values() if one.sha256 and not (self.raw / one.sha256).is_file()]
+        for address in lost:
+            del self.pages[address]
+        self.tried -= set(lost)
+        if self.feed is not None and not (self.raw / self.feed.sha256).is_file():
+            self.feed = None
+        if lost or self.feed is None:
+            self.is_finished = False
 
     def _note(self, visit: Visit) -> None:
         if visit.kind == "end":

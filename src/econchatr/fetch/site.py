@@ -75,7 +75,7 @@ class Gatherer:
         before = self.journal.feed
         answer = self._get_feed(before)
         if isinstance(answer, Fault):
-            raise SourceError(answer.message, hint=answer.hint or "Check `feed` under [fetch] in show.toml.")
+            raise SourceError(answer.message, hint=_advise(answer))
         if answer.status == 304 and before is not None:
             self.journal.add(before.model_copy(update={"at": self.now()}))
             return read_feed((self.journal.raw / before.sha256).read_bytes(), location=before.location)
@@ -86,10 +86,7 @@ class Gatherer:
     def _get_feed(self, before: Visit | None) -> Page | Fault:
         address = self.source.feed
         if "://" not in address:
-            try:
-                return Page(address, address, 200, (), Path(address).read_bytes())
-            except OSError as exc:
-                return Fault("missing", f"cannot read the feed {address}: {exc.strerror}.")
+            return _read_saved_feed(Path(address), max_bytes=self.client.manners.max_bytes)
         if before is None:
             return self.client.get(address)
         etag, modified = before.header("etag"), before.header("last-modified")
@@ -144,6 +141,21 @@ class Gatherer:
         raise SourceError(
             f"{self.source.feed} names no page and no transcript.", hint="Check `feed` under [fetch] in show.toml."
         )
+
+
+def _advise(fault: Fault) -> str:
+    if fault.kind in ("refused", "forbidden"):
+        return 'Save the feed with your browser and set feed = "feed.xml", or save the pages and set folder = ...'
+    return fault.hint or "Check `feed` under [fetch] in show.toml."
+
+
+def _read_saved_feed(path: Path, *, max_bytes: int) -> Page | Fault:
+    try:
+        if path.stat().st_size > max_bytes:
+            return Fault("large", f"{path} has more than {max_bytes:,} bytes; no feed has.")
+        return Page(str(path), str(path), 200, (), path.read_bytes())
+    except OSError as exc:
+        return Fault("missing", f"cannot read the feed {path}: {exc.strerror}.")
 
 
 def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
