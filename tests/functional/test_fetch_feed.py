@@ -88,7 +88,7 @@ def test_a_new_episode_is_told_and_parsed(show: Path, site: StandIn, econchatr: 
     econchatr("parse", show)
     add_episodes(site, "New One")
     told = econchatr("fetch", show)
-    assert told.stdout.startswith(f"1 new episode; {N_ITEMS - 7} in all, 8 could not be had")
+    assert told.stdout.startswith(f"1 new episode; {N_ITEMS - 7} in all, 8 could not be had (1 forbidden, 1 large,")
     assert "run --plan" in told.stdout
     assert json.loads(econchatr("parse", show, "--json").stdout)["counts"]["parse"]["episodes"] == N_ITEMS - 7
 

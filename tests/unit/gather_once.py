@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from econchatr.fetch.client import Manners, PoliteClient, user_agent
+from econchatr.fetch.answers import Manners
+from econchatr.fetch.client import PoliteClient, user_agent
 from econchatr.fetch.guard import GuardedTransport
 from econchatr.fetch.journal import Journal
 from econchatr.fetch.plan import FeedSource

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,7 +11,8 @@ from random import Random
 import httpx2
 import pytest
 
-from econchatr.fetch.client import Fault, Manners, Page, PoliteClient, read_retry_after, user_agent
+from econchatr.fetch.answers import Fault, Manners, Page
+from econchatr.fetch.client import PoliteClient, read_retry_after, user_agent
 from econchatr.fetch.guard import GuardedTransport
 from tests.unit.stand_in_site import Handler, Said, StandIn, open_site
 
@@ -357,7 +359,12 @@ def test_dripping_headers_are_cut_off(site: StandIn, connect: Connect) -> None:
 
 def test_a_packed_bomb_is_not_unpacked(site: StandIn, connect: Connect) -> None:
     site.pages["/a"] = Said(200, gzip.compress(bytes(50_000_000)), (("Content-Encoding", "gzip"),))
-    assert fault_of(connect(max_bytes=1_000_000).get(site.root + "/a")).kind == "large"
+    client = connect(max_bytes=1_000_000)
+    tracemalloc.start()
+    assert fault_of(client.get(site.root + "/a")).kind == "large"
+    _, n_peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert n_peak_bytes < 20_000_000
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd", "deflate"])

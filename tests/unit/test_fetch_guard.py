@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.fetch.guard import GuardedTransport, UnsafeAddressError, check_address, is_public
+from tests.unit.stand_in_site import open_site
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,15 @@ def test_a_name_that_resolves_inward_is_refused_even_with_a_public_address_besid
 
 
 def test_the_checked_number_is_what_is_connected_to() -> None:
+    with open_site() as site:
+        site.pages["/a"] = b"a"
+        address = f"http://pages.example:{site.port}/a"
+        answer = ask(address, resolve=lambda host, port: ["127.0.0.1"], allow_hosts=["pages.example"])
+    assert answer.content == b"a"
+    assert site.log[0].headers["host"] == f"pages.example:{site.port}"
+
+
+def test_a_name_is_resolved_once_and_what_it_says_later_does_not_count() -> None:
     answers = iter([["93.184.216.34"], ["127.0.0.1"]])
     # conftest forbids anything but loopback, so a connection to the checked number fails: it is not asked twice.
     with pytest.raises(httpx2.NetworkError):

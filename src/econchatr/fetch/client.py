@@ -6,22 +6,19 @@ randomness are arguments.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
-from typing import Final, Literal, NamedTuple
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from econchatr import __version__
-from econchatr.fetch.guard import UnsafeAddressError, check_address, is_named
+from econchatr.fetch.answers import LATER, Answer, Fault, Manners, Page, ask_once, show_address
+from econchatr.fetch.guard import check_address, is_named
 from econchatr.fetch.robots import MAX_AGE_SECONDS, Rules, read_rules
-
-FaultKind = Literal["refused", "missing", "forbidden", "unreachable", "busy", "unsafe", "large", "broken"]
 
 BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
 
@@ -33,59 +30,6 @@ _REFUSALS: Final = frozenset({401, 403, 407, 451})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OVERRUN: Final = frozenset({429, 503})
-
-
-@dataclass(frozen=True)
-class Manners:
-    """How gently a site is asked, and how much is taken from it."""
-
-    delay_seconds: float = 3.0
-    """From the end of one request to a host to the start of the next; robots.txt can only lengthen it."""
-    timeout_seconds: float = 30.0
-    """For one wait: to connect, or for the next bytes."""
-    page_seconds: float = 120.0
-    """For a whole page."""
-    max_bytes: int = 32_000_000
-    """Of a page, unpacked."""
-    n_tries: int = 4
-    max_wait_seconds: float = 900.0
-    """A site that asks for a longer pause is left alone until the next run."""
-    max_redirects: int = 5
-    max_crawl_delay_seconds: float = 300.0
-
-
-class Page(NamedTuple):
-    """What came back, unpacked, with its headers."""
-
-    address: str
-    """As it was asked for."""
-    location: str
-    """Where it was found, after redirects."""
-    status: int
-    """200, or 304: not changed since."""
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """The first header of that name; empty when there is none."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
-
-
-class Fault(NamedTuple):
-    """Why there is no page."""
-
-    kind: FaultKind
-    message: str
-    hint: str = ""
-
-
-class _Answer(NamedTuple):
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str:
-        return next((value for key, value in self.headers if key.lower() == name), "")
 
 
 def user_agent(contact: str) -> str:
@@ -167,7 +111,8 @@ class PoliteClient:
         if rules.reason:
             return self._stop(target, Fault("unreachable", f"{host} is not asked: {rules.reason}.", BRING_PAGES))
         if not rules.allows(target):
-            return Fault("forbidden", f"{target}: the robots.txt of {host} forbids it.", BRING_PAGES)
+            source = f"{came_from} leads to {target}" if came_from else target
+            return Fault("forbidden", f"{source}, which the robots.txt of {host} forbids.", BRING_PAGES)
         if rules.delay_seconds > self.manners.max_crawl_delay_seconds:
             message = f"{host} wants {rules.delay_seconds:,.0f} seconds between two requests."
             return self._stop(target, Fault("busy", message, BRING_PAGES))
@@ -178,7 +123,7 @@ class PoliteClient:
         unsafe = check_address(target, allow_hosts=self._allow_hosts)
         if not unsafe:
             return None
-        source = f"{came_from} redirects to {_show(target)}" if came_from else _show(target)
+        source = f"{came_from} redirects to {show_address(target)}" if came_from else show_address(target)
         return Fault("unsafe", f"{source}, which is not asked: {unsafe}.", _ALLOW)
 
     def _read_robots(self, target: str) -> Rules:
@@ -203,20 +148,20 @@ class PoliteClient:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, target: str, headers: Mapping[str, str]) -> _Answer | Fault:
+    def _ask(self, target: str, headers: Mapping[str, str]) -> Answer | Fault:
         """Ask, and ask again where the trouble may pass; the last trouble is the answer."""
         for n_tried in range(1, self.manners.n_tries + 1):
             self._wait_turn(target)
-            answer = self._ask_once(target, headers)
+            answer = ask_once(self._client, target, headers, manners=self.manners, clock=self._clock)
             self._next[_host(target)] = self._clock() + self._pause(target)
             if isinstance(answer, Fault) and answer.kind != "unreachable":
                 return answer
-            if isinstance(answer, _Answer) and answer.status not in _PASSING:
+            if isinstance(answer, Answer) and answer.status not in _PASSING:
                 return answer
             wait = self._read_wait(answer, n_tried)
             if wait > self.manners.max_wait_seconds:
                 message = f"{_host(target)} asks to be left alone for {wait:,.0f} seconds."
-                return self._stop(target, Fault("busy", message, "Run the same command again later; it goes on there."))
+                return self._stop(target, Fault("busy", message, LATER))
             jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
             self._next[_host(target)] = max(self._next[_host(target)], self._clock() + wait + jitter)
         return answer
@@ -231,57 +176,16 @@ class PoliteClient:
         while (left := due - self._clock()) > 0:
             self._sleep(left)
 
-    def _read_wait(self, answer: _Answer | Fault, n_tried: int) -> float:
+    def _read_wait(self, answer: Answer | Fault, n_tried: int) -> float:
         """Seconds to wait before the next try; never less than the site asks for."""
-        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, _Answer) else None
+        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, Answer) else None
         if asked is None:
             return float(self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0))
         return asked
 
-    def _ask_once(self, target: str, headers: Mapping[str, str]) -> _Answer | Fault:
-        try:
-            with self._client.stream("GET", target, headers=dict(headers)) as response:
-                # Only what is wanted is read: an error page's body is not.
-                body = self._read_body(target, response) if response.status_code == 200 else b""
-                if isinstance(body, Fault):
-                    return body
-                found = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw)
-                return _Answer(response.status_code, found, body)
-        except UnsafeAddressError as exc:
-            return Fault("unsafe", f"{_show(target)} is not asked: {exc.message}", exc.hint)
-        except httpx2.TimeoutException as exc:
-            return Fault("unreachable", f"{_show(target)} did not answer in time ({exc}).", _LATER)
-        except (httpx2.TransportError, httpx2.InvalidURL) as exc:
-            return Fault("unreachable", f"{_show(target)} cannot be reached: {exc}.", _LATER)
-        finally:
-            self._client.cookies.clear()
-
-    def _read_body(self, target: str, response: httpx2.Response) -> bytes | Fault:
-        """The body, unpacked here: a packed one may be small and its content endless."""
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity", "gzip", "x-gzip"):
-            return Fault("broken", f"{_show(target)} came packed as {encoding[:40]!r}, which was not asked for.")
-        limit = self.manners.max_bytes
-        unpack = zlib.decompressobj(wbits=31) if encoding.endswith("gzip") else None
-        body, n_received = bytearray(), 0
-        end = self._clock() + self.manners.page_seconds
-        for chunk in response.iter_raw():
-            n_received += len(chunk)
-            try:
-                body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
-            except zlib.error as exc:
-                return Fault("broken", f"{_show(target)} cannot be unpacked ({exc}).")
-            if len(body) > limit or n_received > limit:
-                return Fault("large", f"{_show(target)} has more than {limit:,} bytes; no transcript has.")
-            if self._clock() > end:
-                return Fault("large", f"{_show(target)} took more than {self.manners.page_seconds:g} seconds.")
-        if unpack and not unpack.eof and n_received:
-            return Fault("broken", f"{_show(target)} ended in the middle.")
-        return bytes(body)
-
     # --- after the answer ---------------------------------------------------------------------------------------------
 
-    def _judge(self, address: str, target: str, answer: _Answer, *, is_conditional: bool) -> Page | Fault:
+    def _judge(self, address: str, target: str, answer: Answer, *, is_conditional: bool) -> Page | Fault:
         status, host = answer.status, _host(target)
         if status == 200 or (status == 304 and is_conditional):
             return Page(address, target, status, answer.headers, answer.body)
@@ -290,21 +194,20 @@ class PoliteClient:
             return self._stop(target, fault)
         if status in _OVERRUN:
             message = f"{host} is overrun (status {status}, asked {self.manners.n_tries} times)."
-            return self._stop(target, Fault("busy", message, _LATER))
+            return self._stop(target, Fault("busy", message, LATER))
         if status in (404, 410):
-            return Fault("missing", f"{_show(target)} is not there (status {status}).")
+            return Fault("missing", f"{show_address(target)} is not there (status {status}).")
         if status in _PASSING:
             return Fault(
-                "unreachable", f"{_show(target)} failed {self.manners.n_tries} times (status {status}).", _LATER
+                "unreachable", f"{show_address(target)} failed {self.manners.n_tries} times (status {status}).", LATER
             )
-        return Fault("broken", f"{_show(target)} answered with status {status}.")
+        return Fault("broken", f"{show_address(target)} answered with status {status}.")
 
     def _stop(self, target: str, fault: Fault) -> Fault:
         self._stopped[_host(target)] = fault
         return fault
 
 
-_LATER: Final = "Run the same command again later; it goes on where it was."
 _ALLOW: Final = "If that host is yours, name it in allow_hosts under [fetch]."
 
 
@@ -342,10 +245,6 @@ def _join(base: str, location: str) -> str:
     except ValueError:
         return location
     return joined.partition("#")[0]
-
-
-def _show(address: str) -> str:
-    return repr(address[:200]) if not address.isprintable() else address[:200]
 
 
 def _is_plain(value: str) -> bool:

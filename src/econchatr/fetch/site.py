@@ -6,6 +6,7 @@ what becomes of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,7 +15,8 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from econchatr.errors import SourceError
-from econchatr.fetch.client import Fault, Page, PoliteClient
+from econchatr.fetch.answers import Fault, Page
+from econchatr.fetch.client import PoliteClient
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
 from econchatr.fetch.journal import Journal, Visit
 from econchatr.fetch.plan import FeedSource, Wanted, plan_items
@@ -33,6 +35,8 @@ class Gathered(NamedTuple):
 
     files: list[SourceFile]
     failures: list[Failure]
+    n_by_fault: dict[str, int]
+    """Kind of fault -> items that are not there for it."""
     n_items: int
     """Items of the feed as it was last received."""
     n_shared: int
@@ -170,13 +174,16 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
         raise SourceError(f"the feed {source.feed} was not received yet.", hint="Run `econchatr fetch`.")
     feed = read_feed((journal.raw / journal.feed.sha256).read_bytes(), location=journal.feed.location)
     plans = plan_items(feed.items, prefer=source.prefer)
-    files, failures = list[SourceFile](), list[Failure]()
+    files, failures, faults = list[SourceFile](), list[Failure](), Counter[str]()
     seen: dict[str, str] = {}
     for plan in sorted(plans, key=lambda plan: plan.is_shared):
         visit = next((journal.pages[one] for one in plan.addresses if journal.has(one)), None)
         if visit is None:
-            failures.append(_fail(plan.item, _reason(plan, journal)))
+            fault, message = _reason(plan, journal)
+            faults[fault] += 1
+            failures.append(_fail(plan.item, message))
         elif twin := seen.get(visit.location) or seen.get(visit.sha256):
+            faults["same page"] += 1
             failures.append(_fail(plan.item, f"{visit.location} is the same page as that of {twin!r}."))
         else:
             seen |= {visit.location: plan.item.name, visit.sha256: plan.item.name}
@@ -184,7 +191,7 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
     files += _list_forgotten(plans, journal, seen)
     files.sort(key=lambda file: (file.published or date.min, file.location))
     failures.sort(key=lambda failure: (failure.item, failure.message))
-    return Gathered(files, failures, len(plans), sum(plan.is_shared for plan in plans))
+    return Gathered(files, failures, dict(sorted(faults.items())), len(plans), sum(plan.is_shared for plan in plans))
 
 
 def _list_forgotten(plans: list[Wanted], journal: Journal, seen: dict[str, str]) -> Iterator[SourceFile]:
@@ -224,9 +231,12 @@ def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
     return answer
 
 
-def _reason(plan: Wanted, journal: Journal) -> str:
+def _reason(plan: Wanted, journal: Journal) -> tuple[str, str]:
+    """Kind of fault and message; of several addresses, what became of the first."""
+    if plan.reason:
+        return ("same page" if plan.is_shared else "no link"), plan.reason
     visits = [journal.pages[address] for address in plan.addresses if address in journal.pages]
-    return plan.reason or (visits[0].message if visits else "it was not asked for yet.")
+    return (visits[0].fault, visits[0].message) if visits else ("not asked", "it was not asked for yet.")
 
 
 def _fail(item: FeedItem, message: str) -> Failure:

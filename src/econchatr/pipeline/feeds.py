@@ -6,7 +6,6 @@ This module knows where the journal lies and when to ask; how to ask is `fetch`'
 from __future__ import annotations
 
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -19,6 +18,9 @@ from econchatr.tables import hash_bytes, read_manifest
 RETRAIN_SHARE: Final = 0.05
 """So many new episodes, as a share of those the models were made from, are worth a quote. A judgement, not a
 measurement: the newest episodes are held out, so a few more hardly change what is learned."""
+
+
+_FAULT: Final = "fault: "
 
 
 class News(NamedTuple):
@@ -65,7 +67,8 @@ def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool) -> None:
 def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) -> None:
     from random import Random
 
-    from econchatr.fetch.client import Manners, PoliteClient, user_agent
+    from econchatr.fetch.answers import Manners
+    from econchatr.fetch.client import PoliteClient, user_agent
     from econchatr.fetch.guard import GuardedTransport
     from econchatr.fetch.site import Gatherer
 
@@ -110,6 +113,7 @@ def list_pages(show: Show, feed: FeedSource) -> tuple[list[SourceFile], list[Fai
         "missing": len(gathered.failures),
         "shared_links": gathered.n_shared,
     }
+    counts |= {_FAULT + fault: n for fault, n in gathered.n_by_fault.items()}
     return gathered.files, gathered.failures, counts
 
 
@@ -126,17 +130,17 @@ def read_news(show: Show) -> News | None:
     if times:
         since = sum(bool(visit.sha256) and visit.at > max(times) for visit in journal.pages.values())
     is_worth = since is None or since >= max(1.0, RETRAIN_SHARE * (n_files - since))
-    faults = Counter(visit.fault for visit in journal.pages.values() if visit.fault)
+    faults = {name: n for name, n in manifest.counts.items() if name.startswith(_FAULT)}
     text = _tell_news(journal.n_new, n_files, n_missing, faults) + " " + _advise(since, n_files, is_worth=is_worth)
     return News(journal.n_new, n_files, n_missing, since, is_worth, text)
 
 
-def _tell_news(n_new: int, n_files: int, n_missing: int, faults: Counter[str]) -> str:
+def _tell_news(n_new: int, n_files: int, n_missing: int, faults: dict[str, int]) -> str:
     new = f"{n_new:,} new episode{'s' * (n_new != 1)}" if n_new else "No new episode"
     missing = ""
     if n_missing:
-        kinds = ", ".join(f"{n:,} {kind}" for kind, n in faults.most_common())
-        missing = f", {n_missing:,} could not be had ({kinds or 'see fetch/failures.parquet'})"
+        kinds = ", ".join(f"{n:,} {name.removeprefix(_FAULT)}" for name, n in faults.items())
+        missing = f", {n_missing:,} could not be had ({kinds})"
     return f"{new}; {n_files:,} in all{missing}."
 
 
