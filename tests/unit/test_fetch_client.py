@@ -238,6 +238,13 @@ def test_passing_trouble_is_tried_again_each_time_later(world: FakeWorld, status
     assert 3 <= first < second <= 12
 
 
+def test_a_long_pause_is_told(world: FakeWorld) -> None:
+    told: list[str] = []
+    world.say(f"{BASE}/a", (503, {"Retry-After": "60"}, b""), (200, {}, b"a"))
+    page_of(world.client(note=told.append).get(f"{BASE}/a"))
+    assert told == [f"{BASE}/a answered with 503; asked again in 60 seconds"]
+
+
 @pytest.mark.parametrize("status", [0, 500, 503])
 def test_trouble_that_stays_is_given_up_after_four_tries(world: FakeWorld, status: int) -> None:
     world.say(f"{BASE}/a", (status, {}, b""))

@@ -282,6 +282,20 @@ def test_robots_txt_that_forbids_all_is_told_as_such(site: StandIn, tmp_path: Pa
         gather(feed, tmp_path)
 
 
+def test_links_that_lead_inward_are_counted_and_nobody_is_asked(site: StandIn, tmp_path: Path) -> None:
+    inward = ("file:///etc/passwd", "http://169.254.169.254/x", "http://127.0.0.2/x", "http://[::1]/x", "http://u:p@x.example/",
+              "http://2130706433/x", "gopher://x.example/x")  # fmt: skip
+    feed = feed_of(site, "A|/a/")
+    items = "".join(f"<item><title>T{n}</title><link>{link}</link></item>" for n, link in enumerate(inward))
+    data = site.pages["/feed.xml"].replace(b"</channel>", items.encode() + b"</channel>")  # type: ignore[union-attr]
+    site.pages["/feed.xml"] = data
+    gathered, _ = gather(feed, tmp_path)
+    assert [file.title for file in gathered.files] == ["A"]
+    assert len(gathered.failures) == len(inward)
+    assert gathered.n_by_fault == {"unsafe": len(inward)}
+    assert site.paths() == ["/feed.xml", "/a/"]
+
+
 def test_a_feed_that_is_a_web_page_is_not_kept(site: StandIn, tmp_path: Path) -> None:
     site.pages["/feed.xml"] = b"<!DOCTYPE html><html><body>blog</body></html>"
     with pytest.raises(SourceError, match="web page"):
@@ -297,6 +311,19 @@ def test_a_saved_feed_on_disk_is_as_good_as_one_on_the_web(site: StandIn, tmp_pa
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_cut_at_any_byte_is_read_up_to_its_last_whole_line(site: StandIn, tmp_path: Path) -> None:
+    gather(feed_of(site, "A|/a/", "B|/b/"), tmp_path)
+    path = tmp_path / "journal.jsonl"
+    data = path.read_bytes()
+    n_pages = set()
+    for n_bytes in (*range(0, len(data), 13), len(data)):
+        path.write_bytes(data[:n_bytes])
+        journal = Journal(path)
+        assert journal.is_finished == (n_bytes == len(data))
+        n_pages.add(len(journal.pages))
+    assert n_pages == {0, 1, 2}
 
 
 def test_half_a_last_line_is_forgotten_and_written_over(site: StandIn, tmp_path: Path) -> None:

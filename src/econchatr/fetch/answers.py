@@ -14,7 +14,7 @@ import httpx2
 
 from econchatr.fetch.guard import UnsafeAddressError
 
-LATER: Final = "Run the same command again later; it goes on where it was."
+LATER: Final = "Check the address and your connection, and run the same command again later; it goes on where it was."
 
 FaultKind = Literal["refused", "missing", "forbidden", "unreachable", "busy", "unsafe", "large", "broken"]
 

@@ -25,6 +25,9 @@ BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set f
 MIN_DELAY_SECONDS: Final = 1.0
 """Nobody else's host is asked faster. Source: W3C wiki, "Write Web Crawler"."""
 
+NOTED_SECONDS: Final = 5.0
+"""A longer pause than this is told, so that nobody thinks the program hangs."""
+
 _ABOUT: Final = "https://github.com/econchatr/econchatr"
 _REFUSALS: Final = frozenset({401, 403, 407, 451})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -52,10 +55,11 @@ class PoliteClient:
         manners: Manners | None = None,
         allow_hosts: Collection[str] = (),
         is_resuming: bool = False,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.manners = manners or Manners()
         self._clock, self._now, self._sleep, self._random = clock, now, sleep, random
-        self._allow_hosts = allow_hosts
+        self._allow_hosts, self._note = allow_hosts, note
         headers = {"User-Agent": agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
         self._client = httpx2.Client(
             transport=transport, headers=headers, trust_env=False, timeout=self.manners.timeout_seconds
@@ -64,7 +68,7 @@ class PoliteClient:
         self._first = clock() + self.manners.delay_seconds if is_resuming else clock()
         self._next: dict[str, float] = {}
         self._delay: dict[str, float] = {}
-        self._rules: dict[str, tuple[Rules, float]] = {}
+        self._rules: dict[str, tuple[Rules | Fault, float]] = {}
         self._stopped: dict[str, Fault] = {}
 
     def close(self) -> None:
@@ -104,10 +108,14 @@ class PoliteClient:
             return unsafe
         if stopped := self.stopped(target):
             return stopped
-        rules = self._read_robots(target)
-        host = _host(target)
+        rules, host = self._read_robots(target), _host(target)
         if stopped := self.stopped(target):
             return stopped
+        if isinstance(rules, Fault):
+            if rules.kind == "unsafe":
+                return rules
+            message = f"{host} is not asked: its robots.txt cannot be read ({rules.message.rstrip('.')})."
+            return self._stop(target, Fault("unreachable", message, rules.hint))
         if rules.reason:
             return self._stop(target, Fault("unreachable", f"{host} is not asked: {rules.reason}.", BRING_PAGES))
         if not rules.allows(target):
@@ -126,7 +134,7 @@ class PoliteClient:
         source = f"{came_from} redirects to {show_address(target)}" if came_from else show_address(target)
         return Fault("unsafe", f"{source}, which is not asked: {unsafe}.", _ALLOW)
 
-    def _read_robots(self, target: str) -> Rules:
+    def _read_robots(self, target: str) -> Rules | Fault:
         origin = _origin(target)
         rules, until = self._rules.get(origin, (None, 0.0))
         if rules is None or self._clock() > until:
@@ -134,13 +142,13 @@ class PoliteClient:
             self._rules[origin] = (rules, self._clock() + MAX_AGE_SECONDS)
         return rules
 
-    def _ask_robots(self, address: str) -> Rules:
+    def _ask_robots(self, address: str) -> Rules | Fault:
         target = address
         for _ in range(self.manners.max_redirects + 1):
             fault = self._check_safety(target)
             answer = fault or self._ask(target, {})
             if isinstance(answer, Fault):
-                return Rules(None, f"its robots.txt cannot be read ({answer.message.rstrip('.')})")
+                return answer
             if answer.status not in _REDIRECTS or not answer.header("location"):
                 return read_rules(answer.status, answer.body)
             target = _join(target, answer.header("location"))
@@ -162,6 +170,9 @@ class PoliteClient:
             if wait > self.manners.max_wait_seconds:
                 message = f"{_host(target)} asks to be left alone for {wait:,.0f} seconds."
                 return self._stop(target, Fault("busy", message, LATER))
+            if n_tried < self.manners.n_tries and wait >= NOTED_SECONDS:
+                trouble = answer.message if isinstance(answer, Fault) else f"{target} answered with {answer.status}"
+                self._note(f"{trouble.rstrip('.')}; asked again in {wait:,.0f} seconds")
             jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
             self._next[_host(target)] = max(self._next[_host(target)], self._clock() + wait + jitter)
         return answer

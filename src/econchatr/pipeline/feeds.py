@@ -87,6 +87,7 @@ def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) 
         manners=manners,
         allow_hosts=settings.allow_hosts,
         is_resuming=not journal.is_empty,
+        note=narrator.note,
     )
     try:
         Gatherer(
