@@ -49,6 +49,7 @@ class StandIn:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     site: StandIn
 
     def do_GET(self) -> None:
