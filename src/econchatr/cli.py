@@ -114,7 +114,7 @@ def init(
 def _relative(source: str, show: Path) -> str:
     """The transcripts' folder as it stands in show.toml: from the show's folder, so that both can move together."""
     if not source:
-        return "transcripts"
+        return ""
     near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
     return Path(source).resolve().as_posix() if near.startswith("../../..") else near
 
@@ -139,8 +139,17 @@ def run(
 
 @app.command()
 def fetch(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
-    """Bring the episodes in, as they are."""
-    _run_stage(show, "fetch", as_json=as_json)
+    """Bring the episodes in, as they are; from a feed, ask for what is new."""
+    from econchatr.pipeline.feeds import read_news
+
+    opened, result = _run_until(show, "fetch", ask_again=True)
+    news = read_news(opened)
+    if as_json:
+        return _print_json({**_result(opened, result), "news": news._asdict() if news else None})
+    if news:
+        typer.echo(news.text)
+    elif not result.done:
+        typer.echo("Nothing to do: fetch is up to date.")
 
 
 @app.command()
@@ -287,13 +296,13 @@ def doctor(as_json: JsonOption = False) -> None:
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def _run_until(show: Path, stage: str, *, rung: str = "") -> tuple[Show, RunResult]:
+def _run_until(show: Path, stage: str, *, rung: str = "", ask_again: bool = False) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
 
     opened = open_show(show)
     with open_narrator() as narrator:
-        return opened, run_show(opened, narrator, until=stage, rung=rung)
+        return opened, run_show(opened, narrator, until=stage, rung=rung, ask_again=ask_again)
 
 
 def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:

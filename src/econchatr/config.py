@@ -22,6 +22,9 @@ from econchatr.records import Question
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
 
+_CONTACT = r"^$|^(mailto:)?[!-'*-;=?A-~]+@[!-'*-;=?A-~]+$|^https?://[!-'*-;=?A-~]+$"
+"""An e-mail or web address in plain characters: it goes into a header, inside brackets."""
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -63,10 +66,19 @@ class RightsTable(_Table):
 class FetchTable(_Table):
     """`[fetch]`: where the episodes are."""
 
-    folder: str = "transcripts"
-    """A folder of saved files; below the show's folder unless absolute."""
+    folder: str = ""
+    """A folder of saved files, below the show's folder unless absolute; nothing is then asked of the feed. Empty:
+    the feed, or `transcripts` where there is none."""
     feed: str = ""
-    """Address of the show's feed."""
+    """Address of the show's feed, or the path of a saved one."""
+    prefer: Literal["transcript", "page"] = "transcript"
+    """What to fetch of an episode that has both: the feed's transcript file, or the episode's page."""
+    contact: str = Field(default="", max_length=200, pattern=_CONTACT)
+    """Who fetches, for the sites' owners: an e-mail or web address. It stands in every request."""
+    delay_seconds: float = Field(default=3.0, ge=0, le=3600)
+    """Pause between two requests to one host; at least 1 for hosts that `allow_hosts` does not name."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts of your own that may have a private address or an unusual port."""
 
 
 class PairTable(_Table):

@@ -33,9 +33,21 @@ class SourceFile(Record):
     """One file as it was received; its bytes are kept under `fetch/raw/<sha256>`."""
 
     location: str
-    """Path below the source folder, with forward slashes (later: the address it came from)."""
+    """Path below the source folder, with forward slashes, or the address it was found at."""
     sha256: str
     n_bytes: int
+    title: str = ""
+    """What the feed calls the episode; empty: there is no feed, or it does not say."""
+    published: date | None = None
+    """By the feed."""
+    hosts: tuple[str, ...] = ()
+    """By the feed's `podcast:person`."""
+    guests: tuple[str, ...] = ()
+    media_type: str = ""
+    """As the server declared it, which is often wrong."""
+    etag: str = ""
+    last_modified: str = ""
+    """Both as the server sent them, to ask later whether the page has changed."""
 
 
 # --- parse ------------------------------------------------------------------------------------------------------------

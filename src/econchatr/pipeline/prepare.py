@@ -14,6 +14,7 @@ from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
 from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
+from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
@@ -33,6 +34,7 @@ PAIR_TOKENIZER = "gpt2"
 def prepare_steps(show: Show) -> list[Step]:
     """fetch, parse, pair, select."""
     config = show.config
+    source = {"folder": config.fetch.folder, "feed": config.fetch.feed, "prefer": config.fetch.prefer}
     speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases}
     select = {
         "select": config.select.model_dump(),
@@ -42,14 +44,14 @@ def prepare_steps(show: Show) -> list[Step]:
     }
     pair = {"pair": config.pair.model_dump(), "persona": config.show.persona}
     return [
-        _step(show, "fetch", {"folder": config.fetch.folder}, lambda: _describe_source(show), lambda n: _fetch(show)),
+        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
         _step(show, "select", select, lambda: {"pair": show.made("pair")}, lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 1, "parse": 2, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 2, "parse": 3, "pair": 2, "select": 1}
 
 _MAX_VOICES_TOLD = 10
 
@@ -65,6 +67,8 @@ def _step(
 
 
 def _describe_source(show: Show) -> dict[str, str]:
+    if show.feed is not None:
+        return {"pages": open_journal(show, show.feed).digest()}
     files, failures = list_files(show.transcripts)
     rows = [(file.location, file.sha256) for file in files] + [(failure.item, "") for failure in failures]
     return {"transcripts": hash_settings(rows)}
@@ -72,11 +76,15 @@ def _describe_source(show: Show) -> dict[str, str]:
 
 def _fetch(show: Show) -> Outcome:
     folder = show.folder("fetch")
-    files, failures = list_files(show.transcripts)
-    keep_files(files, folder=show.transcripts, raw=folder / "raw")
+    if show.feed is None:
+        files, failures = list_files(show.transcripts)
+        keep_files(files, folder=show.transcripts, raw=folder / "raw")
+        counts = {"files": len(files), "refused": len(failures)}
+    else:
+        files, failures, counts = list_pages(show, show.feed)
     write_table(folder / "files.parquet", files, SourceFile)
     write_table(folder / "failures.parquet", failures, Failure)
-    return Outcome(("files.parquet", "failures.parquet"), {"files": len(files), "refused": len(failures)})
+    return Outcome(("files.parquet", "failures.parquet"), counts)
 
 
 def _parse(show: Show, narrator: Narrator) -> Outcome:
@@ -96,7 +104,7 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
             failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=exc.message))
         else:
             taken.add(parsed.episode.slug)
-            episodes.append(parsed.episode)
+            episodes.append(_complete(parsed.episode, file))
             turns += parsed.turns
         narrator.progress(n_done, len(files), "files")
     turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
@@ -122,10 +130,16 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
 
 
+def _complete(episode: Episode, file: SourceFile) -> Episode:
+    """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
+    known = {"title": file.title or episode.title, "published": episode.published or file.published}
+    return episode.model_copy(update=known)
+
+
 def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
     if not episodes:
         raise TranscriptError(
-            f"none of the {len(failures)} files in {show.transcripts} is a transcript; "
+            f"none of the {len(failures)} files from {show.source} is a transcript; "
             f"{failures[0].item}: {failures[0].message}",
             hint="See docs/readers.md for the shapes that are read.",
         )

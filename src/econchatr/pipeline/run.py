@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError
+from econchatr.pipeline.feeds import gather_feed
 from econchatr.pipeline.learn import learn_steps
 from econchatr.pipeline.prepare import prepare_steps
 from econchatr.pipeline.publish import publish_steps
@@ -46,8 +47,12 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
     return [step for step in steps if STAGES.index(step.stage) <= last]
 
 
-def run_show(show: Show, narrator: Narrator, *, until: str = "report", rung: str = "") -> RunResult:
+def run_show(
+    show: Show, narrator: Narrator, *, until: str = "report", rung: str = "", ask_again: bool = False
+) -> RunResult:
     """Do what is not yet done; nothing finished is done again.
+
+    A feed that was fetched to its end is not asked for anything new unless `ask_again`.
 
     Raises:
         InputError: The show may not be trained on (no `[rights]`), or its questions are missing; before any work.
@@ -56,6 +61,7 @@ def run_show(show: Show, narrator: Narrator, *, until: str = "report", rung: str
     steps = list_steps(show, until=until, rung=rung)
     _check_before(show, steps)
     with lock_folder(show.root):
+        gather_feed(show, narrator, ask_again=ask_again)
         return _run_steps(steps, narrator)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from econchatr.config import CONFIG_NAME, QUESTIONS_NAME, Rung, ShowConfig, load_config, load_questions
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.fetch.plan import FeedSource
 from econchatr.prompts import Voice
 from econchatr.records import Question
 from econchatr.tables import outputs_sha256
@@ -39,8 +40,21 @@ class Show:
 
     @property
     def transcripts(self) -> Path:
-        """The folder the episodes come from."""
-        return self.root / self.config.fetch.folder
+        """The folder the episodes come from, where they do not come from a feed."""
+        return self.root / (self.config.fetch.folder or "transcripts")
+
+    @property
+    def feed(self) -> FeedSource | None:
+        """The feed the episodes come from; `None`: they come from a folder."""
+        fetch = self.config.fetch
+        if fetch.folder or not fetch.feed:
+            return None
+        return FeedSource(fetch.feed if "://" in fetch.feed else str(self.root / fetch.feed), fetch.prefer)
+
+    @property
+    def source(self) -> str:
+        """Where the episodes come from, for people."""
+        return str(self.transcripts) if self.feed is None else self.feed.feed
 
     def questions(self) -> tuple[Question, ...]:
         """The exam.

@@ -23,7 +23,7 @@ class NewShow(NamedTuple):
     name: str
     hosts: tuple[str, ...]
     folder: str
-    """Of the transcripts, as it will stand in show.toml."""
+    """Of the transcripts, as it will stand in show.toml; empty: not said."""
     ground: str
     """On what ground the host may be imitated; empty: not said yet."""
 
@@ -56,7 +56,8 @@ def _fill(name: str, new: NewShow) -> str:
     words = {
         "@NAME@": _quote(new.name),
         "@HOSTS@": ", ".join(_quote(host) for host in new.hosts),
-        "@FOLDER@": _quote(new.folder),
+        "@FOLDER@": _quote(new.folder or "transcripts"),
+        "@SAVED@": f"folder = {_quote(new.folder)}" if new.folder else '# folder = "saved"',
         "@RIGHTS@": _rights(new),
         "@HOST_WORD@": _quote(new.hosts[0] if new.hosts else "")[1:-1],
         "@NAME_WORD@": _quote(new.name)[1:-1],

@@ -1,0 +1,262 @@
+"""A polite client: one request at a time, never faster than the site wants, and honest about who asks.
+
+It gives a page or the fault, never a guess. It does not know what the pages are for. Clock, sleep, network and
+randomness are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from random import Random
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from econchatr import __version__
+from econchatr.fetch.answers import LATER, Answer, Fault, Manners, Page, ask_once, show_address
+from econchatr.fetch.guard import check_address, is_named
+from econchatr.fetch.robots import MAX_AGE_SECONDS, Rules, read_rules
+
+BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
+
+MIN_DELAY_SECONDS: Final = 1.0
+"""Nobody else's host is asked faster. Source: W3C wiki, "Write Web Crawler"."""
+
+NOTED_SECONDS: Final = 5.0
+"""A longer pause than this is told, so that nobody thinks the program hangs."""
+
+_ABOUT: Final = "https://github.com/econchatr/econchatr"
+_REFUSALS: Final = frozenset({401, 403, 407, 451})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OVERRUN: Final = frozenset({429, 503})
+
+
+def user_agent(contact: str) -> str:
+    """Who asks: program, version and where to complain."""
+    return f"econchatr/{__version__} (+{contact or _ABOUT})"
+
+
+class PoliteClient:
+    """Fetches pages from hosts it does not own."""
+
+    def __init__(
+        self,
+        *,
+        agent: str,
+        transport: httpx2.BaseTransport,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None],
+        random: Random,
+        manners: Manners | None = None,
+        allow_hosts: Collection[str] = (),
+        is_resuming: bool = False,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.manners = manners or Manners()
+        self._clock, self._now, self._sleep, self._random = clock, now, sleep, random
+        self._allow_hosts, self._note = allow_hosts, note
+        headers = {"User-Agent": agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        self._client = httpx2.Client(
+            transport=transport, headers=headers, trust_env=False, timeout=self.manners.timeout_seconds
+        )
+        # The process before this one may have asked a moment ago.
+        self._first = clock() + self.manners.delay_seconds if is_resuming else clock()
+        self._next: dict[str, float] = {}
+        self._delay: dict[str, float] = {}
+        self._rules: dict[str, tuple[Rules | Fault, float]] = {}
+        self._stopped: dict[str, Fault] = {}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def stopped(self, address: str) -> Fault | None:
+        """Why the host of an address is not asked any more; `None`: it is."""
+        return self._stopped.get(_host(address))
+
+    def get(self, address: str, *, etag: str = "", last_modified: str = "") -> Page | Fault:
+        """The page at an address, or why there is none; waits its turn first.
+
+        With the `etag` or `last_modified` of a copy at hand, the page comes back with status 304 and no body if that
+        copy is still right.
+        """
+        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: value for name, value in conditions.items() if value and _is_plain(value)}
+        target, seen = address, {address}
+        while True:
+            fault = self._check(target, came_from="" if target == address else address)
+            answer = fault or self._ask(target, headers)
+            if isinstance(answer, Fault):
+                return answer
+            if answer.status not in _REDIRECTS or not answer.header("location"):
+                return self._judge(address, target, answer, is_conditional=bool(headers))
+            target = _join(target, answer.header("location"))
+            if target in seen or len(seen) > self.manners.max_redirects:
+                return Fault("broken", f"{address} redirects in a circle or too often (last to {target[:200]}).")
+            seen.add(target)
+
+    # --- before asking ------------------------------------------------------------------------------------------------
+
+    def _check(self, target: str, *, came_from: str = "") -> Fault | None:
+        unsafe = self._check_safety(target, came_from=came_from)
+        if unsafe:
+            return unsafe
+        if stopped := self.stopped(target):
+            return stopped
+        rules, host = self._read_robots(target), _host(target)
+        if stopped := self.stopped(target):
+            return stopped
+        if isinstance(rules, Fault):
+            if rules.kind == "unsafe":
+                return rules
+            message = f"{host} is not asked: its robots.txt cannot be read ({rules.message.rstrip('.')})."
+            return self._stop(target, Fault("unreachable", message, rules.hint))
+        if rules.reason:
+            return self._stop(target, Fault("unreachable", f"{host} is not asked: {rules.reason}.", BRING_PAGES))
+        if not rules.allows(target):
+            source = f"{came_from} leads to {target}" if came_from else target
+            return Fault("forbidden", f"{source}, which the robots.txt of {host} forbids.", BRING_PAGES)
+        if rules.delay_seconds > self.manners.max_crawl_delay_seconds:
+            message = f"{host} wants {rules.delay_seconds:,.0f} seconds between two requests."
+            return self._stop(target, Fault("busy", message, BRING_PAGES))
+        self._delay[host] = max(self._delay.get(host, 0.0), rules.delay_seconds)
+        return None
+
+    def _check_safety(self, target: str, *, came_from: str = "") -> Fault | None:
+        unsafe = check_address(target, allow_hosts=self._allow_hosts)
+        if not unsafe:
+            return None
+        source = f"{came_from} redirects to {show_address(target)}" if came_from else show_address(target)
+        return Fault("unsafe", f"{source}, which is not asked: {unsafe}.", _ALLOW)
+
+    def _read_robots(self, target: str) -> Rules | Fault:
+        origin = _origin(target)
+        rules, until = self._rules.get(origin, (None, 0.0))
+        if rules is None or self._clock() > until:
+            rules = self._ask_robots(origin + "/robots.txt")
+            self._rules[origin] = (rules, self._clock() + MAX_AGE_SECONDS)
+        return rules
+
+    def _ask_robots(self, address: str) -> Rules | Fault:
+        target = address
+        for _ in range(self.manners.max_redirects + 1):
+            fault = self._check_safety(target)
+            answer = fault or self._ask(target, {})
+            if isinstance(answer, Fault):
+                return answer
+            if answer.status not in _REDIRECTS or not answer.header("location"):
+                return read_rules(answer.status, answer.body)
+            target = _join(target, answer.header("location"))
+        return Rules(None, "")  # Source: RFC 9309, section 2.3.1.2: after five redirects it counts as not there.
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, target: str, headers: Mapping[str, str]) -> Answer | Fault:
+        """Ask, and ask again where the trouble may pass; the last trouble is the answer."""
+        for n_tried in range(1, self.manners.n_tries + 1):
+            self._wait_turn(target)
+            answer = ask_once(self._client, target, headers, manners=self.manners, clock=self._clock)
+            self._next[_host(target)] = self._clock() + self._pause(target)
+            if isinstance(answer, Fault) and answer.kind != "unreachable":
+                return answer
+            if isinstance(answer, Answer) and answer.status not in _PASSING:
+                return answer
+            wait = self._read_wait(answer, n_tried)
+            if wait > self.manners.max_wait_seconds:
+                message = f"{_host(target)} asks to be left alone for {wait:,.0f} seconds."
+                return self._stop(target, Fault("busy", message, LATER))
+            if n_tried < self.manners.n_tries and wait >= NOTED_SECONDS:
+                trouble = answer.message if isinstance(answer, Fault) else f"{target} answered with {answer.status}"
+                self._note(f"{trouble.rstrip('.')}; asked again in {wait:,.0f} seconds")
+            jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
+            self._next[_host(target)] = max(self._next[_host(target)], self._clock() + wait + jitter)
+        return answer
+
+    def _pause(self, target: str) -> float:
+        host = _host(target)
+        floor = 0.0 if is_named(host, self._allow_hosts) else MIN_DELAY_SECONDS
+        return max(self.manners.delay_seconds, self._delay.get(host, 0.0), floor)
+
+    def _wait_turn(self, target: str) -> None:
+        due = self._next.get(_host(target), self._first)
+        while (left := due - self._clock()) > 0:
+            self._sleep(left)
+
+    def _read_wait(self, answer: Answer | Fault, n_tried: int) -> float:
+        """Seconds to wait before the next try; never less than the site asks for."""
+        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, Answer) else None
+        if asked is None:
+            return float(self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0))
+        return asked
+
+    # --- after the answer ---------------------------------------------------------------------------------------------
+
+    def _judge(self, address: str, target: str, answer: Answer, *, is_conditional: bool) -> Page | Fault:
+        status, host = answer.status, _host(target)
+        if status == 200 or (status == 304 and is_conditional):
+            return Page(address, target, status, answer.headers, answer.body)
+        if status in _REFUSALS:
+            fault = Fault("refused", f"{host} refuses to be read by a program (status {status}).", BRING_PAGES)
+            return self._stop(target, fault)
+        if status in _OVERRUN:
+            message = f"{host} is overrun (status {status}, asked {self.manners.n_tries} times)."
+            return self._stop(target, Fault("busy", message, LATER))
+        if status in (404, 410):
+            return Fault("missing", f"{show_address(target)} is not there (status {status}).")
+        if status in _PASSING:
+            return Fault(
+                "unreachable", f"{show_address(target)} failed {self.manners.n_tries} times (status {status}).", LATER
+            )
+        return Fault("broken", f"{show_address(target)} answered with status {status}.")
+
+    def _stop(self, target: str, fault: Fault) -> Fault:
+        self._stopped[_host(target)] = fault
+        return fault
+
+
+_ALLOW: Final = "If that host is yours, name it in allow_hosts under [fetch]."
+
+
+def read_retry_after(value: str, now: datetime) -> float | None:
+    """Seconds a site asks to wait, from a number or a date; `None`: it does not say, or not so that it can be read.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    value = value.strip()[:100]
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - now).total_seconds())
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _origin(address: str) -> str:
+    url = httpx2.URL(address)
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+
+
+def _join(base: str, location: str) -> str:
+    try:
+        joined = urljoin(base, location.strip())
+    except ValueError:
+        return location
+    return joined.partition("#")[0]
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and len(value) <= 1000

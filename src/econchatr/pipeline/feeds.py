@@ -1,0 +1,158 @@
+"""A show whose episodes come from a feed: ask for what is missing, list what is there, say what is new.
+
+This module knows where the journal lies and when to ask; how to ask is `fetch`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from econchatr.fetch.journal import Journal
+from econchatr.fetch.plan import FeedSource
+from econchatr.pipeline.show import Narrator, Show
+from econchatr.records import Failure, SourceFile
+from econchatr.tables import hash_bytes, read_manifest
+
+RETRAIN_SHARE: Final = 0.05
+"""So many new episodes, as a share of those the models were made from, are worth a quote. A judgement, not a
+measurement: the newest episodes are held out, so a few more hardly change what is learned."""
+
+
+_FAULT: Final = "fault: "
+
+
+class News(NamedTuple):
+    """What came with the last fetch, and whether it matters."""
+
+    n_new: int
+    n_episodes: int
+    n_missing: int
+    """Items of the feed whose page could not be had."""
+    n_since_trained: int | None
+    """Episodes that came after the newest model was trained; `None`: none is trained."""
+    is_worth_quoting: bool
+    text: str
+
+
+def open_journal(show: Show, feed: FeedSource) -> Journal:
+    """The journal of this feed; another feed in show.toml has another one."""
+    # By the text in show.toml, not the resolved path: a show's folder may be moved.
+    return Journal(show.folder("fetch") / f"journal-{hash_bytes(show.config.fetch.feed.encode())[:12]}.jsonl")
+
+
+def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool) -> None:
+    """Ask the show's feed for what is not there yet; nothing where the show has no feed.
+
+    A fetch that was brought to its end is left alone unless `ask_again`; one that was stopped goes on.
+
+    Raises:
+        SourceError: The feed or the site cannot be had; what came before is kept.
+    """
+    feed = show.feed
+    if feed is None:
+        return
+    journal = open_journal(show, feed)
+    if journal.is_finished and journal.feed is not None and not ask_again:
+        return
+    narrator.begin("fetch", "asks for what is new" if journal.is_finished else "asks for the episodes")
+    start, settings = time.monotonic(), show.config.fetch
+    if not settings.contact:
+        narrator.note("no `contact` under [fetch] in show.toml: the sites' owners cannot reach you")
+    _gather(show, feed, journal, narrator)
+    narrator.end("fetch", {"new episodes": journal.n_new}, time.monotonic() - start)
+
+
+def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) -> None:
+    from random import Random
+
+    from econchatr.fetch.answers import Manners
+    from econchatr.fetch.client import PoliteClient, user_agent
+    from econchatr.fetch.guard import GuardedTransport
+    from econchatr.fetch.site import Gatherer
+
+    settings = show.config.fetch
+    manners = Manners(delay_seconds=settings.delay_seconds)
+    transport = GuardedTransport(
+        clock=time.monotonic, page_seconds=manners.page_seconds, allow_hosts=settings.allow_hosts
+    )
+    client = PoliteClient(
+        agent=user_agent(settings.contact),
+        transport=transport,
+        clock=time.monotonic,
+        now=_now,
+        sleep=time.sleep,
+        random=Random(),
+        manners=manners,
+        allow_hosts=settings.allow_hosts,
+        is_resuming=not journal.is_empty,
+        note=narrator.note,
+    )
+    try:
+        Gatherer(
+            feed, journal, client, _now, lambda n, n_all: narrator.progress(n, n_all, "episodes"), narrator.note
+        ).gather()
+    finally:
+        client.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def list_pages(show: Show, feed: FeedSource) -> tuple[list[SourceFile], list[Failure], dict[str, int]]:
+    """What was fetched, what was not and why, and the counts worth telling."""
+    from econchatr.fetch.site import list_gathered
+
+    journal = open_journal(show, feed)
+    gathered = list_gathered(feed, journal)
+    counts = {
+        "items": gathered.n_items,
+        "files": len(gathered.files),
+        "new": journal.n_new,
+        "missing": len(gathered.failures),
+        "shared_links": gathered.n_shared,
+    }
+    counts |= {_FAULT + fault: n for fault, n in gathered.n_by_fault.items()}
+    return gathered.files, gathered.failures, counts
+
+
+def read_news(show: Show) -> News | None:
+    """What the last finished fetch brought; `None` where the show has no feed."""
+    manifest = read_manifest(show.folder("fetch"))
+    if show.feed is None or manifest is None:
+        return None
+    journal = open_journal(show, show.feed)
+    n_files, n_missing = manifest.counts.get("files", 0), manifest.counts.get("missing", 0)
+    trained = [read_manifest(show.folder("train", rung.name)) for rung in show.config.ladder]
+    times = [one.finished_at for one in trained if one is not None]
+    since = None
+    if times:
+        since = sum(bool(visit.sha256) and visit.at > max(times) for visit in journal.pages.values())
+    is_worth = since is None or since >= max(1.0, RETRAIN_SHARE * (n_files - since))
+    faults = {name: n for name, n in manifest.counts.items() if name.startswith(_FAULT)}
+    text = _tell_news(journal.n_new, n_files, n_missing, faults) + " " + _advise(since, n_files, is_worth=is_worth)
+    return News(journal.n_new, n_files, n_missing, since, is_worth, text)
+
+
+def _tell_news(n_new: int, n_files: int, n_missing: int, faults: dict[str, int]) -> str:
+    new = f"{n_new:,} new episode{'s' * (n_new != 1)}" if n_new else "No new episode"
+    missing = ""
+    if n_missing:
+        kinds = ", ".join(f"{n:,} {name.removeprefix(_FAULT)}" for name, n in faults.items())
+        missing = f", {n_missing:,} could not be had ({kinds})"
+    return f"{new}; {n_files:,} in all{missing}."
+
+
+def _advise(since: int | None, n_files: int, *, is_worth: bool) -> str:
+    if since is None:
+        return "No model is trained yet: `econchatr run --plan` says what it would use."
+    if not since:
+        return "Nothing came since the models were trained."
+    share = since / max(1, n_files - since)
+    if is_worth:
+        return (
+            f"{since:,} came since the models were trained ({share:.0%} more): see `econchatr run --plan` for a quote."
+        )
+    return f"{since:,} came since the models were trained ({share:.1%} more): too few for retraining to pay."

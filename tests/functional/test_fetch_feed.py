@@ -1,0 +1,138 @@
+"""A show from its feed, by the real command: fetched once, asked again only on request, its news told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from econchatr.records import Episode, SourceFile
+from econchatr.tables import finish_stage, hash_file, read_table
+from tests.functional.conftest import Run, edit_show
+from tests.unit.econtalk_stand_in import build_site, real_or_made_up
+from tests.unit.stand_in_site import Said, StandIn, open_site
+
+N_ITEMS = 40
+SHOW = """
+[show]
+name = "A Show"
+hosts = ["Russ Roberts"]
+aliases = {{ "Russ" = "Russ Roberts" }}
+
+[fetch]
+feed = "{root}/feed.xml"
+contact = "ada@example.org"
+delay_seconds = 0
+allow_hosts = ["127.0.0.1"]
+"""
+
+
+@pytest.fixture
+def site() -> Iterator[StandIn]:
+    with open_site() as opened:
+        yield opened
+
+
+@pytest.fixture
+def show(site: StandIn, tmp_path: Path) -> Path:
+    """A show whose feed lists forty episodes, eight of them at fault."""
+    build_site(site, real_or_made_up(N_ITEMS), n_items=N_ITEMS)
+    (tmp_path / "show").mkdir()
+    (tmp_path / "show" / "show.toml").write_text(SHOW.format(root=site.root))
+    return tmp_path / "show"
+
+
+def news_of(show: Path, econchatr: Run) -> dict[str, object]:
+    found = json.loads(econchatr("fetch", show, "--json").stdout)["news"]
+    assert isinstance(found, dict)
+    return found
+
+
+def add_episodes(site: StandIn, *titles: str) -> None:
+    data = site.pages["/feed.xml"].body  # type: ignore[union-attr]
+    for title in titles:
+        path = f"/{title.lower().replace(' ', '-')}/"
+        item = f"<item><title>{title}</title><link>{site.root}{path}</link><guid>{title}</guid></item>"
+        data = data.replace(b"<item>", item.encode() + b"<item>", 1)
+        page = f"<p>{title}</p><div class='audio-highlight'><p><b>Russ Roberts:</b> {title}.</p></div>"
+        site.pages[path] = Said(200, page.encode())
+    site.pages["/feed.xml"] = Said(200, data)
+
+
+def test_a_show_goes_from_its_feed_to_turns(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    episodes = read_table(show / "parse" / "episodes.parquet", Episode)
+    files = read_table(show / "fetch" / "files.parquet", SourceFile)
+    assert len(episodes) == len(files) == N_ITEMS - 8
+    assert {episode.title for episode in episodes} == {file.title for file in files}
+    assert all(isinstance(episode.published, date) for episode in episodes)
+    assert {asked.headers["user-agent"].partition("(")[2] for asked in site.log} == {"+ada@example.org)"}
+
+
+def test_what_is_fetched_is_not_asked_for_until_the_user_wants_it(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    site.log.clear()
+    assert json.loads(econchatr("parse", show, "--json").stdout)["done"] == []
+    assert site.log == []
+    before = hash_file(show / "fetch" / "files.parquet")
+    news = news_of(show, econchatr)
+    assert (news["n_new"], news["n_episodes"]) == (0, N_ITEMS - 8)
+    assert hash_file(show / "fetch" / "files.parquet") == before
+    assert json.loads(econchatr("parse", show, "--json").stdout)["done"] == []
+
+
+def test_a_new_episode_is_told_and_parsed(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    add_episodes(site, "New One")
+    told = econchatr("fetch", show)
+    assert told.stdout.startswith(f"1 new episode; {N_ITEMS - 7} in all, 8 could not be had (1 forbidden, 1 large,")
+    assert "run --plan" in told.stdout
+    assert json.loads(econchatr("parse", show, "--json").stdout)["counts"]["parse"]["episodes"] == N_ITEMS - 7
+
+
+def test_retraining_is_worth_quoting_only_for_enough_new_episodes(show: Path, site: StandIn, econchatr: Run) -> None:
+    assert "No model is trained yet" in econchatr("fetch", show).stdout
+    finish_stage(show / "train" / "smollm2-135m", stage="train", version=1, settings_sha256="", inputs={}, outputs=[],
+                 counts={}, seconds=0)  # fmt: skip
+    assert "Nothing came since" in econchatr("fetch", show).stdout
+    add_episodes(site, "One")
+    news = news_of(show, econchatr)
+    assert (news["n_since_trained"], news["is_worth_quoting"]) == (1, False)
+    add_episodes(site, "Two", "Three")
+    news = news_of(show, econchatr)
+    assert (news["n_new"], news["n_since_trained"], news["is_worth_quoting"]) == (2, 3, True)
+
+
+def test_without_a_network_what_was_fetched_still_runs(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    site.pages["/feed.xml"] = Said(403)
+    refused = econchatr("fetch", show, check=4)
+    assert "refuses to be read by a program" in refused.stderr
+    assert "folder" in refused.stderr
+    econchatr("parse", show)
+
+
+def test_loopback_is_not_asked_unless_the_config_names_it(show: Path, site: StandIn, econchatr: Run) -> None:
+    edit_show(show, 'allow_hosts = ["127.0.0.1"]', "")
+    told = econchatr("fetch", show, check=4)
+    assert "allow_hosts" in told.stderr
+    assert site.log == []
+
+
+@pytest.mark.parametrize(
+    "contact", ["Mozilla/5.0", "a b@example.org", "x@y\\r\\nX-Injected: 1", "(compatible)", "ädä@example.org"]
+)
+def test_a_contact_is_an_address_and_nothing_else(show: Path, econchatr: Run, contact: str) -> None:
+    edit_show(show, "ada@example.org", contact)
+    assert "contact" in econchatr("fetch", show, check=2).stderr
+
+
+def test_a_folder_that_is_named_is_the_source_and_nobody_is_asked(show: Path, site: StandIn, econchatr: Run) -> None:
+    edit_show(show, "[fetch]", '[fetch]\nfolder = "saved"')
+    (show / "saved").mkdir()
+    (show / "saved" / "a.html").write_text("<div class='audio-highlight'><p><b>Russ Roberts:</b> Hm.</p></div>")
+    econchatr("parse", show)
+    assert site.log == []
