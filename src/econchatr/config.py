@@ -167,7 +167,7 @@ class AskTable(_Table):
 class ScoreTable(_Table):
     """`[score]`: how much held-out speech is measured."""
 
-    max_replies: int = Field(default=400, ge=1)
+    max_replies: int = Field(default=200, ge=1)
     """Held-out replies measured per side, spread evenly over the test episodes."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples behind each interval."""

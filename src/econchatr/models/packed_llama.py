@@ -3,8 +3,8 @@
 Several examples are laid end to end as one sequence, without padding; the beginning they share (the system line) is
 computed once; attention runs per example as plain products; logits exist at reply positions only; the gradient of the
 adapter matrices, the only weights that learn, is worked out by hand, so that no intermediate is kept in float32 and no
-product is done for nothing. Through transformers, peft and autograd the same step takes three times as long
-(`docs/experiments.md`).
+product is done for nothing. Through transformers, peft and autograd the same step takes more than twice as long
+(`docs/performance.md`).
 
 Shapes: T rows of the packed sequence, E width, H query heads, G key heads, R = H/G, D head width, r adapter rank,
 l rows of one example, p rows of the shared beginning, V vocabulary.

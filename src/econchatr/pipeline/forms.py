@@ -28,15 +28,19 @@ def example_form(show: Show, rung: Rung) -> ExampleForm:
         rung=rung.name,
         voice=show.voice,
         tokenizer=rung_tokenizer(show, rung),
-        template=None if rung.price.startswith("gpt3-2023/") else rung_template(rung),
+        template=None if _is_gpt3(rung) else rung_template(rung),
         max_cue_tokens=show.config.train.max_cue_tokens,
         max_example_tokens=show.config.train.max_example_tokens,
     )
 
 
+def _is_gpt3(rung: Rung) -> bool:
+    return rung.price.startswith("gpt3-2023/")
+
+
 def rung_tokenizer(show: Show, rung: Rung) -> Tokenizer:
     """The tokenizer a rung's tokens are counted with: its own, unless the config names another."""
-    name = rung.tokenizer or rung.base
+    name = rung.tokenizer or ("gpt2" if _is_gpt3(rung) else rung.base)
     return open_tokenizer(str(locate_embedded_gguf()) if name == "embedded" else name, cache=show.cache)
 
 

@@ -5,6 +5,7 @@ This module does not know how a model learns or answers: it opens one, hands it 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
 from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.likelihood import EncodedExample, reply_nats
+from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.models.weights import BaseWeights
 from econchatr.pair import PROFILES, pair_episode
@@ -99,6 +101,7 @@ def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
         on_progress=lambda progress: narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens"),
     )  # fmt: skip
     names = _keep_adapter(outcome.adapter_folder, folder, base=base)
+    free_memory()
     agreement = _check_parity(show, rung, base=base, folder=folder) if base.gguf_path else None
     tuned = TunedModel(
         rung=rung.name,
@@ -124,6 +127,7 @@ def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     ]  # fmt: skip
     write_table(folder / "tuned.parquet", [tuned], TunedModel)
     write_table(folder / "curve.parquet", curve, CurvePoint)
+    shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Outcome((*names, "tuned.parquet", "curve.parquet"), counts)
 
@@ -151,6 +155,7 @@ def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) ->
     result = check_parity(
         prompts, base=base, adapter_folder=folder, gguf_adapter=folder / "adapter.gguf", n_tokens=PARITY_TOKENS
     )
+    free_memory()
     if result.n_agreeing < MIN_PARITY_SHARE * result.n_checked:
         raise ModelError(
             f"{rung.name}: transformers and llama.cpp agree on {result.n_agreeing} of {result.n_checked} questions.",

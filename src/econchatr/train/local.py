@@ -1,8 +1,8 @@
 """Train an adapter on this machine.
 
-A plain loop over `PackedLlama`: TRL's and transformers' trainers were measured and left out, because every part that
-costs time on a CPU (batches, masks, loss, dropout, casts) had to be replaced anyway, and because a state that can be
-taken up bit for bit after kill -9 is simpler without them (`docs/decisions/`). The adapter is peft's format.
+A plain loop over `PackedLlama` instead of TRL's trainer: on a CPU every part that costs time (batches, masks, loss,
+dropout, casts) would have had to be replaced, and a state that can be taken up bit for bit after kill -9 is simpler
+without it (`docs/decisions/0007-training-loop.md`). The adapter is in peft's format and is checked through peft.
 
 It knows no show, no selection and no budget: it gets examples, and trains on all of them. torch is imported inside the
 functions that need it.
@@ -73,7 +73,8 @@ def train_lora(
     again: it goes on from the last state kept in `folder`. Without development examples the last step counts as best.
 
     Args:
-        folder: For the state while training; afterwards it holds the adapter alone.
+        folder: For the state, and the adapter at the end. The state stays, so that a caller who fails afterwards gets
+            the same adapter again at once; whoever is done with it deletes the folder.
 
     Raises:
         InputError: There are no examples.
@@ -282,7 +283,7 @@ class _Training:
     def _finish(self) -> TrainOutcome:
         from safetensors.torch import save
 
-        from econchatr.train.state import clear_state, read_best
+        from econchatr.train.state import read_best
 
         now = self._standing
         best = now.best
@@ -293,7 +294,6 @@ class _Training:
         write_bytes(adapter / "adapter_config.json", peft_config(self._recipe, self._base.name).encode())
         tensors = read_best(self._folder, best.step)
         write_bytes(adapter / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
-        clear_state(self._folder)
         return TrainOutcome(
             adapter_folder=adapter,
             curve=tuple(now.curve),

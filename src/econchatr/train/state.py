@@ -90,12 +90,6 @@ def read_best(folder: Path, step: int) -> dict[str, Tensor]:
     return dict(load_file(_best_path(folder, step)))
 
 
-def clear_state(folder: Path) -> None:
-    """Remove everything kept."""
-    for path in (folder / _STATE, *folder.glob("best-*.safetensors")):
-        path.unlink(missing_ok=True)
-
-
 def _best_path(folder: Path, step: int) -> Path:
     return folder / f"best-{step:06d}.safetensors"
 
