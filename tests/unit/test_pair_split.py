@@ -63,7 +63,11 @@ def test_shares_that_leave_nothing_are_refused(dev: float, test: float) -> None:
         assign_splits([make_episode(0)], dev_share=dev, test_share=test)
 
 
-@given(st.lists(st.integers(0, 200), unique=True, min_size=1), st.floats(0, 0.49), st.floats(0, 0.49))
+@given(
+    st.lists(st.integers(0, 200), unique=True, min_size=1),
+    st.floats(0, 0.49, allow_subnormal=False),
+    st.floats(0, 0.49, allow_subnormal=False),
+)
 def test_each_episode_is_in_one_split_and_time_runs_train_dev_test(ranks: list[int], dev: float, test: float) -> None:
     splits = assign_splits([make_episode(rank) for rank in ranks], dev_share=dev, test_share=test)
     in_order = [splits[f"e{rank}"] for rank in sorted(ranks)]
