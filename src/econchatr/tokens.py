@@ -48,6 +48,9 @@ class Tokenizer(Protocol):
     def count(self, text: str) -> int:
         """The number of tokens of `text`."""
 
+    def count_each(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text; quicker than one by one."""
+
 
 def open_tokenizer(name: str, *, cache: Path) -> Tokenizer:
     """The tokenizer of that name.
@@ -100,6 +103,9 @@ class _OpenAITokenizer:
     def count(self, text: str) -> int:
         return len(self.encode(text))
 
+    def count_each(self, texts: Sequence[str]) -> list[int]:
+        return [self.count(text) for text in texts]
+
 
 class _FileTokenizer:
     def __init__(self, fast: _FastTokenizer) -> None:
@@ -113,6 +119,10 @@ class _FileTokenizer:
 
     def count(self, text: str) -> int:
         return len(self.encode(text))
+
+    def count_each(self, texts: Sequence[str]) -> list[int]:
+        # Without the places of the tokens in the text, and on all cores.
+        return [len(found) for found in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def _pieces(text: str) -> list[str]:

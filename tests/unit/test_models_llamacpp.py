@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -136,7 +137,21 @@ def test_the_server_wants_its_key(speaker: LlamaCpp) -> None:
     import urllib.error
     import urllib.request
 
-    request = urllib.request.Request(f"{speaker._server.listening_address}/completion", b'{"prompt": "Hello"}')
+    with speaker._take_server() as server:
+        address = server.listening_address
+    request = urllib.request.Request(f"{address}/completion", b'{"prompt": "Hello"}')
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(request, timeout=10)
-    assert "127.0.0.1" in speaker._server.listening_address
+    assert "127.0.0.1" in address
+
+
+def test_answers_side_by_side_are_the_answers_one_by_one(adapter: Path, speaker: LlamaCpp) -> None:
+    def ask(model: LlamaCpp, seed: int) -> str:
+        return model.reply(PROMPT, tuned=bool(seed % 2), seed=seed, temperature=0.8, max_tokens=12).text
+
+    with (
+        open_llamacpp(locate_embedded_gguf(), adapter=adapter, n_ctx=512, n_at_once=2) as pair,
+        ThreadPoolExecutor(pair.n_at_once) as pool,
+    ):
+        found = list(pool.map(lambda seed: ask(pair, seed), range(6)))
+    assert found == [ask(speaker, seed) for seed in range(6)]

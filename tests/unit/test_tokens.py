@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import InputError, ModelError
-from econchatr.tokens import cut_left, cut_right, open_tokenizer
+from econchatr.tokens import OPENAI_ENCODINGS, cut_left, cut_right, open_tokenizer
 
 
 def test_gpt2_counts_as_the_published_encoder_does(cache: Path) -> None:
@@ -18,6 +18,12 @@ def test_gpt2_counts_as_the_published_encoder_does(cache: Path) -> None:
 def test_openai_encodings_count_without_a_download(cache: Path) -> None:
     assert open_tokenizer("cl100k_base", cache=cache).encode("Hello world") == [9906, 1917]
     assert open_tokenizer("o200k_base", cache=cache).count("Hello world") == 2
+
+
+@pytest.mark.parametrize("name", OPENAI_ENCODINGS)
+def test_many_texts_count_as_they_do_one_by_one(name: str, cache: Path) -> None:
+    tokenizer, texts = open_tokenizer(name, cache=cache), ["", "Who counted?", "\u200b\n\nnaïve café 🫖" * 40]
+    assert tokenizer.count_each(texts) == [tokenizer.count(text) for text in texts]
 
 
 def test_text_of_megabytes_is_counted(cache: Path) -> None:

@@ -18,6 +18,9 @@ VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
 class Speaker(Protocol):
     """A model that continues a rendered prompt."""
 
+    n_at_once: int
+    """Callers it can answer side by side; more than these wait for each other."""
+
     def reply(
         self,
         prompt: str,

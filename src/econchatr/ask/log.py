@@ -12,18 +12,20 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 from econchatr.records import Reply
 from econchatr.tables import disk_errors
 
 
 class GenerationLog:
-    """The log of one folder."""
+    """The log of one folder; threads may share it."""
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._now = now
         self._known: dict[str, Reply] = {}
+        self._lock = Lock()
         for line in path.read_bytes().splitlines() if path.is_file() else ():
             try:
                 row = json.loads(line)
@@ -42,7 +44,7 @@ class GenerationLog:
             ShowFolderError: The disk is full.
         """
         line = {"key": key, "at": self._now().isoformat(timespec="seconds"), **row}
-        with disk_errors(self._path):
+        with self._lock, disk_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 # The newline comes first: a line cut off before must not swallow this one.

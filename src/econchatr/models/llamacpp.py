@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
 from typing import Any
 
 from econchatr.errors import MissingExtraError, ModelError
@@ -29,11 +29,19 @@ _TOKENIZE_SECONDS = 30
 
 
 class LlamaCpp:
-    """A base model and its adapter, open to be spoken to; one request at a time."""
+    """A base model and its adapter, open to be spoken to by as many callers at once as there are servers."""
 
-    def __init__(self, server: Any, *, key: str, name: str, has_adapter: bool) -> None:
-        self._server, self._key, self._name, self._has_adapter = server, key, name, has_adapter
-        self._lock = Lock()
+    def __init__(self, servers: Sequence[Any], *, key: str, name: str, has_adapter: bool) -> None:
+        self._key, self._name, self._has_adapter = key, name, has_adapter
+        self._free = SimpleQueue[Any]()
+        for server in servers:
+            self._free.put(server)
+        self.n_at_once = len(servers)
+
+    def close(self) -> None:
+        """Stop every server: each stops when its last reference goes. No request may be under way."""
+        while not self._free.empty():
+            self._free.get()
 
     def reply(
         self,
@@ -80,8 +88,8 @@ class LlamaCpp:
         }
         if self._has_adapter:
             request["lora"] = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
-        with self._lock:
-            return _read_reply(self._ask(request, on_text), self._name)
+        with self._take_server() as server:
+            return _read_reply(self._ask(server, request, on_text), self._name)
 
     def tokenize(self, text: str) -> list[int]:
         """Give the token ids of a rendered prompt, as `reply` reads it.
@@ -90,11 +98,10 @@ class LlamaCpp:
             ModelError: llama.cpp fails.
         """
         body = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
-        request = urllib.request.Request(
-            f"{self._server.listening_address}/tokenize",
-            body,
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
-        )
+        with self._take_server() as server:
+            address = f"{server.listening_address}/tokenize"
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        request = urllib.request.Request(address, body, headers)
         try:
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(request, timeout=_TOKENIZE_SECONDS) as response:
@@ -102,7 +109,15 @@ class LlamaCpp:
         except (OSError, ValueError, KeyError) as exc:
             raise ModelError(f"{self._name}: llama.cpp cannot read the text ({exc}).", hint="Try again.") from exc
 
-    def _ask(self, request: dict[str, Any], on_text: Callable[[str], None] | None) -> list[dict[str, Any]]:
+    @contextmanager
+    def _take_server(self) -> Iterator[Any]:
+        server = self._free.get()
+        try:
+            yield server
+        finally:
+            self._free.put(server)
+
+    def _ask(self, server: Any, request: dict[str, Any], on_text: Callable[[str], None] | None) -> list[dict[str, Any]]:
         """Every piece that llama.cpp answers, parsed."""
         pieces: list[dict[str, Any]] = []
         failed: list[BaseException] = []
@@ -121,7 +136,7 @@ class LlamaCpp:
             return False
 
         try:
-            self._server.handle_completions(json.dumps(request), receive)
+            server.handle_completions(json.dumps(request), receive)
         except (RuntimeError, ValueError, TypeError) as exc:
             raise ModelError(f"{self._name}: llama.cpp failed ({exc}).", hint="Try again.") from exc
         if failed:
@@ -130,15 +145,14 @@ class LlamaCpp:
 
 
 @contextmanager
-def open_llamacpp(
-    gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_threads: int | None = None
-) -> Iterator[LlamaCpp]:
+def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_once: int = 1) -> Iterator[LlamaCpp]:
     """Open a GGUF file, with an adapter beside it or not, until the block ends.
 
     Args:
         adapter: A GGUF adapter made for this base.
         n_ctx: Tokens of prompt and reply together.
-        n_threads: `None`: as many as this process may use cores.
+        n_at_once: Requests to answer side by side, each with a server and its share of the cores: what a request gets
+            does not depend on what is asked beside it, as it would within one server's batch.
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
@@ -147,14 +161,15 @@ def open_llamacpp(
     for path in (gguf, adapter) if adapter else (gguf,):
         read_gguf_file(path)
     key = secrets.token_urlsafe(32)
-    server = _start(gguf, adapter, n_ctx=n_ctx, n_threads=n_threads or _n_usable_cores(), key=key)
-    model = LlamaCpp(server, key=key, name=gguf.name, has_adapter=adapter is not None)
-    # The server stops when its last reference goes: the one in `model` must be the only one.
-    del server
+    n_threads = max(1, count_usable_cores() // n_at_once)
+    model = LlamaCpp(
+        [_start(gguf, adapter, n_ctx=n_ctx, n_threads=n_threads, key=key) for _ in range(n_at_once)],
+        key=key, name=gguf.name, has_adapter=adapter is not None,
+    )  # fmt: skip
     try:
         yield model
     finally:
-        model._server = None
+        model.close()
 
 
 def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key: str) -> Any:
@@ -203,7 +218,8 @@ def _import_xllamacpp() -> Any:
     return xllamacpp
 
 
-def _n_usable_cores() -> int:
+def count_usable_cores() -> int:
+    """Give how many cores this process may use."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return usable or 1
 

@@ -5,6 +5,7 @@ It gets rendered prompts and knows no template, no question and no show.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from econchatr.records import Reply
 
 class TransformersModel:
     """A checkpoint and its adapter, open to be spoken to; one request at a time."""
+
+    n_at_once = 1
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str, has_adapter: bool) -> None:
         self._model, self._tokenizer, self._name, self._has_adapter = model, tokenizer, name, has_adapter
@@ -141,7 +144,7 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
     device = choose_device()
     dtype = torch.float32 if is_exact else choose_dtype(device)
     try:
-        with _without_bars():
+        with _without_noise():
             model = AutoModelForCausalLM.from_pretrained(str(checkpoint), dtype=dtype, attn_implementation="sdpa")
             if adapter is not None:
                 from peft import PeftModel
@@ -153,14 +156,16 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keep transformers' own progress bars off the terminal."""
+def _without_noise() -> Iterator[None]:
+    """Keep transformers' progress bars, and its warnings to other libraries' programmers, off the terminal."""
     from transformers.utils import logging
 
     was_on = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
     finally:
         if was_on:
             logging.enable_progress_bar()

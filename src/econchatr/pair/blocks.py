@@ -6,7 +6,7 @@ It joins the turns of one side, cleans them, counts them and applies a profile. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -15,9 +15,6 @@ from econchatr.pair.clean import clean_speech
 from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PairProfile
 from econchatr.records import Episode, Flag, Pair, Split, Turn
-
-# The tokenizer refuses strings of megabytes; a pair this long is dropped for its length anyway.
-_MAX_COUNTED_CHARS: Final = 200_000
 
 _CUT: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
 """Flags whose stretch is no speech to learn from. A stock question or a phrase is the host's style, and stays."""
@@ -43,7 +40,7 @@ def pair_episode(
     *,
     split: Split,
     profile: PairProfile,
-    count_tokens: Callable[[str], int],
+    count_tokens: Callable[[Sequence[str]], list[int]],
     persona: str | None = None,
 ) -> list[Pair]:
     """Get the episode's pairs in order, kept and dropped; an episode that is not `verbatim` has none.
@@ -51,16 +48,16 @@ def pair_episode(
     Every host's turns are replies, unless `persona` names the one host who is learned: then the others are cues.
     Turns without a word (`[laughs]`) are passed over. A reply before anybody else has spoken makes no pair.
     Flagged stretches (an advertisement, a greeting) are cut out; where half of a cue or of a reply is flagged, the pair
-    is whole, dropped, and says why. `count_tokens` is that of the profile's tokenizer.
+    is whole, dropped, and says why. `count_tokens` gives the tokens of each of many texts, by the profile's tokenizer.
     """
     if episode.kind != "verbatim":
         return []
     blocks = _join_blocks(turns, persona)
+    n_tokens = count_tokens([block.text for block in blocks])
     pairs = list[Pair]()
-    for cue, reply in pairwise(blocks):
+    for (cue, n_cue), (reply, n_reply) in pairwise(zip(blocks, n_tokens, strict=True)):
         if not reply.is_reply:
             continue
-        n_cue, n_reply = _count(cue.text, count_tokens), _count(reply.text, count_tokens)
         reason = _find_reason(cue, reply, n_cue, n_reply, profile)
         pairs.append(
             Pair(
@@ -84,39 +81,44 @@ def pair_episode(
     return pairs
 
 
-def join_speech(turns: Sequence[Turn]) -> str:
-    """Get what the turns said, one after another, cleaned and without private data; a turn without a word adds none."""
-    texts = (hide_private(clean_speech(turn.text)) for turn in turns)
-    return " ".join(text for text in texts if any(map(str.isalnum, text)))
+def _clean(text: str) -> str:
+    """Get what was said, cleaned and without private data; empty where there is no word in it."""
+    said = hide_private(clean_speech(text))
+    return said if any(map(str.isalnum, said)) else ""
+
+
+def _join(texts: Iterable[str]) -> str:
+    return " ".join(filter(None, texts))
 
 
 def _join_blocks(turns: Sequence[Turn], persona: str | None) -> list[_Block]:
-    sides = list[tuple[bool, list[Turn]]]()
+    sides = list[tuple[bool, list[tuple[Turn, str]]]]()
     for turn in turns:
-        if not join_speech([turn]):
+        if not (said := _clean(turn.text)):
             continue
         is_reply = turn.role == "host" and persona in (None, turn.speaker)
         if not sides or sides[-1][0] != is_reply:
             sides.append((is_reply, []))
-        sides[-1][1].append(turn)
-    return [_make_block(is_reply, tuple(said)) for is_reply, said in sides]
+        sides[-1][1].append((turn, said))
+    return [_make_block(is_reply, said) for is_reply, said in sides]
 
 
-def _make_block(is_reply: bool, turns: tuple[Turn, ...]) -> _Block:
-    whole = join_speech(turns)
+def _make_block(is_reply: bool, said: Sequence[tuple[Turn, str]]) -> _Block:
+    """Make a side's block; `said` has each turn with its clean text."""
+    turns = tuple(turn for turn, _ in said)
     if not any(turn.flags for turn in turns):
-        return _Block(is_reply, turns, whole)
-    kept, n_doubted, doubts = list[Turn](), 0, list[Flag]()
-    for turn in turns:
+        return _Block(is_reply, turns, _join(text for _, text in said))
+    kept, n_doubted, doubts = list[str](), 0, list[Flag]()
+    for turn, text in said:
         flags = [flag for flag in turn.list_flags() if flag.kind in _CUT or (is_reply and flag.kind in _WEIGHED)]
         doubts += flags
         n_doubted += len(turn.text.split()) - len(_cut(turn.text, flags).split())
-        kept.append(turn.model_copy(update={"text": _cut(turn.text, [flag for flag in flags if flag.kind in _CUT])}))
+        cut = [flag for flag in flags if flag.kind in _CUT]
+        kept.append(_clean(_cut(turn.text, cut)) if cut else text)
     if 2 * n_doubted >= sum(len(turn.text.split()) for turn in turns):
-        return _Block(
-            is_reply, turns, whole, "; ".join(dict.fromkeys(f"{one.kind}, {one.reason}" for one in doubts[:3]))
-        )
-    return _Block(is_reply, turns, join_speech(kept))
+        doubt = "; ".join(dict.fromkeys(f"{one.kind}, {one.reason}" for one in doubts[:3]))
+        return _Block(is_reply, turns, _join(text for _, text in said), doubt)
+    return _Block(is_reply, turns, _join(kept))
 
 
 def _cut(text: str, flags: Sequence[Flag]) -> str:
@@ -150,8 +152,3 @@ def _find_reason(cue: _Block, reply: _Block, n_cue: int, n_reply: int, profile: 
     if n_cue + n_reply > profile.max_pair_tokens:
         return f"pair has {n_cue + n_reply} tokens, {name} keeps at most {profile.max_pair_tokens}"
     return ""
-
-
-def _count(text: str, count_tokens: Callable[[str], int]) -> int:
-    starts = range(0, len(text), _MAX_COUNTED_CHARS)
-    return sum(count_tokens(text[start : start + _MAX_COUNTED_CHARS]) for start in starts)

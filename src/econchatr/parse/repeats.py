@@ -10,8 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from econchatr.parse.sentences import list_words, split_sentences
 from econchatr.records import Turn
@@ -28,6 +31,8 @@ _MIN_PARAGRAPH_WORDS: Final = 20
 _JACCARD: Final = 0.7
 _N_PERMUTATIONS: Final = 64
 _SHINGLE_WORDS: Final = 3
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio: spreads numbers over all bits. Source: Knuth, TAOCP 6.4, multiplicative hashing."""
 _MAX_PARAGRAPH_WORDS: Final = 2000
 _MAX_PARTNERS: Final = 50
 _GRAM_WORDS: Final = 5
@@ -35,6 +40,9 @@ _MAX_OPENING_TURNS: Final = 12
 _MAX_OPENING_SHARE: Final = 0.15
 _MIN_OPENING_WORDS: Final = 12
 _MIN_RECURRING: Final = 0.5
+
+Shingles: TypeAlias = NDArray[np.uint32]
+"""The distinct runs of three words of a paragraph, as numbers, sorted."""
 
 
 @dataclass(frozen=True)
@@ -101,32 +109,83 @@ def find_near_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
 
     Two paragraphs are alike where their runs of three words have an estimated Jaccard similarity of 0.7 or more.
     """
-    from datasketch import MinHashLSH
-
-    index: Any = MinHashLSH(threshold=_JACCARD, num_perm=_N_PERMUTATIONS)
-    spans, sketches, alike = list[tuple[int, int, int]](), list[Any](), _Groups()
-    exact = dict[int, int]()
+    spans, shingles, alike = list[tuple[int, int, int]](), dict[int, Shingles](), _Groups()
+    exact, words = dict[int, int](), _WordNumbers()
     for place, turn in enumerate(turns):
-        for start, end, words in _list_paragraphs(turn.text):
+        for start, end, said in _list_paragraphs(turn.text):
             number = len(spans)
             spans.append((place, start, end))
             alike.add(number)
-            # A copy needs no sketch of its own.
-            twin = exact.setdefault(hash(" ".join(words)), number)
-            sketches.append(None if twin != number else _sketch(words))
-            if twin != number:
+            # A copy needs no shingles of its own.
+            twin = exact.setdefault(hash(" ".join(said)), number)
+            if twin == number:
+                shingles[number] = words.shingle(said)
+            else:
                 alike.join(twin, number)
-                continue
-            for other in islice(index.query(sketches[number]), _MAX_PARTNERS):
-                if sketches[number].jaccard(sketches[other]) >= _JACCARD:
-                    alike.join(other, number)
-            index.insert(number, sketches[number], check_duplication=False)
+    _join_similar(list_candidates(shingles), alike)
     found = defaultdict[int, list[Repeat]](list)
     for group in alike.list_groups():
         n_episodes = len({turns[spans[number][0]].slug for number in group})
         for place, start, end in (spans[number] for number in group if n_episodes >= MIN_EPISODES):
             found[place].append(Repeat(start, end, n_episodes))
     return found
+
+
+def list_candidates(shingles: dict[int, Shingles]) -> dict[int, Shingles]:
+    """Get those that may be alike to another: nearly all of speech is not, and needs no sketch.
+
+    Two sets of Jaccard similarity t share at least one of the rarest floor((1 - t) n) + 1 of the n members of each;
+    where none of those stands anywhere else, nothing is alike.
+
+    Source: prefix filtering, Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins" (2006).
+    """
+    if not shingles:
+        return {}
+    values, counts = np.unique(np.concatenate(list(shingles.values())), return_counts=True)
+    found = {}
+    for number, own in shingles.items():
+        n_prefix = int((1 - _JACCARD) * len(own) + 1e-9) + 1
+        frequencies = counts[np.searchsorted(values, own)]
+        if n_prefix >= len(own) or np.partition(frequencies, n_prefix - 1)[n_prefix - 1] > 1:
+            found[number] = own
+    return found
+
+
+def _join_similar(shingles: dict[int, Shingles], alike: _Groups) -> None:
+    from datasketch import MinHash, MinHashLSH
+
+    index: Any = MinHashLSH(threshold=_JACCARD, num_perm=_N_PERMUTATIONS)
+    sketches = dict[int, Any]()
+    for number, own in shingles.items():
+        sketches[number] = MinHash(num_perm=_N_PERMUTATIONS, hashfunc=int)
+        sketches[number].update_batch(own.tolist())
+        for other in islice(index.query(sketches[number]), _MAX_PARTNERS):
+            if sketches[number].jaccard(sketches[other]) >= _JACCARD:
+                alike.join(other, number)
+        index.insert(number, sketches[number], check_duplication=False)
+
+
+class _WordNumbers:
+    """Words as numbers, each looked up once; the same word has the same number in every run."""
+
+    def __init__(self) -> None:
+        # Not Python's own hash: it differs from run to run, and so would the sketches.
+        self._numbers = _Crc32()
+
+    def shingle(self, words: list[str]) -> Shingles:
+        """Get the distinct runs of three words as 32-bit numbers, sorted."""
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.uint64, len(words))
+        n_runs = max(1, len(words) - _SHINGLE_WORDS + 1)
+        mixed = np.zeros(n_runs, np.uint64)
+        for shift in range(min(_SHINGLE_WORDS, len(words))):
+            mixed = (mixed ^ numbers[shift : shift + n_runs]) * _ODD
+        return np.unique((mixed >> np.uint64(32)).astype(np.uint32))
+
+
+class _Crc32(dict[str, int]):
+    def __missing__(self, word: str) -> int:
+        self[word] = crc32(word.encode())
+        return self[word]
 
 
 def find_cold_open(turns: Sequence[Turn]) -> dict[int, float]:
@@ -163,19 +222,6 @@ def _list_paragraphs(text: str) -> list[tuple[int, int, list[str]]]:
             found.append((start, start + len(line), words[:_MAX_PARAGRAPH_WORDS]))
         start += len(line) + 1
     return found
-
-
-def _sketch(words: list[str]) -> Any:
-    from datasketch import MinHash
-
-    # Not Python's own hash: it differs from run to run, and so would the estimate.
-    shingles = {
-        crc32(" ".join(words[place : place + _SHINGLE_WORDS]).encode())
-        for place in range(max(1, len(words) - _SHINGLE_WORDS + 1))
-    }
-    sketch = MinHash(num_perm=_N_PERMUTATIONS, hashfunc=int)
-    sketch.update_batch(list(shingles))
-    return sketch
 
 
 class _Groups:

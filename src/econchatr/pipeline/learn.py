@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, recall_one, render_question
@@ -15,6 +16,7 @@ from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
 from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.likelihood import EncodedExample, reply_nats
+from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.models.weights import BaseWeights
@@ -55,6 +57,9 @@ PARITY_TOKENS = 4
 
 MIN_PARITY_SHARE = 0.75
 """Below this share of agreeing questions a training is refused: 9 of 12."""
+
+MAX_AT_ONCE = 4
+"""Answers asked for side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
 
 _VERSIONS = {"train": 1, "ask": 1, "score": 1}
 _ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
@@ -182,27 +187,28 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     asks = list(plan_exam(show.questions(), settings))
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)
+
+    def answer(ask: Ask) -> Answer:
+        model_sha256 = _model_sha256(tuned, ask)
+        key = hash_settings([model_sha256, ask.question.text, ask.variant, ask.seed, settings, show.voice])
+        if known := log.find(key):
+            return recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
+        answered = answer_one(
+            ask, rung=rung.name, model_sha256=model_sha256, speaker=speaker, voice=show.voice, template=template,
+            settings=settings,
+        )  # fmt: skip
+        log.add(key, answered.model_dump())
+        return answered
+
     answers: list[Answer] = []
-    with open_speaker(base, folder=show.folder("train", rung.name)) as speaker:
-        for n_done, ask in enumerate(asks, start=1):
-            model_sha256 = _model_sha256(tuned, ask)
-            key = hash_settings([model_sha256, ask.question.text, ask.variant, ask.seed, settings, show.voice])
-            known = log.find(key)
-            if known is None:
-                answer = answer_one(
-                    ask,
-                    rung=rung.name,
-                    model_sha256=model_sha256,
-                    speaker=speaker,
-                    voice=show.voice,
-                    template=template,
-                    settings=settings,
-                )
-                log.add(key, answer.model_dump())
-            else:
-                answer = recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
-            answers.append(answer)
-            narrator.progress(n_done, len(asks), "answers")
+    n_at_once = min(count_usable_cores(), MAX_AT_ONCE)
+    with (
+        open_speaker(base, folder=show.folder("train", rung.name), n_at_once=n_at_once) as speaker,
+        ThreadPoolExecutor(speaker.n_at_once) as pool,
+    ):
+        for answered in pool.map(answer, asks):
+            answers.append(answered)
+            narrator.progress(len(answers), len(asks), "answers")
     failed = [answer for answer in answers if answer.error]
     if len(failed) == len(answers):
         raise ModelError(
@@ -261,7 +267,7 @@ def _test_pairs(show: Show, side: str) -> list[Pair]:
     episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in slugs]
     turns = [turn for turn in read_table(parsed / "turns.parquet", Turn) if turn.slug in slugs]
     swapped = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count
+    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
     found = [
         pair
         for episode in sorted(episodes, key=lambda episode: episode.rank)

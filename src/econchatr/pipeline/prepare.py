@@ -160,7 +160,7 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
     for turn in read_table(parsed / "turns.parquet", Turn):
         turns[turn.slug].append(turn)
     splits = assign_splits(episodes, dev_share=show.config.pair.dev_share, test_share=show.config.pair.test_share)
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count
+    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
     pairs: list[Pair] = []
     for n_done, episode in enumerate(episodes, start=1):
         if episode.slug in splits:

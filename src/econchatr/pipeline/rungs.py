@@ -55,10 +55,13 @@ def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
 
 
 @contextmanager
-def open_speaker(base: BaseWeights, *, folder: Path) -> Iterator[Speaker]:
-    """A base with the adapter in `folder`: through llama.cpp where the base is a GGUF, else through transformers."""
+def open_speaker(base: BaseWeights, *, folder: Path, n_at_once: int = 1) -> Iterator[Speaker]:
+    """A base with the adapter in `folder`: through llama.cpp where the base is a GGUF, else through transformers.
+
+    transformers answers one caller at a time, whatever `n_at_once`.
+    """
     if base.gguf_path is None:
         yield open_transformers(base.checkpoint_path, adapter=folder)
         return
-    with open_llamacpp(base.gguf_path, adapter=folder / "adapter.gguf") as speaker:
+    with open_llamacpp(base.gguf_path, adapter=folder / "adapter.gguf", n_at_once=n_at_once) as speaker:
         yield speaker

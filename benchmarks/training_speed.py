@@ -1,0 +1,168 @@
+"""Train a few steps on a show's own selection, in one of four ways, and print tokens per second and the loss reached.
+
+python benchmarks/training_speed.py SHOW WAY [--steps 8] [--keep-denormals]
+
+SHOW is a folder that `econchatr select` has filled. The ways:
+
+    packed        what `econchatr train` does
+    peft          transformers and peft in a plain loop, one example at a time, bfloat16, logits at reply positions only
+    trl           TRL's SFTTrainer as it comes: batches of 8, padded, float32 adapters over a bfloat16 base
+    trl-tuned     the same with bfloat16 adapters, matmul attention, one example at a time and so no padding
+
+All learn rank 16 on all linear layers, on the same examples (packed shuffles them), the loss on replies only, 8
+examples a step. The first step is not counted. The losses tell that a way learns, not which way is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli
+
+import torch
+
+from econchatr.models.examples import EncodedExample
+from econchatr.models.weights import BaseWeights, open_base
+from econchatr.pipeline.forms import encode_examples
+from econchatr.pipeline.show import open_show
+from econchatr.records import Example
+from econchatr.tables import read_table
+from econchatr.train.local import train_lora
+from econchatr.train.recipe import LoraRecipe, TrainProgress
+
+BATCH = 8
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+
+
+@dataclass
+class Clock:
+    """When each step ended, and its loss."""
+
+    ends: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def tick(self, loss: float) -> None:
+        """End a step."""
+        self.ends.append(time.perf_counter())
+        self.losses.append(loss)
+
+
+def main() -> None:
+    """Measure one way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("show", type=Path)
+    parser.add_argument("way", choices=WAYS)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--keep-denormals", action="store_true")
+    given = parser.parse_args()
+    show = open_show(given.show)
+    rung = show.config.ladder[0]
+    base = open_base(rung.base, cache=show.cache, hub="never")
+    rows = read_table(show.folder("select") / "examples.parquet", Example)
+    rows = [row for row in rows if row.rung == rung.name and row.split == "train"]
+    examples = encode_examples(rows, show, rung)[: given.steps * BATCH]
+    torch.set_flush_denormal(not given.keep_denormals)
+    clock = Clock()
+    WAYS[given.way](examples, base, clock)
+    n_tokens = sum(len(example.ids) for example in examples[BATCH : len(clock.ends) * BATCH])
+    seconds = clock.ends[-1] - clock.ends[0]
+    denormals = "kept" if given.keep_denormals else "flushed"
+    print(
+        f"{given.way}, denormals {denormals}: {n_tokens / seconds:.0f} tokens/s over {n_tokens} tokens, "
+        f"loss {clock.losses[0]:.3f} to {clock.losses[-1]:.3f}"
+    )
+
+
+def train_packed(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
+    """Train as `econchatr train` does, but in the given order's tokens and without a development set."""
+
+    def tick(progress: TrainProgress) -> None:
+        clock.tick(progress.train_loss or 0.0)
+
+    recipe = LoraRecipe(batch_examples=BATCH, n_epochs=1, eval_every_share=1.0)
+    with tempfile.TemporaryDirectory() as folder:
+        train_lora(examples, (), base=base, folder=Path(folder), recipe=recipe, on_progress=tick)
+
+
+def train_peft(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
+    """Train with transformers and peft, nothing else."""
+    model = _peft_model(base)
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=1e-3, weight_decay=0.0)
+    for first in range(0, len(examples), BATCH):
+        batch = examples[first : first + BATCH]
+        n_learned, nats = sum(example.n_reply for example in batch), 0.0
+        for example in batch:
+            ids = torch.tensor([example.ids])
+            logits = model(input_ids=ids, logits_to_keep=example.n_reply + 1).logits[0, :-1].float()
+            loss = torch.nn.functional.cross_entropy(logits, ids[0, example.n_prompt :], reduction="sum")
+            (loss / n_learned).backward()
+            nats += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        clock.tick(nats / n_learned)
+
+
+def _peft_model(base: BaseWeights) -> torch.nn.Module:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        base.checkpoint_path, dtype=torch.bfloat16, attn_implementation="eager"
+    )
+    return get_peft_model(model, LoraConfig(**LORA), autocast_adapter_dtype=False)
+
+
+def train_trl(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
+    """Train with TRL as it comes."""
+    _run_trl(examples, str(base.checkpoint_path), clock, per_device_train_batch_size=BATCH)
+
+
+def train_trl_tuned(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
+    """Train with TRL, with what makes it faster on a CPU without replacing its parts."""
+    _run_trl(
+        examples, _peft_model(base), clock,
+        per_device_train_batch_size=1, gradient_accumulation_steps=BATCH, gradient_checkpointing=False,
+    )  # fmt: skip
+
+
+def _run_trl(examples: Sequence[EncodedExample], model: object, clock: Clock, **settings: object) -> None:
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    class Ticker(TrainerCallback):
+        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
+            if "loss" in logs:
+                clock.tick(logs["loss"])
+
+    rows = [{"input_ids": list(one.ids), "completion_mask": [0] * one.n_prompt + [1] * one.n_reply} for one in examples]
+    with tempfile.TemporaryDirectory() as folder:
+        config = SFTConfig(
+            output_dir=folder, num_train_epochs=1, learning_rate=1e-3, weight_decay=0.0, logging_steps=1,
+            save_strategy="no", report_to="none", max_length=None, shuffle_dataset=False, use_cpu=True, bf16=False,
+            model_init_kwargs={"dtype": "bfloat16"} if isinstance(model, str) else None, disable_tqdm=True,
+            train_sampling_strategy="sequential", completion_only_loss=True, **settings,
+        )  # fmt: skip
+        SFTTrainer(
+            model=model, args=config, train_dataset=Dataset.from_list(rows), callbacks=[Ticker()],
+            peft_config=LoraConfig(**LORA) if isinstance(model, str) else None,
+        ).train()  # fmt: skip
+
+
+WAYS: dict[str, Callable[[Sequence[EncodedExample], BaseWeights, Clock], None]] = {
+    "packed": train_packed,
+    "peft": train_peft,
+    "trl": train_trl,
+    "trl-tuned": train_trl_tuned,
+}
+
+if __name__ == "__main__":
+    main()
