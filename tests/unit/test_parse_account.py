@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,9 +21,9 @@ from econchatr.parse import (
     unify_speakers,
 )
 from econchatr.records import Episode, Flag, Turn
+from tests.unit.real_transcripts import list_changelog, needs_changelog
 from tests.unit.write_formats import FORMATS, Talk
 
-CHANGELOG = Path(__file__).parents[3] / "shared" / "data" / "changelog"
 SHOW = SpeakerTable(hosts=("Orla Quill",))
 NAMES = ("Orla Quill", "Dara Finch", "Ines O'Dell")
 PIECES = (
@@ -149,12 +148,12 @@ def test_of_a_file_that_is_not_read_everything_is_unplaced() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHANGELOG.exists(), reason="the transcripts are not on this machine")
+@needs_changelog
 @pytest.mark.parametrize("folder", ["founderstalk", "podcast"])
 def test_account_of_a_whole_real_show_adds_up_file_by_file(folder: str) -> None:
     files, taken = dict[str, tuple[ParsedFile, str]](), set[str]()
     show = SpeakerTable(hosts=("Adam Stacoviak", "Jerod Santo"))
-    for path in sorted((CHANGELOG / folder).glob("*.md")):
+    for path in list_changelog(folder):
         parsed = parse_file(path.read_bytes(), location=path.name, show=show, taken=taken)
         taken.add(parsed.episode.slug)
         files[parsed.episode.slug] = parsed, path.read_text(encoding="utf-8")
@@ -163,6 +162,6 @@ def test_account_of_a_whole_real_show_adds_up_file_by_file(folder: str) -> None:
     for turn in flag_turns(unify_speakers(everybody, show), hosts=show.hosts):
         turns[turn.slug].append(turn)
     episodes = [check_account(parsed, turns[slug], text) for slug, (parsed, text) in files.items()]
-    assert len(episodes) == len(list((CHANGELOG / folder).iterdir()))
+    assert len(episodes) == len(list_changelog(folder))
     assert sum(episode.n_flagged_chars for episode in episodes) > 0
     assert sum(episode.n_unplaced_chars for episode in episodes) == 0
