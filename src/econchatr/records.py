@@ -18,6 +18,7 @@ EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
 Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
 Variant = Literal["base", "persona", "tuned"]
+DatePrecision = Literal["day", "month", "season", "none"]
 
 
 class Record(BaseModel):
@@ -118,6 +119,8 @@ class Episode(Record):
     unplaced: tuple[str, ...]
     """The unplaced lines themselves, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+    precision: DatePrecision = "none"
+    """How exactly `published` is known; `none`: not at all."""
     n_flagged_chars: int = 0
     """Characters of turns' texts that stand under a flag; 0 before flags are set."""
     n_markup_chars: int = 0

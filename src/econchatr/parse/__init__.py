@@ -6,7 +6,7 @@ This package knows no show folder, no table and no pair: it gets bytes and a spe
 from __future__ import annotations
 
 from econchatr.parse.account import Flagged, account_flags, count_flagged
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.people import (
     HostProposal,
@@ -21,7 +21,6 @@ from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain
 
 __all__ = [
     "READERS",
-    "DatePrecision",
     "Explanation",
     "Flagged",
     "HostProposal",

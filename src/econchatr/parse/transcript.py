@@ -18,7 +18,7 @@ from typing import Final
 
 from econchatr.errors import TranscriptError
 from econchatr.parse.account import Account, Flagged, Loss, add_losses, count_flagged
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.dates import read_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
 from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
@@ -55,8 +55,6 @@ class ParsedFile:
 
     episode: Episode
     turns: list[Turn]
-    precision: DatePrecision
-    """How exactly `episode.published` is known."""
     loss: Loss
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
@@ -155,10 +153,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
         )
     loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
     name = opened.prefix + reader.name
-    episode, precision = _make_episode(
-        draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest()
-    )
-    return ParsedFile(episode, turns, precision, loss, scores)
+    episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
+    return ParsedFile(episode, turns, loss, scores)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
@@ -246,15 +242,13 @@ def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
     ]
 
 
-def _make_episode(
-    draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str
-) -> tuple[Episode, DatePrecision]:
+def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str) -> Episode:
     stem = PurePosixPath(location).stem
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
     if published is None and in_name:
         published, precision = read_date(in_name[1])
-    episode = Episode(
+    return Episode(
         slug=turns[0].slug,
         title=" ".join(drop_controls(draft.title).split()) or stem,
         published=published,
@@ -272,8 +266,8 @@ def _make_episode(
         n_unplaced_lines=loss.n_unplaced_lines,
         n_markup_chars=loss.n_markup_chars,
         n_white_chars=loss.n_white_chars,
+        precision=precision,
     )
-    return episode, precision
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:

@@ -67,6 +67,8 @@ def tell_explanation(explanation: Explanation) -> Iterator[str]:
     if explanation.parsed is None:
         return
     episode = explanation.parsed.episode
+    if episode.published is not None:
+        yield f"date: {episode.published}, known to the {episode.precision}"
     yield f"turns: {episode.n_turns:,}, words: {episode.n_words:,}, kind: {episode.kind}"
     for speaker, role, n_turns, n_words in explanation.count_speakers():
         yield f"  {speaker or '(nobody named)'} ({role}): {n_turns:,} turns, {n_words:,} words"

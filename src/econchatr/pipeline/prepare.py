@@ -143,7 +143,9 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
 
 def _complete(episode: Episode, file: SourceFile) -> Episode:
     """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
-    known = {"title": file.title or episode.title, "published": episode.published or file.published}
+    known: dict[str, object] = {"title": file.title or episode.title}
+    if episode.published is None and file.published is not None:
+        known |= {"published": file.published, "precision": "day"}
     return episode.model_copy(update=known)
 
 
