@@ -18,6 +18,7 @@ EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
 Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
 Variant = Literal["base", "persona", "tuned"]
+DatePrecision = Literal["day", "month", "season", "none"]
 
 
 class Record(BaseModel):
@@ -112,12 +113,20 @@ class Episode(Record):
     n_chars: int
     """Characters of the file, after decoding; of a Word document, those of its text."""
     n_placed_chars: int
-    """Characters that ended in a turn's text, or in a label or time stamp that was understood."""
+    """Characters that ended in a turn's text outside its flags, or in a label or time stamp that was understood."""
     n_unplaced_chars: int
-    """Characters of text that no rule could place. Markup and white space count in neither."""
+    """Characters of text that no rule could place."""
     unplaced: tuple[str, ...]
     """The unplaced lines themselves, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+    precision: DatePrecision = "none"
+    """How exactly `published` is known; `none`: not at all."""
+    n_flagged_chars: int = 0
+    """Characters of turns' texts that stand under a flag; 0 before flags are set."""
+    n_markup_chars: int = 0
+    """Characters that are neither speech nor lost: tags, cue numbers, keys."""
+    n_white_chars: int = 0
+    """Spaces and line ends. Placed, flagged, unplaced, markup and white add up to `n_chars`."""
 
 
 class Failure(Record):

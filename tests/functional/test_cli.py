@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.records import Episode, Failure
+from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show
 
 
@@ -173,6 +175,37 @@ def test_explain_names_the_reader_and_what_it_could_not_place(tmp_path: Path, ec
     assert "read as stamped" in told
     assert "| A note" in told
     assert json.loads(econchatr("parse", tmp_path, "--explain", path, "--json").stdout)["reader"] == "stamped"
+
+
+def test_parse_accounts_for_every_character_of_every_file(tiny_show: Path, econchatr: Run) -> None:
+    folder = tiny_show / "transcripts"
+    (folder / "noise.md").write_bytes(bytes(range(256)) * 20)
+    econchatr("parse", tiny_show)
+    episodes = read_table(tiny_show / "parse" / "episodes.parquet", Episode)
+    failures = read_table(tiny_show / "parse" / "failures.parquet", Failure)
+    assert {one.location for one in episodes} | {one.item for one in failures} == {one.name for one in folder.iterdir()}
+    for one in episodes:
+        ends = one.n_placed_chars + one.n_flagged_chars + one.n_unplaced_chars + one.n_markup_chars + one.n_white_chars
+        assert ends == one.n_chars == len((folder / one.location).read_text(encoding="utf-8"))
+    assert any(one.n_flagged_chars for one in episodes)
+
+
+def test_explain_knows_what_the_whole_show_repeats_once_it_is_parsed(tiny_show: Path, econchatr: Run) -> None:
+    passage = "The lamp is lit and the long table has been laid. Every one of us has brought a spoon of his own."
+    for path in (tiny_show / "transcripts").iterdir():
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("**Hester Pellow:** ", f"**Hester Pellow:** {passage} ", 1)
+        )
+
+    def explain() -> dict[str, dict[str, object]]:
+        return json.loads(econchatr("parse", tiny_show, "--explain", path, "--json").stdout)  # type: ignore[no-any-return]
+
+    before = explain()
+    econchatr("parse", tiny_show)
+    after = explain()
+    assert (before["flags"]["of_the_whole_show"], after["flags"]["of_the_whole_show"]) == (False, True)
+    assert after["characters"]["n_flagged_chars"] > before["characters"]["n_flagged_chars"]  # type: ignore[operator]
+    assert after["characters"]["n_chars"] == before["characters"]["n_chars"]
 
 
 def test_explain_says_why_a_file_is_not_read(tmp_path: Path, econchatr: Run) -> None:

@@ -5,7 +5,8 @@ This package knows no show folder, no table and no pair: it gets bytes and a spe
 
 from __future__ import annotations
 
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.account import Flagged, account_flags, count_flagged
+from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.people import (
     HostProposal,
@@ -28,12 +29,14 @@ from econchatr.parse.transcript import (
 
 __all__ = [
     "READERS",
-    "DatePrecision",
     "Explanation",
+    "Flagged",
     "HostProposal",
     "ParsedFile",
     "SpeakerTable",
     "UnnamedVoice",
+    "account_flags",
+    "count_flagged",
     "explain_file",
     "find_ad_voices",
     "flag_turns",

@@ -14,9 +14,10 @@ from datetime import date
 from typing import Final
 
 from econchatr.parse.account import Account
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.speakers import BREAKS, SpeakerTable, fold_label, is_pseudo, match_name, tidy_label
+from econchatr.records import DatePrecision
 
 _MAX_FRONT_CHARS: Final = 20_000
 _MAX_LABEL_WORDS: Final = 7

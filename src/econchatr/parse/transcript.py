@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
 from itertools import count
@@ -17,12 +17,13 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from econchatr.errors import TranscriptError
-from econchatr.parse.account import Account, Loss, add_losses
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.account import Account, Flagged, Loss, add_losses, count_flagged
+from econchatr.parse.dates import read_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
 from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
 from econchatr.parse.econtalk import ECONTALK, read_guests
+from econchatr.parse.flags import flag_turns
 from econchatr.parse.json_shapes import JSON_READERS
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
@@ -54,8 +55,6 @@ class ParsedFile:
 
     episode: Episode
     turns: list[Turn]
-    precision: DatePrecision
-    """How exactly `episode.published` is known."""
     loss: Loss
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
@@ -71,9 +70,34 @@ class Explanation:
     """Reader and score, the surest first."""
     reader: str
     """The one that read the file; empty if none could."""
-    loss: Loss | None
+    loss: Loss
+    """What became of the file's characters; of a file that was not read, every one of them is unplaced."""
     parsed: ParsedFile | None = None
     error: str = ""
+    knows_show: bool = False
+    """Whether the turns have the flags of the whole show; by one file alone, nothing is repeated in other files."""
+
+    @property
+    def flagged(self) -> Flagged:
+        """How much of what was said stands under flags."""
+        return count_flagged(self.parsed.turns if self.parsed else ())
+
+    def count_chars(self) -> dict[str, int]:
+        """Get how many characters came to which end; they add up to the file."""
+        n_flagged = self.flagged.n_chars
+        return {
+            "placed": self.loss.n_placed_chars - n_flagged,
+            "flagged": n_flagged,
+            "unplaced": self.loss.n_unplaced_chars,
+            "markup": self.loss.n_markup_chars,
+            "white": self.loss.n_white_chars,
+        }
+
+    def take_flags(self, turns: Sequence[Turn]) -> Explanation:
+        """Get the same with the turns as the whole show flagged them; without a change if these are other turns."""
+        if self.parsed is None or [turn.text for turn in turns] != [turn.text for turn in self.parsed.turns]:
+            return self
+        return replace(self, parsed=replace(self.parsed, turns=list(turns)), knows_show=True)
 
     def count_speakers(self) -> list[tuple[str, Role, int, int]]:
         """Get who speaks, in which role, in how many turns and words; who says most comes first."""
@@ -85,12 +109,15 @@ class Explanation:
 
     def as_dict(self) -> dict[str, object]:
         """Get the same as plain values."""
+        counts = self.count_chars()
+        characters = {f"n_{end}_chars": n for end, n in counts.items()}
         return {
             "location": self.location,
             "reader": self.reader,
             "error": self.error,
             "scores": dict(self.scores),
-            "characters": asdict(self.loss) if self.loss else None,
+            "characters": asdict(self.loss) | characters | {"n_chars": sum(counts.values())},
+            "flags": {"n_chars_by_kind": self.flagged.by_kind, "of_the_whole_show": self.knows_show},
             "speakers": self.count_speakers(),
         }
 
@@ -126,27 +153,28 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
         )
     loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
     name = opened.prefix + reader.name
-    episode, precision = _make_episode(
-        draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest()
-    )
-    return ParsedFile(episode, turns, precision, loss, scores)
+    episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
+    return ParsedFile(episode, turns, loss, scores)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
     """Get why a file was read as it was: every reader's score, the winner, and what became of the characters.
 
-    A file that cannot be read is explained too; then `error` says why, and there is no account.
+    A file that cannot be read is explained too; then `error` says why, and nothing of it is placed. The flags are those
+    that one file alone can give.
 
     Raises:
         TranscriptError: the file is not text, so that no reader could look at it.
     """
-    scores = _score_readers(_open_file(data, location).text)
-    ranked = tuple(sorted(scores, key=lambda item: -item[1]))
+    opened = _open_file(data, location)
+    ranked = tuple(sorted(_score_readers(opened.text), key=lambda item: -item[1]))
     try:
         parsed = parse_file(data, location=location, show=show)
     except TranscriptError as exc:
-        return Explanation(location, ranked, "", None, error=exc.message)
-    return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=parsed)
+        nothing = add_losses(Account(opened.text).settle(), Account(opened.aside).settle())
+        return Explanation(location, ranked, "", nothing, error=exc.message)
+    flagged = replace(parsed, turns=flag_turns(parsed.turns, hosts=show.hosts))
+    return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=flagged)
 
 
 def open_text(data: bytes, *, location: str) -> str:
@@ -224,15 +252,13 @@ def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
     ]
 
 
-def _make_episode(
-    draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str
-) -> tuple[Episode, DatePrecision]:
+def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str) -> Episode:
     stem = PurePosixPath(location).stem
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
     if published is None and in_name:
         published, precision = read_date(in_name[1])
-    episode = Episode(
+    return Episode(
         slug=turns[0].slug,
         title=" ".join(drop_controls(draft.title).split()) or stem,
         published=published,
@@ -248,8 +274,10 @@ def _make_episode(
         n_unplaced_chars=loss.n_unplaced_chars,
         unplaced=loss.unplaced,
         n_unplaced_lines=loss.n_unplaced_lines,
+        n_markup_chars=loss.n_markup_chars,
+        n_white_chars=loss.n_white_chars,
+        precision=precision,
     )
-    return episode, precision
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:

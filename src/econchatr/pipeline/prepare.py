@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
-from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
+from econchatr.parse import (
+    SpeakerTable,
+    account_flags,
+    flag_turns,
+    list_unnamed,
+    parse_file,
+    rank_episodes,
+    unify_speakers,
+)
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
@@ -51,7 +60,7 @@ def prepare_steps(show: Show) -> list[Step]:
     ]
 
 
-_VERSIONS = {"fetch": 2, "parse": 3, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 2, "parse": 4, "pair": 2, "select": 1}
 
 _MAX_VOICES_TOLD = 10
 
@@ -109,7 +118,8 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
         narrator.progress(n_done, len(files), "files")
     turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
     _check_parsed(show, episodes, turns, failures)
-    ranked = rank_episodes(episodes)
+    said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
+    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in episodes])
     write_table(folder / "episodes.parquet", ranked, Episode)
     write_table(folder / "turns.parquet", turns, Turn)
     write_table(folder / "failures.parquet", failures, Failure)
@@ -124,6 +134,7 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
         "turns": len(turns),
         "words": sum(episode.n_words for episode in ranked),
         "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
+        "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
         "flagged_turns": sum(bool(turn.flags) for turn in turns),
         "unnamed_voices": len(unnamed),
     }
@@ -132,7 +143,9 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
 
 def _complete(episode: Episode, file: SourceFile) -> Episode:
     """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
-    known = {"title": file.title or episode.title, "published": episode.published or file.published}
+    known: dict[str, object] = {"title": file.title or episode.title}
+    if episode.published is None and file.published is not None:
+        known |= {"published": file.published, "precision": "day"}
     return episode.model_copy(update=known)
 
 

@@ -78,7 +78,7 @@ def tabulate_unplaced(material: ReportMaterial) -> Table | None:
     if not n_lines:
         return None
     n_chars = sum(episode.n_unplaced_chars for episode in material.episodes)
-    n_texts = sum(episode.n_placed_chars for episode in material.episodes) + n_chars
+    n_texts = sum(episode.n_placed_chars + episode.n_flagged_chars for episode in material.episodes) + n_chars
     share = format_share(n_chars / n_texts if n_texts else None, 2)
     shown = min(len(lines), _MOST_LINES)
     return Table(
