@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from econchatr.parse.dates import DatePrecision, read_date
 from econchatr.parse.flags import flag_turns
+from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -15,15 +16,17 @@ from econchatr.parse.people import (
     propose_hosts,
     unify_speakers,
 )
-from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.speakers import Cast, SpeakerTable
 from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain_file, parse_file, rank_episodes
 
 __all__ = [
     "READERS",
+    "Cast",
     "DatePrecision",
     "Explanation",
     "HostProposal",
     "ParsedFile",
+    "SharedLabel",
     "SpeakerTable",
     "UnnamedVoice",
     "explain_file",
@@ -34,5 +37,6 @@ __all__ = [
     "propose_hosts",
     "rank_episodes",
     "read_date",
+    "tell_shared",
     "unify_speakers",
 ]

@@ -24,12 +24,12 @@ from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
 from econchatr.parse.econtalk import ECONTALK, read_guests
 from econchatr.parse.json_shapes import JSON_READERS
+from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
-from econchatr.parse.people import name_people
 from econchatr.parse.plain import PLAIN
 from econchatr.parse.podcast_html import PODCAST_HTML
-from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.speakers import SpeakerTable, tidy_label
 from econchatr.parse.srt import SRT
 from econchatr.parse.stamped import STAMPED
 from econchatr.parse.webvtt import WEBVTT
@@ -60,6 +60,8 @@ class ParsedFile:
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
     """How surely each reader knew the text."""
+    shared: tuple[SharedLabel, ...] = ()
+    """Labels that may be two people; they stand as they are."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Explanation:
             "scores": dict(self.scores),
             "characters": asdict(self.loss) if self.loss else None,
             "speakers": self.count_speakers(),
+            "shared_labels": [one._asdict() for one in self.parsed.shared] if self.parsed else [],
         }
 
 
@@ -118,7 +121,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     slug = _make_slug(location, taken)
     show = show.narrow(slug)
     draft = _read_draft(reader, opened.text, show, location)
-    turns = _make_turns(draft, slug=slug, show=show)
+    naming = _name_speakers(draft, show)
+    turns = _make_turns(draft, naming, slug=slug)
     if not turns:
         raise TranscriptError(
             f"{location} was read as {opened.prefix}{reader.name}, but it holds no turn",
@@ -129,7 +133,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     episode, precision = _make_episode(
         draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest()
     )
-    return ParsedFile(episode, turns, precision, loss, scores)
+    shared = tuple(SharedLabel(slug, tidy_label(label), names) for label, names in naming.shared.items())
+    return ParsedFile(episode, turns, precision, loss, scores, shared)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
@@ -196,13 +201,16 @@ def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
     return [episode.model_copy(update={"rank": rank}) for rank, episode in enumerate(ordered)]
 
 
-def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
+def _name_speakers(draft: Draft, show: SpeakerTable) -> Naming:
+    told = draft.guests or read_guests(draft.title, show) or read_guests(show.cast.title, show)
+    return name_people((raw.label for raw in draft.turns if raw.label), list_guests(told, show), show)
+
+
+def _make_turns(draft: Draft, naming: Naming, *, slug: str) -> list[Turn]:
     """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
-    labels = dict.fromkeys(raw.label for raw in draft.turns if raw.label)
-    people = name_people(labels, draft.guests or read_guests(draft.title, show), show)
     said = list[tuple[str, Role, int | None, list[str]]]()
     for raw in draft.turns:
-        speaker, role = people[raw.label] if raw.label else _NOBODY
+        speaker, role = naming.people[raw.label] if raw.label else _NOBODY
         text = drop_controls(raw.text).strip()
         if text and said and raw.label and said[-1][:2] == (speaker, role):
             said[-1][3].append(text)

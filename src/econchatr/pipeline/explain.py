@@ -1,17 +1,20 @@
 """Why one file is read as it is, for `econchatr parse --explain`.
 
-This module changes nothing, and needs no show: with one, its hosts and aliases are known.
+This module changes nothing, and needs no show: with one, its hosts and aliases are known, and whom the feed names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from econchatr.config import CONFIG_NAME, load_config
 from econchatr.errors import SourceError
 from econchatr.fetch.folder import MAX_FILE_BYTES
-from econchatr.parse import Explanation, SpeakerTable, explain_file
+from econchatr.parse import Cast, Explanation, SpeakerTable, explain_file, tell_shared
+from econchatr.records import SourceFile
+from econchatr.tables import hash_bytes, read_table
 
 
 def explain_transcript(root: Path, path: Path) -> Explanation:
@@ -21,6 +24,7 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
         SourceError: The file cannot be read, or is too large to be a transcript.
         TranscriptError: It is not text.
         InputError: show.toml is wrong.
+        ShowFolderError: The show's table of files is broken.
     """
     table = SpeakerTable(hosts=())
     if (root / CONFIG_NAME).is_file():
@@ -35,7 +39,15 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
         data = path.read_bytes()
     except OSError as exc:
         raise SourceError(f"cannot read {path}: {exc.strerror}.", hint="Name a file that is there.") from exc
-    return explain_file(data, location=path.name, show=table)
+    return explain_file(data, location=path.name, show=replace(table, cast=_find_cast(root, data)))
+
+
+def _find_cast(root: Path, data: bytes) -> Cast:
+    """Whom the feed names, if the file was fetched from one."""
+    table = root / "fetch" / "files.parquet"
+    files = read_table(table, SourceFile) if table.is_file() else []
+    named = next((file for file in files if file.sha256 == hash_bytes(data)), None)
+    return Cast(named.title, named.hosts, named.guests) if named else Cast()
 
 
 def tell_explanation(explanation: Explanation) -> Iterator[str]:
@@ -62,3 +74,4 @@ def tell_explanation(explanation: Explanation) -> Iterator[str]:
     yield f"turns: {parsed.episode.n_turns:,}, words: {parsed.episode.n_words:,}, kind: {parsed.episode.kind}"
     for speaker, role, n_turns, n_words in explanation.count_speakers():
         yield f"  {speaker or '(nobody named)'} ({role}): {n_turns:,} turns, {n_words:,} words"
+    yield from tell_shared(parsed.shared)
