@@ -15,6 +15,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 
 from econchatr.errors import TranscriptError
 from econchatr.parse.account import Account, Loss, add_losses
@@ -45,6 +46,15 @@ A new one is a module with a `Reader` and a place here. A Word document is opene
 
 _NOBODY: Final[tuple[str, Role]] = ("", "other")
 _MAX_SLUG_CHARS: Final = 80
+# fmt: off
+_SUFFIXES: Final = frozenset({
+    ".md", ".markdown", ".txt", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp", ".vtt", ".srt",
+    ".json", ".docx", ".xml",
+})
+# fmt: on
+"""What a file's name or an address may end in; other words behind a point are part of the title (`u.s.-markets`)."""
+
+_PROGRAMS: Final = frozenset({".php", ".asp", ".aspx", ".jsp"})
 _NAME_DATE: Final = re.compile(r"((?:19|20)\d{2}-\d{2}-\d{2})(?!\d)")
 
 
@@ -225,7 +235,7 @@ def _make_turns(draft: Draft, naming: Naming, *, slug: str) -> list[Turn]:
 def _make_episode(
     draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str
 ) -> tuple[Episode, DatePrecision]:
-    stem = PurePosixPath(location).stem
+    stem = read_stem(location)
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
     if published is None and in_name:
@@ -251,10 +261,31 @@ def _make_episode(
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:
-    plain = unicodedata.normalize("NFKD", PurePosixPath(location).stem).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", read_stem(location)).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
     numbered = (f"{slug}-{number}" for number in count(2))
     return slug if slug not in taken else next(one for one in numbered if one not in taken)
+
+
+def read_stem(location: str) -> str:
+    """Get the name in a path or in a web address, without folders and without what tells the kind of file.
+
+    Of an address that names a program (`/show.php?id=7`) or nothing, the query is the name.
+    """
+    if "://" not in location:
+        return _drop_suffix(PurePosixPath(location).name)
+    path, _, query = location.partition("://")[2].partition("#")[0].partition("?")
+    site, _, rest = path.partition("/")
+    name = unquote(rest.rstrip("/").rpartition("/")[2])
+    stem = _drop_suffix(name)
+    if query and (not name or PurePosixPath(name).suffix.lower() in _PROGRAMS):
+        return f"{stem} {unquote_plus(query)}".strip()
+    return stem or site
+
+
+def _drop_suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name
 
 
 def _natural_key(location: str) -> tuple[tuple[int, int, str], ...]:
