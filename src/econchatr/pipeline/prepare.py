@@ -13,7 +13,7 @@ from decimal import Decimal
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
-from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
+from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
 from econchatr.parse import (
     Cast,
     SharedLabel,
@@ -174,6 +174,7 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 def _pair(show: Show, narrator: Narrator) -> Outcome:
     folder, parsed = show.folder("pair"), show.folder("parse")
+    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
     episodes = sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)
     turns: dict[str, list[Turn]] = {episode.slug: [] for episode in episodes}
     for turn in read_table(parsed / "turns.parquet", Turn):
@@ -185,7 +186,7 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
         if episode.slug in splits:
             pairs += pair_episode(
                 episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count,
-                persona=show.config.show.persona or None,
+                persona=show.config.show.persona or None, hide=hide,
             )  # fmt: skip
         narrator.progress(n_done, len(episodes), "episodes")
     pairs = drop_duplicates(pairs) if profile.drop_duplicates else pairs
