@@ -6,6 +6,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code; times are measured in benchmarks/.
+settings.register_profile("econchatr", deadline=None)
+settings.load_profile("econchatr")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

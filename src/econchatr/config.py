@@ -85,6 +85,8 @@ class PairTable(_Table):
     """`[pair]`: which turns become pairs, and which episodes are held out."""
 
     profile: Literal["default", "2023"] = "default"
+    private: Literal["patterns", "presidio"] = "patterns"
+    """What finds private data: tested patterns, or these and Microsoft Presidio (the extra `presidio`)."""
     dev_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.2, ge=0, lt=1)
 

@@ -41,7 +41,7 @@ class LineNarrator:
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        print(f"  {text}", file=sys.stderr, flush=True)
+        print(f"  {_plain(text)}", file=sys.stderr, flush=True)
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Say that a step is finished."""
@@ -72,7 +72,7 @@ class BarNarrator:
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        self._show(f"  {text}")
+        self._show(f"  {_plain(text)}")
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Take the bar away and say what came of the step."""
@@ -90,6 +90,11 @@ class BarNarrator:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a note may quote a label or a file's name, and must not steer the terminal."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _tell(counts: Mapping[str, int]) -> str:

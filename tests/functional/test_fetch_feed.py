@@ -131,6 +131,29 @@ def test_retraining_is_worth_quoting_only_for_enough_new_episodes(show: Path, si
     assert (news["n_new"], news["n_since_trained"], news["is_worth_quoting"]) == (2, 3, True)
 
 
+def add_subtitles(site: StandIn, name: str, *guests: str) -> str:
+    """Put subtitles of `Russ` and `Guest` on the site; get the item of the feed that names the guests."""
+    cues = (f"00:0{n}.000 --> 00:0{n + 1}.000\n<v {who}>Word {name}." for n, who in enumerate(("Russ", "Guest")))
+    site.pages[f"/{name}.vtt"] = "\n\n".join(("WEBVTT", *cues)).encode()
+    people = "".join(f'<p:person role="guest">{guest}</p:person>' for guest in guests)
+    link = f'<p:transcript url="{site.root}/{name}.vtt" type="text/vtt"/>'
+    return f"<item><title>{name}</title><guid>{name}</guid>{link}{people}</item>"
+
+
+def test_people_whom_the_feed_names_are_the_speakers(show: Path, site: StandIn, econchatr: Run) -> None:
+    items = add_subtitles(site, "one", "Dara Finch") + add_subtitles(site, "two", "Dara Finch", "Corin Vale")
+    feed = f'<rss version="2.0" xmlns:p="https://podcastindex.org/namespace/1.0"><channel>{items}</channel></rss>'
+    site.pages["/feed.xml"] = feed.encode()
+    told = econchatr("parse", show)
+    turns = read_table(show / "parse" / "turns.parquet", Turn)
+    assert [turn.speaker for turn in turns] == ["Russ Roberts", "Dara Finch", "Russ Roberts", "Guest"]
+    assert 'in "two" "Guest" may be Dara Finch or Corin Vale, so it stays as it is' in told.stderr
+    assert "1 shared labels" in told.stderr
+    two = next(file for file in read_table(show / "fetch" / "files.parquet", SourceFile) if "two" in file.location)
+    explained = econchatr("parse", show, "--explain", show / "fetch" / "raw" / two.sha256)
+    assert '"Guest" may be Dara Finch or Corin Vale' in explained.stdout
+
+
 def test_without_a_network_what_was_fetched_still_runs(show: Path, site: StandIn, econchatr: Run) -> None:
     econchatr("parse", show)
     site.pages["/feed.xml"] = Said(403)

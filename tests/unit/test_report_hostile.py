@@ -49,6 +49,7 @@ def poison(value: Any, attack: str) -> Any:
         "weighed",
         "kept",
     }
+    closed |= {"day", "month", "season", "none"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value

@@ -22,8 +22,8 @@ from econchatr.tables import disk_errors, hash_settings
 class Visit(Record):
     """One line of the journal."""
 
-    kind: Literal["feed", "page", "end"]
-    """`end` closes a round: everything the feed named then was asked for."""
+    kind: Literal["feed", "page", "end", "wait"]
+    """`end` closes a round: everything the feed named then was asked for. `wait`: a host asked to be left alone."""
     at: datetime
     address: str = ""
     """As it was asked for."""
@@ -41,6 +41,9 @@ class Visit(Record):
     hint: str = ""
     item: FeedItem | None = None
     """What the feed said of a page when it was asked for."""
+    host: str = ""
+    until: datetime | None = None
+    """Of a `wait`: who is not to be asked, and until when."""
 
     def header(self, name: str) -> str:
         """The first header of that name; empty when there is none."""
@@ -62,6 +65,8 @@ class Journal:
         """By address asked for."""
         self.tried: set[str] = set()
         """Addresses asked for in the round that runs."""
+        self.waits: dict[str, datetime] = {}
+        """Host -> until when it asked to be left alone, the last time it did."""
         self.is_finished = False
         """Whether the last round was closed and nothing was asked since."""
         self.n_rounds = 0
@@ -132,6 +137,11 @@ class Journal:
             self.is_finished = False
 
     def _note(self, visit: Visit) -> None:
+        if visit.kind == "wait":
+            # Nothing was asked for by it: a round that is closed stays so.
+            if visit.until is not None:
+                self.waits[visit.host] = visit.until
+            return
         if visit.kind == "end":
             self.is_finished, self.tried = True, set()
             self.n_rounds += 1

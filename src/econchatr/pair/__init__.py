@@ -8,6 +8,7 @@ from __future__ import annotations
 from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, pair_episode
 from econchatr.pair.clean import clean_speech
 from econchatr.pair.duplicates import drop_duplicates
+from econchatr.pair.presidio import open_presidio
 from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PROFILES, PairProfile
 from econchatr.pair.split import assign_splits
@@ -21,5 +22,6 @@ __all__ = [
     "clean_speech",
     "drop_duplicates",
     "hide_private",
+    "open_presidio",
     "pair_episode",
 ]

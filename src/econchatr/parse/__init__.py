@@ -8,6 +8,7 @@ from __future__ import annotations
 from econchatr.parse.account import Flagged, account_flags, count_flagged
 from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
+from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -16,7 +17,7 @@ from econchatr.parse.people import (
     propose_hosts,
     unify_speakers,
 )
-from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.speakers import Cast, SpeakerTable
 from econchatr.parse.transcript import (
     READERS,
     Explanation,
@@ -29,10 +30,12 @@ from econchatr.parse.transcript import (
 
 __all__ = [
     "READERS",
+    "Cast",
     "Explanation",
     "Flagged",
     "HostProposal",
     "ParsedFile",
+    "SharedLabel",
     "SpeakerTable",
     "UnnamedVoice",
     "account_flags",
@@ -46,5 +49,6 @@ __all__ = [
     "propose_hosts",
     "rank_episodes",
     "read_date",
+    "tell_shared",
     "unify_speakers",
 ]

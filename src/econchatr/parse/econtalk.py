@@ -18,7 +18,10 @@ from econchatr.parse.account import Account
 from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.html_blocks import Block, Page, read_page
-from econchatr.parse.speakers import BREAKS, GROUPS, SpeakerTable, fold_label, match_name, tidy_label
+from econchatr.parse.labels import fits_name
+from econchatr.parse.lines import is_name
+from econchatr.parse.people import bare_name
+from econchatr.parse.speakers import BREAKS, GROUPS, SpeakerTable, fold_label, tidy_label
 from econchatr.records import EpisodeKind
 
 _FURNITURE: Final = frozenset(
@@ -55,8 +58,6 @@ class _Reading:
     """What is known while the blocks are read in order."""
 
     account: Account
-    people: tuple[str, ...]
-    """The show's labels and the guests of the title; a shorter label means one of them."""
     names: tuple[str, ...]
     """Every label that may stand in this episode."""
     persons: dict[str, str]
@@ -94,16 +95,15 @@ def read_econtalk(text: str, show: SpeakerTable) -> Draft:
         )
     title = _read_title(page)
     guests = read_guests(title, show)
-    names = _list_names(guests, show)
+    names = _list_names((*guests, *show.hosts, *show.cast.guests, *show.cast.hosts), show)
     labels = _compile_labels(names)
     elements = [[one for one in _read_element_label(block, ()) if _is_voice(one[0])] for block in page.blocks]
     inline = [_find_inline(block.text, labels) for block in page.blocks]
     n_elements, n_inline = sum(map(len, elements)), sum(map(len, inline))
     # A label of its own is found inline too, so a page is inline only if most are not; one stray `<b>Note:</b>` in a
     # page of inline labels must not cost them all.
-    people = (*show.labels, *guests)
-    persons = _list_persons(names, people, guests, show)
-    reading = _Reading(account, people, names, persons, labels, are_inline=n_inline > 2 * n_elements)
+    persons = _list_persons(names, (*show.labels, *guests, *show.cast.guests, *show.cast.hosts), guests, show)
+    reading = _Reading(account, names, persons, labels, are_inline=n_inline > 2 * n_elements)
     is_labelled = _is_labelled(page, [bool(one) for one in map(operator.add, elements, inline)], n_elements + n_inline)
     if not is_labelled:
         reading.writer.label = ""
@@ -120,7 +120,7 @@ ECONTALK: Final = Reader("econtalk", score_econtalk, read_econtalk)
 
 
 def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:
-    """Get the guests an EconTalk title names (`Ada Example and Ben Sample on Tides`); hosts are left out."""
+    """Get the guests a title names (`Ada Example and Ben Sample on Tides`); hosts, and words written small, are not."""
     interview = _INTERVIEW.search(title)
     before, on, _ = title.partition(" on ")
     if not on and interview:
@@ -130,7 +130,7 @@ def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:
     before = before.rpartition(": ")[2].replace("(", ", ").replace(")", " ")
     parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|^and\s+", before)
     names = [tidy_label(part.removeprefix("and ")) for part in parts]
-    return tuple(name for name in names if name and len(name.split()) <= 5 and show.resolve(name)[1] != "host")
+    return tuple(name for name in names if len(name.split()) <= 5 and is_name(name) and show.resolve(name)[1] != "host")
 
 
 def _read_title(page: Page) -> str:
@@ -139,10 +139,11 @@ def _read_title(page: Page) -> str:
     return max(candidates, key=lambda title: " on " in title, default="")
 
 
-def _list_names(guests: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
-    names = dict.fromkeys((*show.labels, "Guest", *guests))
-    for guest in guests:
-        words = guest.split()
+def _list_names(people: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
+    bare = [name for name in map(bare_name, people) if name]
+    names = dict.fromkeys((*show.labels, "Guest", *people, *bare))
+    for name in bare:
+        words = name.split()
         names |= dict.fromkeys(word for word in (words[0], words[-1]) if len(word) > 1)
     names |= dict.fromkeys(group.capitalize() for group in GROUPS)
     names |= dict.fromkeys(group.title() for group in GROUPS)
@@ -152,7 +153,10 @@ def _list_names(guests: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
 def _list_persons(
     names: tuple[str, ...], people: tuple[str, ...], guests: tuple[str, ...], show: SpeakerTable
 ) -> dict[str, str]:
-    persons = {name: show.resolve(match_name(name, people) or name)[0] for name in names}
+    persons = dict[str, str]()
+    for name in names:
+        fitting = {show.resolve(one)[0] for one in people if fits_name(name, one)}
+        persons[name] = fitting.pop() if len(fitting) == 1 else show.resolve(name)[0]
     return persons | ({"Guest": guests[0]} if len(guests) == 1 else {})
 
 
@@ -217,7 +221,7 @@ def _read_element_label(block: Block, known: tuple[str, ...]) -> list[tuple[str,
                 continue
             end = following.at + following.text.index(":") + 1
         name = tidy_label(text)
-        if _is_label(name) and (at_start or match_name(name, known)):
+        if _is_label(name) and (at_start or any(fits_name(name, one) for one in known)):
             labels.append((name, run.at, end))
     return labels
 
@@ -242,7 +246,7 @@ def _read_block(block: Block, reading: _Reading) -> None:
     for name, start, end in _list_labels(block, begin, reading):
         _say(block, begin, start, reading)
         block.place(start, end, account)
-        writer.open(match_name(name, reading.people) or name, start_seconds=reading.row_seconds)
+        writer.open(name, start_seconds=reading.row_seconds)
         begin = end
     _say(block, begin, len(text), reading)
     if writer.label == "":

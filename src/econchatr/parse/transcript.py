@@ -15,6 +15,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 
 from econchatr.errors import TranscriptError
 from econchatr.parse.account import Account, Flagged, Loss, add_losses, count_flagged
@@ -25,12 +26,12 @@ from econchatr.parse.draft import Draft, Reader
 from econchatr.parse.econtalk import ECONTALK, read_guests
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.json_shapes import JSON_READERS
+from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
-from econchatr.parse.people import name_people
 from econchatr.parse.plain import PLAIN
 from econchatr.parse.podcast_html import PODCAST_HTML
-from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.speakers import SpeakerTable, tidy_label
 from econchatr.parse.srt import SRT
 from econchatr.parse.stamped import STAMPED
 from econchatr.parse.webvtt import WEBVTT
@@ -46,6 +47,15 @@ A new one is a module with a `Reader` and a place here. A Word document is opene
 
 _NOBODY: Final[tuple[str, Role]] = ("", "other")
 _MAX_SLUG_CHARS: Final = 80
+# fmt: off
+_SUFFIXES: Final = frozenset({
+    ".md", ".markdown", ".txt", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp", ".vtt", ".srt",
+    ".json", ".docx", ".xml",
+})
+# fmt: on
+"""What a file's name or an address may end in; other words behind a point are part of the title (`u.s.-markets`)."""
+
+_PROGRAMS: Final = frozenset({".php", ".asp", ".aspx", ".jsp"})
 _NAME_DATE: Final = re.compile(r"((?:19|20)\d{2}-\d{2}-\d{2})(?!\d)")
 
 
@@ -59,6 +69,8 @@ class ParsedFile:
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
     """How surely each reader knew the text."""
+    shared: tuple[SharedLabel, ...] = ()
+    """Labels that may be two people; they stand as they are."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,7 @@ class Explanation:
             "characters": asdict(self.loss) | characters | {"n_chars": sum(counts.values())},
             "flags": {"n_chars_by_kind": self.flagged.by_kind, "of_the_whole_show": self.knows_show},
             "speakers": self.count_speakers(),
+            "shared_labels": [one._asdict() for one in self.parsed.shared] if self.parsed else [],
         }
 
 
@@ -145,7 +158,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     slug = _make_slug(location, taken)
     show = show.narrow(slug)
     draft = _read_draft(reader, opened.text, show, location)
-    turns = _make_turns(draft, slug=slug, show=show)
+    naming = _name_speakers(draft, show)
+    turns = _make_turns(draft, naming, slug=slug)
     if not turns:
         raise TranscriptError(
             f"{location} was read as {opened.prefix}{reader.name}, but it holds no turn",
@@ -154,7 +168,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
     name = opened.prefix + reader.name
     episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
-    return ParsedFile(episode, turns, loss, scores)
+    shared = tuple(SharedLabel(slug, tidy_label(label), names) for label, names in naming.shared.items())
+    return ParsedFile(episode, turns, loss, scores, shared)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
@@ -234,13 +249,16 @@ def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
     return [episode.model_copy(update={"rank": rank}) for rank, episode in enumerate(ordered)]
 
 
-def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
+def _name_speakers(draft: Draft, show: SpeakerTable) -> Naming:
+    told = draft.guests or read_guests(draft.title, show) or read_guests(show.cast.title, show)
+    return name_people((raw.label for raw in draft.turns if raw.label), list_guests(told, show), show)
+
+
+def _make_turns(draft: Draft, naming: Naming, *, slug: str) -> list[Turn]:
     """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
-    labels = dict.fromkeys(raw.label for raw in draft.turns if raw.label)
-    people = name_people(labels, draft.guests or read_guests(draft.title, show), show)
     said = list[tuple[str, Role, int | None, list[str]]]()
     for raw in draft.turns:
-        speaker, role = people[raw.label] if raw.label else _NOBODY
+        speaker, role = naming.people[raw.label] if raw.label else _NOBODY
         text = drop_controls(raw.text).strip()
         if text and said and raw.label and said[-1][:2] == (speaker, role):
             said[-1][3].append(text)
@@ -253,7 +271,7 @@ def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
 
 
 def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str) -> Episode:
-    stem = PurePosixPath(location).stem
+    stem = read_stem(location)
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
     if published is None and in_name:
@@ -281,10 +299,31 @@ def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, l
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:
-    plain = unicodedata.normalize("NFKD", PurePosixPath(location).stem).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", read_stem(location)).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
     numbered = (f"{slug}-{number}" for number in count(2))
     return slug if slug not in taken else next(one for one in numbered if one not in taken)
+
+
+def read_stem(location: str) -> str:
+    """Get the name in a path or in a web address, without folders and without what tells the kind of file.
+
+    Of an address that names a program (`/show.php?id=7`) or nothing, the query is the name.
+    """
+    if "://" not in location:
+        return _drop_suffix(PurePosixPath(location).name)
+    path, _, query = location.partition("://")[2].partition("#")[0].partition("?")
+    site, _, rest = path.partition("/")
+    name = unquote(rest.rstrip("/").rpartition("/")[2])
+    stem = _drop_suffix(name)
+    if query and (not name or PurePosixPath(name).suffix.lower() in _PROGRAMS):
+        return f"{stem} {unquote_plus(query)}".strip()
+    return stem or site
+
+
+def _drop_suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name
 
 
 def _natural_key(location: str) -> tuple[tuple[int, int, str], ...]:

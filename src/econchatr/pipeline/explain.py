@@ -1,21 +1,22 @@
 """Why one file is read as it is, for `econchatr parse --explain`.
 
-This module changes nothing, and needs no show: with one, its hosts and aliases are known, and once it is parsed, what
-one episode repeats of another.
+This module changes nothing, and needs no show: with one, its hosts and aliases are known, and whom the feed names; once
+it is parsed, what one episode repeats of another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import SourceError
 from econchatr.fetch.folder import MAX_FILE_BYTES
-from econchatr.parse import Explanation, SpeakerTable, explain_file
+from econchatr.parse import Cast, Explanation, SpeakerTable, explain_file, tell_shared
 from econchatr.pipeline.show import Show, open_show
-from econchatr.records import Episode, Turn
-from econchatr.tables import read_manifest, read_table
+from econchatr.records import Episode, SourceFile, Turn
+from econchatr.tables import hash_bytes, read_manifest, read_table
 
 
 def explain_transcript(root: Path, path: Path) -> Explanation:
@@ -38,8 +39,16 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
         data = path.read_bytes()
     except OSError as exc:
         raise SourceError(f"cannot read {path}: {exc.strerror}.", hint="Name a file that is there.") from exc
-    explanation = explain_file(data, location=path.name, show=table)
+    explanation = explain_file(data, location=path.name, show=replace(table, cast=_find_cast(root, data)))
     return explanation.take_flags(_read_turns(show, explanation)) if show else explanation
+
+
+def _find_cast(root: Path, data: bytes) -> Cast:
+    """Whom the feed names, if the file was fetched from one."""
+    table = root / "fetch" / "files.parquet"
+    files = read_table(table, SourceFile) if table.is_file() else []
+    named = next((file for file in files if file.sha256 == hash_bytes(data)), None)
+    return Cast(named.title, named.hosts, named.guests) if named else Cast()
 
 
 def _read_turns(show: Show, explanation: Explanation) -> list[Turn]:
@@ -72,6 +81,7 @@ def tell_explanation(explanation: Explanation) -> Iterator[str]:
     yield f"turns: {episode.n_turns:,}, words: {episode.n_words:,}, kind: {episode.kind}"
     for speaker, role, n_turns, n_words in explanation.count_speakers():
         yield f"  {speaker or '(nobody named)'} ({role}): {n_turns:,} turns, {n_words:,} words"
+    yield from tell_shared(explanation.parsed.shared)
 
 
 def _tell_characters(explanation: Explanation) -> Iterator[str]:

@@ -70,6 +70,7 @@ def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) 
     from econchatr.fetch.answers import Manners
     from econchatr.fetch.client import PoliteClient, user_agent
     from econchatr.fetch.guard import GuardedTransport
+    from econchatr.fetch.journal import Visit
     from econchatr.fetch.site import Gatherer
 
     settings = show.config.fetch
@@ -87,6 +88,8 @@ def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) 
         manners=manners,
         allow_hosts=settings.allow_hosts,
         is_resuming=not journal.is_empty,
+        waits=journal.waits,
+        on_wait=lambda host, until: journal.add(Visit(kind="wait", at=_now(), host=host, until=until)),
         note=narrator.note,
     )
     try:

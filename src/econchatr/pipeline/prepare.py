@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
-from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
+from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
 from econchatr.parse import (
+    Cast,
+    SharedLabel,
     SpeakerTable,
     account_flags,
     flag_turns,
     list_unnamed,
     parse_file,
     rank_episodes,
+    tell_shared,
     unify_speakers,
 )
 from econchatr.pipeline.feeds import list_pages, open_journal
@@ -101,22 +105,26 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     table = SpeakerTable(hosts=show.config.show.hosts, aliases=show.config.show.aliases)
     episodes: list[Episode] = []
     turns: list[Turn] = []
+    shared: list[SharedLabel] = []
     failures = read_table(source / "failures.parquet", Failure)
     files = read_table(source / "files.parquet", SourceFile)
     taken: set[str] = set()
     for n_done, file in enumerate(files, start=1):
         try:
             parsed = parse_file(
-                (source / "raw" / file.sha256).read_bytes(), location=file.location, show=table, taken=taken
-            )
+                (source / "raw" / file.sha256).read_bytes(), location=file.location, taken=taken,
+                show=replace(table, cast=Cast(file.title, file.hosts, file.guests)),
+            )  # fmt: skip
         except TranscriptError as exc:
             failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=exc.message))
         else:
             taken.add(parsed.episode.slug)
             episodes.append(_complete(parsed.episode, file))
             turns += parsed.turns
+            shared += parsed.shared
         narrator.progress(n_done, len(files), "files")
-    turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
+    turns = unify_speakers(turns, table, held={(one.slug, one.label) for one in shared})
+    turns = flag_turns(turns, hosts=table.hosts)
     _check_parsed(show, episodes, turns, failures)
     said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
     ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in episodes])
@@ -125,7 +133,10 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     write_table(folder / "failures.parquet", failures, Failure)
     for failure in failures:
         narrator.note(f"quarantined {failure.item}: {failure.message}")
-    unnamed = list_unnamed(turns)
+    for line in tell_shared(shared):
+        narrator.note(line)
+    told = {one.alias for one in shared}
+    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
     for voice in unnamed[:_MAX_VOICES_TOLD]:
         narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
     counts = {
@@ -137,6 +148,7 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
         "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
         "flagged_turns": sum(bool(turn.flags) for turn in turns),
         "unnamed_voices": len(unnamed),
+        "shared_labels": len(shared),
     }
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
 
@@ -168,6 +180,7 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 def _pair(show: Show, narrator: Narrator) -> Outcome:
     folder, parsed = show.folder("pair"), show.folder("parse")
+    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
     episodes = sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)
     turns: dict[str, list[Turn]] = {episode.slug: [] for episode in episodes}
     for turn in read_table(parsed / "turns.parquet", Turn):
@@ -179,7 +192,7 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
         if episode.slug in splits:
             pairs += pair_episode(
                 episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count,
-                persona=show.config.show.persona or None,
+                persona=show.config.show.persona or None, hide=hide,
             )  # fmt: skip
         narrator.progress(n_done, len(episodes), "episodes")
     pairs = drop_duplicates(pairs) if profile.drop_duplicates else pairs
