@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from econchatr.report.blocks import Chart, Table
 from econchatr.report.corpus import chart_episodes, chart_roles, tabulate_corpus, tabulate_splits
 from econchatr.report.dropped import chart_dropped, tabulate_failures, tabulate_unplaced
+from econchatr.report.evidence import chart_strategies
 from econchatr.report.exam import Card, lay_out_answers, note_gaps
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, name_hosts
@@ -40,6 +41,7 @@ class Outline:
     episodes: Chart | None
     roles: Chart | None
     selections: Table | None
+    strategies: Chart | None
     subsets: tuple[Table, ...]
     prices: tuple[Table, ...]
     curves: tuple[Chart, ...]
@@ -70,6 +72,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         episodes=chart_episodes(material),
         roles=chart_roles(material),
         selections=tabulate_selections(material),
+        strategies=chart_strategies(material.compared),
         subsets=tuple(tabulate_subsets(subsets, index=i) for i, subsets in enumerate(material.subsets, start=1)),
         prices=tabulate_prices(material.prices),
         curves=chart_curves(material.curve),
