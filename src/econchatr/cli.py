@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from econchatr.errors import EconChatRError
+from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline import RunResult, Show
@@ -161,9 +161,18 @@ def parse(
             "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn files into speakers' turns, and count what was lost."""
+    if explain is not None and report:
+        raise InputError(
+            "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
+        )
+    if report:
+        return _print_corpus_page(show, as_json=as_json)
     if explain is None:
         return _run_stage(show, "parse", as_json=as_json)
     from econchatr.pipeline.explain import explain_transcript, tell_explanation
@@ -338,6 +347,18 @@ def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None
         return _print_json(_result(opened, result))
     if not result.done:
         typer.echo(f"Nothing to do: {stage} is up to date.")
+
+
+def _print_corpus_page(show: Path, *, as_json: bool) -> None:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline.corpus import write_corpus_page
+
+    opened, result = _run_until(show, "parse")
+    with open_narrator() as narrator:
+        page = write_corpus_page(opened, narrator)
+    if as_json:
+        return _print_json({**_result(opened, result), "page": str(page)})
+    typer.echo(f"Page: {page}")
 
 
 def _run_and_print(show: Path, *, rung: str = "", as_json: bool) -> None:

@@ -179,3 +179,32 @@ def test_explain_says_why_a_file_is_not_read(tmp_path: Path, econchatr: Run) -> 
     (tmp_path / "talk.txt").write_text("words and no more")
     assert "not read" in econchatr("parse", tmp_path, "--explain", tmp_path / "talk.txt").stdout
     assert "cannot read" in econchatr("parse", tmp_path, "--explain", tmp_path / "none", check=4).stderr
+
+
+def test_the_page_on_the_transcripts_shows_what_was_lost_in_its_place(tiny_show: Path, econchatr: Run) -> None:
+    (tiny_show / "transcripts" / "noise.md").write_bytes(b"\x00\xff" * 900)
+    (tiny_show / "transcripts" / "talk.txt").write_text(
+        "A <b>note</b>, ada@example.org\nOrla Quill (00:36):\nWho?\nDara Finch (00:40):\nMe.\n"
+    )
+    done = econchatr("parse", tiny_show, "--report")
+    path = tiny_show / "report" / "corpus.html"
+    assert done.stdout == f"Page: {path}\n"
+    page = path.read_text(encoding="utf-8")
+    assert "<mark>A &lt;b&gt;note&lt;/b&gt;, [email]</mark>\nOrla Quill (00:36):" in page
+    assert "noise.md is not text" in page
+    assert "\\xff" in page
+    assert "AI imitation of Hester Pellow, not Hester Pellow" in page
+    assert "<script" not in page
+
+
+def test_the_page_is_made_anew_and_leaves_every_step_as_it_was(tiny_show: Path, econchatr: Run) -> None:
+    first = json.loads(econchatr("parse", tiny_show, "--report", "--json").stdout)
+    page = Path(first["page"]).read_bytes()
+    again = json.loads(econchatr("parse", tiny_show, "--report", "--json").stdout)
+    assert (first["done"], again["done"]) == (["fetch", "parse"], [])
+    assert Path(again["page"]).read_bytes() == page
+
+
+def test_one_file_or_the_whole_show_is_looked_at(tiny_show: Path, econchatr: Run) -> None:
+    done = econchatr("parse", tiny_show, "--report", "--explain", tiny_show / "show.toml", check=2)
+    assert "--explain looks at one file" in done.stderr

@@ -22,14 +22,9 @@ from econchatr.records import (
     TunedModel,
     Variant,
 )
-from econchatr.report.material import (
-    ReportMaterial,
-    RightsNote,
-    RoleCount,
-    SubsetRow,
-    SubsetTable,
-    describe_corpus,
-)
+from econchatr.report.counts import RoleCount
+from econchatr.report.material import ReportMaterial, RightsNote, SubsetRow, SubsetTable, describe_corpus
+from tests.unit.report_corpus_material import make_parsed
 
 HOST = "Hester Pellow"
 RUNG = "smollm2-135m"
@@ -293,20 +288,22 @@ def make_material() -> ReportMaterial:
     pairs = make_pairs(episodes)
     kept = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
     n_tokens = sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in kept)
+    failures = (
+        Failure(
+            stage="parse",
+            item="2022-06-02-on-tides.md",
+            error="TranscriptError",
+            message="not text: byte 0xff at place 0 is not UTF-8",
+        ),
+    )
     prices = (("ada", "0.40", "1.60", "0.40"), ("babbage", "0.60", "2.40", "0.50"), ("curie", "3.00", "12.00", "2.00"))
     return ReportMaterial(
         show_name="The Slow Answer",
         hosts=(HOST,),
         rights=RightsNote(voice="A made-up host", ground="Written for this project", licence="Apache-2.0"),
         episodes=episodes,
-        failures=(
-            Failure(
-                stage="parse",
-                item="2022-06-02-on-tides.md",
-                error="TranscriptError",
-                message="not text: byte 0xff at place 0 is not UTF-8",
-            ),
-        ),
+        failures=failures,
+        parsed=make_parsed(episodes, failures),
         roles=(RoleCount(role="host", n_turns=364, n_words=19120), RoleCount(role="guest", n_turns=351, n_words=23040)),
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),

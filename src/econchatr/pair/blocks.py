@@ -16,10 +16,10 @@ from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PairProfile
 from econchatr.records import Episode, Flag, Pair, Split, Turn
 
-_CUT: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
+CUT_KINDS: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
 """Flags whose stretch is no speech to learn from. A stock question or a phrase is the host's style, and stays."""
 
-_WEIGHED: Final = frozenset({"quotation"})
+WEIGHED_KINDS: Final = frozenset({"quotation"})
 """Flags that cost a reply only where they are half of it: a quotation inside an answer belongs to the answer."""
 
 
@@ -110,10 +110,12 @@ def _make_block(is_reply: bool, said: Sequence[tuple[Turn, str]]) -> _Block:
         return _Block(is_reply, turns, _join(text for _, text in said))
     kept, n_doubted, doubts = list[str](), 0, list[Flag]()
     for turn, text in said:
-        flags = [flag for flag in turn.list_flags() if flag.kind in _CUT or (is_reply and flag.kind in _WEIGHED)]
+        flags = [
+            flag for flag in turn.list_flags() if flag.kind in CUT_KINDS or (is_reply and flag.kind in WEIGHED_KINDS)
+        ]
         doubts += flags
         n_doubted += len(turn.text.split()) - len(_cut(turn.text, flags).split())
-        cut = [flag for flag in flags if flag.kind in _CUT]
+        cut = [flag for flag in flags if flag.kind in CUT_KINDS]
         kept.append(_clean(_cut(turn.text, cut)) if cut else text)
     if 2 * n_doubted >= sum(len(turn.text.split()) for turn in turns):
         doubt = "; ".join(dict.fromkeys(f"{one.kind}, {one.reason}" for one in doubts[:3]))

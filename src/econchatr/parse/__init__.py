@@ -16,7 +16,15 @@ from econchatr.parse.people import (
     unify_speakers,
 )
 from econchatr.parse.speakers import SpeakerTable
-from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain_file, parse_file, rank_episodes
+from econchatr.parse.transcript import (
+    READERS,
+    Explanation,
+    ParsedFile,
+    explain_file,
+    open_text,
+    parse_file,
+    rank_episodes,
+)
 
 __all__ = [
     "READERS",
@@ -30,6 +38,7 @@ __all__ = [
     "find_ad_voices",
     "flag_turns",
     "list_unnamed",
+    "open_text",
     "parse_file",
     "propose_hosts",
     "rank_episodes",

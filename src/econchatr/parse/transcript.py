@@ -149,6 +149,16 @@ def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanati
     return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=parsed)
 
 
+def open_text(data: bytes, *, location: str) -> str:
+    """Get a file's text as its reader saw it, and behind it what stands apart from it (a Word document's notes).
+
+    Raises:
+        TranscriptError: the file is not text.
+    """
+    opened = _open_file(data, location)
+    return f"{opened.text}\n{opened.aside}" if opened.aside else opened.text
+
+
 def choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
     """Get the reader with the highest score; of two that know a text equally well, the first.
 

@@ -11,22 +11,12 @@ from decimal import Decimal
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.pipeline.compare import COMPARED_NAME
+from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import (
-    Answer,
-    ComparedStrategy,
-    CurvePoint,
-    Episode,
-    Failure,
-    Pair,
-    PriceRow,
-    Score,
-    Selection,
-    TunedModel,
-    Turn,
-)
+from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
+from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
-from econchatr.report.material import ReportMaterial, RightsNote, SubsetRow, SubsetTable, count_by_role, describe_corpus
+from econchatr.report.material import ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
 from econchatr.select.order import order_pairs
 from econchatr.select.prices import limit_tokens, load_prices
@@ -36,14 +26,14 @@ HISTORY_PROFILE = "gpt3-2023"
 HISTORY_BUDGET_USD = Decimal(10)
 """What each model of 2023 might cost. Source: shared reference `original.md`, step 8."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
     """Report."""
 
     def inputs() -> dict[str, str]:
-        stages = {stage: show.made(stage) for stage in ("parse", "pair", "select")}
+        stages = {stage: show.made(stage) for stage in ("fetch", "parse", "pair", "select")}
         learned = {
             f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
         }
@@ -69,16 +59,17 @@ def _publish(show: Show, rungs: Sequence[Rung]) -> Outcome:
 
 def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
     """Everything the report needs, from the show's tables."""
-    config, parsed = show.config, show.folder("parse")
+    episodes, failures = read_episodes(show), read_failures(show)
+    parsed = gather_parsed(show, episodes, failures, n_excerpts=REPORT_EXCERPTS)
     pairs = tuple(read_table(show.folder("pair") / "pairs.parquet", Pair))
-    rights = config.rights
     return ReportMaterial(
-        show_name=config.show.name,
+        show_name=show.config.show.name,
         hosts=(show.voice.host,),
-        rights=RightsNote(voice=rights.voice, ground=rights.ground, licence=rights.licence) if rights else None,
-        episodes=tuple(sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)),
-        failures=tuple(read_table(parsed / "failures.parquet", Failure)),
-        roles=count_by_role(read_table(parsed / "turns.parquet", Turn)),
+        rights=note_rights(show),
+        episodes=episodes,
+        failures=failures,
+        roles=count_by_role(parsed.speakers),
+        parsed=parsed,
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
         prices=_history_prices(),
