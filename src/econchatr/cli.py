@@ -207,9 +207,36 @@ def pair(
 
 
 @app.command()
-def select(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+def select(
+    show: ShowArgument = HERE,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Train on each strategy's choice, and see which is worth most."),
+    ] = False,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
+    shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+    ] = None,
+    rung: RungOption = "",
+    as_json: JsonOption = False,
+) -> None:
     """Choose, per rung, the pairs its budget buys; write the training files."""
-    _run_stage(show, "select", as_json=as_json)
+    if not compare:
+        return _run_stage(show, "select", as_json=as_json)
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline.compare import compare_selections, read_plan, tell_comparison
+
+    opened, _ = _run_until(show, "select", rung=rung)
+    plan = read_plan(strategies, shares)
+    with open_narrator() as narrator:
+        rows = compare_selections(
+            opened, opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
+        )
+    if as_json:
+        return _print_json([row.model_dump(mode="json") for row in rows])
+    for line in tell_comparison(rows):
+        typer.echo(line)
 
 
 @app.command()

@@ -274,6 +274,55 @@ class TunedModel(Record):
     n_checked_questions: int
 
 
+class EpisodeSaving(Record):
+    """What one training saved on one held-out episode."""
+
+    slug: str
+    host_bits: float
+    """Bits by which the host's replies became less surprising, summed."""
+    host_bytes: int
+    guest_bits: float
+    guest_bytes: int
+
+
+class Trial(Record):
+    """One fine-tune of a comparison of strategies."""
+
+    key: str
+    """Hash of all that decides the result."""
+    strategy: str
+    share: float
+    """Of the pool's billed tokens that the budget allows, 0 to 1."""
+    selection_seed: int
+    train_seed: int
+    n_pairs: int
+    n_tokens: int
+    """Billed tokens of one epoch."""
+    n_steps: int
+    seconds: float
+    savings: tuple[EpisodeSaving, ...]
+
+
+class ComparedStrategy(Record):
+    """What one strategy is worth at one budget."""
+
+    strategy: str
+    share: float
+    n_trials: int
+    mean_pairs: float
+    mean_tokens: float
+    mean_steps: float
+    value: float
+    """Host bits saved, in bits per byte; the mean of the trials."""
+    low: float | None
+    """95% interval over episodes and trials; `None`: one episode cannot give one."""
+    high: float | None
+    over_random: float | None
+    """Difference from random choice at the same budget; `None`: random was not tried there."""
+    over_random_low: float | None
+    over_random_high: float | None
+
+
 # --- ask --------------------------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,10 @@ from decimal import Decimal
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.compare import COMPARED_NAME
 from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import Answer, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
+from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import ReportMaterial, SubsetRow, SubsetTable, describe_corpus
@@ -36,6 +37,8 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         learned = {
             f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
         }
+        compared = show.folder("select") / COMPARED_NAME
+        stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
         return {**stages, **learned, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
@@ -72,6 +75,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         prices=_history_prices(),
         subsets=(_history_subsets(show, pairs),),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
+        compared=_compared(show),
         curve=tuple(
             row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)
         ),
@@ -89,6 +93,11 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         version=__version__,
         made_on=None,
     )
+
+
+def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
+    path = show.folder("select") / COMPARED_NAME
+    return tuple(read_table(path, ComparedStrategy)) if path.is_file() else ()
 
 
 def _history_prices() -> tuple[PriceRow, ...]:

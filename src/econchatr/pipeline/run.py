@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError
 from econchatr.pipeline.feeds import gather_feed
 from econchatr.pipeline.learn import learn_steps
@@ -80,11 +79,7 @@ def _check_before(show: Show, steps: Iterable[Step]) -> None:
     stages = {step.stage for step in steps}
     if "train" not in stages:
         return
-    if show.config.rights is None:
-        raise InputError(
-            f"{show.root / CONFIG_NAME} has no [rights]: whose voice is it, and on what ground may it be imitated?",
-            hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares the show.',
-        )
+    show.require_rights()
     show.questions()
 
 

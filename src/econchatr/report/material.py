@@ -10,6 +10,7 @@ from datetime import date
 
 from econchatr.records import (
     Answer,
+    ComparedStrategy,
     CurvePoint,
     Episode,
     Failure,
@@ -101,6 +102,8 @@ class ReportMaterial(Record):
     prices: tuple[PriceRow, ...] = ()
     subsets: tuple[SubsetTable, ...] = ()
     selections: tuple[Selection, ...] = ()
+    compared: tuple[ComparedStrategy, ...] = ()
+    """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()

@@ -19,6 +19,7 @@ from econchatr.report.dropped import (
     tabulate_unplaced,
 )
 from econchatr.report.episodes import chart_kinds, chart_order, chart_turns, tabulate_episodes, tell_size
+from econchatr.report.evidence import chart_strategies
 from econchatr.report.exam import Card, lay_out_answers, note_gaps
 from econchatr.report.flagged import ShownKind, chart_flags, lay_out_flags, tabulate_reasons
 from econchatr.report.formats import format_date
@@ -53,6 +54,7 @@ class Outline:
     speakers: Chart | None
     turns: Chart | None
     selections: Table | None
+    strategies: Chart | None
     subsets: tuple[Table, ...]
     prices: tuple[Table, ...]
     curves: tuple[Chart, ...]
@@ -90,6 +92,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         speakers=chart_speakers(material.parsed.speakers),
         turns=chart_turns(material.episodes),
         selections=tabulate_selections(material),
+        strategies=chart_strategies(material.compared),
         subsets=tuple(tabulate_subsets(subsets, index=i) for i, subsets in enumerate(material.subsets, start=1)),
         prices=tabulate_prices(material.prices),
         curves=chart_curves(material.curve),
