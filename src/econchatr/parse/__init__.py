@@ -8,6 +8,8 @@ from __future__ import annotations
 from econchatr.parse.account import Flagged, account_flags, count_flagged
 from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
+from econchatr.parse.language import NAMES as LANGUAGES
+from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -20,16 +22,20 @@ from econchatr.parse.speakers import SpeakerTable
 from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain_file, parse_file, rank_episodes
 
 __all__ = [
+    "LANGUAGES",
     "READERS",
     "Explanation",
     "Flagged",
     "HostProposal",
+    "Language",
     "ParsedFile",
     "SpeakerTable",
     "UnnamedVoice",
     "account_flags",
+    "choose_language",
     "count_flagged",
     "explain_file",
+    "explain_foreign",
     "find_ad_voices",
     "flag_turns",
     "list_unnamed",

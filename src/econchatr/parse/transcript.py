@@ -25,6 +25,7 @@ from econchatr.parse.draft import Draft, Reader
 from econchatr.parse.econtalk import ECONTALK, read_guests
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.json_shapes import JSON_READERS
+from econchatr.parse.language import Language, tell_language
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
 from econchatr.parse.people import name_people
@@ -59,6 +60,8 @@ class ParsedFile:
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
     """How surely each reader knew the text."""
+    language: Language
+    """What language it is spoken in, and by which small words."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
     name = opened.prefix + reader.name
     episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
-    return ParsedFile(episode, turns, loss, scores)
+    language = tell_language(turns)
+    return ParsedFile(episode.model_copy(update={"language": language.code}), turns, loss, scores, language)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
@@ -267,6 +271,7 @@ def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, l
         n_markup_chars=loss.n_markup_chars,
         n_white_chars=loss.n_white_chars,
         precision=precision,
+        doubt=f"{draft.doubt}. Fetch or export it again." if draft.doubt else "",
     )
 
 

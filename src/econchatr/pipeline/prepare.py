@@ -6,7 +6,7 @@ This module does not know how a file is read, a pair is cleaned or a strategy or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
@@ -15,14 +15,18 @@ from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
 from econchatr.parse import (
+    Language,
     SpeakerTable,
     account_flags,
+    choose_language,
+    explain_foreign,
     flag_turns,
     list_unnamed,
     parse_file,
     rank_episodes,
     unify_speakers,
 )
+from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
@@ -44,7 +48,7 @@ def prepare_steps(show: Show) -> list[Step]:
     """fetch, parse, pair, select."""
     config = show.config
     source = {"folder": config.fetch.folder, "feed": config.fetch.feed, "prefer": config.fetch.prefer}
-    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases}
+    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases, "language": config.show.language}
     select = {
         "select": config.select.model_dump(),
         "ladder": [rung.model_dump() for rung in config.ladder],
@@ -53,14 +57,14 @@ def prepare_steps(show: Show) -> list[Step]:
     }
     pair = {"pair": config.pair.model_dump(), "persona": config.show.persona}
     return [
-        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show)),
+        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show, n)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
         _step(show, "select", select, lambda: {"pair": show.made("pair")}, lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 2, "parse": 4, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 1}
 
 _MAX_VOICES_TOLD = 10
 
@@ -83,7 +87,7 @@ def _describe_source(show: Show) -> dict[str, str]:
     return {"transcripts": hash_settings(rows)}
 
 
-def _fetch(show: Show) -> Outcome:
+def _fetch(show: Show, narrator: Narrator) -> Outcome:
     folder = show.folder("fetch")
     if show.feed is None:
         files, failures = list_files(show.transcripts)
@@ -93,6 +97,7 @@ def _fetch(show: Show) -> Outcome:
         files, failures, counts = list_pages(show, show.feed)
     write_table(folder / "files.parquet", files, SourceFile)
     write_table(folder / "failures.parquet", failures, Failure)
+    tell_failures(failures, narrator)
     return Outcome(("files.parquet", "failures.parquet"), counts)
 
 
@@ -104,18 +109,24 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     failures = read_table(source / "failures.parquet", Failure)
     files = read_table(source / "files.parquet", SourceFile)
     taken: set[str] = set()
+    languages: dict[str, Language] = {}
     for n_done, file in enumerate(files, start=1):
         try:
             parsed = parse_file(
                 (source / "raw" / file.sha256).read_bytes(), location=file.location, show=table, taken=taken
             )
         except TranscriptError as exc:
-            failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=exc.message))
+            failures.append(_fail(file.location, exc.message, exc.hint))
         else:
             taken.add(parsed.episode.slug)
             episodes.append(_complete(parsed.episode, file))
             turns += parsed.turns
+            languages[parsed.episode.slug] = parsed.language
         narrator.progress(n_done, len(files), "files")
+    foreign = _find_foreign(show, episodes, languages)
+    failures += foreign.values()
+    episodes = [episode for episode in episodes if episode.slug not in foreign]
+    turns = [turn for turn in turns if turn.slug not in foreign]
     turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
     _check_parsed(show, episodes, turns, failures)
     said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
@@ -123,8 +134,10 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     write_table(folder / "episodes.parquet", ranked, Episode)
     write_table(folder / "turns.parquet", turns, Turn)
     write_table(folder / "failures.parquet", failures, Failure)
-    for failure in failures:
-        narrator.note(f"quarantined {failure.item}: {failure.message}")
+    tell_failures((one for one in failures if one.stage == "parse"), narrator)
+    for episode in ranked:
+        if episode.doubt:
+            narrator.note(f"doubtful {episode.location}: {episode.doubt}")
     unnamed = list_unnamed(turns)
     for voice in unnamed[:_MAX_VOICES_TOLD]:
         narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
@@ -141,6 +154,19 @@ def _parse(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
 
 
+def _fail(location: str, message: str, hint: str) -> Failure:
+    return Failure(stage="parse", item=location, error="TranscriptError", message=message, hint=hint)
+
+
+def _find_foreign(show: Show, episodes: Sequence[Episode], languages: Mapping[str, Language]) -> dict[str, Failure]:
+    """Slug -> why an episode is not in the show's language, which show.toml names, or most of its episodes tell."""
+    named = show.config.show.language
+    expected = "" if named == "any" else named or choose_language(languages.values())
+    hint = f'Take it out, or set language = "any" under [show] in {CONFIG_NAME} if it belongs to the show.'
+    reasons = ((episode, explain_foreign(languages[episode.slug], expected)) for episode in episodes)
+    return {episode.slug: _fail(episode.location, reason, hint) for episode, reason in reasons if reason}
+
+
 def _complete(episode: Episode, file: SourceFile) -> Episode:
     """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
     known: dict[str, object] = {"title": file.title or episode.title}
@@ -152,9 +178,9 @@ def _complete(episode: Episode, file: SourceFile) -> Episode:
 def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
     if not episodes:
         raise TranscriptError(
-            f"none of the {len(failures)} files from {show.source} is a transcript; "
-            f"{failures[0].item}: {failures[0].message}",
-            hint="See docs/readers.md for the shapes that are read.",
+            f"none of the {len(failures)} files from {show.source} can be used; "
+            f"{tell_failure(failures[0].model_copy(update={'hint': ''}))}",
+            hint=failures[0].hint or "See docs/readers.md for the shapes that are read.",
         )
     if not any(turn.role == "host" for turn in turns):
         speakers = Counter(turn.speaker for turn in turns).most_common(5)
