@@ -41,6 +41,9 @@ class ShowTable(_Table):
     """The host whose replies are learned, where a show has several; empty: every host's."""
     aliases: dict[str, str] = {}
     """Label in a transcript -> the person's name."""
+    language: str = Field(default="", pattern=r"^(?:any|[a-z]{2})?$")
+    """Code of the show's language (ISO 639-1); a transcript in another one is set aside. Empty: the language of most of
+    its transcripts; `any`: none is set aside for it."""
 
     @model_validator(mode="after")
     def _persona_is_a_host(self) -> ShowTable:

@@ -119,6 +119,10 @@ class Episode(Record):
     unplaced: tuple[str, ...]
     """The unplaced lines themselves, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+    language: str = ""
+    """Code of the language it is spoken in (ISO 639-1); empty: not told."""
+    doubt: str = ""
+    """What is doubtful about the whole file, and what to do; empty: nothing."""
     precision: DatePrecision = "none"
     """How exactly `published` is known; `none`: not at all."""
     n_flagged_chars: int = 0
@@ -137,6 +141,8 @@ class Failure(Record):
     error: str
     """Name of the error's class."""
     message: str
+    hint: str = ""
+    """One thing to do about it; empty: nothing is known that helps."""
 
 
 # --- pair -------------------------------------------------------------------------------------------------------------

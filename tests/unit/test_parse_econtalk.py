@@ -181,3 +181,12 @@ def test_page_without_a_box_is_refused_with_its_name() -> None:
 )
 def test_guests_are_named_in_the_title(title: str, guests: tuple[str, ...]) -> None:
     assert read_guests(title, SHOW) == guests
+
+
+def test_page_that_ends_inside_its_transcript_is_doubtful_and_what_is_there_is_read() -> None:
+    page = (PAGES / "elements.html").read_text(encoding="utf-8")
+    parsed = parse_file(page[: page.index("second paragraph")].encode(), location="a.html", show=SHOW)
+    assert "cut off" in parsed.episode.doubt
+    assert [turn.speaker for turn in parsed.turns] == ["Orla Quill", "Lawrence H. Pell"]
+    names = ("notes", "unlabelled", "inline", "elements", "several-guests")
+    assert {read(f"{name}.html").episode.doubt for name in names} == {""}

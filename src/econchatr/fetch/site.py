@@ -26,6 +26,22 @@ from econchatr.tables import hash_bytes, write_bytes
 N_IN_A_ROW: Final = 3
 """So many pages of one host that cannot be reached, one after the other: the host, or our own connection, is gone."""
 
+_OUT_OF_REACH: Final = "It is asked for again by the next `econchatr fetch`; or save the page and put it in a folder."
+_ADVICE: Final = {
+    "missing": _OUT_OF_REACH,
+    "unreachable": _OUT_OF_REACH,
+    "broken": _OUT_OF_REACH,
+    "busy": _OUT_OF_REACH,
+    "large": "Look what the address leads to; no transcript is so large or so slow.",
+    "unsafe": "Look at the feed; if the host is your own, name it under `allow_hosts` in [fetch].",
+    "refused": "Ask the site's owner, or save the page and put it in a folder.",
+    "forbidden": "Ask the site's owner, or save the page and put it in a folder.",
+    "same page": "Look for the episode's own page and save it, or leave the episode out.",
+    "no link": "Save the episode's page and put it in a folder, or leave the episode out.",
+    "not asked": "Run `econchatr fetch` again; it goes on where it was.",
+}
+"""Kind of fault -> one thing to do about it, where the fault says nothing better."""
+
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 
@@ -179,12 +195,13 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
     for plan in sorted(plans, key=lambda plan: plan.is_shared):
         visit = next((journal.pages[one] for one in plan.addresses if journal.has(one)), None)
         if visit is None:
-            fault, message = _reason(plan, journal)
+            fault, message, hint = _reason(plan, journal)
             faults[fault] += 1
-            failures.append(_fail(plan.item, message))
+            failures.append(_fail(plan.item, fault, message, hint))
         elif twin := seen.get(visit.location) or seen.get(visit.sha256):
             faults["same page"] += 1
-            failures.append(_fail(plan.item, f"{visit.location} is the same page as that of {twin!r}."))
+            message = f"{visit.location} is the same page as that of {twin!r}."
+            failures.append(_fail(plan.item, "same page", message))
         else:
             seen |= {visit.location: plan.item.name, visit.sha256: plan.item.name}
             files.append(_describe(visit, plan.item))
@@ -231,16 +248,19 @@ def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
     return answer
 
 
-def _reason(plan: Wanted, journal: Journal) -> tuple[str, str]:
-    """Kind of fault and message; of several addresses, what became of the first."""
+def _reason(plan: Wanted, journal: Journal) -> tuple[str, str, str]:
+    """Kind of fault, message and hint; of several addresses, what became of the first."""
     if plan.reason:
-        return ("same page" if plan.is_shared else "no link"), plan.reason
+        return ("same page" if plan.is_shared else "no link"), plan.reason, ""
     visits = [journal.pages[address] for address in plan.addresses if address in journal.pages]
-    return (visits[0].fault, visits[0].message) if visits else ("not asked", "it was not asked for yet.")
+    if not visits:
+        return "not asked", "it was not asked for yet.", ""
+    return visits[0].fault, visits[0].message, visits[0].hint
 
 
-def _fail(item: FeedItem, message: str) -> Failure:
-    return Failure(stage="fetch", item=item.name, error="SourceError", message=message)
+def _fail(item: FeedItem, fault: str, message: str, hint: str = "") -> Failure:
+    hint = hint or _ADVICE.get(fault, _OUT_OF_REACH)
+    return Failure(stage="fetch", item=item.name, error="SourceError", message=message, hint=hint)
 
 
 def _describe(visit: Visit, item: FeedItem) -> SourceFile:

@@ -9,6 +9,8 @@ from econchatr.parse.account import Flagged, account_flags, count_flagged
 from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.labels import SharedLabel, tell_shared
+from econchatr.parse.language import NAMES as LANGUAGES
+from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -29,18 +31,22 @@ from econchatr.parse.transcript import (
 )
 
 __all__ = [
+    "LANGUAGES",
     "READERS",
     "Cast",
     "Explanation",
     "Flagged",
     "HostProposal",
+    "Language",
     "ParsedFile",
     "SharedLabel",
     "SpeakerTable",
     "UnnamedVoice",
     "account_flags",
+    "choose_language",
     "count_flagged",
     "explain_file",
+    "explain_foreign",
     "find_ad_voices",
     "flag_turns",
     "list_unnamed",

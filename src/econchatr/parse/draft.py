@@ -42,6 +42,8 @@ class Draft:
     precision: DatePrecision = "none"
     guests: tuple[str, ...] = ()
     """Names of the guests where the file gives them; the label `Guest` is read as the only one."""
+    doubt: str = ""
+    """What is doubtful about the whole file; empty: nothing."""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ def read_econtalk(text: str, show: SpeakerTable) -> Draft:
     kind: EpisodeKind = "verbatim" if is_labelled else _tell_kind(reading)
     published, precision = read_date(reading.date_text)
     turns = tuple(reading.writer.turns)
-    return Draft(kind, turns, account, title, published, precision, guests)
+    doubt = "" if page.is_whole else "the page ends inside the transcript, as if it was cut off"
+    return Draft(kind, turns, account, title, published, precision, guests, doubt)
 
 
 ECONTALK: Final = Reader("econtalk", score_econtalk, read_econtalk)

@@ -27,6 +27,7 @@ from econchatr.parse.econtalk import ECONTALK, read_guests
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.json_shapes import JSON_READERS
 from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
+from econchatr.parse.language import Language, tell_language
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
 from econchatr.parse.plain import PLAIN
@@ -69,8 +70,10 @@ class ParsedFile:
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
     """How surely each reader knew the text."""
-    shared: tuple[SharedLabel, ...] = ()
+    shared: tuple[SharedLabel, ...]
     """Labels that may be two people; they stand as they are."""
+    language: Language
+    """What language it is spoken in, and by which small words."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,9 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     name = opened.prefix + reader.name
     episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
     shared = tuple(SharedLabel(slug, tidy_label(label), names) for label, names in naming.shared.items())
-    return ParsedFile(episode, turns, loss, scores, shared)
+    language = tell_language(turns)
+    episode = episode.model_copy(update={"language": language.code})
+    return ParsedFile(episode, turns, loss, scores, shared, language)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
@@ -295,6 +300,7 @@ def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, l
         n_markup_chars=loss.n_markup_chars,
         n_white_chars=loss.n_white_chars,
         precision=precision,
+        doubt=f"{draft.doubt}. Fetch or export it again." if draft.doubt else "",
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import SourceError
 from econchatr.fetch.folder import MAX_FILE_BYTES
-from econchatr.parse import Cast, Explanation, SpeakerTable, explain_file, tell_shared
+from econchatr.parse import LANGUAGES, Cast, Explanation, SpeakerTable, explain_file, tell_shared
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Episode, SourceFile, Turn
 from econchatr.tables import hash_bytes, read_manifest, read_table
@@ -76,6 +76,10 @@ def tell_explanation(explanation: Explanation) -> Iterator[str]:
     if explanation.parsed is None:
         return
     episode = explanation.parsed.episode
+    if episode.doubt:
+        yield f"doubtful: {episode.doubt}"
+    if episode.language:
+        yield f"language: {LANGUAGES[episode.language]}"
     if episode.published is not None:
         yield f"date: {episode.published}, known to the {episode.precision}"
     yield f"turns: {episode.n_turns:,}, words: {episode.n_words:,}, kind: {episode.kind}"

@@ -6,8 +6,8 @@ This module does not know how a file is read, a pair is cleaned or a strategy or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
 
@@ -17,9 +17,13 @@ from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
 from econchatr.parse import (
     Cast,
+    Language,
+    ParsedFile,
     SharedLabel,
     SpeakerTable,
     account_flags,
+    choose_language,
+    explain_foreign,
     flag_turns,
     list_unnamed,
     parse_file,
@@ -27,6 +31,7 @@ from econchatr.parse import (
     tell_shared,
     unify_speakers,
 )
+from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
@@ -48,7 +53,7 @@ def prepare_steps(show: Show) -> list[Step]:
     """fetch, parse, pair, select."""
     config = show.config
     source = {"folder": config.fetch.folder, "feed": config.fetch.feed, "prefer": config.fetch.prefer}
-    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases}
+    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases, "language": config.show.language}
     select = {
         "select": config.select.model_dump(),
         "ladder": [rung.model_dump() for rung in config.ladder],
@@ -57,14 +62,14 @@ def prepare_steps(show: Show) -> list[Step]:
     }
     pair = {"pair": config.pair.model_dump(), "persona": config.show.persona}
     return [
-        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show)),
+        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show, n)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
         _step(show, "select", select, lambda: {"pair": show.made("pair")}, lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 2, "parse": 4, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 1}
 
 _MAX_VOICES_TOLD = 10
 
@@ -87,7 +92,7 @@ def _describe_source(show: Show) -> dict[str, str]:
     return {"transcripts": hash_settings(rows)}
 
 
-def _fetch(show: Show) -> Outcome:
+def _fetch(show: Show, narrator: Narrator) -> Outcome:
     folder = show.folder("fetch")
     if show.feed is None:
         files, failures = list_files(show.transcripts)
@@ -97,60 +102,105 @@ def _fetch(show: Show) -> Outcome:
         files, failures, counts = list_pages(show, show.feed)
     write_table(folder / "files.parquet", files, SourceFile)
     write_table(folder / "failures.parquet", failures, Failure)
+    tell_failures(failures, narrator)
     return Outcome(("files.parquet", "failures.parquet"), counts)
 
 
+@dataclass
+class _Heard:
+    """What the files of a show hold, before it is known who is who."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    shared: list[SharedLabel] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    languages: dict[str, Language] = field(default_factory=dict)
+    """By episode."""
+
+    def take(self, parsed: ParsedFile, file: SourceFile) -> None:
+        """Add one file's."""
+        self.episodes.append(_complete(parsed.episode, file))
+        self.turns += parsed.turns
+        self.shared += parsed.shared
+        self.languages[parsed.episode.slug] = parsed.language
+
+    def set_aside(self, foreign: Mapping[str, Failure]) -> None:
+        """Take out the episodes of these slugs."""
+        self.failures += foreign.values()
+        self.episodes = [episode for episode in self.episodes if episode.slug not in foreign]
+        self.shared = [one for one in self.shared if one.slug not in foreign]
+        self.turns = [turn for turn in self.turns if turn.slug not in foreign]
+
+
 def _parse(show: Show, narrator: Narrator) -> Outcome:
-    folder, source = show.folder("parse"), show.folder("fetch")
-    table = SpeakerTable(hosts=show.config.show.hosts, aliases=show.config.show.aliases)
-    episodes: list[Episode] = []
-    turns: list[Turn] = []
-    shared: list[SharedLabel] = []
-    failures = read_table(source / "failures.parquet", Failure)
-    files = read_table(source / "files.parquet", SourceFile)
-    taken: set[str] = set()
-    for n_done, file in enumerate(files, start=1):
-        try:
-            parsed = parse_file(
-                (source / "raw" / file.sha256).read_bytes(), location=file.location, taken=taken,
-                show=replace(table, cast=Cast(file.title, file.hosts, file.guests)),
-            )  # fmt: skip
-        except TranscriptError as exc:
-            failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=exc.message))
-        else:
-            taken.add(parsed.episode.slug)
-            episodes.append(_complete(parsed.episode, file))
-            turns += parsed.turns
-            shared += parsed.shared
-        narrator.progress(n_done, len(files), "files")
-    turns = unify_speakers(turns, table, held={(one.slug, one.label) for one in shared})
+    folder, table = show.folder("parse"), SpeakerTable(show.config.show.hosts, show.config.show.aliases)
+    heard = _read_files(show, table, narrator)
+    turns = unify_speakers(heard.turns, table, held={(one.slug, one.label) for one in heard.shared})
     turns = flag_turns(turns, hosts=table.hosts)
-    _check_parsed(show, episodes, turns, failures)
+    _check_parsed(show, heard.episodes, turns, heard.failures)
     said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
-    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in episodes])
+    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in heard.episodes])
     write_table(folder / "episodes.parquet", ranked, Episode)
     write_table(folder / "turns.parquet", turns, Turn)
-    write_table(folder / "failures.parquet", failures, Failure)
-    for failure in failures:
-        narrator.note(f"quarantined {failure.item}: {failure.message}")
-    for line in tell_shared(shared):
-        narrator.note(line)
-    told = {one.alias for one in shared}
-    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
-    for voice in unnamed[:_MAX_VOICES_TOLD]:
-        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
+    write_table(folder / "failures.parquet", heard.failures, Failure)
     counts = {
         "episodes": len(ranked),
-        "quarantined": len(failures),
+        "quarantined": len(heard.failures),
         "turns": len(turns),
         "words": sum(episode.n_words for episode in ranked),
         "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
         "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
         "flagged_turns": sum(bool(turn.flags) for turn in turns),
-        "unnamed_voices": len(unnamed),
-        "shared_labels": len(shared),
+        "unnamed_voices": _tell_doubts(ranked, turns, heard, narrator),
+        "shared_labels": len(heard.shared),
     }
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
+
+
+def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
+    source, taken = show.folder("fetch"), set[str]()
+    heard = _Heard(failures=read_table(source / "failures.parquet", Failure))
+    files = read_table(source / "files.parquet", SourceFile)
+    for n_done, file in enumerate(files, start=1):
+        data, cast = (source / "raw" / file.sha256).read_bytes(), Cast(file.title, file.hosts, file.guests)
+        try:
+            parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
+        except TranscriptError as exc:
+            heard.failures.append(_fail(file.location, exc.message, exc.hint))
+        else:
+            taken.add(parsed.episode.slug)
+            heard.take(parsed, file)
+        narrator.progress(n_done, len(files), "files")
+    heard.set_aside(_find_foreign(show, heard.episodes, heard.languages))
+    return heard
+
+
+def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard, narrator: Narrator) -> int:
+    """Tell what a person should look at; gives the number of voices that nobody named."""
+    tell_failures((one for one in heard.failures if one.stage == "parse"), narrator)
+    for episode in ranked:
+        if episode.doubt:
+            narrator.note(f"doubtful {episode.location}: {episode.doubt}")
+    for line in tell_shared(heard.shared):
+        narrator.note(line)
+    told = {one.alias for one in heard.shared}
+    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
+    for voice in unnamed[:_MAX_VOICES_TOLD]:
+        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
+    return len(unnamed)
+
+
+def _fail(location: str, message: str, hint: str) -> Failure:
+    return Failure(stage="parse", item=location, error="TranscriptError", message=message, hint=hint)
+
+
+def _find_foreign(show: Show, episodes: Sequence[Episode], languages: Mapping[str, Language]) -> dict[str, Failure]:
+    """Slug -> why an episode is not in the show's language, which show.toml names, or most of its episodes tell."""
+    named = show.config.show.language
+    expected = "" if named == "any" else named or choose_language(languages.values())
+    hint = f'Take it out, or set language = "any" under [show] in {CONFIG_NAME} if it belongs to the show.'
+    reasons = ((episode, explain_foreign(languages[episode.slug], expected)) for episode in episodes)
+    return {episode.slug: _fail(episode.location, reason, hint) for episode, reason in reasons if reason}
 
 
 def _complete(episode: Episode, file: SourceFile) -> Episode:
@@ -164,9 +214,9 @@ def _complete(episode: Episode, file: SourceFile) -> Episode:
 def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
     if not episodes:
         raise TranscriptError(
-            f"none of the {len(failures)} files from {show.source} is a transcript; "
-            f"{failures[0].item}: {failures[0].message}",
-            hint="See docs/readers.md for the shapes that are read.",
+            f"none of the {len(failures)} files from {show.source} can be used; "
+            f"{tell_failure(failures[0].model_copy(update={'hint': ''}))}",
+            hint=failures[0].hint or "See docs/readers.md for the shapes that are read.",
         )
     if not any(turn.role == "host" for turn in turns):
         speakers = Counter(turn.speaker for turn in turns).most_common(5)
