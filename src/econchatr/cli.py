@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -264,21 +265,24 @@ def chat(
 
 
 @app.command()
-def prices(as_json: JsonOption = False) -> None:
-    """List what training costs where, with source and date."""
-    from econchatr.select.prices import load_prices
+def prices(
+    show: ShowArgument = HERE,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn of models that will be gone by this day."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what training costs where, with source and date; warn of what is old, closed or soon gone."""
+    from econchatr.narrator import print_sheet
+    from econchatr.pipeline.prices import lay_out_prices, list_prices, tell_warnings
 
-    rows = load_prices()
+    listed = list_prices(show, today=datetime.now(UTC).date(), until=until.date() if until else None)
     if as_json:
-        return _print_json([row.model_dump(mode="json") for row in rows])
-    typer.echo("US dollars per million tokens")
-    typer.echo(f"{'profile/model':24}{'training':>10}{'tuned':>10}{'base':>10}  read on")
-    for row in rows:
-        cells = (row.training_usd_per_mtok, row.tuned_usd_per_mtok or "-", row.base_usd_per_mtok or "-")
-        typer.echo(
-            f"{row.profile + '/' + row.model:24}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.read_on}"
-        )
-    typer.echo("Sources: `econchatr prices --json`.")
+        return _print_json([{**item.row.model_dump(mode="json"), "warnings": item.warnings} for item in listed])
+    print_sheet(lay_out_prices(listed))
+    for warning in tell_warnings(listed):
+        _say(f"Warning: {warning}")
 
 
 @app.command()

@@ -36,6 +36,7 @@ def poison(value: Any, attack: str) -> Any:
     closed = {"train", "dev", "test", "host", "guest", "other", "verbatim", "notes", "end", "length"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
+    closed |= {"token", "hour", "none"}
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value
 
 

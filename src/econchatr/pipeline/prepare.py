@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
@@ -16,6 +15,7 @@ from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episod
 from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
+from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.records import Episode, Example, Failure, Pair, Selection, SourceFile, Turn
@@ -23,7 +23,7 @@ from econchatr.select.choose import Budget, choose_examples
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.select.order import order_pairs
-from econchatr.select.prices import find_price
+from econchatr.select.prices import training_usd_per_mtok
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
 from econchatr.tokens import open_tokenizer
 
@@ -227,13 +227,13 @@ def _budget(show: Show, rung: Rung, examples: Sequence[Example]) -> Budget:
     """What a rung may use; dollars are shared evenly between hosted rungs that name none."""
     n_epochs = rung_epochs(show, rung)
     if rung.where == "hosted":
-        price = find_price(rung.price)
+        price = training_usd_per_mtok(rung_price(show, rung))
         usd = rung.max_usd
         if usd is None and show.config.budget_usd is not None:
             usd = show.config.budget_usd / sum(item.where == "hosted" for item in show.config.ladder)
         if usd is None:
             raise InputError(f"rung {rung.name!r} has no budget.", hint="Give it max_usd, or the show budget_usd.")
-        return Budget(n_epochs, f"${usd:.2f}", usd=usd, usd_per_mtok=Decimal(price.training_usd_per_mtok))
+        return Budget(n_epochs, f"${usd:.2f}", usd=usd, usd_per_mtok=price)
     if rung.max_tokens is not None:
         return Budget(n_epochs, f"{rung.max_tokens:,} tokens", all_epochs_tokens=rung.max_tokens)
     if rung.max_minutes is not None:

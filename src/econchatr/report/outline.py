@@ -14,7 +14,7 @@ from econchatr.report.exam import Card, lay_out_answers, note_gaps
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, name_hosts
 from econchatr.report.measures import chart_bits, chart_lengths, list_unscored, tabulate_scores
-from econchatr.report.money import tabulate_prices, tabulate_selections, tabulate_subsets
+from econchatr.report.money import tabulate_epochs, tabulate_prices, tabulate_selections, tabulate_subsets
 from econchatr.report.scorebook import refuse_infinite
 from econchatr.report.training import chart_curves, tabulate_weights, warn_of_mismatch
 from econchatr.report.verdict import Verdict, give_verdicts
@@ -42,6 +42,7 @@ class Outline:
     selections: Table | None
     subsets: tuple[Table, ...]
     prices: tuple[Table, ...]
+    epochs: Table | None
     curves: tuple[Chart, ...]
     dropped: Chart | None
     failures: Table | None
@@ -72,6 +73,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         selections=tabulate_selections(material),
         subsets=tuple(tabulate_subsets(subsets, index=i) for i, subsets in enumerate(material.subsets, start=1)),
         prices=tabulate_prices(material.prices),
+        epochs=tabulate_epochs(material),
         curves=chart_curves(material.curve),
         dropped=chart_dropped(material),
         failures=tabulate_failures(material),
