@@ -280,6 +280,7 @@ def quote(
 ) -> None:
     """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
     from econchatr.narrator import open_narrator, print_sheet
+    from econchatr.pipeline.approval import keep_seen
     from econchatr.pipeline.quoting import lay_out_quote, measure_rates, quote_budget, quote_selection, read_budget
 
     today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
@@ -288,6 +289,8 @@ def quote(
         if measure:
             measure_rates(opened, narrator)
         made = quote_selection(opened, today=today) if usd is None else quote_budget(opened, usd, narrator, today=today)
+    if usd is None:
+        keep_seen(opened, made)
     if as_json:
         return _print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
     print_sheet(lay_out_quote(made))

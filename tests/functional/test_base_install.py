@@ -33,7 +33,8 @@ def without_extras(tmp_path: Path, cache: Path) -> dict[str, str]:
     place = tmp_path / "site"
     place.mkdir()
     (place / "sitecustomize.py").write_text(BLOCKER.format(names=EXTRA))
-    return {**os.environ, "PYTHONPATH": str(place), "ECONCHATR_CACHE": str(cache)}
+    paths = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": paths, "ECONCHATR_CACHE": str(cache)}
 
 
 def run(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -51,6 +52,7 @@ def test_every_command_that_needs_no_model_works(tiny_show: Path, without_extras
         ["select", tiny_show],
         ["pair", tiny_show, "--show", 2],
         ["status", tiny_show],
+        ["quote", tiny_show],
         ["prices"],
         ["doctor"],
     ):

@@ -12,8 +12,10 @@ import pytest
 
 from econchatr.errors import BudgetError, InputError
 from econchatr.pipeline import Silent, open_show, run_show
+from econchatr.pipeline.approval import list_charged
 from econchatr.pipeline.quoting import quote_budget, quote_selection
 from econchatr.records import Example, Selection
+from econchatr.select.ledger import Ledger, Order
 from econchatr.select.quote import Quote
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
@@ -145,6 +147,7 @@ def test_ten_dollars_of_2023_are_all_for_training(show: Path) -> None:
     (davinci,) = (row for row in read_table(show / "select" / "selections.parquet", Selection) if row.rung == "large")
     assert davinci.limit_tokens == 5000
     assert davinci.budget == "$0.60"
+    assert [rung.name for rung in list_charged(open_show(show))] == ["small"]
 
 
 def test_quote_prints_every_rung_and_the_sum(show: Path, econchatr: Run) -> None:
@@ -168,10 +171,42 @@ def test_run_shows_the_quote_and_takes_no_for_an_answer(show: Path, econchatr: R
     assert econchatr("run", show, check=6).returncode == 6
 
 
-def test_a_yes_goes_on_and_uploads_nothing(show: Path, econchatr: Run) -> None:
+def test_a_yes_is_kept_and_the_quote_stands_in_the_report(show: Path, econchatr: Run) -> None:
     done = econchatr("run", show, "--yes")
     assert "uploads nothing and is charged nothing" in done.stderr
-    assert (show / "report" / "index.html").is_file()
+    told = (show / "report" / "report.md").read_text(encoding="utf-8")
+    assert "Quote and bill of the hosted rungs" in told
+    assert "Nothing has been charged so far." in told
+    again = econchatr("run", show)
+    assert "accepted before" in again.stderr
+    assert "Nothing to do" in again.stdout
+
+
+def test_a_charge_makes_the_report_stale_and_stands_in_its_bill(show: Path, econchatr: Run) -> None:
+    econchatr("run", show, "--yes")
+    with Ledger(show / "ledger.sqlite") as ledger:
+        ledger.reserve(Order("j", "small", "training", Decimal(1)), budget_usd=Decimal(5))
+        ledger.charge("j", "c", Decimal("0.87"), source="job ft-<b>1</b>")
+    assert json.loads(econchatr("run", show, "--json").stdout)["done"] == ["report"]
+    page = (show / "report" / "index.html").read_text(encoding="utf-8")
+    assert "$0.87" in page
+    assert "<b>1</b>" not in page
+
+
+def test_a_price_changed_since_the_quote_is_refused_until_the_new_quote_was_seen(show: Path, econchatr: Run) -> None:
+    econchatr("run", show, "--yes")
+    write_prices(show, cheap="$110 per 1M tokens")
+    told = econchatr("run", show, "--yes", check=6).stderr
+    assert "own/cheap: training was $100 per 1,000,000 tokens, is $110 per 1,000,000 tokens" in told
+    assert "Nothing was uploaded" in told
+    assert f"correct the price in {show / 'prices.toml'}" in told
+    econchatr("quote", show)
+    econchatr("run", show, "--yes")
+
+
+def test_a_ladder_at_home_has_no_ledger(tiny_show: Path, econchatr: Run) -> None:
+    assert "Nothing is charged: every rung is trained at home." in econchatr("quote", tiny_show).stdout
+    assert not (tiny_show / "ledger.sqlite").exists()
 
 
 def test_a_budget_that_pays_for_nothing_is_refused_with_its_exit_code(show: Path, econchatr: Run) -> None:

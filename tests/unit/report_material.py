@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from econchatr.records import (
     Answer,
+    BillRow,
     CurvePoint,
     Episode,
     Failure,
@@ -354,6 +355,26 @@ def make_material() -> ReportMaterial:
                 reported_use_usd="9.48",
                 implied_training_tokens=6_025_000,
                 implied_use_tokens=5_925_000,
+            ),
+        ),
+        bill=(
+            BillRow(
+                rung="large",
+                what="training",
+                quoted_usd=Decimal("9.99"),
+                charged_usd=Decimal("9.41"),
+                refunded_usd=Decimal("0.41"),
+                reserved_usd=Decimal(0),
+                sources=("job ft-1",),
+            ),
+            BillRow(
+                rung="large",
+                what="exam",
+                quoted_usd=None,
+                charged_usd=Decimal(0),
+                refunded_usd=Decimal(0),
+                reserved_usd=Decimal("0.12"),
+                sources=(),
             ),
         ),
         selections=(

@@ -13,6 +13,7 @@ from econchatr.select.quote import (
     Quote,
     RungCounts,
     RungQuote,
+    list_changed_prices,
     quote_hosted,
     quote_local,
     want_share,
@@ -146,6 +147,21 @@ def test_the_same_amounts_are_the_same_quote_on_another_day() -> None:
     assert one.quote_id == make_quote(quoted(row(**FULL)), made_on=date(2027, 1, 1), doubts=("old",)).quote_id
     assert one.quote_id != make_quote(quoted(row(**FULL)), budget_usd=Decimal(41)).quote_id
     assert one.quote_id != make_quote(quoted(row(**(FULL | {"training": "$11 per 1M tokens"})))).quote_id
+
+
+def test_what_is_billed_otherwise_since_a_quote_is_named() -> None:
+    then, now = row(**FULL), row(**(FULL | {"training": "$11 per 1M tokens"}), padding="longest", note="new")
+    quote = make_quote(quoted(then), prices=(then,))
+    assert list_changed_prices(quote, [then.model_copy(update={"note": "other"})]) == []
+    assert list_changed_prices(quote, [now]) == [
+        "p/m: training was $10 per 1,000,000 tokens, is $11 per 1,000,000 tokens",
+        "p/m: padding was none, is longest",
+    ]
+
+
+def test_a_quote_comes_back_from_its_json_as_it_was() -> None:
+    quote = make_quote(quoted(row(**FULL)), prices=(row(**FULL),))
+    assert Quote.model_validate_json(quote.model_dump_json()) == quote
 
 
 def test_what_is_trained_at_home_is_not_held_against_the_budget() -> None:

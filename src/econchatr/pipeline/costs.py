@@ -94,7 +94,7 @@ def cost_rung(show: Show, rung: Rung, row: PriceRow, dev: Sequence[Example], *, 
         rung=rung.name,
         n_epochs=rung_epochs(show, rung),
         n_validation_tokens=sum(example.n_billed_tokens for example in dev),
-        exam=count_exam(show, rung, dev),
+        exam=None if row.is_historical else count_exam(show, rung, dev),
     )
     return HostedCosts(rung, row, counts, want_share(row, counts, n_pool_tokens=n_pool_tokens, max_usd=rung.max_usd))
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.approval import read_bill
 from econchatr.pipeline.show import Outcome, Show, Step
 from econchatr.records import Answer, CurvePoint, Episode, Failure, Pair, PriceRow, Score, Selection, TunedModel, Turn
 from econchatr.report.markdown import render_markdown
@@ -31,7 +32,7 @@ from econchatr.select.prices import (
     price_training,
     training_usd_per_mtok,
 )
-from econchatr.tables import hash_file, read_table, write_bytes
+from econchatr.tables import hash_file, hash_settings, read_table, write_bytes
 
 HISTORY_PROFILE = "gpt3-2023"
 HISTORY_BUDGET_USD = Decimal(10)
@@ -49,7 +50,9 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         learned = {
             f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
         }
-        return {**stages, **learned, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        bill = [row.model_dump(mode="json") for row in read_bill(show)]
+        paid = {"bill": hash_settings(bill)} if bill else {}
+        return {**stages, **learned, **paid, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -84,6 +87,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         prices=_history_prices(),
         subsets=(_history_subsets(show, pairs),),
         epochs=tuple(_history_epochs(pairs)),
+        bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         curve=tuple(
             row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)

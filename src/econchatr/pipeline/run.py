@@ -76,7 +76,7 @@ def run_show(
         if len(free) == len(steps) or not list_charged(show, rung):
             return _run_steps(steps, narrator)
         before = _run_steps(free, narrator)
-        approve_quote(show, approve, today=datetime.now(UTC).date())
+        approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
         after = _run_steps(steps[len(free) :], narrator)
         return RunResult(before.done + after.done, before.fresh + after.fresh)
 

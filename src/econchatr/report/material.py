@@ -10,6 +10,7 @@ from datetime import date
 
 from econchatr.records import (
     Answer,
+    BillRow,
     CurvePoint,
     Episode,
     Failure,
@@ -113,6 +114,8 @@ class ReportMaterial(Record):
     prices: tuple[PriceRow, ...] = ()
     subsets: tuple[SubsetTable, ...] = ()
     epochs: tuple[EpochRow, ...] = ()
+    bill: tuple[BillRow, ...] = ()
+    """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()

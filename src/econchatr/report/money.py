@@ -5,9 +5,11 @@ Quotes amounts and counts as they were recorded; computes no price.
 
 from __future__ import annotations
 
-from econchatr.records import Price, PriceRow
+from decimal import Decimal
+
+from econchatr.records import BillRow, Price, PriceRow
 from econchatr.report.blocks import Cell, Link, Table, name_columns
-from econchatr.report.formats import format_count, format_date, format_share, format_usd
+from econchatr.report.formats import MISSING, format_count, format_date, format_share, format_usd
 from econchatr.report.material import ReportMaterial, SubsetTable
 
 
@@ -74,6 +76,33 @@ def tabulate_epochs(material: ReportMaterial) -> Table | None:
         f"{format_count(max(implied))} tokens, not one count; they are quoted as they stand. This show has "
         f"{format_count(rows[0].n_tokens)} tokens to train on.",
     )  # fmt: skip
+
+
+def tabulate_bill(bill: tuple[BillRow, ...]) -> Table | None:
+    """Give what each hosted rung was quoted and is charged so far; `None` when nothing is to be paid."""
+    if not bill:
+        return None
+    quoted = sum((row.quoted_usd for row in bill if row.quoted_usd is not None), Decimal(0))
+    charged = sum((row.charged_usd for row in bill), Decimal(0))
+    refunded = sum((row.refunded_usd for row in bill), Decimal(0))
+    reserved = sum((row.reserved_usd for row in bill), Decimal(0))
+    rows = [
+        (row.rung, row.what, _show_usd(row.quoted_usd), _show_usd(row.charged_usd), _show_usd(row.refunded_usd),
+         _show_usd(row.reserved_usd), "; ".join(row.sources) or MISSING)
+        for row in bill
+    ]  # fmt: skip
+    total = ("all", "", *map(_show_usd, (quoted, charged, refunded, reserved)), MISSING)
+    return Table(
+        "bill",
+        "Quote and bill of the hosted rungs, US dollars",
+        name_columns("rung", "for", "#quoted", "#charged", "#refunded", "#set aside", "read from"),
+        (*rows, total),
+        note="Nothing has been charged so far." if not charged else "Set aside is what open jobs may still be charged.",
+    )
+
+
+def _show_usd(usd: Decimal | None) -> str:
+    return format_usd(None if usd is None else str(usd))
 
 
 def tabulate_selections(material: ReportMaterial) -> Table | None:

@@ -14,7 +14,13 @@ from econchatr.report.exam import Card, lay_out_answers, note_gaps
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, name_hosts
 from econchatr.report.measures import chart_bits, chart_lengths, list_unscored, tabulate_scores
-from econchatr.report.money import tabulate_epochs, tabulate_prices, tabulate_selections, tabulate_subsets
+from econchatr.report.money import (
+    tabulate_bill,
+    tabulate_epochs,
+    tabulate_prices,
+    tabulate_selections,
+    tabulate_subsets,
+)
 from econchatr.report.scorebook import refuse_infinite
 from econchatr.report.training import chart_curves, tabulate_weights, warn_of_mismatch
 from econchatr.report.verdict import Verdict, give_verdicts
@@ -40,6 +46,7 @@ class Outline:
     episodes: Chart | None
     roles: Chart | None
     selections: Table | None
+    bill: Table | None
     subsets: tuple[Table, ...]
     prices: tuple[Table, ...]
     epochs: Table | None
@@ -71,6 +78,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         episodes=chart_episodes(material),
         roles=chart_roles(material),
         selections=tabulate_selections(material),
+        bill=tabulate_bill(material.bill),
         subsets=tuple(tabulate_subsets(subsets, index=i) for i, subsets in enumerate(material.subsets, start=1)),
         prices=tabulate_prices(material.prices),
         epochs=tabulate_epochs(material),

@@ -7,6 +7,7 @@ This module does not know where counts come from, nor what becomes of a quote.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -25,6 +26,7 @@ from econchatr.select.billing import (
     round_charge,
     tell_price,
 )
+from econchatr.select.price_file import PRICE_UNITS
 from econchatr.select.sharing import Want
 
 EXAM_SECONDS = 3600
@@ -320,6 +322,25 @@ def _notes(row: PriceRow) -> list[str]:
     if row.note:
         notes.append(row.note)
     return notes
+
+
+_BILLED_BY = (*PRICE_UNITS, "endpoint_step", "evaluations_per_epoch", "padding", "rounding_usd", "checkpoint_gb")
+
+
+def list_changed_prices(then: Quote, rows: Iterable[PriceRow]) -> list[str]:
+    """What is billed otherwise than when a quote was made, in words; empty: nothing of what it was made from."""
+    known = {row.name: row for row in then.prices}
+    return [
+        f"{row.name}: {key} was {_tell_value(getattr(known[row.name], key))}, is {_tell_value(getattr(row, key))}"
+        for row in rows
+        if row.name in known
+        for key in _BILLED_BY
+        if getattr(known[row.name], key) != getattr(row, key)
+    ]
+
+
+def _tell_value(value: object) -> str:
+    return "not known" if value is None else str(value)
 
 
 # --- at home ----------------------------------------------------------------------------------------------------------
