@@ -37,6 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECONCHATR_CACHE", str(cache))
+    monkeypatch.setenv("ECONCHATR_CONFIG", str(cache / "config"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("OPENAI_API_KEY", "HF_TOKEN", "TINKER_API_KEY"):
         monkeypatch.delenv(name, raising=False)

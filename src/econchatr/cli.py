@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 import traceback
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +23,7 @@ from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline import RunResult, Show
+    from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
 
@@ -129,12 +132,13 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do all that is not yet done, in order."""
     if plan:
-        return _print_status(show, rung=rung, as_json=as_json)
-    _run_and_print(show, rung=rung, as_json=as_json)
+        return _print_status(show, rung=rung, as_json=as_json, with_quote=True)
+    _run_and_print(show, rung=rung, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -300,21 +304,53 @@ def chat(
 
 
 @app.command()
-def prices(as_json: JsonOption = False) -> None:
-    """List what training costs where, with source and date."""
-    from econchatr.select.prices import load_prices
+def quote(
+    show: ShowArgument = HERE,
+    budget: Annotated[
+        str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
+    ] = "",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure how fast this machine trains; under a minute per rung.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
+    from econchatr.narrator import open_narrator, print_sheet
+    from econchatr.pipeline.approval import keep_seen
+    from econchatr.pipeline.quoting import lay_out_quote, measure_rates, quote_budget, quote_selection, read_budget
 
-    rows = load_prices()
+    today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
+    opened, _ = _run_until(show, "select" if usd is None else "pair")
+    with open_narrator() as narrator:
+        if measure:
+            measure_rates(opened, narrator)
+        made = quote_selection(opened, today=today) if usd is None else quote_budget(opened, usd, narrator, today=today)
+    if usd is None:
+        keep_seen(opened, made)
     if as_json:
-        return _print_json([row.model_dump(mode="json") for row in rows])
-    typer.echo("US dollars per million tokens")
-    typer.echo(f"{'profile/model':24}{'training':>10}{'tuned':>10}{'base':>10}  read on")
-    for row in rows:
-        cells = (row.training_usd_per_mtok, row.tuned_usd_per_mtok or "-", row.base_usd_per_mtok or "-")
-        typer.echo(
-            f"{row.profile + '/' + row.model:24}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.read_on}"
-        )
-    typer.echo("Sources: `econchatr prices --json`.")
+        return _print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
+    print_sheet(lay_out_quote(made))
+
+
+@app.command()
+def prices(
+    show: ShowArgument = HERE,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn of models that will be gone by this day."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what training costs where, with source and date; warn of what is old, closed or soon gone."""
+    from econchatr.narrator import print_sheet
+    from econchatr.pipeline.prices import lay_out_prices, list_prices, tell_warnings
+
+    listed = list_prices(show, today=datetime.now(UTC).date(), until=until.date() if until else None)
+    if as_json:
+        return _print_json([{**item.row.model_dump(mode="json"), "warnings": item.warnings} for item in listed])
+    print_sheet(lay_out_prices(listed))
+    for warning in tell_warnings(listed):
+        _say(f"Warning: {warning}")
 
 
 @app.command()
@@ -332,13 +368,32 @@ def doctor(as_json: JsonOption = False) -> None:
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def _run_until(show: Path, stage: str, *, rung: str = "", ask_again: bool = False) -> tuple[Show, RunResult]:
+def _run_until(
+    show: Path, stage: str, *, rung: str = "", ask_again: bool = False, yes: bool = False
+) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
 
     opened = open_show(show)
     with open_narrator() as narrator:
-        return opened, run_show(opened, narrator, until=stage, rung=rung, ask_again=ask_again)
+        return opened, run_show(
+            opened, narrator, until=stage, rung=rung, ask_again=ask_again, approve=partial(_approve, yes=yes)
+        )
+
+
+def _approve(quote: Quote, *, yes: bool) -> bool:
+    """Show the quote, and wait for the user's yes unless it was given beforehand."""
+    from econchatr.narrator import print_sheet
+    from econchatr.pipeline.quoting import lay_out_quote
+
+    print_sheet(lay_out_quote(quote), to_stderr=True)
+    _say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
+    if yes:
+        return True
+    try:
+        return typer.confirm(f"May the hosted rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
+    except typer.Abort:
+        return False
 
 
 def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
@@ -361,8 +416,8 @@ def _print_corpus_page(show: Path, *, as_json: bool) -> None:
     typer.echo(f"Page: {page}")
 
 
-def _run_and_print(show: Path, *, rung: str = "", as_json: bool) -> None:
-    opened, result = _run_until(show, "report", rung=rung)
+def _run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: bool) -> None:
+    opened, result = _run_until(show, "report", rung=rung, yes=yes)
     if as_json:
         return _print_json(_result(opened, result))
     if not result.done:
@@ -383,8 +438,10 @@ def _result(show: Show, result: RunResult) -> dict[str, object]:
     }
 
 
-def _print_status(show: Path, *, rung: str, as_json: bool) -> None:
+def _print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
+    from econchatr.narrator import print_sheet
     from econchatr.pipeline import open_show, status_of
+    from econchatr.pipeline.quoting import lay_out_quote, quote_selection
     from econchatr.pipeline.reading import read_quote
 
     opened = open_show(show)
@@ -398,6 +455,9 @@ def _print_status(show: Path, *, rung: str, as_json: bool) -> None:
             f"{row.rung}: {row.n_pairs:,} of {row.n_pool_pairs:,} pairs, "
             f"{row.n_tokens:,} tokens x {row.n_epochs} epochs, budget {row.budget}, cost {row.cost}"
         )
+    is_counted = any(state.name == "select" and not state.why for state in states)
+    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
+        print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
 

@@ -128,6 +128,12 @@ class Rung(_Table):
     """Budget of a local rung: minutes of training at this machine's measured rate."""
     max_usd: Decimal | None = Field(default=None, gt=0)
     """Budget of a hosted rung."""
+    tokens_per_second: float | None = Field(default=None, gt=0)
+    """Of training at home, where you know it; else as measured."""
+    watts: Decimal | None = Field(default=None, gt=0)
+    usd_per_kwh: Decimal | None = Field(default=None, ge=0)
+    rent_usd_per_hour: Decimal | None = Field(default=None, ge=0)
+    """What training at home costs you, for the quote."""
 
     @model_validator(mode="after")
     def _one_budget_of_the_right_kind(self) -> Rung:
@@ -136,10 +142,14 @@ class Rung(_Table):
                 raise ValueError("a hosted rung needs a price, as `profile/model`")
             if self.max_tokens or self.max_minutes:
                 raise ValueError("a hosted rung's budget is max_usd, not tokens or minutes")
+            if self.tokens_per_second or self.watts or self.usd_per_kwh or self.rent_usd_per_hour:
+                raise ValueError("watts, rent and tokens per second are of a rung trained at home, not of a hosted one")
         elif self.max_usd is not None:
             raise ValueError("a local rung's budget is max_tokens or max_minutes, not max_usd")
         if self.max_tokens and self.max_minutes:
             raise ValueError("give max_tokens or max_minutes, not both")
+        if self.usd_per_kwh is not None and self.watts is None:
+            raise ValueError("usd_per_kwh needs watts: how much the machine draws")
         return self
 
 

@@ -1,6 +1,6 @@
-"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere; always on stderr.
+"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere, on stderr; and print tables.
 
-This module does not know what the steps do.
+This module does not know what the steps do, nor what stands in a table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from econchatr.pipeline import Narrator
+    from econchatr.pipeline.sheets import Sheet
 
 
 @contextmanager
@@ -27,6 +28,30 @@ def open_narrator() -> Iterator[Narrator]:
         yield narrator
     finally:
         narrator.close()
+
+
+def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
+    """Print a table: drawn in a terminal, plain aligned lines elsewhere."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        from econchatr.pipeline.sheets import lay_out_lines
+
+        for line in lay_out_lines(sheet):
+            print(line, file=stream)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(sheet.title), title_justify="left")
+    for column in sheet.columns:
+        table.add_column(Text(column.removeprefix("#")), justify="right" if column.startswith("#") else "left")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=stream)
+    console.print(table)
+    for note in sheet.notes:
+        console.print(Text(note))
 
 
 class LineNarrator:

@@ -55,6 +55,7 @@ def test_every_command_that_needs_no_model_works(tiny_show: Path, without_extras
         ["select", tiny_show],
         ["pair", tiny_show, "--show", 2],
         ["status", tiny_show],
+        ["quote", tiny_show],
         ["prices"],
         ["doctor"],
     ):

@@ -161,8 +161,30 @@ def test_the_quote_says_what_each_rung_will_use(tiny_show: Path, econchatr: Run)
     assert 0 < row["n_tokens"] <= 1200
 
 
-def test_prices_and_doctor_answer(econchatr: Run) -> None:
-    assert "gpt3-2023/davinci" in econchatr("prices").stdout
+def test_prices_warn_of_models_that_will_be_gone(econchatr: Run, tmp_path: Path) -> None:
+    done = econchatr("prices", tmp_path, "--until", "2027-06-01")
+    assert "gpt3-2023/davinci" in done.stdout
+    assert "is shut down on 2027-01-14, within its intended life until 2027-06-01" in done.stderr
+    assert "within its intended life" not in econchatr("prices", tmp_path, "--until", "2027-01-01").stderr
+
+
+def test_a_shows_own_prices_are_listed_and_a_bad_one_is_refused(econchatr: Run, tmp_path: Path) -> None:
+    row = '[[price]]\nprofile = "p"\nmodel = "m"\ntraining = "$1 per 1M tokens"\nread_on = 2026-11-01\nsource = "s"\n'
+    (tmp_path / "prices.toml").write_text(row)
+    listed = {row["profile"]: row for row in json.loads(econchatr("prices", tmp_path, "--json").stdout)}
+    assert listed["p"]["training"]["usd"] == "1"
+    (tmp_path / "prices.toml").write_text(row.replace("$", "\N{EURO SIGN}"), encoding="utf-8")
+    assert "not in US dollars" in econchatr("prices", tmp_path, check=2).stderr
+
+
+def test_a_rung_of_an_unknown_model_is_refused_with_what_to_edit(econchatr: Run, tiny_show: Path) -> None:
+    edit_show(tiny_show, "max_tokens = 1200", 'where = "hosted"\nprice = "tinker/qwen3-9b"\nmax_usd = 5')
+    told = econchatr("select", tiny_show, check=2).stderr
+    assert "show.toml, rung 'tiny', price: no price 'tinker/qwen3-9b'" in told
+    assert "Did you mean 'tinker/qwen3" in told
+
+
+def test_doctor_answers(econchatr: Run) -> None:
     assert {"Python", "embedded model", "room"} <= {
         row["subject"] for row in json.loads(econchatr("doctor", "--json").stdout)
     }

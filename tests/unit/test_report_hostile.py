@@ -52,6 +52,7 @@ def poison(value: Any, attack: str) -> Any:
     closed |= {"day", "month", "season", "none"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
+    closed |= {"token", "hour", "none"}
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value
 
 

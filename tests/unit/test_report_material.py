@@ -12,7 +12,7 @@ from econchatr.report.counts import RoleCount, count_by_role, count_speakers
 from econchatr.report.dropped import chart_dropped, classify_reason, tabulate_failures, tabulate_unplaced
 from econchatr.report.formats import format_decimal, format_interval, format_share, format_usd, format_value
 from econchatr.report.material import describe_corpus, label_imitation, label_transcripts, name_hosts
-from econchatr.report.money import tabulate_prices
+from econchatr.report.money import tabulate_bill, tabulate_epochs, tabulate_prices
 from econchatr.report.svg import choose_ticks
 from tests.unit.report_material import make_episodes, make_material, make_pairs
 
@@ -161,3 +161,19 @@ def test_ticks_are_round_and_inside() -> None:
     assert choose_ticks(1.02, 1.27) == [1.1, 1.2]
     assert choose_ticks(0, 4, n_wanted=3) == [0, 2, 4]
     assert choose_ticks(2, 2) == [2]
+
+
+def test_the_bill_sums_up_what_was_quoted_charged_and_given_back() -> None:
+    table = tabulate_bill(make_material().bill)
+    assert table is not None
+    assert table.rows[-1][:6] == ("all", "", "$9.99", "$9.41", "$0.41", "$0.12")
+    assert table.rows[1][2] == "\N{EN DASH}"
+    assert tabulate_bill(()) is None
+
+
+def test_the_drafts_amounts_stand_beside_ours_with_the_tokens_they_imply() -> None:
+    table = tabulate_epochs(make_material())
+    assert table is not None
+    assert table.rows[0][1] == "$2.41"
+    assert table.rows[0][5] == "6,025,000, 5,925,000"
+    assert "not one count" in table.note

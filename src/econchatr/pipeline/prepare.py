@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import groupby
 
 from econchatr.config import CONFIG_NAME, Rung
@@ -31,6 +30,7 @@ from econchatr.parse import (
     tell_shared,
     unify_speakers,
 )
+from econchatr.pipeline.costs import MoneyPlan, check_enough_examples, money_inputs, plan_money, training_budget
 from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
@@ -41,7 +41,6 @@ from econchatr.select.choose import Budget, choose_examples
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.select.order import order_pairs
-from econchatr.select.prices import find_price
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
 from econchatr.tokens import open_tokenizer
 
@@ -56,7 +55,7 @@ def prepare_steps(show: Show) -> list[Step]:
     speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases, "language": config.show.language}
     select = {
         "select": config.select.model_dump(),
-        "ladder": [rung.model_dump() for rung in config.ladder],
+        "ladder": [rung.model_dump(exclude=_COSTS_AT_HOME) for rung in config.ladder],
         "lengths": [config.train.max_cue_tokens, config.train.max_example_tokens, config.train.n_epochs],
         "voice": show.voice,
     }
@@ -65,13 +64,16 @@ def prepare_steps(show: Show) -> list[Step]:
         _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show, n)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
-        _step(show, "select", select, lambda: {"pair": show.made("pair")}, lambda n: _select(show, n)),
+        _step(show, "select", select, lambda: _describe_select(show), lambda n: _select(show, n)),
     ]
 
 
 _VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 1}
 
 _MAX_VOICES_TOLD = 10
+
+_COSTS_AT_HOME = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
+"""What a rung costs at home changes the quote, never what is chosen."""
 
 
 def _step(
@@ -90,6 +92,10 @@ def _describe_source(show: Show) -> dict[str, str]:
     files, failures = list_files(show.transcripts)
     rows = [(file.location, file.sha256) for file in files] + [(failure.item, "") for failure in failures]
     return {"transcripts": hash_settings(rows)}
+
+
+def _describe_select(show: Show) -> dict[str, str]:
+    return {"pair": show.made("pair"), **money_inputs(show)}
 
 
 def _fetch(show: Show, narrator: Narrator) -> Outcome:
@@ -268,17 +274,16 @@ def _select(show: Show, narrator: Narrator) -> Outcome:
         strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
     )  # fmt: skip
     dev = [pair for pair in pairs if pair.split == "dev"]
+    plan = plan_money(show, pool, dev)
     selections: list[Selection] = []
     chosen: list[Example] = []
     outputs = ["selections.parquet", "examples.parquet"]
     for n_done, rung in enumerate(show.config.ladder, start=1):
         form = example_form(show, rung)
-        examples = [build_example(pair, form) for pair in pool]
-        selection = choose_examples(
-            examples, _budget(show, rung, examples), strategy=settings.strategy, seed=settings.seed
-        )
+        examples, selection = choose_for_rung(show, rung, pool, plan)
         selections.append(selection)
-        taken, held = examples[: len(selection.pair_ids)], [build_example(pair, form) for pair in dev]
+        taken = examples[: len(selection.pair_ids)]
+        held = plan.dev.get(rung.name) or [build_example(pair, form) for pair in dev]
         chosen += [*taken, *held]
         files = {
             "train.chat.jsonl": chat_lines(taken),
@@ -299,17 +304,26 @@ def _select(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(tuple(outputs), counts)
 
 
-def _budget(show: Show, rung: Rung, examples: Sequence[Example]) -> Budget:
-    """What a rung may use; dollars are shared evenly between hosted rungs that name none."""
+def choose_for_rung(show: Show, rung: Rung, pool: Sequence[Pair], plan: MoneyPlan) -> tuple[list[Example], Selection]:
+    """Every pair of the pool as the rung's example, and which beginning of them its budget buys.
+
+    Raises:
+        BudgetError: The budget buys no example, or fewer than the service takes.
+    """
+    form, settings = example_form(show, rung), show.config.select
+    examples = plan.examples.get(rung.name) or [build_example(pair, form) for pair in pool]
+    budget = _budget(show, rung, examples, plan)
+    selection = choose_examples(examples, budget, strategy=settings.strategy, seed=settings.seed)
+    if rung.name in plan.hosted:
+        check_enough_examples(plan.hosted[rung.name].row, selection)
+    return examples, selection
+
+
+def _budget(show: Show, rung: Rung, examples: Sequence[Example], plan: MoneyPlan) -> Budget:
+    """What a rung may use."""
+    if rung.name in plan.hosted:
+        return training_budget(plan, rung.name)
     n_epochs = rung_epochs(show, rung)
-    if rung.where == "hosted":
-        price = find_price(rung.price)
-        usd = rung.max_usd
-        if usd is None and show.config.budget_usd is not None:
-            usd = show.config.budget_usd / sum(item.where == "hosted" for item in show.config.ladder)
-        if usd is None:
-            raise InputError(f"rung {rung.name!r} has no budget.", hint="Give it max_usd, or the show budget_usd.")
-        return Budget(n_epochs, f"${usd:.2f}", usd=usd, usd_per_mtok=Decimal(price.training_usd_per_mtok))
     if rung.max_tokens is not None:
         return Budget(n_epochs, f"{rung.max_tokens:,} tokens", all_epochs_tokens=rung.max_tokens)
     if rung.max_minutes is not None:

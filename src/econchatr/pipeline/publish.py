@@ -5,26 +5,34 @@ This module measures nothing: what is not in a table is not in the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.approval import read_bill
 from econchatr.pipeline.compare import COMPARED_NAME
 from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
 from econchatr.pipeline.show import Outcome, Show, Step
 from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
-from econchatr.report.material import ReportMaterial, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
 from econchatr.select.order import order_pairs
-from econchatr.select.prices import limit_tokens, load_prices
-from econchatr.tables import hash_file, read_table, write_bytes
+from econchatr.select.prices import (
+    REPORTED_2023,
+    limit_tokens,
+    load_prices,
+    price_training,
+    training_usd_per_mtok,
+)
+from econchatr.tables import hash_file, hash_settings, read_table, write_bytes
 
 HISTORY_PROFILE = "gpt3-2023"
 HISTORY_BUDGET_USD = Decimal(10)
-"""What each model of 2023 might cost. Source: shared reference `original.md`, step 8."""
+HISTORY_EPOCHS = 4
+"""What each model of 2023 might cost, for how many passes. Source: shared reference `original.md`, step 8."""
 
 _VERSION = 2
 
@@ -39,7 +47,9 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         }
         compared = show.folder("select") / COMPARED_NAME
         stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
-        return {**stages, **learned, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        bill = [row.model_dump(mode="json") for row in read_bill(show)]
+        paid = {"bill": hash_settings(bill)} if bill else {}
+        return {**stages, **learned, **paid, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -74,6 +84,8 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
         prices=_history_prices(),
         subsets=(_history_subsets(show, pairs),),
+        epochs=tuple(_history_epochs(pairs)),
+        bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         compared=_compared(show),
         curve=tuple(
@@ -115,8 +127,8 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     rows = []
     for price in prices:
         limit = limit_tokens(
-            n_pool_tokens=sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pool), n_epochs=price.n_epochs,
-            budget_usd=HISTORY_BUDGET_USD, usd_per_mtok=Decimal(price.training_usd_per_mtok),
+            n_pool_tokens=sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pool), n_epochs=HISTORY_EPOCHS,
+            budget_usd=HISTORY_BUDGET_USD, usd_per_mtok=training_usd_per_mtok(price),
         )  # fmt: skip
         n_pairs, n_tokens = _fill(pool, limit)
         rows.append(
@@ -127,10 +139,34 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     return SubsetTable(
         profile=HISTORY_PROFILE,
         budget=f"${HISTORY_BUDGET_USD:.2f}",
-        n_epochs=prices[0].n_epochs,
+        n_epochs=HISTORY_EPOCHS,
         strategy=settings.strategy,
         rows=tuple(rows),
     )
+
+
+def _history_epochs(pairs: Sequence[Pair]) -> Iterator[EpochRow]:
+    """One epoch of this show at the prices of 2023, beside what the drafts of 2023 report of theirs."""
+    n_tokens = sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pairs if pair.is_kept and pair.split == "train")
+    for row in _history_prices():
+        if row.model not in REPORTED_2023 or row.output is None:
+            continue
+        training, use = REPORTED_2023[row.model]
+        per_mtok, use_per_mtok = training_usd_per_mtok(row), row.output.usd_per_mtok
+        yield EpochRow(
+            model=row.model,
+            n_tokens=n_tokens,
+            training_usd=_cents(n_tokens, per_mtok),
+            use_usd=_cents(n_tokens, use_per_mtok),
+            reported_training_usd=training,
+            reported_use_usd=use,
+            implied_training_tokens=round(Decimal(training) * 1_000_000 / per_mtok),
+            implied_use_tokens=round(Decimal(use) * 1_000_000 / use_per_mtok),
+        )
+
+
+def _cents(n_tokens: int, usd_per_mtok: Decimal) -> str:
+    return f"{price_training(n_tokens=n_tokens, n_epochs=1, usd_per_mtok=usd_per_mtok):.2f}"
 
 
 def _fill(pool: Sequence[Pair], limit: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from datetime import date
 
 from econchatr.records import (
     Answer,
+    BillRow,
     ComparedStrategy,
     CurvePoint,
     Episode,
@@ -85,6 +86,21 @@ class ParsedMaterial(Record):
     """Some of the failures, with how their files begin."""
 
 
+class EpochRow(Record):
+    """What one epoch cost by a price of 2023: as the drafts of 2023 report it for their show, and for this one."""
+
+    model: str
+    n_tokens: int
+    """Of this show's kept training pairs."""
+    training_usd: str
+    use_usd: str
+    reported_training_usd: str
+    reported_use_usd: str
+    implied_training_tokens: int
+    """What the reported amount buys at the price; the reported rows do not agree on one count."""
+    implied_use_tokens: int
+
+
 class ReportMaterial(Record):
     """Everything the page needs; an empty tuple means that the stage has not run, and the page says so."""
 
@@ -101,6 +117,9 @@ class ReportMaterial(Record):
     """`None`: no pair was kept."""
     prices: tuple[PriceRow, ...] = ()
     subsets: tuple[SubsetTable, ...] = ()
+    epochs: tuple[EpochRow, ...] = ()
+    bill: tuple[BillRow, ...] = ()
+    """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
     compared: tuple[ComparedStrategy, ...] = ()
     """Strategies tried beside random choice; empty unless somebody asked for that."""

@@ -25,7 +25,13 @@ from econchatr.report.flagged import ShownKind, chart_flags, lay_out_flags, tabu
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, label_transcripts, name_hosts
 from econchatr.report.measures import chart_bits, chart_lengths, list_unscored, tabulate_scores
-from econchatr.report.money import tabulate_prices, tabulate_selections, tabulate_subsets
+from econchatr.report.money import (
+    tabulate_bill,
+    tabulate_epochs,
+    tabulate_prices,
+    tabulate_selections,
+    tabulate_subsets,
+)
 from econchatr.report.scorebook import refuse_infinite
 from econchatr.report.training import chart_curves, tabulate_weights, warn_of_mismatch
 from econchatr.report.verdict import KeyFigure, Verdict, give_verdicts
@@ -55,8 +61,10 @@ class Outline:
     turns: Chart | None
     selections: Table | None
     strategies: Chart | None
+    bill: Table | None
     subsets: tuple[Table, ...]
     prices: tuple[Table, ...]
+    epochs: Table | None
     curves: tuple[Chart, ...]
     dropped: Chart | None
     flags: Chart | None
@@ -93,8 +101,10 @@ def outline_page(material: ReportMaterial) -> Outline:
         turns=chart_turns(material.episodes),
         selections=tabulate_selections(material),
         strategies=chart_strategies(material.compared),
+        bill=tabulate_bill(material.bill),
         subsets=tuple(tabulate_subsets(subsets, index=i) for i, subsets in enumerate(material.subsets, start=1)),
         prices=tabulate_prices(material.prices),
+        epochs=tabulate_epochs(material),
         curves=chart_curves(material.curve),
         dropped=chart_dropped(material),
         flags=chart_flags(material.parsed.flagged),
