@@ -142,11 +142,17 @@ def run(
 
 
 @app.command()
-def fetch(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+def fetch(
+    show: ShowArgument = HERE,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Bring the episodes in, as they are; from a feed, ask for what is new."""
     from econchatr.pipeline.feeds import read_news
 
-    opened, result = _run_until(show, "fetch", ask_again=True)
+    opened, result = _run_until(show, "fetch", ask_again=True, refresh=refresh)
     news = read_news(opened)
     if as_json:
         return _print_json({**_result(opened, result), "news": news._asdict() if news else None})
@@ -369,7 +375,13 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _run_until(
-    show: Path, stage: str, *, rung: str = "", ask_again: bool = False, yes: bool = False
+    show: Path,
+    stage: str,
+    *,
+    rung: str = "",
+    ask_again: bool = False,
+    refresh: bool = False,
+    yes: bool = False,
 ) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
@@ -377,8 +389,9 @@ def _run_until(
     opened = open_show(show)
     with open_narrator() as narrator:
         return opened, run_show(
-            opened, narrator, until=stage, rung=rung, ask_again=ask_again, approve=partial(_approve, yes=yes)
-        )
+            opened, narrator, until=stage, rung=rung, ask_again=ask_again, refresh=refresh,
+            approve=partial(_approve, yes=yes),
+        )  # fmt: skip
 
 
 def _approve(quote: Quote, *, yes: bool) -> bool:

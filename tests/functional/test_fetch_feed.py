@@ -118,11 +118,52 @@ def test_a_new_episode_is_told_and_parsed(show: Path, site: StandIn, planted: Pl
     )
 
 
+def test_a_refresh_says_what_changed_and_only_that_is_parsed_again(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    before = read_table(show / "fetch" / "files.parquet", SourceFile)
+    told = econchatr("fetch", show, "--refresh")
+    assert f"No new episode; {N_ITEMS - 8} in all" in told.stdout
+    assert f"Asked again: 0 changed, {N_ITEMS - 8} unchanged." in told.stdout
+    assert json.loads(econchatr("parse", show, "--json").stdout)["done"] == []
+    changed, gone = (file.location.removeprefix(site.root) for file in before[:2])
+    site.pages[changed] = b"<div class='audio-highlight'><p><b>Russ Roberts:</b> Corrected.</p></div>"
+    site.pages[gone] = Said(404)
+    told = econchatr("fetch", show, "--refresh")
+    assert (
+        f"1 changed, {N_ITEMS - 10} unchanged, 1 could not be had again and stay as they were (1 missing)"
+        in told.stdout
+    )
+    assert "kept as it was:" in told.stderr
+    assert json.loads(econchatr("fetch", show, "--refresh", "--json").stdout)["news"]["n_kept"] == 1
+    econchatr("parse", show)
+    assert any(turn.text == "Corrected." for turn in read_table(show / "parse" / "turns.parquet", Turn))
+
+
+def test_a_refresh_that_a_site_stopped_does_not_stop_the_run(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    location = read_table(show / "fetch" / "files.parquet", SourceFile)[3].location.removeprefix(site.root)
+    site.pages[location] = Said(503, b"", (("Retry-After", "7200"),))
+    assert "until" in econchatr("fetch", show, "--refresh", check=4).stderr
+    n_asked = len(site.log)
+    econchatr("parse", show)
+    assert len(site.log) == n_asked
+    assert "asked to be left alone until" in econchatr("fetch", show, check=4).stderr
+    assert len(site.log) == n_asked
+
+
+def test_a_refresh_of_a_folder_asks_nobody(show: Path, site: StandIn, econchatr: Run) -> None:
+    edit_show(show, "[fetch]", '[fetch]\nfolder = "saved"')
+    (show / "saved").mkdir()
+    (show / "saved" / "a.html").write_text("<div class='audio-highlight'><p><b>Russ Roberts:</b> Hm.</p></div>")
+    assert "read anew each time" in econchatr("fetch", show, "--refresh").stderr
+    assert site.log == []
+
+
 def test_retraining_is_worth_quoting_only_for_enough_new_episodes(show: Path, site: StandIn, econchatr: Run) -> None:
     assert "No model is trained yet" in econchatr("fetch", show).stdout
     finish_stage(show / "train" / "smollm2-135m", stage="train", version=1, settings_sha256="", inputs={}, outputs=[],
                  counts={}, seconds=0)  # fmt: skip
-    assert "Nothing came since" in econchatr("fetch", show).stdout
+    assert "Nothing came or changed since" in econchatr("fetch", show).stdout
     add_episodes(site, "One")
     news = news_of(show, econchatr)
     assert (news["n_since_trained"], news["is_worth_quoting"]) == (1, False)

@@ -1,4 +1,7 @@
-"""Fetch from a stand-in site in a process of its own, so that a test can kill it: `python -m ... FEED FOLDER DELAY`."""
+"""Fetch from a stand-in site in a process of its own, so that a test can kill it.
+
+`python -m tests.unit.gather_once FEED FOLDER DELAY [refresh]`
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ def gather(
     delay_seconds: float = 0.0,
     now: Callable[[], datetime] = now_utc,
     note: Callable[[str], None] = lambda text: None,
+    refresh: bool = False,
 ) -> tuple[Gathered, Journal]:
     """Ask the site for what is not there yet, and list what is."""
     journal = Journal(folder / "journal.jsonl")
@@ -41,11 +45,11 @@ def gather(
     )  # fmt: skip
     source = FeedSource(feed)
     try:
-        Gatherer(source, journal, client, now, note=note).gather()
+        Gatherer(source, journal, client, now, note=note).gather(refresh=refresh)
     finally:
         client.close()
     return list_gathered(source, journal), journal
 
 
 if __name__ == "__main__":
-    gather(sys.argv[1], Path(sys.argv[2]), delay_seconds=float(sys.argv[3]))
+    gather(sys.argv[1], Path(sys.argv[2]), delay_seconds=float(sys.argv[3]), refresh="refresh" in sys.argv)

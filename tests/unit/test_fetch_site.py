@@ -5,8 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -20,8 +19,8 @@ from econchatr.records import SourceFile
 from econchatr.tables import hash_bytes, read_table, write_table
 from tests.unit.aired_episodes import tell_difference
 from tests.unit.econtalk_stand_in import REAL_FEED, Planted, build_site, make_up_feed, path_of, real_or_made_up
-from tests.unit.gather_once import gather, now_utc
-from tests.unit.stand_in_site import Said, StandIn, open_site
+from tests.unit.gather_once import gather
+from tests.unit.stand_in_site import Said, StandIn, feed_of, open_site
 
 N_ITEMS = 60
 
@@ -30,20 +29,6 @@ N_ITEMS = 60
 def site() -> Iterator[StandIn]:
     with open_site() as opened:
         yield opened
-
-
-def feed_of(site: StandIn, *items: str, people: str = "") -> str:
-    """Put a small feed on the site; an item is `title|link|more`, and its page is there."""
-    texts = []
-    for item in items:
-        title, link, more = (item + "||").split("|")[:3]
-        texts.append(f"<item><title>{title}</title><guid>{title}</guid><link>{site.root}{link}</link>{more}</item>")
-        site.pages.setdefault(link, f"<p>page of {title}</p>".encode())
-    site.pages["/feed.xml"] = (
-        '<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>S</title>'
-        f"{people}{''.join(texts)}</channel></rss>"
-    ).encode()
-    return site.root + "/feed.xml"
 
 
 # --- the whole site ---------------------------------------------------------------------------------------------------
@@ -278,75 +263,6 @@ def test_a_refusal_halfway_keeps_what_came_and_counts_the_rest(site: StandIn, tm
     assert [file.title for file in gathered.files] == ["A"]
     assert [failure.item for failure in gathered.failures] == ["B", "C"]
     assert "/c/" not in site.paths()
-
-
-def later(**time: float) -> Callable[[], datetime]:
-    return lambda: now_utc() + timedelta(**time)
-
-
-def ask_for_pause(site: StandIn, path: str, seconds: str) -> None:
-    """Let a page answer `429` with Retry-After once, and be there from then on."""
-    site.pages[path] = [Said(429, b"", (("Retry-After", seconds),)), site.pages[path]]  # type: ignore[list-item]
-
-
-def test_a_site_that_asks_to_be_left_alone_stops_the_fetch_which_goes_on_later(site: StandIn, tmp_path: Path) -> None:
-    feed = feed_of(site, "A|/a/", "B|/b/", "C|/c/")
-    ask_for_pause(site, "/b/", "86400")
-    with pytest.raises(SourceError, match=r"left alone for 86,400 seconds, until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"):
-        gather(feed, tmp_path)
-    assert not Journal(tmp_path / "journal.jsonl").is_finished
-    gathered, _ = gather(feed, tmp_path, now=later(hours=24, seconds=1))
-    assert len(gathered.files) == 3
-    assert Counter(site.paths())["/a/"] == 1
-
-
-def test_the_next_process_asks_nothing_before_the_time_a_site_gave(site: StandIn, tmp_path: Path) -> None:
-    feed = feed_of(site, "A|/a/", "B|/b/")
-    ask_for_pause(site, "/a/", "7200")
-    for _ in range(2):
-        with pytest.raises(SourceError, match="left alone"):
-            gather(feed, tmp_path)
-    n_asked = len(site.log)
-    with pytest.raises(SourceError, match=r"asked to be left alone until .* UTC") as caught:
-        gather(feed, tmp_path, now=later(minutes=100))
-    assert "after that" in caught.value.hint
-    assert len(site.log) == n_asked
-    gather(feed, tmp_path, now=later(minutes=121))
-
-
-def test_a_process_killed_while_it_waits_is_followed_by_one_that_waits_on(site: StandIn, tmp_path: Path) -> None:
-    feed = feed_of(site, "A|/a/", "B|/b/")
-    ask_for_pause(site, "/a/", "3")
-    command = [sys.executable, "-m", "tests.unit.gather_once", feed, str(tmp_path), "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    wait_for(lambda: bool(Journal(tmp_path / "journal.jsonl").waits))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    told: list[str] = []
-    gathered, _ = gather(feed, tmp_path, note=told.append)
-    (first, *_, again) = [asked.at for asked in site.log if asked.path == "/a/"]
-    assert again - first >= 3
-    assert site.paths() == ["/feed.xml", "/a/", "/feed.xml", "/a/", "/b/"]
-    assert min(asked.at for asked in site.log if asked.at > first) >= first + 2.9
-    assert len(gathered.files) == 2
-    assert any("asked to be left alone until" in text for text in told)
-
-
-def wait_for(is_so: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
-
-
-def test_a_pause_a_site_asked_for_does_not_undo_a_finished_fetch(site: StandIn, tmp_path: Path) -> None:
-    feed = feed_of(site, "A|/a/")
-    gather(feed, tmp_path)
-    ask_for_pause(site, "/feed.xml", "7200")
-    with pytest.raises(SourceError, match="left alone"):
-        gather(feed, tmp_path)
-    journal = Journal(tmp_path / "journal.jsonl")
-    assert (journal.is_finished, list(journal.waits)) == (True, ["127.0.0.1"])
 
 
 def test_a_connection_that_goes_stops_the_fetch_instead_of_losing_every_page(site: StandIn, tmp_path: Path) -> None:

@@ -72,8 +72,11 @@ class Gatherer:
     _n_silent: dict[str, int] = field(default_factory=dict)
     """Host -> its pages in a row that could not be reached."""
 
-    def gather(self) -> None:
-        """Ask for the feed, and for every page it names that is not there yet.
+    def gather(self, *, refresh: bool = False) -> None:
+        """Ask for the feed, and for every page it names that is not there yet; with `refresh`, for those there are too.
+
+        A page that has not changed stays as it is, and so does one that cannot be had again. A refresh that was stopped
+        goes on at the next call.
 
         Raises:
             SourceError: The feed cannot be had, a site asks to be left alone, the connection is gone, or nothing at all
@@ -81,6 +84,10 @@ class Gatherer:
             ShowFolderError: The disk is full.
         """
         wanted = plan_items(self._ask_feed().items, prefer=self.source.prefer)
+        if refresh and not self.journal.is_refreshing:
+            self.journal.add(Visit(kind="refresh", at=self.now()))
+        if self.journal.is_refreshing:
+            wanted += [Wanted(item, (one,), "", is_shared=False) for one, item in _find_forgotten(wanted, self.journal)]
         missing = [plan for plan in wanted if _next_address(plan, self.journal)]
         if missing:
             seconds = len(missing) * self.client.manners.delay_seconds
@@ -115,19 +122,41 @@ class Gatherer:
     def _ask_item(self, plan: Wanted) -> None:
         while address := _next_address(plan, self.journal):
             host = urlsplit(address).hostname or ""
-            answer = _refuse_front_page(self._get(address, host))
+            answer = self._refuse_stranger(_refuse_front_page(self._get(address, host)))
             if isinstance(answer, Fault):
                 self._check_connection(answer, host)
                 fault = {"fault": answer.kind, "message": answer.message, "hint": answer.hint}
                 self.journal.add(Visit(kind="page", at=self.now(), address=address, item=plan.item, **fault))
             else:
                 self._n_silent[host] = 0
-                self.journal.add(self._keep("page", answer, plan.item))
+                self.journal.add(self._note_same(answer) or self._keep("page", answer, plan.item))
 
     def _get(self, address: str, host: str) -> Page | Fault:
         if self._n_silent.get(host, 0) >= N_IN_A_ROW:
             return Fault("unreachable", f"{host} does not answer; {address} was not asked for.")
-        return self.client.get(address)
+        return self.client.get(address, **self.journal.conditions(address))
+
+    def _refuse_stranger(self, answer: Page | Fault) -> Page | Fault:
+        """A page that comes again with what stands at another address is no new version of itself.
+
+        Sites do that when they move, or put a notice before everything; what was fetched before is worth more.
+        """
+        if isinstance(answer, Fault) or answer.status == 304 or not self.journal.has(answer.address):
+            return answer
+        sha256 = hash_bytes(answer.body)
+        others = (one for one in self.journal.pages.values() if one.sha256 == sha256 and one.address != answer.address)
+        twin = next((one for one in others if one.location != answer.location), None)
+        if twin is None or self.journal.pages[answer.address].sha256 == sha256:
+            return answer
+        return Fault("broken", f"{answer.address} now has the same content as {twin.location}.")
+
+    def _note_same(self, page: Page) -> Visit | None:
+        """The line for a page that has not changed; `None`: it has, or is new."""
+        if not self.journal.has(page.address):
+            return None
+        if page.status != 304 and hash_bytes(page.body) != self.journal.pages[page.address].sha256:
+            return None
+        return Visit(kind="same", at=self.now(), address=page.address, status=page.status, headers=page.headers)
 
     def _check_connection(self, fault: Fault, host: str) -> None:
         if fault.kind == "busy":
@@ -212,33 +241,40 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
 
 
 def _list_forgotten(plans: list[Wanted], journal: Journal, seen: dict[str, str]) -> Iterator[SourceFile]:
-    known = {address for plan in plans for address in plan.addresses}
-    names = {plan.item.guid or plan.item.name for plan in plans}
-    for address, visit in sorted(journal.pages.items()):
-        item = visit.item
-        is_listed = address in known or (item is not None and (item.guid or item.name) in names)
-        if visit.sha256 and item and not is_listed and visit.location not in seen and visit.sha256 not in seen:
+    for address, item in _find_forgotten(plans, journal):
+        visit = journal.pages[address]
+        if visit.location not in seen and visit.sha256 not in seen:
             seen |= {visit.location: item.name, visit.sha256: item.name}
             yield _describe(visit, item)
+
+
+def _find_forgotten(plans: list[Wanted], journal: Journal) -> list[tuple[str, FeedItem]]:
+    """The pages there are of items that have left the feed, by address."""
+    known = {address for plan in plans for address in plan.addresses}
+    names = {plan.item.guid or plan.item.name for plan in plans}
+    found = [(address, visit.item) for address, visit in sorted(journal.pages.items()) if visit.sha256 and visit.item]
+    return [(one, item) for one, item in found if one not in known and (item.guid or item.name) not in names]
 
 
 def _next_address(plan: Wanted, journal: Journal) -> str:
     """The address to ask for now; empty: the page is there, or everything was tried in this round.
 
-    A better address that was never tried is asked for even where a page is there: transcripts are often added later.
+    A better address that was never tried is asked for even where a page is there: transcripts are often added later. In
+    a refresh every address is, once, down to the one that has the page.
     """
-    has_page = any(journal.has(address) for address in plan.addresses)
+    is_wanted = journal.is_refreshing or not any(journal.has(address) for address in plan.addresses)
     for address in plan.addresses:
+        is_open = address not in journal.tried
         if journal.has(address):
-            return ""
-        if address not in journal.pages or (not has_page and address not in journal.tried):
+            return address if journal.is_refreshing and is_open else ""
+        if address not in journal.pages or (is_wanted and is_open):
             return address
     return ""
 
 
 def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
     """A site that sends a dead link to its front page, or answers with nothing, has no page for us."""
-    if isinstance(answer, Fault):
+    if isinstance(answer, Fault) or answer.status == 304:
         return answer
     if not answer.body.strip():
         return Fault("missing", f"{answer.location} is empty.")

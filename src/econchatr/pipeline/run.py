@@ -55,12 +55,14 @@ def run_show(
     until: str = "report",
     rung: str = "",
     ask_again: bool = False,
+    refresh: bool = False,
     approve: Approve | None = None,
 ) -> RunResult:
     """Do what is not yet done; nothing finished is done again.
 
-    A feed that was fetched to its end is not asked for anything new unless `ask_again`. Where hosted rungs would be
-    charged, `approve` is shown their quote once everything is counted, and nothing goes on without its yes.
+    A feed that was fetched to its end is not asked for anything new unless `ask_again`, nor for what is there unless
+    `refresh`. Where hosted rungs would be charged, `approve` is shown their quote once everything is counted, and
+    nothing goes on without its yes.
 
     Raises:
         InputError: The show may not be trained on (no `[rights]`), or its questions are missing; before any work.
@@ -70,7 +72,7 @@ def run_show(
     steps = list_steps(show, until=until, rung=rung)
     _check_before(show, steps)
     with lock_folder(show.root):
-        gather_feed(show, narrator, ask_again=ask_again)
+        gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
         free = [step for step in steps if STAGES.index(step.stage) <= STAGES.index("select")]
         if len(free) == len(steps) or not list_charged(show, rung):
             return _run_steps(steps, narrator)
