@@ -201,7 +201,9 @@ class _Bench:
     def choose(self, one: _Wanted) -> list[Example]:
         """The examples of a trial's selection."""
         settings = self._show.config.select
-        ordered = order_pairs(self._pool, strategy=one.strategy, seed=one.selection_seed, subjects=settings.subjects)
+        # The whole pool needs an order too, though none of it is left out.
+        strategy = RANDOM if one.strategy == EVERYTHING else one.strategy
+        ordered = order_pairs(self._pool, strategy=strategy, seed=one.selection_seed, subjects=settings.subjects)
         n_tokens = int(one.share * self._n_pool_tokens) * self._n_epochs
         budget = Budget(self._n_epochs, f"{one.share:.1%} of the pool", all_epochs_tokens=n_tokens)
         examples = [self._example[pair.pair_id] for pair in ordered]
