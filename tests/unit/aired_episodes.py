@@ -48,6 +48,8 @@ _LABELLED_FROM: Final = date(2012, 1, 23)
 _ELEMENTS_FROM: Final = date(2016, 8, 29)
 _BOLD: Final = re.compile(r"^[ \t>#-]*\d?\*{2,3}[^*\n]+?(?::[ \t]*\*\*|\*\*[ \t]?:)", re.MULTILINE)
 _PARAGRAPHS_A_ROW: Final = 12
+_PARAGRAPHS_MADE_UP: Final = 2 * _PARAGRAPHS_A_ROW + 1
+"""More than one row: notes are told from speech by how few words stand between the times of two rows."""
 _NOTES_WORDS: Final = 3000
 _WORDS_PER_MINUTE: Final = 160
 _SITE_WORDS: Final = "Explore audio transcript, further reading that will help you delve deeper."
@@ -78,7 +80,7 @@ class _Style(NamedTuple):
 
 def air_episode(title: str, published: date, random: Random, *, is_real_size: bool) -> Aired:
     """Put words into the mouths of the host and the guests of a title, on a page of its time."""
-    paragraphs = _take_paragraphs(random) if is_real_size else [_make_up(random) for _ in range(12)]
+    paragraphs = _take_paragraphs(random) if is_real_size else [_make_up(random) for _ in range(_PARAGRAPHS_MADE_UP)]
     recorded, day, precision = random.choice(RECORDED)
     style = _choose_style(random)
     intro = "Intro. " * random.randrange(2) + (f"[Recording date: {recorded}.] " if recorded else "")
