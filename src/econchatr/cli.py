@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from econchatr.cli_talk import serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -369,6 +370,9 @@ def doctor(as_json: JsonOption = False) -> None:
         return _print_json([finding._asdict() for finding in findings])
     for finding in findings:
         typer.echo(f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}")
+
+
+app.command()(serve)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.gguf_file import read_gguf_file
@@ -26,6 +26,18 @@ SPIN_COUNT = "1000"
 _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
 _TOKENIZE_SECONDS = 30
+
+
+class ServerSettings(NamedTuple):
+    """How one llama.cpp server is set up."""
+
+    n_ctx: int
+    """Tokens of prompt and reply together, per slot."""
+    n_threads: int
+    n_slots: int = 1
+    """Requests it computes together."""
+    n_batch: int = 512
+    """Prompt tokens it computes at once."""
 
 
 class LlamaCpp:
@@ -158,12 +170,11 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
         MissingExtraError: xllamacpp is not installed.
         ModelError: A file is missing, damaged, or not for this base.
     """
-    for path in (gguf, adapter) if adapter else (gguf,):
-        read_gguf_file(path)
+    adapters = (adapter,) if adapter else ()
     key = secrets.token_urlsafe(32)
-    n_threads = max(1, count_usable_cores() // n_at_once)
+    settings = ServerSettings(n_ctx=n_ctx, n_threads=max(1, count_usable_cores() // n_at_once))
     model = LlamaCpp(
-        [_start(gguf, adapter, n_ctx=n_ctx, n_threads=n_threads, key=key) for _ in range(n_at_once)],
+        [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)],
         key=key, name=gguf.name, has_adapter=adapter is not None,
     )  # fmt: skip
     try:
@@ -172,13 +183,25 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
         model.close()
 
 
-def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key: str) -> Any:
+def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettings, key: str) -> Any:
+    """Give llama.cpp's server for a base and its adapters: inside this process, on loopback, for those with the key.
+
+    It stops when its last reference goes.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: A file is missing, damaged, or not for this base.
+    """
+    for path in (gguf, *adapters):
+        read_gguf_file(path)
     xllamacpp = _import_xllamacpp()
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
-    params.n_ctx = n_ctx
-    params.n_parallel = 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
+    params.n_parallel = settings.n_slots
+    params.n_ctx = settings.n_ctx * settings.n_slots
+    params.n_batch = params.n_ubatch = settings.n_batch
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.n_threads
+    params.cache_ram_mib = 0  # prompts of the past are not kept
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
@@ -187,17 +210,20 @@ def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key:
     params.endpoint_slots = False
     params.warmup = False
     params.verbosity = _SILENT
-    if adapter is not None:
-        lora = xllamacpp.CommonAdapterLoraInfo()
-        lora.path, lora.scale = str(adapter), 1.0
-        params.lora_adapters = [lora]
+    params.lora_adapters = [_lora(xllamacpp, adapter) for adapter in adapters]
     try:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError) as exc:
-        beside = f" with {adapter.name}" if adapter else ""
+        beside = f" with {', '.join(adapter.name for adapter in adapters)}" if adapters else ""
         raise ModelError(
             f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
         ) from exc
+
+
+def _lora(xllamacpp: Any, adapter: Path) -> Any:
+    lora = xllamacpp.CommonAdapterLoraInfo()
+    lora.path, lora.scale = str(adapter), 1.0
+    return lora
 
 
 def _import_xllamacpp() -> Any:

@@ -1,0 +1,70 @@
+"""The commands that hand a trained model to other programs: `serve` and `export`.
+
+Like `cli`, which gives them their names, this module parses, calls one function and prints.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from econchatr.errors import MissingExtraError
+
+ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
+HERE = Path()
+
+
+def serve(
+    show: ShowArgument = HERE,
+    rung: Annotated[str, typer.Option("--rung", help="Only this rung of the ladder.", show_default="all")] = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 8000,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    key: Annotated[
+        str, typer.Option("--key", envvar="ECONCHATR_SERVE_KEY", help="What callers must show; needed beyond loopback.")
+    ] = "",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="A name under which callers reach this machine; may be repeated.")
+    ] = None,
+    n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to write side by side.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve every trained model, and its base, in the words of the OpenAI API."""
+    from econchatr.ask.log import GenerationLog
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.serving import open_served
+
+    create_app, take_place, run_server, label_of = _import_server()
+    opened = open_show(show)
+    with take_place(host, port, key=key) as place, open_served(opened, rung, n_slots=n_slots) as models:
+        log = GenerationLog(opened.folder("talk") / "generations.jsonl")
+        app = create_app(models, opened.voice, log=log, key=key, is_public=place.is_public, hosts=names or ())
+        # The socket listens already: whoever connects from here on is answered.
+        served = [model.name for model in models]
+        if as_json:
+            typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))
+        else:
+            typer.echo(_plain(f"{label_of(opened.voice)}. Models: {', '.join(served)}"), err=True)
+            typer.echo(f"Listening on {place.address}/v1 - Ctrl-C stops.", err=True)
+        run_server(app, place)
+        raise KeyboardInterrupt  # it returns only when it was told to stop
+
+
+def _import_server() -> tuple[Any, ...]:
+    try:
+        from econchatr.talk.server.app import create_app
+        from econchatr.talk.server.guard import label_of
+        from econchatr.talk.server.run import run_server, take_place
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("econchatr"):
+            raise
+        raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
+    return create_app, take_place, run_server, label_of
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a name must not steer the reader's terminal."""
+    return "".join(char for char in text if char in "\n\t" or char.isprintable())
