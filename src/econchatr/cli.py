@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from econchatr.cli_talk import serve
+from econchatr.cli_talk import export, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -373,6 +373,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 app.command()(serve)
+app.command()(export)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

@@ -53,6 +53,37 @@ def serve(
         raise KeyboardInterrupt  # it returns only when it was told to stop
 
 
+def export(
+    show: ShowArgument = HERE,
+    rung: Annotated[str, typer.Option("--rung", help="Which rung.", show_default="the first")] = "",
+    forms: Annotated[
+        list[str] | None, typer.Option("--to", help="adapter, checkpoint, gguf, ollama, training or all; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder.", show_default="export/RUNG in the show")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a trained model in the forms other programs take, each one asked again and compared."""
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.export import export_rung
+
+    opened = open_show(show)
+    place = out or opened.folder("export", opened.rung(rung).name)
+    with open_narrator() as narrator:
+        made = export_rung(opened, narrator, rung=rung, forms=forms or ["all"], out=place)
+    if as_json:
+        return typer.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=1))
+    typer.echo("Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs")
+    for proof in made.proofs:
+        form, agreeing, gap = proof.as_row()
+        limit = "" if proof.max_gap_nats is None else f" (at most {proof.max_gap_nats:g})"
+        typer.echo(f"  {form:26}{agreeing:>12}{gap:>10} nats{limit}")
+    for name in made.files:
+        typer.echo(f"wrote {made.folder / name}")
+    for note in made.notes:
+        typer.echo(_plain(note), err=True)
+
+
 def _import_server() -> tuple[Any, ...]:
     try:
         from econchatr.talk.server.app import create_app

@@ -8,6 +8,7 @@ This module does not know which model reads the text: template, tokens and lengt
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -89,6 +90,17 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
         raise ModelError(
             f"the model's chat template fails: {exc}.", hint="Use a base model with a working template."
         ) from exc
+
+
+def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
+    """A template for use elsewhere: a conversation without a system message begins with the line of training."""
+    line = json.dumps(system_line(voice), ensure_ascii=False)
+    first = (
+        "{% if messages[0]['role'] != 'system' %}"
+        f"{{% set messages = [{{'role': 'system', 'content': {line}}}] + messages %}}"
+        "{% endif %}"
+    )
+    return template._replace(template=first + template.template)
 
 
 def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ...]:

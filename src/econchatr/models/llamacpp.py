@@ -25,7 +25,8 @@ SPIN_COUNT = "1000"
 """Turns a waiting OpenMP thread makes before it sleeps."""
 _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
-_TOKENIZE_SECONDS = 30
+_POST_SECONDS = 120
+_N_LIKELIEST = 50
 
 
 class ServerSettings(NamedTuple):
@@ -109,17 +110,47 @@ class LlamaCpp:
         Raises:
             ModelError: llama.cpp fails.
         """
-        body = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
+        told = self._post("tokenize", {"content": text, "add_special": True, "parse_special": True})
+        return [int(token) for token in told["tokens"]]
+
+    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
+        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
+
+        0 where the token is the one the model itself would have taken there. The adapter takes part. A token that is
+        not among the `_N_LIKELIEST` counts as the least likely of those.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        gaps = []
+        for place, token in enumerate(ids):
+            request = {"prompt": [*prompt_ids, *ids[:place]], "n_predict": 1, "n_probs": _N_LIKELIEST, "temperature": 0}
+            told = self._post("completion", request)["completion_probabilities"][0]["top_logprobs"]
+            logprobs = {int(item["id"]): float(item["logprob"]) for item in told}
+            gaps.append(max(logprobs.values()) - logprobs.get(token, min(logprobs.values())))
+        return gaps
+
+    def apply_template(self, text: str) -> str:
+        """Give what the file's own chat template makes of one question.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        return str(self._post("apply-template", {"messages": [{"role": "user", "content": text}]})["prompt"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What one of the server's own addresses answers."""
         with self._take_server() as server:
-            address = f"{server.listening_address}/tokenize"
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        request = urllib.request.Request(address, body, headers)
-        try:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(request, timeout=_TOKENIZE_SECONDS) as response:
-                return [int(token) for token in json.load(response)["tokens"]]
-        except (OSError, ValueError, KeyError) as exc:
-            raise ModelError(f"{self._name}: llama.cpp cannot read the text ({exc}).", hint="Try again.") from exc
+            address = f"{server.listening_address}/{path}"
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+            request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+            try:
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                with opener.open(request, timeout=_POST_SECONDS) as response:
+                    told: dict[str, Any] = json.load(response)
+                    return told
+            except (OSError, ValueError) as exc:
+                raise ModelError(f"{self._name}: llama.cpp refuses {path} ({exc}).", hint="Try again.") from exc
 
     @contextmanager
     def _take_server(self) -> Iterator[Any]:
