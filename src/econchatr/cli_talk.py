@@ -1,4 +1,4 @@
-"""The commands that hand a trained model to other programs: `serve` and `export`.
+"""The commands for a trained model: talk with it, serve it, hand it to other programs.
 
 Like `cli`, which gives them their names, this module parses, calls one function and prints.
 """
@@ -15,12 +15,29 @@ from econchatr.errors import MissingExtraError
 
 ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
+RungOption = Annotated[str, typer.Option("--rung", help="Only this rung of the ladder.", show_default="all")]
 HERE = Path()
+
+
+def chat(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
+) -> None:
+    """Talk with the tuned model; /base and /tuned switch."""
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.rungs import open_rung
+    from econchatr.talk.terminal import hold_chat
+
+    opened = open_show(show)
+    with open_rung(opened, rung) as model:
+        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
+                  log_path=opened.folder("talk") / "generations.jsonl")  # fmt: skip
 
 
 def serve(
     show: ShowArgument = HERE,
-    rung: Annotated[str, typer.Option("--rung", help="Only this rung of the ladder.", show_default="all")] = "",
+    rung: RungOption = "",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 8000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     key: Annotated[
@@ -73,7 +90,9 @@ def export(
         made = export_rung(opened, narrator, rung=rung, forms=forms or ["all"], out=place)
     if as_json:
         return typer.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=1))
-    typer.echo("Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs")
+    typer.echo(
+        "Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs"
+    )
     for proof in made.proofs:
         form, agreeing, gap = proof.as_row()
         limit = "" if proof.max_gap_nats is None else f" (at most {proof.max_gap_nats:g})"

@@ -213,6 +213,8 @@ def test_a_client_that_hangs_up_in_mid_stream_frees_its_slot(server: Server, cli
             assert piece.choices
         assert server.slots.turns.n_busy == 1
     assert wait_until(lambda: server.slots.turns.n_busy == 0)
+    row = json.loads(server.log_path.read_text().splitlines()[-1])
+    assert (row["reply"], row["error"]) == (None, "hung up")
     assert text_of(ask(client))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -154,7 +155,8 @@ def test_a_failure_in_mid_stream_is_an_error_event_and_not_speech(tmp_path: Path
             said.extend(piece.choices[0].delta.content for piece in stream)
         client.close()
     assert said == ["", "Well"]
-    assert not running.log_path.exists()
+    row = json.loads(running.log_path.read_text())
+    assert (row["reply"], row["error"], row["text"]) == (None, "failed", "Well")
 
 
 def test_nobody_takes_the_line_away_or_speaks_as_somebody_else(tmp_path: Path) -> None:

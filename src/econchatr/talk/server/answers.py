@@ -158,9 +158,8 @@ class Answerer:
         return told
 
     async def _tell_one(self, telling: Telling) -> AsyncGenerator[Piece, None]:
-        start, text, ending = time.monotonic(), "", "hung up"
-        n_pieces = n_prompt_tokens = n_reply_tokens = 0
-        model = telling.model
+        start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
+        model, n_pieces = telling.model, 0
         try:
             stream = model.slots.say(telling.prompt, telling.draw, adapter=model.adapter)
             async with aclosing(stream):
@@ -169,32 +168,35 @@ class Answerer:
                         self.gauges.count_first(model.name, time.monotonic() - start)
                     n_pieces, text = n_pieces + 1, text + piece.text
                     if piece.stop:
-                        ending, n_prompt_tokens, n_reply_tokens = (
-                            piece.stop,
-                            piece.n_prompt_tokens,
-                            piece.n_reply_tokens,
-                        )
                         await asyncio.to_thread(self._keep, telling, text, piece)
+                        ending, last = piece.stop, piece
                     yield piece
         except EconChatRError as exc:
             ending = "refused" if isinstance(exc, InputError | BusyError) else "failed"
             raise
         finally:
+            if text and ending in ("hung up", "failed"):
+                self._log.add("", {**_row(telling), "reply": None, "error": ending, "text": text})
             self.gauges.count_reply(
                 model.name, ending, seconds=time.monotonic() - start,
-                n_prompt_tokens=n_prompt_tokens, n_reply_tokens=n_reply_tokens,
+                n_prompt_tokens=last.n_prompt_tokens, n_reply_tokens=last.n_reply_tokens,
             )  # fmt: skip
 
     def _keep(self, telling: Telling, text: str, last: Piece) -> None:
-        model = telling.model
         reply = Reply(
             text=text,
             stop="length" if last.stop == "length" else "end",
             n_prompt_tokens=last.n_prompt_tokens,
             n_reply_tokens=last.n_reply_tokens,
         )
-        row = {"variant": model.variant, "rung": model.rung, "model_sha256": model.sha256, "seed": telling.draw.seed}
-        self._log.add("", {**row, "cue": telling.said, "reply": reply.model_dump()})
+        self._log.add("", {**_row(telling), "reply": reply.model_dump()})
+
+
+def _row(telling: Telling) -> dict[str, object]:
+    """What the log says of every reply, however it ended."""
+    model = telling.model
+    made = {"variant": model.variant, "rung": model.rung, "model_sha256": model.sha256}
+    return {**made, "seed": telling.draw.seed, "cue": telling.said}
 
 
 def _whole(text: str) -> str:
