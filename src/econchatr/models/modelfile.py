@@ -26,7 +26,9 @@ class Marks(NamedTuple):
     after_system: str
     before_user: str
     after_user: str
-    """Before the model's reply, so that it opens the reply too."""
+    """It opens the reply too."""
+    before_reply: str
+    """What stands before a reply of the past, beyond what opened it."""
     after_reply: str
 
 
@@ -80,14 +82,15 @@ def read_marks(template: ChatTemplate) -> Marks:
         if not found:
             raise ModelError("the model's chat template leaves out what was said.", hint=_HINT)
         parts.append(before)
-    head, after_system, after_user, after_reply = parts
+    (head, after_system, around_user, after_reply), after_user = parts, text
     # Where a message is closed by the token that ends a reply, that belongs to it, not to the user who speaks next.
     before_user = _common_end(after_system, after_reply)
     if template.eos:
         before_user = before_user.rpartition(template.eos)[2].lstrip()
     marks = Marks(
-        head, after_system.removesuffix(before_user), before_user, after_user, after_reply.removesuffix(before_user)
-    )
+        head=head, after_system=after_system.removesuffix(before_user), before_user=before_user, after_user=after_user,
+        before_reply=around_user.removeprefix(after_user), after_reply=after_reply.removesuffix(before_user),
+    )  # fmt: skip
     for n in (2, 4, 6):
         messages = _messages([f"What {place}?" for place in range(n)])
         if render_with(marks, messages) != render_chat(messages, template):
@@ -100,7 +103,7 @@ def render_with(marks: Marks, messages: list[Message]) -> str:
     around = {
         "system": (marks.head, marks.after_system),
         "user": (marks.before_user, marks.after_user),
-        "assistant": ("", marks.after_reply),
+        "assistant": (marks.before_reply, marks.after_reply),
     }
     return "".join(around[item.role][0] + item.content + around[item.role][1] for item in messages)
 
@@ -122,12 +125,12 @@ def _messages(said: list[str]) -> list[Message]:
 
 
 def _go_template(marks: Marks) -> str:
-    head, after_system, before_user, after_user, after_reply = (_go_text(mark) for mark in marks)
+    head, after_system, before_user, after_user, before_reply, after_reply = (_go_text(mark) for mark in marks)
     return (
         "{{ range .Messages }}"
         '{{ if eq .Role "system" }}' + head + "{{ .Content }}" + after_system
         + '{{ else if eq .Role "user" }}' + before_user + "{{ .Content }}" + after_user
-        + '{{ else if eq .Role "assistant" }}' + "{{ .Content }}" + after_reply
+        + '{{ else if eq .Role "assistant" }}' + before_reply + "{{ .Content }}" + after_reply
         + "{{ end }}{{ end }}"
     )  # fmt: skip
 
