@@ -20,7 +20,10 @@ from typer.core import TyperGroup
 from econchatr.errors import EconChatRError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from econchatr.pipeline import RunResult, Show
+    from econchatr.pipeline.selected import ExplainedPair
 
 EXIT_INTERRUPTED = 130
 
@@ -198,9 +201,49 @@ def pair(
 
 
 @app.command()
-def select(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+def select(
+    show: ShowArgument = HERE,
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
     """Choose, per rung, the pairs its budget buys; write the training files."""
-    _run_stage(show, "select", as_json=as_json)
+    from econchatr.pipeline import selected
+    from econchatr.pipeline.choices import add_choices
+
+    if ban or pin:
+        opened, _ = _run_until(show, "pair")
+        add_choices(opened, pin=pin or (), ban=ban or ())
+    opened, result = _run_until(show, "select")
+    if n_shown:
+        return _print_reasons(selected.sample_reasons(opened, n_shown), as_json=as_json)
+    selections, overlaps = selected.read_selections(opened), selected.read_overlaps(opened)
+    if as_json:
+        rows = [row.model_dump(mode="json", exclude={"pair_ids"}) for row in selections]
+        return _print_json(
+            {**_result(opened, result), "selections": rows, "overlaps": [row.model_dump() for row in overlaps]}
+        )
+    if not result.done:
+        typer.echo("Nothing to do: select is up to date.")
+    for line in selected.tell_selections(selections, overlaps):
+        typer.echo(_plain(line))
+
+
+def _print_reasons(explained: Sequence[ExplainedPair], *, as_json: bool) -> None:
+    from econchatr.pipeline.selected import tell_reason
+
+    if as_json:
+        return _print_json([{"pair": one.pair.model_dump(mode="json"), **one.reason.model_dump()} for one in explained])
+    for one in explained:
+        head, *rest = tell_reason(one.reason)
+        typer.echo(typer.style(_plain(head), bold=True))
+        for line in (
+            *rest,
+            f"  {one.pair.cue_speaker}: {one.pair.cue}",
+            f"  {one.pair.reply_speaker}: {one.pair.reply}\n",
+        ):
+            typer.echo(_plain(line))
 
 
 @app.command()

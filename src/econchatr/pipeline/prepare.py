@@ -9,20 +9,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from econchatr.config import CONFIG_NAME, Rung
+from econchatr.config import CHOICES_NAME, CONFIG_NAME, Rung
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
 from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
+from econchatr.pipeline.choices import check_choices, list_pool, reason_bans
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
-from econchatr.records import Episode, Example, Failure, Pair, Selection, SourceFile, Turn
-from econchatr.select.choose import Budget, choose_examples
+from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Turn
+from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.select.order import order_pairs
+from econchatr.select.plan import Strategy, plan_purses
 from econchatr.select.prices import find_price
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
 from econchatr.tokens import open_tokenizer
@@ -47,11 +49,11 @@ def prepare_steps(show: Show) -> list[Step]:
         _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
-        _step(show, "select", select, lambda: {"pair": show.made("pair")}, lambda n: _select(show, n)),
+        _step(show, "select", select, lambda: _select_inputs(show), lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 2, "parse": 3, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 2, "parse": 3, "pair": 2, "select": 2}
 
 _MAX_VOICES_TOLD = 10
 
@@ -183,44 +185,62 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(("pairs.parquet",), counts)
 
 
+def _select_inputs(show: Show) -> dict[str, str]:
+    return {"pair": show.made("pair"), CHOICES_NAME: hash_settings(show.choices().model_dump())}
+
+
 def _select(show: Show, narrator: Narrator) -> Outcome:
-    folder = show.folder("select")
-    pairs = [pair for pair in read_table(show.folder("pair") / "pairs.parquet", Pair) if pair.is_kept]
-    settings = show.config.select
-    pool = order_pairs(
-        [pair for pair in pairs if pair.split == "train"],
-        strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
-    )  # fmt: skip
-    dev = [pair for pair in pairs if pair.split == "dev"]
-    selections: list[Selection] = []
-    chosen: list[Example] = []
-    outputs = ["selections.parquet", "examples.parquet"]
+    folder, settings = show.folder("select"), show.config.select
+    pairs, choices = read_table(show.folder("pair") / "pairs.parquet", Pair), show.choices()
+    check_choices(choices, pairs)
+    # In the order of chance, so that the first ones stand for all when a rate is measured.
+    pool = order_pairs(list_pool(pairs, choices), strategy="random", seed=settings.seed)
+    dev = [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
+    strategy = Strategy(settings.strategy, settings.seed, settings.subjects)
+    examples: list[list[Example]] = []
     for n_done, rung in enumerate(show.config.ladder, start=1):
         form = example_form(show, rung)
-        examples = [build_example(pair, form) for pair in pool]
-        selection = choose_examples(
-            examples, _budget(show, rung, examples), strategy=settings.strategy, seed=settings.seed
+        examples.append([build_example(pair, form) for pair in pool])
+        narrator.progress(n_done, len(show.config.ladder), "rungs counted")
+    budgets = [_budget(show, rung, built) for rung, built in zip(show.config.ladder, examples, strict=True)]
+    purses = [open_purse(built, budget) for built, budget in zip(examples, budgets, strict=True)]
+    plan = plan_purses(pool, purses, strategy, pinned=choices.pin)
+    selections: list[Selection] = []
+    chosen: list[Example] = []
+    outputs = ["selections.parquet", "examples.parquet", "reasons.parquet"]
+    for rung, built, budget, share in zip(show.config.ladder, examples, budgets, plan.shares, strict=True):
+        form = example_form(show, rung)
+        selections.append(
+            choose_examples(
+                built, budget, share, strategy, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
+            )
         )
-        selections.append(selection)
-        taken, held = examples[: len(selection.pair_ids)], [build_example(pair, form) for pair in dev]
+        taken, held = [built[place] for place in share.places], [build_example(pair, form) for pair in dev]
         chosen += [*taken, *held]
-        files = {
-            "train.chat.jsonl": chat_lines(taken),
-            "dev.chat.jsonl": chat_lines(held),
-            "train.completion.jsonl": completion_lines(pool[: len(taken)], show.voice),
-            "dev.completion.jsonl": completion_lines(dev, show.voice),
-        }
-        for name, data in files.items():
-            write_bytes(folder / rung.name / name, data)
-            outputs.append(f"{rung.name}/{name}")
-        narrator.progress(n_done, len(show.config.ladder), "rungs")
+        outputs += _write_files(show, rung, taken, held, pairs=[pool[place] for place in share.places], dev=dev)
         if rung.where == "hosted":
             narrator.note(f"{rung.name}: training files are in {folder / rung.name}; hosted training is not built yet")
     write_table(folder / "selections.parquet", selections, Selection)
     write_table(folder / "examples.parquet", chosen, Example)
+    write_table(folder / "reasons.parquet", [*plan.reasons, *reason_bans(pairs, choices)], Reason)
     counts = {f"{selection.rung} pairs": len(selection.pair_ids) for selection in selections}
     counts |= {f"{selection.rung} tokens": selection.n_tokens for selection in selections}
     return Outcome(tuple(outputs), counts)
+
+
+def _write_files(
+    show: Show, rung: Rung, taken: list[Example], held: list[Example], *, pairs: list[Pair], dev: list[Pair]
+) -> list[str]:
+    """Write a rung's training files; get their names."""
+    files = {
+        "train.chat.jsonl": chat_lines(taken),
+        "dev.chat.jsonl": chat_lines(held),
+        "train.completion.jsonl": completion_lines(pairs, show.voice),
+        "dev.completion.jsonl": completion_lines(dev, show.voice),
+    }
+    for name, data in files.items():
+        write_bytes(show.folder("select", rung.name) / name, data)
+    return [f"{rung.name}/{name}" for name in files]
 
 
 def _budget(show: Show, rung: Rung, examples: Sequence[Example]) -> Budget:

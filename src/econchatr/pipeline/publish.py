@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import numpy as np
+
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
 from econchatr.records import Answer, CurvePoint, Episode, Failure, Pair, PriceRow, Score, Selection, TunedModel, Turn
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import ReportMaterial, RightsNote, SubsetRow, SubsetTable, count_by_role, describe_corpus
 from econchatr.report.page import render_html
-from econchatr.select.order import order_pairs
+from econchatr.select.cover import Purse
+from econchatr.select.plan import Strategy, plan_purses
 from econchatr.select.prices import limit_tokens, load_prices
 from econchatr.tables import hash_file, read_table, write_bytes
 
@@ -69,6 +73,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         prices=_history_prices(),
         subsets=(_history_subsets(show, pairs),),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
+        overlaps=tuple(read_overlaps(show)),
         curve=tuple(
             row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)
         ),
@@ -95,23 +100,31 @@ def _history_prices() -> tuple[PriceRow, ...]:
 def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     """What $10 per model would have bought of this show in January 2023, by the show's own strategy."""
     settings = show.config.select
-    pool = order_pairs(
-        [pair for pair in pairs if pair.is_kept and pair.split == "train"],
-        strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
-    )  # fmt: skip
+    pool = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
     prices = _history_prices()
-    rows = []
-    for price in prices:
-        limit = limit_tokens(
-            n_pool_tokens=sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pool), n_epochs=price.n_epochs,
-            budget_usd=HISTORY_BUDGET_USD, usd_per_mtok=Decimal(price.training_usd_per_mtok),
-        )  # fmt: skip
-        n_pairs, n_tokens = _fill(pool, limit)
-        rows.append(
-            SubsetRow(
-                model=price.model, limit_tokens=limit, n_pairs=n_pairs, n_tokens=n_tokens, share=n_pairs / len(pool)
-            )
+    costs = np.array([pair.n_cue_tokens + pair.n_reply_tokens for pair in pool], np.int64)
+    purses = [
+        Purse(
+            costs,
+            limit_tokens(
+                n_pool_tokens=int(costs.sum()), n_epochs=price.n_epochs, budget_usd=HISTORY_BUDGET_USD,
+                usd_per_mtok=Decimal(price.training_usd_per_mtok),
+            ),
+            price.model,
         )
+        for price in prices
+    ]  # fmt: skip
+    plan = plan_purses(pool, purses, Strategy(settings.strategy, settings.seed, settings.subjects))
+    rows = [
+        SubsetRow(
+            model=purse.name,
+            limit_tokens=purse.limit,
+            n_pairs=len(share.places),
+            n_tokens=int(costs[list(share.places)].sum()),
+            share=len(share.places) / len(pool),
+        )
+        for purse, share in zip(purses, plan.shares, strict=True)
+    ]
     return SubsetTable(
         profile=HISTORY_PROFILE,
         budget=f"${HISTORY_BUDGET_USD:.2f}",
@@ -119,15 +132,6 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
         strategy=settings.strategy,
         rows=tuple(rows),
     )
-
-
-def _fill(pool: Sequence[Pair], limit: int) -> tuple[int, int]:
-    n_tokens = 0
-    for n_pairs, pair in enumerate(pool):
-        if n_tokens + pair.n_cue_tokens + pair.n_reply_tokens > limit:
-            return n_pairs, n_tokens
-        n_tokens += pair.n_cue_tokens + pair.n_reply_tokens
-    return len(pool), n_tokens
 
 
 def _settings(show: Show) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from econchatr.records import (
     CurvePoint,
     Episode,
     Failure,
+    Overlap,
     Pair,
     PriceRow,
     Question,
@@ -98,6 +99,8 @@ class ReportMaterial(Record):
     prices: tuple[PriceRow, ...] = ()
     subsets: tuple[SubsetTable, ...] = ()
     selections: tuple[Selection, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    """How far each selection leans towards the exam."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()
