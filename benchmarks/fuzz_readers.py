@@ -187,6 +187,9 @@ def check(data: bytes) -> bool:
     total = loss.n_placed_chars + loss.n_unplaced_chars + loss.n_markup_chars + loss.n_white_chars
     if total != episode.n_chars or not parsed.turns:
         raise ValueError(f"the account has {total} of {episode.n_chars} characters")
+    n_said = sum(len("".join(turn.text.split())) for turn in parsed.turns)
+    if n_said > loss.n_placed_chars:
+        raise ValueError(f"{n_said} characters are said, but only {loss.n_placed_chars} were placed")
     return True
 
 

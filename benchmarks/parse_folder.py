@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from econchatr.errors import TranscriptError
-from econchatr.parse import SpeakerTable, flag_turns, parse_file, propose_hosts, unify_speakers
+from econchatr.parse import SpeakerTable, count_flagged, flag_turns, parse_file, propose_hosts, unify_speakers
 from econchatr.records import Turn
 
 
@@ -23,6 +23,7 @@ def main() -> None:
     show = SpeakerTable(hosts=tuple(hosts))
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())[:: 2 if "--half" in sys.argv else 1]
     turns, refused, taken, readers = list[Turn](), 0, set[str](), Counter[str]()
+    ends = Counter[str]()
     begin, n_words = (time.perf_counter(), time.process_time()), 0
     for path in files:
         try:
@@ -34,6 +35,8 @@ def main() -> None:
         readers[parsed.episode.reader] += 1
         turns += parsed.turns
         n_words += parsed.episode.n_words
+        for end in ("placed", "unplaced", "markup", "white"):
+            ends[end] += getattr(parsed.episode, f"n_{end}_chars")
     parsed_at = time.perf_counter(), time.process_time()
     turns = flag_turns(unify_speakers(turns, show), hosts=show.hosts)
     flagged_at = time.perf_counter(), time.process_time()
@@ -44,6 +47,10 @@ def main() -> None:
             f"{name}: parse {parsed_at[clock] - begin[clock]:.1f} s, flags {flagged_at[clock] - parsed_at[clock]:.1f} s"
         )
     print(f"{memory_mb} MB at most")
+    flagged = count_flagged(turns)
+    ends.update(placed=-flagged.n_chars, flagged=flagged.n_chars)
+    print(f"characters: {sum(ends.values()):,} = " + " + ".join(f"{n:,} {end}" for end, n in ends.items()))
+    print("flagged characters: " + ", ".join(f"{kind} {n:,}" for kind, n in flagged.by_kind.items()))
     kinds = Counter(flag.kind for turn in turns for flag in turn.list_flags())
     print("flags: " + ", ".join(f"{kind} {n:,}" for kind, n in kinds.most_common()))
     print("hosts proposed: " + ", ".join(f"{one.name} ({one.n_episodes})" for one in propose_hosts(turns)[:5]))

@@ -16,10 +16,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from econchatr.select.baskets import band_lengths
 from econchatr.select.certificate import certify
 from econchatr.select.cover import Coverage, Purse, cover_purses
 from econchatr.select.features import find_features
-from econchatr.select.plan import band_lengths
 
 N_WORDS, N_PHRASES = 200_000, 50_000
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]

@@ -6,6 +6,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code; times are measured in benchmarks/.
+settings.register_profile("econchatr", deadline=None)
+settings.load_profile("econchatr")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -32,6 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECONCHATR_CACHE", str(cache))
+    monkeypatch.setenv("ECONCHATR_CONFIG", str(cache / "config"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("OPENAI_API_KEY", "HF_TOKEN", "TINKER_API_KEY"):
         monkeypatch.delenv(name, raising=False)

@@ -11,19 +11,21 @@ import logging
 import os
 import sys
 import traceback
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from econchatr.errors import EconChatRError
+from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from econchatr.pipeline import RunResult, Show
-    from econchatr.pipeline.selected import ExplainedPair
+    from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
 
@@ -132,20 +134,27 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do all that is not yet done, in order."""
     if plan:
-        return _print_status(show, rung=rung, as_json=as_json)
-    _run_and_print(show, rung=rung, as_json=as_json)
+        return _print_status(show, rung=rung, as_json=as_json, with_quote=True)
+    _run_and_print(show, rung=rung, yes=yes, as_json=as_json)
 
 
 @app.command()
-def fetch(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+def fetch(
+    show: ShowArgument = HERE,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Bring the episodes in, as they are; from a feed, ask for what is new."""
     from econchatr.pipeline.feeds import read_news
 
-    opened, result = _run_until(show, "fetch", ask_again=True)
+    opened, result = _run_until(show, "fetch", ask_again=True, refresh=refresh)
     news = read_news(opened)
     if as_json:
         return _print_json({**_result(opened, result), "news": news._asdict() if news else None})
@@ -164,18 +173,24 @@ def parse(
             "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
         ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn files into speakers' turns, and count what was lost."""
+    if explain is not None and report:
+        raise InputError(
+            "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
+        )
+    if report:
+        return _print_corpus_page(show, as_json=as_json)
     if explain is None:
         return _run_stage(show, "parse", as_json=as_json)
     from econchatr.pipeline.explain import explain_transcript, tell_explanation
 
     explanation = explain_transcript(show, explain)
-    if as_json:
-        return _print_json(explanation.as_dict())
-    for line in tell_explanation(explanation):
-        typer.echo(_plain(line))
+    _print(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
 
 
 @app.command()
@@ -206,44 +221,37 @@ def select(
     ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
     pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
     n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
+    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
+    shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+    ] = None,
+    rung: RungOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Choose, per rung, the pairs its budget buys; write the training files."""
-    from econchatr.pipeline import selected
-    from econchatr.pipeline.choices import add_choices
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import choices, selected
 
     if ban or pin:
-        opened, _ = _run_until(show, "pair")
-        add_choices(opened, pin=pin or (), ban=ban or ())
-    opened, result = _run_until(show, "select")
+        choices.add_choices(_run_until(show, "pair")[0], pin=pin or (), ban=ban or ())
+    opened, result = _run_until(show, "select", rung=rung)
     if n_shown:
-        return _print_reasons(selected.sample_reasons(opened, n_shown), as_json=as_json)
-    selections, overlaps = selected.read_selections(opened), selected.read_overlaps(opened)
-    if as_json:
-        rows = [row.model_dump(mode="json", exclude={"pair_ids"}) for row in selections]
-        return _print_json(
-            {**_result(opened, result), "selections": rows, "overlaps": [row.model_dump() for row in overlaps]}
+        explained = selected.sample_reasons(opened, n_shown)
+        return _print([one.as_dict() for one in explained], selected.tell_reasons(explained), as_json=as_json)
+    if not compare:
+        account = selected.account_selections(opened)
+        lines = [] if result.done else ["Nothing to do: select is up to date."]
+        return _print({**_result(opened, result), **account.as_dict()}, [*lines, *account.tell()], as_json=as_json)
+    from econchatr.pipeline.compare import compare_selections, read_plan, tell_comparison
+
+    plan = read_plan(strategies, shares)
+    with open_narrator() as narrator:
+        rows = compare_selections(
+            opened, opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
         )
-    if not result.done:
-        typer.echo("Nothing to do: select is up to date.")
-    for line in selected.tell_selections(selections, overlaps):
-        typer.echo(_plain(line))
-
-
-def _print_reasons(explained: Sequence[ExplainedPair], *, as_json: bool) -> None:
-    from econchatr.pipeline.selected import tell_reason
-
-    if as_json:
-        return _print_json([{"pair": one.pair.model_dump(mode="json"), **one.reason.model_dump()} for one in explained])
-    for one in explained:
-        head, *rest = tell_reason(one.reason)
-        typer.echo(typer.style(_plain(head), bold=True))
-        for line in (
-            *rest,
-            f"  {one.pair.cue_speaker}: {one.pair.cue}",
-            f"  {one.pair.reply_speaker}: {one.pair.reply}\n",
-        ):
-            typer.echo(_plain(line))
+    _print([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
 
 
 @app.command()
@@ -307,21 +315,53 @@ def chat(
 
 
 @app.command()
-def prices(as_json: JsonOption = False) -> None:
-    """List what training costs where, with source and date."""
-    from econchatr.select.prices import load_prices
+def quote(
+    show: ShowArgument = HERE,
+    budget: Annotated[
+        str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
+    ] = "",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure how fast this machine trains; under a minute per rung.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
+    from econchatr.narrator import open_narrator, print_sheet
+    from econchatr.pipeline.approval import keep_seen
+    from econchatr.pipeline.quoting import lay_out_quote, measure_rates, quote_budget, quote_selection, read_budget
 
-    rows = load_prices()
+    today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
+    opened, _ = _run_until(show, "select" if usd is None else "pair")
+    with open_narrator() as narrator:
+        if measure:
+            measure_rates(opened, narrator)
+        made = quote_selection(opened, today=today) if usd is None else quote_budget(opened, usd, narrator, today=today)
+    if usd is None:
+        keep_seen(opened, made)
     if as_json:
-        return _print_json([row.model_dump(mode="json") for row in rows])
-    typer.echo("US dollars per million tokens")
-    typer.echo(f"{'profile/model':24}{'training':>10}{'tuned':>10}{'base':>10}  read on")
-    for row in rows:
-        cells = (row.training_usd_per_mtok, row.tuned_usd_per_mtok or "-", row.base_usd_per_mtok or "-")
-        typer.echo(
-            f"{row.profile + '/' + row.model:24}" + "".join(f"{cell:>10}" for cell in cells) + f"  {row.read_on}"
-        )
-    typer.echo("Sources: `econchatr prices --json`.")
+        return _print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
+    print_sheet(lay_out_quote(made))
+
+
+@app.command()
+def prices(
+    show: ShowArgument = HERE,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn of models that will be gone by this day."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what training costs where, with source and date; warn of what is old, closed or soon gone."""
+    from econchatr.narrator import print_sheet
+    from econchatr.pipeline.prices import lay_out_prices, list_prices, tell_warnings
+
+    listed = list_prices(show, today=datetime.now(UTC).date(), until=until.date() if until else None)
+    if as_json:
+        return _print_json([{**item.row.model_dump(mode="json"), "warnings": item.warnings} for item in listed])
+    print_sheet(lay_out_prices(listed))
+    for warning in tell_warnings(listed):
+        _say(f"Warning: {warning}")
 
 
 @app.command()
@@ -330,22 +370,40 @@ def doctor(as_json: JsonOption = False) -> None:
     from econchatr.pipeline.doctor import examine
 
     findings = examine()
-    if as_json:
-        return _print_json([finding._asdict() for finding in findings])
-    for finding in findings:
-        typer.echo(f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}")
+    lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
+    _print([finding._asdict() for finding in findings], lines, as_json=as_json)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def _run_until(show: Path, stage: str, *, rung: str = "", ask_again: bool = False) -> tuple[Show, RunResult]:
+def _run_until(
+    show: Path, stage: str, *, rung: str = "", ask_again: bool = False, refresh: bool = False, yes: bool = False
+) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
 
     opened = open_show(show)
     with open_narrator() as narrator:
-        return opened, run_show(opened, narrator, until=stage, rung=rung, ask_again=ask_again)
+        return opened, run_show(
+            opened, narrator, until=stage, rung=rung, ask_again=ask_again, refresh=refresh,
+            approve=partial(_approve, yes=yes),
+        )  # fmt: skip
+
+
+def _approve(quote: Quote, *, yes: bool) -> bool:
+    """Show the quote, and wait for the user's yes unless it was given beforehand."""
+    from econchatr.narrator import print_sheet
+    from econchatr.pipeline.quoting import lay_out_quote
+
+    print_sheet(lay_out_quote(quote), to_stderr=True)
+    _say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
+    if yes:
+        return True
+    try:
+        return typer.confirm(f"May the hosted rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
+    except typer.Abort:
+        return False
 
 
 def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
@@ -356,8 +414,20 @@ def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None
         typer.echo(f"Nothing to do: {stage} is up to date.")
 
 
-def _run_and_print(show: Path, *, rung: str = "", as_json: bool) -> None:
-    opened, result = _run_until(show, "report", rung=rung)
+def _print_corpus_page(show: Path, *, as_json: bool) -> None:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline.corpus import write_corpus_page
+
+    opened, result = _run_until(show, "parse")
+    with open_narrator() as narrator:
+        page = write_corpus_page(opened, narrator)
+    if as_json:
+        return _print_json({**_result(opened, result), "page": str(page)})
+    typer.echo(f"Page: {page}")
+
+
+def _run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: bool) -> None:
+    opened, result = _run_until(show, "report", rung=rung, yes=yes)
     if as_json:
         return _print_json(_result(opened, result))
     if not result.done:
@@ -378,8 +448,10 @@ def _result(show: Show, result: RunResult) -> dict[str, object]:
     }
 
 
-def _print_status(show: Path, *, rung: str, as_json: bool) -> None:
+def _print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
+    from econchatr.narrator import print_sheet
     from econchatr.pipeline import open_show, status_of
+    from econchatr.pipeline.quoting import lay_out_quote, quote_selection
     from econchatr.pipeline.reading import read_quote
 
     opened = open_show(show)
@@ -389,12 +461,19 @@ def _print_status(show: Path, *, rung: str, as_json: bool) -> None:
     for state in states:
         typer.echo(f"{state.name:28} {state.why or 'done'}")
     for row in quote:
-        typer.echo(
-            f"{row.rung}: {row.n_pairs:,} of {row.n_pool_pairs:,} pairs, "
-            f"{row.n_tokens:,} tokens x {row.n_epochs} epochs, budget {row.budget}, cost {row.cost}"
-        )
+        typer.echo(row.tell())
+    is_counted = any(state.name == "select" and not state.why for state in states)
+    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
+        print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def _print(value: object, lines: Iterable[str], *, as_json: bool) -> None:
+    if as_json:
+        return _print_json(value)
+    for line in lines:
+        typer.echo(_plain(line))
 
 
 def _print_json(value: object) -> None:

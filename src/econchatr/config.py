@@ -42,6 +42,9 @@ class ShowTable(_Table):
     """The host whose replies are learned, where a show has several; empty: every host's."""
     aliases: dict[str, str] = {}
     """Label in a transcript -> the person's name."""
+    language: str = Field(default="", pattern=r"^(?:any|[a-z]{2})?$")
+    """Code of the show's language (ISO 639-1); a transcript in another one is set aside. Empty: the language of most of
+    its transcripts; `any`: none is set aside for it."""
 
     @model_validator(mode="after")
     def _persona_is_a_host(self) -> ShowTable:
@@ -86,6 +89,8 @@ class PairTable(_Table):
     """`[pair]`: which turns become pairs, and which episodes are held out."""
 
     profile: Literal["default", "2023"] = "default"
+    private: Literal["patterns", "presidio"] = "patterns"
+    """What finds private data: tested patterns, or these and Microsoft Presidio (the extra `presidio`)."""
     dev_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.2, ge=0, lt=1)
 
@@ -124,6 +129,12 @@ class Rung(_Table):
     """Budget of a local rung: minutes of training at this machine's measured rate."""
     max_usd: Decimal | None = Field(default=None, gt=0)
     """Budget of a hosted rung."""
+    tokens_per_second: float | None = Field(default=None, gt=0)
+    """Of training at home, where you know it; else as measured."""
+    watts: Decimal | None = Field(default=None, gt=0)
+    usd_per_kwh: Decimal | None = Field(default=None, ge=0)
+    rent_usd_per_hour: Decimal | None = Field(default=None, ge=0)
+    """What training at home costs you, for the quote."""
 
     @model_validator(mode="after")
     def _one_budget_of_the_right_kind(self) -> Rung:
@@ -132,10 +143,14 @@ class Rung(_Table):
                 raise ValueError("a hosted rung needs a price, as `profile/model`")
             if self.max_tokens or self.max_minutes:
                 raise ValueError("a hosted rung's budget is max_usd, not tokens or minutes")
+            if self.tokens_per_second or self.watts or self.usd_per_kwh or self.rent_usd_per_hour:
+                raise ValueError("watts, rent and tokens per second are of a rung trained at home, not of a hosted one")
         elif self.max_usd is not None:
             raise ValueError("a local rung's budget is max_tokens or max_minutes, not max_usd")
         if self.max_tokens and self.max_minutes:
             raise ValueError("give max_tokens or max_minutes, not both")
+        if self.usd_per_kwh is not None and self.watts is None:
+            raise ValueError("usd_per_kwh needs watts: how much the machine draws")
         return self
 
 

@@ -1,6 +1,6 @@
-"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere; always on stderr.
+"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere, on stderr; and print tables.
 
-This module does not know what the steps do.
+This module does not know what the steps do, nor what stands in a table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from econchatr.pipeline import Narrator
+    from econchatr.pipeline.sheets import Sheet
 
 
 @contextmanager
@@ -29,6 +30,30 @@ def open_narrator() -> Iterator[Narrator]:
         narrator.close()
 
 
+def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
+    """Print a table: drawn in a terminal, plain aligned lines elsewhere."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        from econchatr.pipeline.sheets import lay_out_lines
+
+        for line in lay_out_lines(sheet):
+            print(line, file=stream)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(sheet.title), title_justify="left")
+    for column in sheet.columns:
+        table.add_column(Text(column.removeprefix("#")), justify="right" if column.startswith("#") else "left")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=stream)
+    console.print(table)
+    for note in sheet.notes:
+        console.print(Text(note))
+
+
 class LineNarrator:
     """One line when a step begins and one when it ends: for logs and pipes."""
 
@@ -41,7 +66,7 @@ class LineNarrator:
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        print(f"  {text}", file=sys.stderr, flush=True)
+        print(f"  {_plain(text)}", file=sys.stderr, flush=True)
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Say that a step is finished."""
@@ -72,7 +97,7 @@ class BarNarrator:
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        self._show(f"  {text}")
+        self._show(f"  {_plain(text)}")
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Take the bar away and say what came of the step."""
@@ -90,6 +115,11 @@ class BarNarrator:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a note may quote a label or a file's name, and must not steer the terminal."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _tell(counts: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ This module knows no stage, no file and no model: it only says what the things a
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
 Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
 Variant = Literal["base", "persona", "tuned"]
+DatePrecision = Literal["day", "month", "season", "none"]
 
 
 class Record(BaseModel):
@@ -112,12 +114,24 @@ class Episode(Record):
     n_chars: int
     """Characters of the file, after decoding; of a Word document, those of its text."""
     n_placed_chars: int
-    """Characters that ended in a turn's text, or in a label or time stamp that was understood."""
+    """Characters that ended in a turn's text outside its flags, or in a label or time stamp that was understood."""
     n_unplaced_chars: int
-    """Characters of text that no rule could place. Markup and white space count in neither."""
+    """Characters of text that no rule could place."""
     unplaced: tuple[str, ...]
     """The unplaced lines themselves, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+    language: str = ""
+    """Code of the language it is spoken in (ISO 639-1); empty: not told."""
+    doubt: str = ""
+    """What is doubtful about the whole file, and what to do; empty: nothing."""
+    precision: DatePrecision = "none"
+    """How exactly `published` is known; `none`: not at all."""
+    n_flagged_chars: int = 0
+    """Characters of turns' texts that stand under a flag; 0 before flags are set."""
+    n_markup_chars: int = 0
+    """Characters that are neither speech nor lost: tags, cue numbers, keys."""
+    n_white_chars: int = 0
+    """Spaces and line ends. Placed, flagged, unplaced, markup and white add up to `n_chars`."""
 
 
 class Failure(Record):
@@ -128,6 +142,8 @@ class Failure(Record):
     error: str
     """Name of the error's class."""
     message: str
+    hint: str = ""
+    """One thing to do about it; empty: nothing is known that helps."""
 
 
 # --- pair -------------------------------------------------------------------------------------------------------------
@@ -285,18 +301,101 @@ class Overlap(Record):
         return told + (f"; the strategy looks for {', '.join(self.subjects)}" if self.subjects else "")
 
 
+PriceUnit = Literal["token", "second", "minute", "hour", "GB-month", "job"]
+
+
+class Price(Record):
+    """What one unit of something costs: dollars, never a float."""
+
+    usd: Decimal = Field(ge=0)
+    n_units: int = Field(default=1, ge=1)
+    """For how many units: 1,000,000 tokens, 1 hour."""
+    unit: PriceUnit
+
+    @property
+    def usd_per_unit(self) -> Decimal:
+        """Dollars for a single token, hour, gigabyte and month, or job."""
+        return self.usd / self.n_units
+
+    @property
+    def usd_per_mtok(self) -> Decimal:
+        """Dollars for a million tokens; only for a price per token."""
+        return self.usd * 1_000_000 / self.n_units
+
+    def __str__(self) -> str:
+        plural = f"{self.n_units:,} {self.unit}s" if self.n_units > 1 else self.unit
+        return "free" if not self.usd else f"${self.usd} per {plural}"
+
+
 class PriceRow(Record):
-    """What one hosted model charges, and where that was read."""
+    """What one hosted model is billed for, and where that was read; `None`: not known."""
 
     profile: str
     model: str
-    training_usd_per_mtok: str
-    tuned_usd_per_mtok: str | None = None
-    base_usd_per_mtok: str | None = None
-    """Use of the tuned and of the base model; `None`: not listed where the price was read."""
+    provider: str = ""
+    """Who sells it, for people."""
+    training: Price | None = None
+    validation: Price | None = None
+    """Of the tokens of the validation file, each time it is evaluated."""
+    evaluations_per_epoch: int = Field(default=1, ge=1)
+    input: Price | None = None
+    cached: Price | None = None
+    """Of prompt tokens that the service has seen before."""
+    output: Price | None = None
+    base_input: Price | None = None
+    base_output: Price | None = None
+    """Use of the base model, where it costs something else than use of the tuned one."""
+    endpoint: Price | None = None
+    """Of a machine of one's own that serves the tuned model, used or not."""
+    endpoint_step: Literal["second", "minute", "hour"] = "hour"
+    """Time on it is billed in whole ones of these."""
+    storage: Price | None = None
+    checkpoint_gb: Decimal | None = Field(default=None, ge=0)
+    """Size of a tuned model; `None`: not known, and assumed by the quote."""
+    minimum: Price | None = None
+    """What a training job costs at least."""
+    padding: Literal["none", "longest"] = "none"
+    """`longest`: each example is billed as if it were as long as the longest one."""
+    rounding_usd: Decimal = Field(default=Decimal("0.01"), gt=0)
+    """Each charge is rounded up to a whole number of these."""
+    n_epochs: int | None = Field(default=None, ge=1, le=50)
+    """The profile's own number of passes; `None`: as the show says."""
+    min_examples: int = Field(default=0, ge=0)
+    open_to: str = ""
+    """Who may still buy, in words; empty: anybody."""
+    jobs_until: date | None = None
+    """From this day on no new training is taken."""
+    shutdown_on: date | None = None
+    """From this day on the tuned model answers no more."""
+    is_historical: bool = False
+    """Nothing can be bought at this price any more; it can only be calculated with."""
+    note: str = ""
     source: str
     read_on: date
-    n_epochs: int
+    """Where only the month is known, its first day."""
+    file: str = ""
+    """Of the user, in which the row or a part of it stands; empty: as shipped."""
+
+    @property
+    def name(self) -> str:
+        """`profile/model`, as a rung names it."""
+        return f"{self.profile}/{self.model}"
+
+
+class BillRow(Record):
+    """What one paid job of a rung was quoted at, and what it did cost so far."""
+
+    rung: str
+    what: str
+    """`training`, `validation`, `exam`, `storage`."""
+    quoted_usd: Decimal | None
+    """As the user said yes to it; `None`: it was in no quote."""
+    charged_usd: Decimal
+    refunded_usd: Decimal
+    reserved_usd: Decimal
+    """Set aside for charges that may still come."""
+    sources: tuple[str, ...]
+    """Where the charges were read: `job ftjob-1`."""
 
 
 # --- train ------------------------------------------------------------------------------------------------------------
@@ -338,6 +437,55 @@ class TunedModel(Record):
     n_agreeing_questions: int | None
     """Questions whose greedy first tokens agree between transformers and llama.cpp; `None`: not checked."""
     n_checked_questions: int
+
+
+class EpisodeSaving(Record):
+    """What one training saved on one held-out episode."""
+
+    slug: str
+    host_bits: float
+    """Bits by which the host's replies became less surprising, summed."""
+    host_bytes: int
+    guest_bits: float
+    guest_bytes: int
+
+
+class Trial(Record):
+    """One fine-tune of a comparison of strategies."""
+
+    key: str
+    """Hash of all that decides the result."""
+    strategy: str
+    share: float
+    """Of the pool's billed tokens that the budget allows, 0 to 1."""
+    selection_seed: int
+    train_seed: int
+    n_pairs: int
+    n_tokens: int
+    """Billed tokens of one epoch."""
+    n_steps: int
+    seconds: float
+    savings: tuple[EpisodeSaving, ...]
+
+
+class ComparedStrategy(Record):
+    """What one strategy is worth at one budget."""
+
+    strategy: str
+    share: float
+    n_trials: int
+    mean_pairs: float
+    mean_tokens: float
+    mean_steps: float
+    value: float
+    """Host bits saved, in bits per byte; the mean of the trials."""
+    low: float | None
+    """95% interval over episodes and trials; `None`: one episode cannot give one."""
+    high: float | None
+    over_random: float | None
+    """Difference from random choice at the same budget; `None`: random was not tried there."""
+    over_random_low: float | None
+    over_random_high: float | None
 
 
 # --- ask --------------------------------------------------------------------------------------------------------------

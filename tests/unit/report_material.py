@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import random
 from datetime import date, timedelta
+from decimal import Decimal
 
 from econchatr.records import (
     Answer,
+    BillRow,
     CurvePoint,
     Episode,
     Failure,
     Pair,
+    Price,
     PriceRow,
     Question,
     Reply,
@@ -22,14 +25,9 @@ from econchatr.records import (
     TunedModel,
     Variant,
 )
-from econchatr.report.material import (
-    ReportMaterial,
-    RightsNote,
-    RoleCount,
-    SubsetRow,
-    SubsetTable,
-    describe_corpus,
-)
+from econchatr.report.counts import RoleCount
+from econchatr.report.material import EpochRow, ReportMaterial, RightsNote, SubsetRow, SubsetTable, describe_corpus
+from tests.unit.report_corpus_material import make_parsed
 
 HOST = "Hester Pellow"
 RUNG = "smollm2-135m"
@@ -287,26 +285,32 @@ def make_curve() -> tuple[CurvePoint, ...]:
     return tuple(points)
 
 
+def per_mtok(usd: str) -> Price:
+    return Price(usd=Decimal(usd), n_units=1_000_000, unit="token")
+
+
 def make_material() -> ReportMaterial:
     """Give the whole made-up show, trained and asked."""
     episodes = make_episodes()
     pairs = make_pairs(episodes)
     kept = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
     n_tokens = sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in kept)
+    failures = (
+        Failure(
+            stage="parse",
+            item="2022-06-02-on-tides.md",
+            error="TranscriptError",
+            message="not text: byte 0xff at place 0 is not UTF-8",
+        ),
+    )
     prices = (("ada", "0.40", "1.60", "0.40"), ("babbage", "0.60", "2.40", "0.50"), ("curie", "3.00", "12.00", "2.00"))
     return ReportMaterial(
         show_name="The Slow Answer",
         hosts=(HOST,),
         rights=RightsNote(voice="A made-up host", ground="Written for this project", licence="Apache-2.0"),
         episodes=episodes,
-        failures=(
-            Failure(
-                stage="parse",
-                item="2022-06-02-on-tides.md",
-                error="TranscriptError",
-                message="not text: byte 0xff at place 0 is not UTF-8",
-            ),
-        ),
+        failures=failures,
+        parsed=make_parsed(episodes, failures),
         roles=(RoleCount(role="host", n_turns=364, n_words=19120), RoleCount(role="guest", n_turns=351, n_words=23040)),
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
@@ -314,9 +318,9 @@ def make_material() -> ReportMaterial:
             PriceRow(
                 profile="gpt3-2023",
                 model=model,
-                training_usd_per_mtok=training,
-                tuned_usd_per_mtok=tuned,
-                base_usd_per_mtok=base,
+                training=per_mtok(training),
+                output=per_mtok(tuned),
+                base_output=per_mtok(base),
                 source="https://prices.example/2023",
                 read_on=date(2023, 1, 4),
                 n_epochs=4,
@@ -335,6 +339,38 @@ def make_material() -> ReportMaterial:
                     SubsetRow(model="curie", limit_tokens=41666, n_pairs=220, n_tokens=41570, share=0.88),
                     SubsetRow(model="davinci", limit_tokens=4166, n_pairs=31, n_tokens=4130, share=0.124),
                 ),
+            ),
+        ),
+        epochs=(
+            EpochRow(
+                model="ada",
+                n_tokens=n_tokens,
+                training_usd="0.02",
+                use_usd="0.08",
+                reported_training_usd="2.41",
+                reported_use_usd="9.48",
+                implied_training_tokens=6_025_000,
+                implied_use_tokens=5_925_000,
+            ),
+        ),
+        bill=(
+            BillRow(
+                rung="large",
+                what="training",
+                quoted_usd=Decimal("9.99"),
+                charged_usd=Decimal("9.41"),
+                refunded_usd=Decimal("0.41"),
+                reserved_usd=Decimal(0),
+                sources=("job ft-1",),
+            ),
+            BillRow(
+                rung="large",
+                what="exam",
+                quoted_usd=None,
+                charged_usd=Decimal(0),
+                refunded_usd=Decimal(0),
+                reserved_usd=Decimal("0.12"),
+                sources=(),
             ),
         ),
         selections=(

@@ -20,9 +20,13 @@ class PageReader(HTMLParser):
         self.handlers: list[str] = []
         self.labelled_by: list[str] = []
         self.quotes: list[str] = []
+        """Answers of a model."""
+        self.excerpts: list[str] = []
+        """Words of the transcripts."""
         self.faults: list[str] = []
         self.text = ""
         self._open: list[str] = []
+        self._into = self.quotes
         self.feed(page)
         self.close()
         self.faults += [f"never closed: {tag}" for tag in self._open]
@@ -31,8 +35,10 @@ class PageReader(HTMLParser):
         self._take(tag, attrs)
         if tag not in _VOID:
             self._open.append(tag)
+        if tag == "figure":
+            self._into = self.excerpts if ("class", "excerpt") in attrs else self.quotes
         if tag == "blockquote":
-            self.quotes.append("")
+            self._into.append("")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._take(tag, attrs)
@@ -45,7 +51,7 @@ class PageReader(HTMLParser):
         if "style" not in self._open:
             self.text += data
         if "blockquote" in self._open:
-            self.quotes[-1] += data
+            self._into[-1] += data
 
     def _take(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)

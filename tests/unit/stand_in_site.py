@@ -94,3 +94,17 @@ def open_site() -> Iterator[StandIn]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def feed_of(site: StandIn, *items: str, people: str = "") -> str:
+    """Put a small feed on the site; an item is `title|link|more`, and its page is there."""
+    texts = []
+    for item in items:
+        title, link, more = (item + "||").split("|")[:3]
+        texts.append(f"<item><title>{title}</title><guid>{title}</guid><link>{site.root}{link}</link>{more}</item>")
+        site.pages.setdefault(link, f"<p>page of {title}</p>".encode())
+    site.pages["/feed.xml"] = (
+        '<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>S</title>'
+        f"{people}{''.join(texts)}</channel></rss>"
+    ).encode()
+    return site.root + "/feed.xml"

@@ -230,6 +230,52 @@ def test_a_pause_longer_than_we_wait_stops_the_host(world: FakeWorld) -> None:
     assert len(world.log) == n_asked
 
 
+def test_a_pause_is_handed_on_before_it_is_waited_for(world: FakeWorld) -> None:
+    waits: list[tuple[str, datetime, float]] = []
+    world.say(f"{BASE}/a", (503, {"Retry-After": "600"}, b""), (200, {}, b"a"))
+    page_of(world.client(on_wait=lambda host, until: waits.append((host, until, world.seconds))).get(f"{BASE}/a"))
+    ((host, until, told_at),) = waits
+    assert host == "pages.example"
+    assert until == NOW + timedelta(seconds=told_at - 1000 + 600)
+
+
+@pytest.mark.parametrize("left", [1, 600, 899])
+def test_a_host_is_not_asked_before_the_time_it_gave_to_an_earlier_process(world: FakeWorld, left: int) -> None:
+    told: list[str] = []
+    world.say(f"{BASE}/a", (200, {}, b"a"))
+    page_of(world.client(waits={"pages.example": NOW + timedelta(seconds=left)}, note=told.append).get(f"{BASE}/a"))
+    assert world.log[0][0] >= 1000 + left
+    until = (NOW + timedelta(seconds=left)).strftime("%Y-%m-%d %H:%M:%S")
+    assert told == [f"pages.example asked to be left alone until {until} UTC; waiting {left} seconds"]
+
+
+def test_a_host_whose_time_is_far_is_not_asked_at_all_and_the_others_are(world: FakeWorld) -> None:
+    world.say("https://other.example/b", (200, {}, b"b"))
+    client = world.client(waits={"pages.example": NOW + timedelta(hours=2)})
+    fault = fault_of(client.get(f"{BASE}/a"))
+    assert (fault.kind, fault.message) == (
+        "busy",
+        "pages.example asked to be left alone until 2031-05-06 14:00:00 UTC.",
+    )
+    assert fault_of(client.get(f"{BASE}/c")) == fault
+    assert page_of(client.get("https://other.example/b")).body == b"b"
+    assert not any(address.startswith(BASE) for _, address in world.log)
+
+
+def test_a_time_that_is_past_is_nothing(world: FakeWorld) -> None:
+    world.say(f"{BASE}/a", (200, {}, b"a"))
+    page_of(world.client(waits={"pages.example": NOW - timedelta(seconds=1)}).get(f"{BASE}/a"))
+    assert world.log[0][0] == 1000
+
+
+@pytest.mark.parametrize("asked", ["999999999999", "Fri, 06 May 9999 12:00:00 GMT"])
+def test_a_pause_of_ages_is_one_of_thirty_days(world: FakeWorld, asked: str) -> None:
+    waits: list[datetime] = []
+    world.say(f"{BASE}/a", (429, {"Retry-After": asked}, b""))
+    fault_of(world.client(on_wait=lambda host, until: waits.append(until)).get(f"{BASE}/a"))
+    assert [(until - NOW).days for until in waits] == [30]
+
+
 @pytest.mark.parametrize("status", [0, 500, 502, 504])
 def test_passing_trouble_is_tried_again_each_time_later(world: FakeWorld, status: int) -> None:
     world.say(f"{BASE}/a", (status, {}, b""), (status, {}, b""), (200, {}, b"a"))

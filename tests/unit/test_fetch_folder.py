@@ -57,3 +57,11 @@ def test_a_file_too_large_to_be_a_transcript_is_set_aside(tmp_path: Path, monkey
     files, failures = list_files(tmp_path)
     assert [file.location for file in files] == ["small.md"]
     assert [failure.item for failure in failures] == ["big.md"]
+
+
+def test_a_folder_of_nothing_but_too_large_files_says_so(tmp_path: Path) -> None:
+    with (tmp_path / "big.json").open("wb") as file:
+        file.truncate(2 * 1024**3)
+    with pytest.raises(SourceError, match=r"big\.json has 2,147,483,648 bytes") as caught:
+        list_files(tmp_path)
+    assert "Split it" in caught.value.hint

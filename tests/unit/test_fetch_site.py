@@ -11,13 +11,16 @@ from random import Random
 
 import pytest
 
-from econchatr.errors import ShowFolderError, SourceError
+from econchatr.errors import ShowFolderError, SourceError, TranscriptError
 from econchatr.fetch.journal import Journal
+from econchatr.fetch.site import Gathered
+from econchatr.parse import SpeakerTable, parse_file
 from econchatr.records import SourceFile
 from econchatr.tables import hash_bytes, read_table, write_table
-from tests.unit.econtalk_stand_in import REAL_FEED, build_site, make_up_feed, real_or_made_up
+from tests.unit.aired_episodes import tell_difference
+from tests.unit.econtalk_stand_in import REAL_FEED, Planted, build_site, make_up_feed, path_of, real_or_made_up
 from tests.unit.gather_once import gather
-from tests.unit.stand_in_site import Said, StandIn, open_site
+from tests.unit.stand_in_site import Said, StandIn, feed_of, open_site
 
 N_ITEMS = 60
 
@@ -28,25 +31,11 @@ def site() -> Iterator[StandIn]:
         yield opened
 
 
-def feed_of(site: StandIn, *items: str, people: str = "") -> str:
-    """Put a small feed on the site; an item is `title|link|more`, and its page is there."""
-    texts = []
-    for item in items:
-        title, link, more = (item + "||").split("|")[:3]
-        texts.append(f"<item><title>{title}</title><guid>{title}</guid><link>{site.root}{link}</link>{more}</item>")
-        site.pages.setdefault(link, f"<p>page of {title}</p>".encode())
-    site.pages["/feed.xml"] = (
-        '<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>S</title>'
-        f"{people}{''.join(texts)}</channel></rss>"
-    ).encode()
-    return site.root + "/feed.xml"
-
-
 # --- the whole site ---------------------------------------------------------------------------------------------------
 
 
 def check_whole_site(site: StandIn, folder: Path, feed: bytes, *, n_items: int, delay_seconds: float) -> None:
-    planted = build_site(site, feed, n_items=n_items)
+    planted = build_site(site, feed, n_items=n_items, is_real_size=True)
     gathered, journal = gather(site.root + "/feed.xml", folder, delay_seconds=delay_seconds)
     n_lost = len(planted.dead) + len(planted.hostile)
     assert gathered.n_items == n_items
@@ -61,6 +50,29 @@ def check_whole_site(site: StandIn, folder: Path, feed: bytes, *, n_items: int, 
     # A page is asked for once, but for those that answer 429 or 503 first, and that never end.
     again = {path for path, n in counted.items() if n > 1}
     assert again <= {*planted.passing, *planted.hostile, "/"}
+    waits = {path: [asked.at for asked in site.log if asked.path == path] for path in planted.passing[1:]}
+    assert min(later - earlier for earlier, later in waits.values()) >= 1, "Retry-After was 1 second"
+    check_turns(planted, gathered, folder)
+
+
+def check_turns(planted: Planted, gathered: Gathered, folder: Path) -> None:
+    """Parse every page that was fetched, and hold each turn to what the site put in."""
+    show = SpeakerTable(hosts=("Russ Roberts",), aliases={"Russ": "Russ Roberts", "Roberts": "Russ Roberts"})
+    different, refused, parsed_paths = dict[str, str](), dict[str, str](), list[str]()
+    for file in gathered.files:
+        path = path_of(file.location)
+        try:
+            parsed = parse_file((folder / "raw" / file.sha256).read_bytes(), location=file.location, show=show)
+        except TranscriptError as exc:
+            refused[path] = exc.message
+            continue
+        parsed_paths.append(path)
+        if told := tell_difference(planted.aired[path], parsed.episode, parsed.turns):
+            different[path] = told
+    assert different == {}
+    assert sorted(parsed_paths) == sorted(planted.aired)
+    assert sorted(refused) == sorted(planted.bare)
+    assert all("no transcript box" in message for message in refused.values())
 
 
 def test_a_whole_site_is_fetched_once_and_every_fault_counted(site: StandIn, tmp_path: Path) -> None:
@@ -78,7 +90,7 @@ def test_all_874_items_of_the_real_feed_are_resolved(site: StandIn, tmp_path: Pa
 
 
 def check_kills(site: StandIn, folder: Path, *, n_items: int, n_kills: int, delay_seconds: float) -> None:
-    planted = build_site(site, real_or_made_up(n_items), n_items=n_items)
+    planted = build_site(site, real_or_made_up(n_items), n_items=n_items, is_real_size=True)
     command = [sys.executable, "-m", "tests.unit.gather_once", site.root + "/feed.xml", str(folder), str(delay_seconds)]
     random = Random(n_kills)
     for n_killed in range(n_kills):
@@ -95,8 +107,10 @@ def check_kills(site: StandIn, folder: Path, *, n_items: int, n_kills: int, dela
     n_lost = len(planted.dead) + len(planted.hostile)
     assert len(gathered.files) == len({file.location for file in gathered.files}) == n_items - n_lost
     assert len(gathered.failures) == n_lost
+    assert {path_of(file.location) for file in gathered.files} == {*planted.aired, *planted.bare}
     for file in gathered.files:
         assert hash_bytes((folder / "raw" / file.sha256).read_bytes()) == file.sha256
+    check_turns(planted, gathered, folder)
     counted = Counter(site.paths())
     once = [file.location.removeprefix(site.root) for file in gathered.files]
     once = [path for path in once if path not in planted.passing]
@@ -249,17 +263,6 @@ def test_a_refusal_halfway_keeps_what_came_and_counts_the_rest(site: StandIn, tm
     assert [file.title for file in gathered.files] == ["A"]
     assert [failure.item for failure in gathered.failures] == ["B", "C"]
     assert "/c/" not in site.paths()
-
-
-def test_a_site_that_asks_to_be_left_alone_stops_the_fetch_which_goes_on_later(site: StandIn, tmp_path: Path) -> None:
-    feed = feed_of(site, "A|/a/", "B|/b/", "C|/c/")
-    site.pages["/b/"] = [Said(429, b"", (("Retry-After", "86400"),)), site.pages["/b/"]]  # type: ignore[list-item]
-    with pytest.raises(SourceError, match="left alone for 86,400 seconds"):
-        gather(feed, tmp_path)
-    assert not Journal(tmp_path / "journal.jsonl").is_finished
-    gathered, _ = gather(feed, tmp_path)
-    assert len(gathered.files) == 3
-    assert Counter(site.paths())["/a/"] == 1
 
 
 def test_a_connection_that_goes_stops_the_fetch_instead_of_losing_every_page(site: StandIn, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from econchatr.models.gguf_weights import permute_rows, unpermute_rows
 from econchatr.models.weights import locate_embedded_gguf, open_base, read_chat_template, write_f16_gguf
 
 from .model_material import open_embedded
+from .stand_in_hub import REVISION, serve_model
 
 
 def test_the_embedded_base_says_which_weights_it_is(cache: Path) -> None:
@@ -99,3 +102,29 @@ def test_weights_are_found_without_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, tmp_path: Path) -> None:
+    """In a process of its own: the hub's client reads its settings once, when it is loaded."""
+    checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
+    code = (
+        "import sys; from pathlib import Path; from econchatr.models.weights import open_base\n"
+        "from econchatr.models.llamacpp import open_llamacpp\n"
+        "base = open_base('embedded', cache=Path(sys.argv[1]), hub='auto')\n"
+        "print(base.weights, base.checkpoint_path, base.f16_gguf_path == base.gguf_path)\n"
+        "with open_llamacpp(base.gguf_path, adapter=None, n_ctx=256) as model:\n"
+        "    said = model.reply('The capital of France is', tuned=False, seed=0, temperature=0, max_tokens=6)\n"
+        "    print(repr(said.text))"
+    )
+    with serve_model("HuggingFaceTB/SmolLM2-135M-Instruct", checkpoint) as address:
+        env = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+        env |= {"HF_HUB_DISABLE_XET": "1", "no_proxy": "127.0.0.1"}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "cache")], env=env, capture_output=True, text=True, check=True
+        )
+    first, said = done.stdout.splitlines()
+    assert first == (
+        "SmolLM2-135M-Instruct, full precision "
+        f"{tmp_path}/hub/models--HuggingFaceTB--SmolLM2-135M-Instruct/snapshots/{REVISION} True"
+    )
+    assert "Paris" in said

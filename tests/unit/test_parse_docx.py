@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from econchatr.errors import TranscriptError
+from econchatr.parse import open_text
 from tests.unit.read_text import read, said
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -49,6 +50,12 @@ def test_deleted_words_headers_and_comments_are_counted_not_spoken() -> None:
     parsed = read(pack(deleted + p("Dara Finch: Three."), header1=header))
     assert [text for _, text in said(parsed)] == ["One. Two.", "Three."]
     assert parsed.loss.unplaced == ("Gone: x.", "Page of wells")
+
+
+def test_text_as_opened_has_what_stands_apart_too() -> None:
+    header = f"<w:hdr xmlns:w='{W}'>{p('Page of wells')}</w:hdr>"
+    text = open_text(pack(p("Orla Quill: One."), header1=header), location="talk.docx")
+    assert [line for line in text.splitlines() if line] == ["Orla Quill: One.", "Page of wells"]
 
 
 def test_entity_bomb_is_refused_before_it_grows() -> None:

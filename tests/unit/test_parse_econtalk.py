@@ -33,7 +33,7 @@ def test_page_of_thin_timed_rows_is_notes() -> None:
 def test_running_text_without_labels_is_unlabelled() -> None:
     parsed = read("unlabelled.html")
     assert parsed.episode.kind == "unlabelled"
-    assert (parsed.episode.published, parsed.precision) == (date(2011, 8, 1), "month")
+    assert (parsed.episode.published, parsed.episode.precision) == (date(2011, 8, 1), "month")
     assert parsed.episode.title == "Corin Vale on Toll Bridges"
 
 
@@ -46,6 +46,35 @@ def test_inline_labels_are_the_hosts_aliases_guest_and_names_of_the_title() -> N
         ("Orla Quill", "host"),
         ("Dara Finch", "guest"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Orla: So it was the Guest: No. Orla: I see.", ["So it was the", "No.", "I see."]),
+        ("Guest: It went down and Orla: Down? Guest: Yes.", ["It went down and", "Down?", "Yes."]),
+        ("Orla: We met at Google Guest: We did.", ["We met at Google", "We did."]),
+        ("Guest: I said to Orla: Leave it. Orla: Did you?", ["I said to Orla: Leave it.", "Did you?"]),
+        ("Orla: I asked Dara: Why? Guest: Because.", ["I asked Dara: Why?", "Because."]),
+        ("Orla: Fine. Guest: I told Quill: leave it there.", ["Fine.", "I told Quill: leave it there."]),
+        (
+            "Orla: That was Spider-Man: Into. Guest: It was.",
+            ["That was Spider-Man: Into.", "It was."],
+        ),
+    ],
+)
+def test_label_after_speech_that_broke_off_is_told_from_a_name_in_speech(said: str, expected: list[str]) -> None:
+    page = f"<title>Dara Finch on Wells</title><div class='audio-highlight'><p>{said}</p></div>"
+    parsed = parse_file(page.encode(), location="a.html", show=SHOW)
+    assert [turn.text for turn in parsed.turns] == expected
+
+
+def test_stray_label_does_not_make_a_page_of_running_text_a_dialogue() -> None:
+    running = ["Wells are deep, and " + "the rope is long, " * 20, "<i>Note:</i> he read this out.", "They end."]
+    page = f"<div class='audio-highlight'>{''.join(f'<p>{text}</p>' for text in running)}</div>"
+    parsed = parse_file(page.encode(), location="a.html", show=SHOW)
+    assert (parsed.episode.kind, parsed.episode.n_unplaced_chars) == ("unlabelled", 0)
+    assert parsed.turns[0].text.startswith("Wells are deep")
 
 
 def test_colons_in_speech_do_not_make_speakers() -> None:
@@ -152,3 +181,12 @@ def test_page_without_a_box_is_refused_with_its_name() -> None:
 )
 def test_guests_are_named_in_the_title(title: str, guests: tuple[str, ...]) -> None:
     assert read_guests(title, SHOW) == guests
+
+
+def test_page_that_ends_inside_its_transcript_is_doubtful_and_what_is_there_is_read() -> None:
+    page = (PAGES / "elements.html").read_text(encoding="utf-8")
+    parsed = parse_file(page[: page.index("second paragraph")].encode(), location="a.html", show=SHOW)
+    assert "cut off" in parsed.episode.doubt
+    assert [turn.speaker for turn in parsed.turns] == ["Orla Quill", "Lawrence H. Pell"]
+    names = ("notes", "unlabelled", "inline", "elements", "several-guests")
+    assert {read(f"{name}.html").episode.doubt for name in names} == {""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from econchatr.parse import SpeakerTable, find_ad_voices, list_unnamed, propose_hosts, unify_speakers
-from econchatr.parse.people import find_spellings, name_people, split_name
+from econchatr.parse.people import find_spellings, split_name
 from econchatr.records import Role, Turn
 from tests.unit.read_text import SHOW, read
 
@@ -53,33 +53,22 @@ def test_host_with_a_title_becomes_the_host() -> None:
     assert [(one.speaker, one.role) for one in turns] == [("Orla Quill", "host")] * 2
 
 
-def test_guest_is_the_one_the_title_names() -> None:
-    text = "---\ntitle: Dara Finch on Wells\n---\n**Orla Quill:** Who?\n\n**Guest:** Me.\n"
-    assert [one.speaker for one in read(text).turns] == ["Orla Quill", "Dara Finch"]
-
-
-def test_guest_stays_unnamed_where_the_title_names_two() -> None:
-    text = "---\ntitle: Dara Finch and Corin Vale on Wells\n---\n**Orla Quill:** Who?\n\n**Guest:** Me.\n"
-    assert [one.speaker for one in read(text).turns] == ["Orla Quill", "Guest"]
-
-
-def test_host_is_the_only_host() -> None:
-    assert name_people(["Host"], (), SHOW)["Host"] == ("Orla Quill", "host")
-    assert name_people(["Host"], (), SpeakerTable(hosts=("A B", "C D")))["Host"] == ("Host", "guest")
-
-
-@pytest.mark.parametrize("label", ["Quill", "Orla", "Ms. Quill", "QUILL"])
-def test_one_word_means_the_host_who_has_it(label: str) -> None:
-    assert name_people([label, "Dara Finch"], (), SHOW)[label] == ("Orla Quill", "host")
-
-
-def test_one_word_that_fits_a_guest_of_the_episode_means_the_guest() -> None:
-    assert name_people(["Orla", "Orla Vane"], (), SHOW)["Orla"] == ("Orla Vane", "guest")
-
-
 def test_unnamed_voices_are_listed_with_the_key_that_names_them() -> None:
     voices = list_unnamed([turn("SPEAKER_00", text="Hello there."), turn("Orla Quill"), turn("A", slug="b")])
     assert [(one.alias, one.n_words) for one in voices] == [("a/SPEAKER_00", 2), ("b/A", 1)]
+
+
+def test_a_part_in_the_talk_is_a_voice_without_a_name() -> None:
+    turns = [turn("Guest"), turn("Guest 2", slug="b"), turn("Host", slug="b"), turn("Audience", role="other")]
+    assert [one.alias for one in list_unnamed(turns)] == ["a/Guest", "b/Guest 2", "b/Host"]
+
+
+def test_a_label_that_may_be_two_people_is_not_unified() -> None:
+    turns = [turn("Dara Finch"), turn("Dara Finch", slug="b"), turn("Dara B. Finch, PhD", slug="c")]
+    unified = unify_speakers(turns, SHOW, held={("a", "Dara Finch")})
+    assert [one.speaker for one in unified] == ["Dara Finch", "Dara Finch", "Dara Finch"]
+    held = unify_speakers([*turns, turn("Dara B. Finch, PhD", slug="d")], SHOW, held={("a", "Dara Finch")})
+    assert [one.speaker for one in held] == ["Dara Finch", *["Dara B. Finch, PhD"] * 3]
 
 
 def test_alias_of_one_episode_names_its_voice_and_no_other() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from econchatr.parse import SpeakerTable
-from econchatr.parse.speakers import match_name, tidy_label
+from econchatr.parse.speakers import tidy_label
 
 SHOW = SpeakerTable(hosts=("Orla Quill",), aliases={"Quill": "orla quill", "D. Finch": "Dara Finch"})
 
@@ -26,9 +26,3 @@ def test_label_that_names_no_person_is_other(label: str) -> None:
 
 def test_two_ways_to_type_an_accent_are_one_name() -> None:
     assert tidy_label("So\u0308der") == "Söder"
-
-
-def test_first_or_last_name_means_the_only_one_who_has_it() -> None:
-    names = ("Dara Finch", "Corin Vale", "Corin Marsh")
-    assert match_name("Finch", names) == "Dara Finch"
-    assert match_name("Corin", names) is None

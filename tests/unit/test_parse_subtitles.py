@@ -135,3 +135,55 @@ def test_unseen_mark_in_a_name_makes_no_second_person(tag: str) -> None:
     cues = f"00:00.000 --> 00:01.000\n<v {tag}Orla Quill>One.\n\n00:01.000 --> 00:02.000\n<v Orla{tag} Quill>Two."
     text = f"WEBVTT\n\n{cues}"
     assert {turn.speaker for turn in read(text).turns} == {"Orla Quill"}
+
+
+# --- cut off ----------------------------------------------------------------------------------------------------------
+
+SRT_TALK = "".join(
+    f"{n}\n00:00:{n:02},000 --> 00:00:{n + 1:02},000\nOrla Quill: Well {n} is deep, and\nit has been dug by hand.\n\n"
+    for n in range(1, 9)
+)
+VTT_TALK = "WEBVTT\n\n" + "".join(
+    f"00:{n:02}.000 --> 00:{n + 1:02}.000\n<v Orla Quill>Well {n} is deep, and it has been dug.</v>\n\n"
+    for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize("text", [SRT_TALK, VTT_TALK], ids=["srt", "webvtt"])
+def test_subtitles_cut_off_anywhere_are_doubtful_but_for_ends_that_look_whole(text: str) -> None:
+    start, unnoticed = text.index("-->", len(text) // 2), list[str]()
+    for end in range(start, len(text)):
+        parsed = read(text[:end])
+        assert parsed.turns
+        if not parsed.episode.doubt:
+            unnoticed.append(text[:end].splitlines()[-1] if text[end - 1] != "\n" else "\n")
+    # After a whole line or a whole sentence nothing tells a cut from an end.
+    assert all(line == "\n" or line.rstrip("</v>").endswith(".") for line in unnoticed)
+    assert len(unnoticed) < 0.15 * (len(text) - start)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("00:00:41,000 --> 00:00:4", "the times of a cue"),
+        ("00:00:41,000 --> 00:00:42,000\n", "the times of a cue"),
+        ("9\n", "the number of a cue"),
+        ("9\n00:00:41,000 --> 00:00:42,000\nOrla Quill: And th", "in the middle of a sentence"),
+        ("9\n00:00:41,000 --> 00:00:42,000\n<v Orla", "inside a tag"),
+    ],
+)
+def test_doubt_says_how_a_file_ends_and_what_to_do(end: str, reason: str) -> None:
+    doubt = read(SRT_TALK + end).episode.doubt
+    assert reason in doubt
+    assert doubt.endswith("Fetch or export it again.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SRT_TALK, SRT_TALK.rstrip(), VTT_TALK, VTT, ROLLING, SRT_TALK + "9\n00:00:41,000 --> 00:00:42,000\n[music]",
+        SRT_TALK + "9\n00:00:41,000 --> 00:00:42,000\nIn the year of\n1984\n", SRT_TALK.replace(".", "").rstrip(),
+    ],
+)  # fmt: skip
+def test_whole_subtitles_are_not_doubtful(text: str) -> None:
+    assert read(text).episode.doubt == ""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from econchatr.errors import TranscriptError
+from econchatr.fetch.feed import read_feed
+from econchatr.fetch.plan import plan_items
 from econchatr.parse import READERS, SpeakerTable, parse_file, rank_episodes
 from econchatr.parse.html_stream import decode_words, find_raw_offset, stream_html
+from econchatr.parse.transcript import read_stem
 from econchatr.records import Episode
 
+REAL_FEED = Path(__file__).parents[3] / "shared" / "data" / "econtalk" / "feed.xml"
 SHOW = SpeakerTable(hosts=("Orla Quill",))
 TALK = "**Orla Quill:** Who counted?\n\n**Dara Finch:** I did — twice.\n"
 
@@ -29,6 +33,10 @@ def survive(data: bytes) -> None:
 
 def parse(data: bytes, location: str = "a.md") -> list[str]:
     return [turn.text for turn in parse_file(data, location=location, show=SHOW).turns]
+
+
+def slug_of(location: str) -> str:
+    return parse_file(TALK.encode(), location=location, show=SHOW).episode.slug
 
 
 def make_episode(location: str, *, published: date | None = None) -> Episode:
@@ -71,6 +79,51 @@ def test_label_without_a_word_is_no_transcript() -> None:
 @pytest.mark.parametrize("location", ["x/Ünder the_Sea (2).md", "under-the-sea-2.html", "../under the sea 2"])
 def test_slug_is_safe_and_made_of_the_files_name(location: str) -> None:
     assert parse_file(TALK.encode(), location=location, show=SHOW).episode.slug == "under-the-sea-2"
+
+
+@pytest.mark.parametrize(
+    ("link", "slug"),
+    [
+        ("a.j.-finch-on-thanks-a-thousand/", "a-j-finch-on-thanks-a-thousand"),
+        ("dara-oak-p.j.-ovale-and-cor-elm-on-peat/", "dara-oak-p-j-ovale-and-cor-elm-on-peat"),
+        ("ada-on-u.s.-ferry-markets", "ada-on-u-s-ferry-markets"),
+        ("ferry-vs.-bridge/", "ferry-vs-bridge"),
+        ("ada-on-tides-3.0/", "ada-on-tides-3-0"),
+        ("how-a-fair-(and-the-poor)/", "how-a-fair-and-the-poor"),
+        ("ada-on-%23republic/", "ada-on-republic"),
+        ("ada-on-the-top-1%25/", "ada-on-the-top-1"),
+        ("explosive:-a-malady%3F/", "explosive-a-malady"),
+        ("s%C3%B6der-on-tides/", "soder-on-tides"),
+        ("archives/2006/03/ada_finch_on_ti.html", "ada-finch-on-ti"),
+        ("ada.vtt?token=1", "ada"),
+        ("show.php?id=7", "show-id-7"),
+        ("?p=17", "p-17"),
+        ("", "pages-example"),
+    ],
+)
+def test_slug_of_an_address_is_its_whole_title(link: str, slug: str) -> None:
+    assert slug_of(f"https://pages.example/{link}") == slug
+
+
+def test_title_of_a_page_without_one_is_the_whole_of_its_address() -> None:
+    location = "https://pages.example/a.j.-finch-on-%23weirs/"
+    assert parse_file(TALK.encode(), location=location, show=SHOW).episode.title == "a.j.-finch-on-#weirs"
+
+
+SUFFIXES = [".md", ".markdown", ".html", ".htm", ".txt", ".vtt", ".srt", ".json", ".docx", ".xml", ".MD"]
+
+
+@given(st.text(alphabet="aB1.-_ é%#?", min_size=1, max_size=20), st.sampled_from(SUFFIXES))
+def test_name_of_a_file_is_what_stands_before_its_kind(stem: str, suffix: str) -> None:
+    assert read_stem(f"folder/{stem}{suffix}") == PurePosixPath(f"{stem}{suffix}").stem
+
+
+@pytest.mark.skipif(not REAL_FEED.exists(), reason="the real feed is not on this machine")
+def test_an_odd_address_of_the_real_feed_has_the_slug_of_its_plain_form() -> None:
+    plans = plan_items(read_feed(REAL_FEED.read_bytes(), location="https://feeds.example/feed").items)
+    odd = [plan.addresses for plan in plans if len(plan.addresses) > 1]
+    assert len(odd) == 24
+    assert all(slug_of(first) == slug_of(plain) for first, plain in odd)
 
 
 def test_slug_already_taken_gets_a_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from econchatr.report import ReportMaterial, render_html, render_markdown
+from econchatr.report import ReportMaterial, render_corpus, render_html, render_markdown
 from econchatr.report.plaintext import disarm, escape_markdown, quote_markdown
 from tests.unit.report_material import make_material
 from tests.unit.report_page_reader import PageReader
@@ -24,7 +25,7 @@ ATTACKS = (
     "| a | b |\n| --- | --- |\n\n# heading\n\n```\nfence",
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
-KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug"}
+KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision"}
 
 
 def poison(value: Any, attack: str) -> Any:
@@ -33,9 +34,25 @@ def poison(value: Any, attack: str) -> Any:
         return {key: part if key in KEPT_KEYS else poison(part, attack) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return tuple(poison(part, attack) for part in value)
-    closed = {"train", "dev", "test", "host", "guest", "other", "verbatim", "notes", "end", "length"}
+    closed = {
+        "train",
+        "dev",
+        "test",
+        "host",
+        "guest",
+        "other",
+        "verbatim",
+        "notes",
+        "end",
+        "length",
+        "cut",
+        "weighed",
+        "kept",
+    }
+    closed |= {"day", "month", "season", "none"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
+    closed |= {"token", "hour", "none"}
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value
 
 
@@ -43,9 +60,10 @@ def make_hostile_material(attack: str) -> ReportMaterial:
     return ReportMaterial.model_validate(poison(make_material().model_dump(), attack))
 
 
+@pytest.mark.parametrize("render", [render_html, render_corpus])
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_hostile_show_changes_no_tag_of_the_page(attack: str) -> None:
-    clean, seen = PageReader(render_html(make_material())), PageReader(render_html(make_hostile_material(attack)))
+def test_hostile_show_changes_no_tag_of_a_page(attack: str, render: Callable[[ReportMaterial], str]) -> None:
+    clean, seen = PageReader(render(make_material())), PageReader(render(make_hostile_material(attack)))
     assert seen.faults == []
     assert seen.loads == seen.handlers == []
     assert "script" not in seen.tags
@@ -56,11 +74,13 @@ def test_hostile_show_changes_no_tag_of_the_page(attack: str) -> None:
 def test_hostile_show_can_be_written_as_utf8(attack: str) -> None:
     material = make_hostile_material(attack)
     assert render_html(material).encode()
+    assert render_corpus(material).encode()
     assert render_markdown(material).encode()
 
 
-def test_bidirectional_overrides_are_named_not_obeyed() -> None:
-    page = render_html(make_hostile_material("\u202egnp.exe\u2066"))
+@pytest.mark.parametrize("render", [render_html, render_corpus])
+def test_bidirectional_overrides_are_named_not_obeyed(render: Callable[[ReportMaterial], str]) -> None:
+    page = render(make_hostile_material("\u202egnp.exe\u2066"))
     assert "\u202e" not in page
     assert "\u2066" not in page
     assert "⟨U+202E⟩gnp.exe" in page

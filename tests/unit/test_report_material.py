@@ -8,10 +8,11 @@ import pytest
 
 from econchatr.records import Pair, Turn
 from econchatr.report.corpus import chart_episodes, tabulate_corpus, tabulate_splits
+from econchatr.report.counts import RoleCount, count_by_role, count_speakers
 from econchatr.report.dropped import chart_dropped, classify_reason, tabulate_failures, tabulate_unplaced
 from econchatr.report.formats import format_decimal, format_interval, format_share, format_usd, format_value
-from econchatr.report.material import RoleCount, count_by_role, describe_corpus, label_imitation, name_hosts
-from econchatr.report.money import tabulate_prices
+from econchatr.report.material import describe_corpus, label_imitation, label_transcripts, name_hosts
+from econchatr.report.money import tabulate_bill, tabulate_epochs, tabulate_prices
 from econchatr.report.svg import choose_ticks
 from tests.unit.report_material import make_episodes, make_material, make_pairs
 
@@ -57,7 +58,7 @@ def test_silent_role_is_left_out_of_the_count() -> None:
         Turn(slug="e", position=1, speaker="G", role="guest", text="I did"),
         Turn(slug="e", position=2, speaker="H", role="host", text="Right."),
     ]
-    assert count_by_role(turns) == (
+    assert count_by_role(count_speakers(turns)) == (
         RoleCount(role="host", n_turns=2, n_words=3),
         RoleCount(role="guest", n_turns=1, n_words=2),
     )
@@ -131,6 +132,7 @@ def test_hosts_are_named_as_read_aloud() -> None:
     assert name_hosts(("A",)) == "A"
     assert name_hosts(("A", "B", "C")) == "A, B and C"
     assert label_imitation(("A", "B")) == "AI imitation of A and B, not A and B"
+    assert label_imitation(("A", "B")) in label_transcripts(("A", "B"))
 
 
 def test_none_is_never_shown_as_zero() -> None:
@@ -159,3 +161,19 @@ def test_ticks_are_round_and_inside() -> None:
     assert choose_ticks(1.02, 1.27) == [1.1, 1.2]
     assert choose_ticks(0, 4, n_wanted=3) == [0, 2, 4]
     assert choose_ticks(2, 2) == [2]
+
+
+def test_the_bill_sums_up_what_was_quoted_charged_and_given_back() -> None:
+    table = tabulate_bill(make_material().bill)
+    assert table is not None
+    assert table.rows[-1][:6] == ("all", "", "$9.99", "$9.41", "$0.41", "$0.12")
+    assert table.rows[1][2] == "\N{EN DASH}"
+    assert tabulate_bill(()) is None
+
+
+def test_the_drafts_amounts_stand_beside_ours_with_the_tokens_they_imply() -> None:
+    table = tabulate_epochs(make_material())
+    assert table is not None
+    assert table.rows[0][1] == "$2.41"
+    assert table.rows[0][5] == "6,025,000, 5,925,000"
+    assert "not one count" in table.note

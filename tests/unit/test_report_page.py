@@ -11,6 +11,7 @@ from econchatr.report import ReportMaterial, render_html
 from tests.unit.report_material import HOST, QUESTIONS, make_material
 from tests.unit.report_page_reader import PageReader
 
+CHARTS = ("bits", "lengths", "episodes", "roles", "speakers", "turns", "curve-1", "dropped", "flags")
 LABEL = f"AI imitation of {HOST}, not {HOST}"
 
 
@@ -140,7 +141,7 @@ def test_page_carries_no_date_but_the_one_given() -> None:
 
 def test_each_chart_has_a_title_a_description_and_a_table(page: str, seen: PageReader) -> None:
     keys = re.findall(r'<svg class="chart" role="img" aria-labelledby="(\S+)-title \S+-desc"', page)
-    assert keys == [f"fig-{name}" for name in ("bits", "lengths", "episodes", "roles", "curve-1", "dropped")]
+    assert keys == [f"fig-{name}" for name in CHARTS]
     for key in keys:
         assert {f"{key}-title", f"{key}-desc", f"{key}-table-caption"} <= set(seen.ids)
 

@@ -8,14 +8,13 @@ This module does not know what a question is; a row is whatever the caller wants
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
 from econchatr.records import Reply
-from econchatr.tables import disk_errors
+from econchatr.tables import append_line, read_lines
 
 
 class GenerationLog:
@@ -26,7 +25,7 @@ class GenerationLog:
         self._now = now
         self._known: dict[str, Reply] = {}
         self._lock = Lock()
-        for line in path.read_bytes().splitlines() if path.is_file() else ():
+        for line in read_lines(path):
             try:
                 row = json.loads(line)
                 self._known[row["key"]] = Reply.model_validate(row["reply"])
@@ -44,10 +43,5 @@ class GenerationLog:
             ShowFolderError: The disk is full.
         """
         line = {"key": key, "at": self._now().isoformat(timespec="seconds"), **row}
-        with self._lock, disk_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                # The newline comes first: a line cut off before must not swallow this one.
-                file.write(b"\n" + json.dumps(line, ensure_ascii=False).encode())
-                file.flush()
-                os.fsync(file.fileno())
+        with self._lock:
+            append_line(self._path, json.dumps(line, ensure_ascii=False).encode())

@@ -7,7 +7,7 @@ randomness are arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Final
@@ -27,6 +27,11 @@ MIN_DELAY_SECONDS: Final = 1.0
 
 NOTED_SECONDS: Final = 5.0
 """A longer pause than this is told, so that nobody thinks the program hangs."""
+
+AFTER_THAT: Final = "Run the same command again after that; it goes on where it was."
+
+MAX_ASKED_SECONDS: Final = 30 * 24 * 3600.0
+"""A longer pause is taken for this: it is a mistake of the site's, or malice."""
 
 _ABOUT: Final = "https://github.com/econchatr/econchatr"
 _REFUSALS: Final = frozenset({401, 403, 407, 451})
@@ -55,8 +60,14 @@ class PoliteClient:
         manners: Manners | None = None,
         allow_hosts: Collection[str] = (),
         is_resuming: bool = False,
+        waits: Mapping[str, datetime] | None = None,
+        on_wait: Callable[[str, datetime], None] = lambda host, until: None,
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
+        """Hold what a process before this one was told: `waits` says until when a host is not to be asked.
+
+        `on_wait` is told of each such wish before anything else is done, so that it outlives this process.
+        """
         self.manners = manners or Manners()
         self._clock, self._now, self._sleep, self._random = clock, now, sleep, random
         self._allow_hosts, self._note = allow_hosts, note
@@ -70,6 +81,7 @@ class PoliteClient:
         self._delay: dict[str, float] = {}
         self._rules: dict[str, tuple[Rules | Fault, float]] = {}
         self._stopped: dict[str, Fault] = {}
+        self._waits, self._on_wait = dict(waits or {}), on_wait
 
     def close(self) -> None:
         """Hang up."""
@@ -158,6 +170,8 @@ class PoliteClient:
 
     def _ask(self, target: str, headers: Mapping[str, str]) -> Answer | Fault:
         """Ask, and ask again where the trouble may pass; the last trouble is the answer."""
+        if fault := self._keep_waiting(target):
+            return fault
         for n_tried in range(1, self.manners.n_tries + 1):
             self._wait_turn(target)
             answer = ask_once(self._client, target, headers, manners=self.manners, clock=self._clock)
@@ -166,16 +180,45 @@ class PoliteClient:
                 return answer
             if isinstance(answer, Answer) and answer.status not in _PASSING:
                 return answer
-            wait = self._read_wait(answer, n_tried)
-            if wait > self.manners.max_wait_seconds:
-                message = f"{_host(target)} asks to be left alone for {wait:,.0f} seconds."
-                return self._stop(target, Fault("busy", message, LATER))
-            if n_tried < self.manners.n_tries and wait >= NOTED_SECONDS:
-                trouble = answer.message if isinstance(answer, Fault) else f"{target} answered with {answer.status}"
-                self._note(f"{trouble.rstrip('.')}; asked again in {wait:,.0f} seconds")
-            jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
-            self._next[_host(target)] = max(self._next[_host(target)], self._clock() + wait + jitter)
+            if fault := self._step_back(target, answer, n_tried):
+                return fault
         return answer
+
+    def _keep_waiting(self, target: str) -> Fault | None:
+        """Wait until the time a process before this one was told, if that is near; else stop asking the host."""
+        host = _host(target)
+        until = self._waits.pop(host, None)
+        left = 0.0 if until is None else (until - self._now()).total_seconds()
+        if until is None or left <= 0:
+            return None
+        told = f"{host} asked to be left alone until {_tell_time(until)}"
+        if left > self.manners.max_wait_seconds:
+            return self._stop(target, Fault("busy", f"{told}.", AFTER_THAT))
+        self._note(f"{told}; waiting {left:,.0f} seconds")
+        self._next[host] = max(self._next.get(host, self._first), self._clock() + left)
+        return None
+
+    def _step_back(self, target: str, answer: Answer | Fault, n_tried: int) -> Fault | None:
+        """Put off the next try: as long as the site asks for, else longer each time."""
+        host = _host(target)
+        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, Answer) else None
+        if asked is None:
+            wait = self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0)
+            wait = min(wait, self.manners.max_wait_seconds)
+        else:
+            wait = min(asked, MAX_ASKED_SECONDS)
+        until = self._now() + timedelta(seconds=wait)
+        if asked:
+            self._on_wait(host, until)
+        if wait > self.manners.max_wait_seconds:
+            message = f"{host} asks to be left alone for {wait:,.0f} seconds, until {_tell_time(until)}."
+            return self._stop(target, Fault("busy", message, AFTER_THAT))
+        if n_tried < self.manners.n_tries and wait >= NOTED_SECONDS:
+            trouble = answer.message if isinstance(answer, Fault) else f"{target} answered with {answer.status}"
+            self._note(f"{trouble.rstrip('.')}; asked again in {wait:,.0f} seconds")
+        jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
+        self._next[host] = max(self._next[host], self._clock() + wait + jitter)
+        return None
 
     def _pause(self, target: str) -> float:
         host = _host(target)
@@ -186,13 +229,6 @@ class PoliteClient:
         due = self._next.get(_host(target), self._first)
         while (left := due - self._clock()) > 0:
             self._sleep(left)
-
-    def _read_wait(self, answer: Answer | Fault, n_tried: int) -> float:
-        """Seconds to wait before the next try; never less than the site asks for."""
-        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, Answer) else None
-        if asked is None:
-            return float(self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0))
-        return asked
 
     # --- after the answer ---------------------------------------------------------------------------------------------
 
@@ -236,6 +272,10 @@ def read_retry_after(value: str, now: datetime) -> float | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - now).total_seconds())
+
+
+def _tell_time(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _host(address: str) -> str:

@@ -33,6 +33,9 @@ def list_files(folder: Path) -> tuple[list[SourceFile], list[Failure]]:
     paths = sorted(_walk(folder))
     too_large = [path for path in paths if path.stat().st_size > MAX_FILE_BYTES]
     files = [_describe(folder, path) for path in paths if path not in too_large]
+    if not files and too_large:
+        refused = _refuse(folder, too_large[0])
+        raise SourceError(f"{too_large[0]} has {refused.message}", hint=refused.hint)
     if not files:
         kinds = ", ".join(sorted(TRANSCRIPT_SUFFIXES))
         raise SourceError(f"{folder} holds no transcript.", hint=f"Put files there ({kinds}).")
@@ -70,8 +73,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _refuse(folder: Path, path: Path) -> Failure:
     n_bytes = path.stat().st_size
-    message = f"{n_bytes:,} bytes; a transcript has at most {MAX_FILE_BYTES:,}. Split it or take it out of the folder."
-    return Failure(stage="fetch", item=path.relative_to(folder).as_posix(), error="SourceError", message=message)
+    item = path.relative_to(folder).as_posix()
+    message = f"{n_bytes:,} bytes; a transcript has at most {MAX_FILE_BYTES:,}."
+    hint = "Split it into one file per episode, or take it out of the folder."
+    return Failure(stage="fetch", item=item, error="SourceError", message=message, hint=hint)
 
 
 def _describe(folder: Path, path: Path) -> SourceFile:

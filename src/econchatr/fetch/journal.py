@@ -22,8 +22,9 @@ from econchatr.tables import disk_errors, hash_settings
 class Visit(Record):
     """One line of the journal."""
 
-    kind: Literal["feed", "page", "end"]
-    """`end` closes a round: everything the feed named then was asked for."""
+    kind: Literal["feed", "page", "same", "refresh", "end", "wait"]
+    """`same`: a page was asked for again and has not changed. `refresh`: from here on, everything is asked for again.
+    `end` closes a round: everything the feed named then was asked for. `wait`: a host asked to be left alone."""
     at: datetime
     address: str = ""
     """As it was asked for."""
@@ -41,6 +42,9 @@ class Visit(Record):
     hint: str = ""
     item: FeedItem | None = None
     """What the feed said of a page when it was asked for."""
+    host: str = ""
+    until: datetime | None = None
+    """Of a `wait`: who is not to be asked, and until when."""
 
     def header(self, name: str) -> str:
         """The first header of that name; empty when there is none."""
@@ -62,15 +66,27 @@ class Journal:
         """By address asked for."""
         self.tried: set[str] = set()
         """Addresses asked for in the round that runs."""
+        self.waits: dict[str, datetime] = {}
+        """Host -> until when it asked to be left alone, the last time it did."""
         self.is_finished = False
         """Whether the last round was closed and nothing was asked since."""
+        self.is_refreshing = False
+        """Whether the round that runs asks for everything again."""
         self.n_rounds = 0
         self.n_new = 0
-        """Pages that came in the round that runs, or in the last one when none does."""
+        """Pages that came in the round that runs, or in the last one when none does. So too the three below."""
+        self.n_changed = 0
+        """Pages that were there and came with other bytes."""
+        self.n_same = 0
+        """Pages that were asked for again and had not changed."""
+        self.kept: dict[str, Visit] = {}
+        """Pages that were asked for again in vain, with the fault: what was there stays."""
+        self._checked: dict[str, Visit] = {}
         self._n_good_bytes = self._read()
         self._forget_lost()
         # What could not be reached when the process ended may be reached now.
-        self.tried -= {address for address, visit in self.pages.items() if visit.fault == "unreachable"}
+        faults = (*self.pages.values(), *self.kept.values())
+        self.tried -= {visit.address for visit in faults if visit.fault == "unreachable"}
 
     @property
     def is_empty(self) -> bool:
@@ -80,6 +96,13 @@ class Journal:
     def has(self, address: str) -> bool:
         """Whether the page at this address is there."""
         return address in self.pages and bool(self.pages[address].sha256)
+
+    def conditions(self, address: str) -> dict[str, str]:
+        """What to ask with, so that a page that is there and has not changed is not sent again."""
+        visits = [self._checked[address]] if address in self._checked else []
+        visits += [self.pages[address]] if self.has(address) else []
+        names = {"etag": "etag", "last_modified": "last-modified"}
+        return {key: next((one.header(name) for one in visits if one.header(name)), "") for key, name in names.items()}
 
     def add(self, visit: Visit) -> None:
         """Write a line; it is on the disk when this returns.
@@ -132,16 +155,38 @@ class Journal:
             self.is_finished = False
 
     def _note(self, visit: Visit) -> None:
+        if visit.kind == "wait":
+            # Nothing was asked for by it: a round that is closed stays so.
+            if visit.until is not None:
+                self.waits[visit.host] = visit.until
+            return
         if visit.kind == "end":
-            self.is_finished, self.tried = True, set()
+            self.is_finished, self.is_refreshing, self.tried = True, False, set()
             self.n_rounds += 1
             return
         if self.is_finished:
-            self.is_finished, self.n_new = False, 0
-        if visit.kind == "feed":
+            self.is_finished = False
+            self.n_new, self.n_changed, self.n_same, self.kept = 0, 0, 0, {}
+        if visit.kind == "refresh":
+            self.is_refreshing, self.tried = True, set()
+        elif visit.kind == "feed":
             self.feed = visit
-            return
+        else:
+            self._note_page(visit)
+
+    def _note_page(self, visit: Visit) -> None:
+        before = self.pages[visit.address].sha256 if self.has(visit.address) else ""
         self.tried.add(visit.address)
-        if visit.sha256 or not self.has(visit.address):
-            self.n_new += bool(visit.sha256) and not self.has(visit.address)
+        self.kept.pop(visit.address, None)
+        if visit.kind == "same":
+            self.n_same += 1
+            self._checked[visit.address] = visit
+        elif visit.sha256:
+            self.n_new += not before
+            self.n_changed += before not in ("", visit.sha256)
+            self.pages[visit.address] = visit
+            self._checked.pop(visit.address, None)
+        elif before:
+            self.kept[visit.address] = visit
+        else:
             self.pages[visit.address] = visit

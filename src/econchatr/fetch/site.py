@@ -26,6 +26,22 @@ from econchatr.tables import hash_bytes, write_bytes
 N_IN_A_ROW: Final = 3
 """So many pages of one host that cannot be reached, one after the other: the host, or our own connection, is gone."""
 
+_OUT_OF_REACH: Final = "It is asked for again by the next `econchatr fetch`; or save the page and put it in a folder."
+_ADVICE: Final = {
+    "missing": _OUT_OF_REACH,
+    "unreachable": _OUT_OF_REACH,
+    "broken": _OUT_OF_REACH,
+    "busy": _OUT_OF_REACH,
+    "large": "Look what the address leads to; no transcript is so large or so slow.",
+    "unsafe": "Look at the feed; if the host is your own, name it under `allow_hosts` in [fetch].",
+    "refused": "Ask the site's owner, or save the page and put it in a folder.",
+    "forbidden": "Ask the site's owner, or save the page and put it in a folder.",
+    "same page": "Look for the episode's own page and save it, or leave the episode out.",
+    "no link": "Save the episode's page and put it in a folder, or leave the episode out.",
+    "not asked": "Run `econchatr fetch` again; it goes on where it was.",
+}
+"""Kind of fault -> one thing to do about it, where the fault says nothing better."""
+
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 
@@ -56,8 +72,11 @@ class Gatherer:
     _n_silent: dict[str, int] = field(default_factory=dict)
     """Host -> its pages in a row that could not be reached."""
 
-    def gather(self) -> None:
-        """Ask for the feed, and for every page it names that is not there yet.
+    def gather(self, *, refresh: bool = False) -> None:
+        """Ask for the feed, and for every page it names that is not there yet; with `refresh`, for those there are too.
+
+        A page that has not changed stays as it is, and so does one that cannot be had again. A refresh that was stopped
+        goes on at the next call.
 
         Raises:
             SourceError: The feed cannot be had, a site asks to be left alone, the connection is gone, or nothing at all
@@ -65,6 +84,10 @@ class Gatherer:
             ShowFolderError: The disk is full.
         """
         wanted = plan_items(self._ask_feed().items, prefer=self.source.prefer)
+        if refresh and not self.journal.is_refreshing:
+            self.journal.add(Visit(kind="refresh", at=self.now()))
+        if self.journal.is_refreshing:
+            wanted += [Wanted(item, (one,), "", is_shared=False) for one, item in _find_forgotten(wanted, self.journal)]
         missing = [plan for plan in wanted if _next_address(plan, self.journal)]
         if missing:
             seconds = len(missing) * self.client.manners.delay_seconds
@@ -99,19 +122,41 @@ class Gatherer:
     def _ask_item(self, plan: Wanted) -> None:
         while address := _next_address(plan, self.journal):
             host = urlsplit(address).hostname or ""
-            answer = _refuse_front_page(self._get(address, host))
+            answer = self._refuse_stranger(_refuse_front_page(self._get(address, host)))
             if isinstance(answer, Fault):
                 self._check_connection(answer, host)
                 fault = {"fault": answer.kind, "message": answer.message, "hint": answer.hint}
                 self.journal.add(Visit(kind="page", at=self.now(), address=address, item=plan.item, **fault))
             else:
                 self._n_silent[host] = 0
-                self.journal.add(self._keep("page", answer, plan.item))
+                self.journal.add(self._note_same(answer) or self._keep("page", answer, plan.item))
 
     def _get(self, address: str, host: str) -> Page | Fault:
         if self._n_silent.get(host, 0) >= N_IN_A_ROW:
             return Fault("unreachable", f"{host} does not answer; {address} was not asked for.")
-        return self.client.get(address)
+        return self.client.get(address, **self.journal.conditions(address))
+
+    def _refuse_stranger(self, answer: Page | Fault) -> Page | Fault:
+        """A page that comes again with what stands at another address is no new version of itself.
+
+        Sites do that when they move, or put a notice before everything; what was fetched before is worth more.
+        """
+        if isinstance(answer, Fault) or answer.status == 304 or not self.journal.has(answer.address):
+            return answer
+        sha256 = hash_bytes(answer.body)
+        others = (one for one in self.journal.pages.values() if one.sha256 == sha256 and one.address != answer.address)
+        twin = next((one for one in others if one.location != answer.location), None)
+        if twin is None or self.journal.pages[answer.address].sha256 == sha256:
+            return answer
+        return Fault("broken", f"{answer.address} now has the same content as {twin.location}.")
+
+    def _note_same(self, page: Page) -> Visit | None:
+        """The line for a page that has not changed; `None`: it has, or is new."""
+        if not self.journal.has(page.address):
+            return None
+        if page.status != 304 and hash_bytes(page.body) != self.journal.pages[page.address].sha256:
+            return None
+        return Visit(kind="same", at=self.now(), address=page.address, status=page.status, headers=page.headers)
 
     def _check_connection(self, fault: Fault, host: str) -> None:
         if fault.kind == "busy":
@@ -179,12 +224,13 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
     for plan in sorted(plans, key=lambda plan: plan.is_shared):
         visit = next((journal.pages[one] for one in plan.addresses if journal.has(one)), None)
         if visit is None:
-            fault, message = _reason(plan, journal)
+            fault, message, hint = _reason(plan, journal)
             faults[fault] += 1
-            failures.append(_fail(plan.item, message))
+            failures.append(_fail(plan.item, fault, message, hint))
         elif twin := seen.get(visit.location) or seen.get(visit.sha256):
             faults["same page"] += 1
-            failures.append(_fail(plan.item, f"{visit.location} is the same page as that of {twin!r}."))
+            message = f"{visit.location} is the same page as that of {twin!r}."
+            failures.append(_fail(plan.item, "same page", message))
         else:
             seen |= {visit.location: plan.item.name, visit.sha256: plan.item.name}
             files.append(_describe(visit, plan.item))
@@ -195,33 +241,40 @@ def list_gathered(source: FeedSource, journal: Journal) -> Gathered:
 
 
 def _list_forgotten(plans: list[Wanted], journal: Journal, seen: dict[str, str]) -> Iterator[SourceFile]:
-    known = {address for plan in plans for address in plan.addresses}
-    names = {plan.item.guid or plan.item.name for plan in plans}
-    for address, visit in sorted(journal.pages.items()):
-        item = visit.item
-        is_listed = address in known or (item is not None and (item.guid or item.name) in names)
-        if visit.sha256 and item and not is_listed and visit.location not in seen and visit.sha256 not in seen:
+    for address, item in _find_forgotten(plans, journal):
+        visit = journal.pages[address]
+        if visit.location not in seen and visit.sha256 not in seen:
             seen |= {visit.location: item.name, visit.sha256: item.name}
             yield _describe(visit, item)
+
+
+def _find_forgotten(plans: list[Wanted], journal: Journal) -> list[tuple[str, FeedItem]]:
+    """The pages there are of items that have left the feed, by address."""
+    known = {address for plan in plans for address in plan.addresses}
+    names = {plan.item.guid or plan.item.name for plan in plans}
+    found = [(address, visit.item) for address, visit in sorted(journal.pages.items()) if visit.sha256 and visit.item]
+    return [(one, item) for one, item in found if one not in known and (item.guid or item.name) not in names]
 
 
 def _next_address(plan: Wanted, journal: Journal) -> str:
     """The address to ask for now; empty: the page is there, or everything was tried in this round.
 
-    A better address that was never tried is asked for even where a page is there: transcripts are often added later.
+    A better address that was never tried is asked for even where a page is there: transcripts are often added later. In
+    a refresh every address is, once, down to the one that has the page.
     """
-    has_page = any(journal.has(address) for address in plan.addresses)
+    is_wanted = journal.is_refreshing or not any(journal.has(address) for address in plan.addresses)
     for address in plan.addresses:
+        is_open = address not in journal.tried
         if journal.has(address):
-            return ""
-        if address not in journal.pages or (not has_page and address not in journal.tried):
+            return address if journal.is_refreshing and is_open else ""
+        if address not in journal.pages or (is_wanted and is_open):
             return address
     return ""
 
 
 def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
     """A site that sends a dead link to its front page, or answers with nothing, has no page for us."""
-    if isinstance(answer, Fault):
+    if isinstance(answer, Fault) or answer.status == 304:
         return answer
     if not answer.body.strip():
         return Fault("missing", f"{answer.location} is empty.")
@@ -231,16 +284,19 @@ def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
     return answer
 
 
-def _reason(plan: Wanted, journal: Journal) -> tuple[str, str]:
-    """Kind of fault and message; of several addresses, what became of the first."""
+def _reason(plan: Wanted, journal: Journal) -> tuple[str, str, str]:
+    """Kind of fault, message and hint; of several addresses, what became of the first."""
     if plan.reason:
-        return ("same page" if plan.is_shared else "no link"), plan.reason
+        return ("same page" if plan.is_shared else "no link"), plan.reason, ""
     visits = [journal.pages[address] for address in plan.addresses if address in journal.pages]
-    return (visits[0].fault, visits[0].message) if visits else ("not asked", "it was not asked for yet.")
+    if not visits:
+        return "not asked", "it was not asked for yet.", ""
+    return visits[0].fault, visits[0].message, visits[0].hint
 
 
-def _fail(item: FeedItem, message: str) -> Failure:
-    return Failure(stage="fetch", item=item.name, error="SourceError", message=message)
+def _fail(item: FeedItem, fault: str, message: str, hint: str = "") -> Failure:
+    hint = hint or _ADVICE.get(fault, _OUT_OF_REACH)
+    return Failure(stage="fetch", item=item.name, error="SourceError", message=message, hint=hint)
 
 
 def _describe(visit: Visit, item: FeedItem) -> SourceFile:

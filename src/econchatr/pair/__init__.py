@@ -5,19 +5,23 @@ This package knows no file format and no model; who counts tokens is an argument
 
 from __future__ import annotations
 
-from econchatr.pair.blocks import pair_episode
+from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, pair_episode
 from econchatr.pair.clean import clean_speech
 from econchatr.pair.duplicates import drop_duplicates
+from econchatr.pair.presidio import open_presidio
 from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PROFILES, PairProfile
 from econchatr.pair.split import assign_splits
 
 __all__ = [
+    "CUT_KINDS",
     "PROFILES",
+    "WEIGHED_KINDS",
     "PairProfile",
     "assign_splits",
     "clean_speech",
     "drop_duplicates",
     "hide_private",
+    "open_presidio",
     "pair_episode",
 ]

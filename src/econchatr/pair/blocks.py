@@ -16,10 +16,10 @@ from econchatr.pair.private import hide_private
 from econchatr.pair.profiles import PairProfile
 from econchatr.records import Episode, Flag, Pair, Split, Turn
 
-_CUT: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
+CUT_KINDS: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
 """Flags whose stretch is no speech to learn from. A stock question or a phrase is the host's style, and stays."""
 
-_WEIGHED: Final = frozenset({"quotation"})
+WEIGHED_KINDS: Final = frozenset({"quotation"})
 """Flags that cost a reply only where they are half of it: a quotation inside an answer belongs to the answer."""
 
 
@@ -42,17 +42,19 @@ def pair_episode(
     profile: PairProfile,
     count_tokens: Callable[[Sequence[str]], list[int]],
     persona: str | None = None,
+    hide: Callable[[str], str] = hide_private,
 ) -> list[Pair]:
     """Get the episode's pairs in order, kept and dropped; an episode that is not `verbatim` has none.
 
     Every host's turns are replies, unless `persona` names the one host who is learned: then the others are cues.
     Turns without a word (`[laughs]`) are passed over. A reply before anybody else has spoken makes no pair.
     Flagged stretches (an advertisement, a greeting) are cut out; where half of a cue or of a reply is flagged, the pair
-    is whole, dropped, and says why. `count_tokens` gives the tokens of each of many texts, by the profile's tokenizer.
+    is whole, dropped, and says why. `count_tokens` gives the tokens of each of many texts, by the profile's tokenizer;
+    `hide` gives a text with what is private replaced.
     """
     if episode.kind != "verbatim":
         return []
-    blocks = _join_blocks(turns, persona)
+    blocks = _join_blocks(turns, persona, hide)
     n_tokens = count_tokens([block.text for block in blocks])
     pairs = list[Pair]()
     for (cue, n_cue), (reply, n_reply) in pairwise(zip(blocks, n_tokens, strict=True)):
@@ -81,9 +83,9 @@ def pair_episode(
     return pairs
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, hide: Callable[[str], str]) -> str:
     """Get what was said, cleaned and without private data; empty where there is no word in it."""
-    said = hide_private(clean_speech(text))
+    said = hide(clean_speech(text))
     return said if any(map(str.isalnum, said)) else ""
 
 
@@ -91,30 +93,32 @@ def _join(texts: Iterable[str]) -> str:
     return " ".join(filter(None, texts))
 
 
-def _join_blocks(turns: Sequence[Turn], persona: str | None) -> list[_Block]:
+def _join_blocks(turns: Sequence[Turn], persona: str | None, hide: Callable[[str], str]) -> list[_Block]:
     sides = list[tuple[bool, list[tuple[Turn, str]]]]()
     for turn in turns:
-        if not (said := _clean(turn.text)):
+        if not (said := _clean(turn.text, hide)):
             continue
         is_reply = turn.role == "host" and persona in (None, turn.speaker)
         if not sides or sides[-1][0] != is_reply:
             sides.append((is_reply, []))
         sides[-1][1].append((turn, said))
-    return [_make_block(is_reply, said) for is_reply, said in sides]
+    return [_make_block(is_reply, said, hide) for is_reply, said in sides]
 
 
-def _make_block(is_reply: bool, said: Sequence[tuple[Turn, str]]) -> _Block:
+def _make_block(is_reply: bool, said: Sequence[tuple[Turn, str]], hide: Callable[[str], str]) -> _Block:
     """Make a side's block; `said` has each turn with its clean text."""
     turns = tuple(turn for turn, _ in said)
     if not any(turn.flags for turn in turns):
         return _Block(is_reply, turns, _join(text for _, text in said))
     kept, n_doubted, doubts = list[str](), 0, list[Flag]()
     for turn, text in said:
-        flags = [flag for flag in turn.list_flags() if flag.kind in _CUT or (is_reply and flag.kind in _WEIGHED)]
+        flags = [
+            flag for flag in turn.list_flags() if flag.kind in CUT_KINDS or (is_reply and flag.kind in WEIGHED_KINDS)
+        ]
         doubts += flags
         n_doubted += len(turn.text.split()) - len(_cut(turn.text, flags).split())
-        cut = [flag for flag in flags if flag.kind in _CUT]
-        kept.append(_clean(_cut(turn.text, cut)) if cut else text)
+        cut = [flag for flag in flags if flag.kind in CUT_KINDS]
+        kept.append(_clean(_cut(turn.text, cut), hide) if cut else text)
     if 2 * n_doubted >= sum(len(turn.text.split()) for turn in turns):
         doubt = "; ".join(dict.fromkeys(f"{one.kind}, {one.reason}" for one in doubts[:3]))
         return _Block(is_reply, turns, _join(text for _, text in said), doubt)

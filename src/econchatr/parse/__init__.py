@@ -5,8 +5,12 @@ This package knows no show folder, no table and no pair: it gets bytes and a spe
 
 from __future__ import annotations
 
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.account import Flagged, account_flags, count_flagged
+from econchatr.parse.dates import read_date
 from econchatr.parse.flags import flag_turns
+from econchatr.parse.labels import SharedLabel, tell_shared
+from econchatr.parse.language import NAMES as LANGUAGES
+from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import (
     HostProposal,
     UnnamedVoice,
@@ -15,24 +19,42 @@ from econchatr.parse.people import (
     propose_hosts,
     unify_speakers,
 )
-from econchatr.parse.speakers import SpeakerTable
-from econchatr.parse.transcript import READERS, Explanation, ParsedFile, explain_file, parse_file, rank_episodes
+from econchatr.parse.speakers import Cast, SpeakerTable
+from econchatr.parse.transcript import (
+    READERS,
+    Explanation,
+    ParsedFile,
+    explain_file,
+    open_text,
+    parse_file,
+    rank_episodes,
+)
 
 __all__ = [
+    "LANGUAGES",
     "READERS",
-    "DatePrecision",
+    "Cast",
     "Explanation",
+    "Flagged",
     "HostProposal",
+    "Language",
     "ParsedFile",
+    "SharedLabel",
     "SpeakerTable",
     "UnnamedVoice",
+    "account_flags",
+    "choose_language",
+    "count_flagged",
     "explain_file",
+    "explain_foreign",
     "find_ad_voices",
     "flag_turns",
     "list_unnamed",
+    "open_text",
     "parse_file",
     "propose_hosts",
     "rank_episodes",
     "read_date",
+    "tell_shared",
     "unify_speakers",
 ]

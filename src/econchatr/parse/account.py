@@ -1,12 +1,17 @@
-"""The account of a file: which of its characters were placed, which are markup, and which no rule could place.
+"""The account of a file: which of its characters were placed, flagged, are markup, or could not be placed.
 
-Whatever a reader does not claim counts as unplaced, so that nothing can be lost in silence. It knows no format.
+Whatever a reader does not claim counts as unplaced, so that nothing can be lost in silence. A flag takes nothing away:
+it moves what was placed to flagged. It knows no format, and no reason for a flag.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from econchatr.records import Episode, Flag, Turn
 
 Fate = Literal["placed", "markup"]
 
@@ -26,6 +31,50 @@ class Loss:
     unplaced: tuple[str, ...]
     """The unplaced lines, each cut at 200 characters, at most 50 of them."""
     n_unplaced_lines: int
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """How many characters of an episode's turns stand under a flag; white space is not counted."""
+
+    n_chars: int
+    """Under one flag or more."""
+    by_kind: dict[str, int]
+    """Under each kind of flag, most first; a character under two kinds counts for both."""
+
+
+def count_flagged(turns: Iterable[Turn]) -> Flagged:
+    """Get how much of what was said stands under flags."""
+    n_chars, by_kind = 0, Counter[str]()
+    for turn in turns:
+        flags = turn.list_flags() if turn.flags else []
+        n_chars += _count_under(turn.text, flags)
+        for kind in {flag.kind for flag in flags}:
+            by_kind[kind] += _count_under(turn.text, [flag for flag in flags if flag.kind == kind])
+    return Flagged(n_chars, dict(by_kind.most_common()))
+
+
+def account_flags(episode: Episode, turns: Iterable[Turn]) -> Episode:
+    """Get the episode with the characters of its turns that stand under flags moved from placed to flagged.
+
+    An entity or an escape counts as the one character it stands for; the rest of its spelling stays placed.
+    """
+    n_placed, n_flagged = episode.n_placed_chars + episode.n_flagged_chars, count_flagged(turns).n_chars
+    return episode.model_copy(update={"n_placed_chars": n_placed - n_flagged, "n_flagged_chars": n_flagged})
+
+
+def _count_under(text: str, flags: Sequence[Flag]) -> int:
+    return sum(_count_ink(text[start:end]) for start, end in _merge_spans(text, flags))
+
+
+def _merge_spans(text: str, flags: Sequence[Flag]) -> Iterator[tuple[int, int]]:
+    """Get the stretches under flags, in order and without overlap; a flag without a stretch is on the whole text."""
+    spans = sorted((flag.start or 0, len(text) if flag.end is None else flag.end) for flag in flags)
+    position = 0
+    for start, end in spans:
+        if end > max(start, position):
+            yield max(start, position), end
+            position = end
 
 
 def add_losses(one: Loss, other: Loss) -> Loss:

@@ -17,6 +17,7 @@ from econchatr.parse.account import Account
 from econchatr.parse.draft import Draft, TurnWriter
 from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
 from econchatr.parse.speakers import SpeakerTable, fold_label, tidy_label
+from econchatr.records import EpisodeKind
 
 _TIMING: Final = re.compile(
     r"[ \t]{0,8}(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}[ \t]{0,8}-->[ \t]{0,8}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
@@ -32,6 +33,10 @@ _CHANGE: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}(?:>>|&gt;&gt;)[ \t]{{0,2}
 _DASH: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}[-–—](?![-–—])[ \t]{{0,2}}(?=[^\s\d])")
 _COMMENT: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?=\s|$)")
 _ENTITY: Final = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|quot|apos|#\d{1,6});")
+_BROKEN_TIMING: Final = re.compile(r"[ \t]{0,8}\d{1,3}:[\d:.,]{0,12}[ \t]{0,8}(?:-{1,2}>?.{0,200})?")
+_SENTENCE_END: Final = re.compile(r"[.?!…][\"'”’)\]]{0,3}[ \t]*+(?:</[^<>\n]{1,40}>){0,8}+[ \t]*+$", re.MULTILINE)
+_MAX_CUES_A_SENTENCE: Final = 20
+_MAX_END_CHARS: Final = 2000
 # A caption rolls through two lines; a line is kept on the screen for at most so many cues.
 _MAX_ROLLED_LINES: Final = 4
 _MAX_SCORED_CHARS: Final = 20_000
@@ -115,7 +120,29 @@ def read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
             _read_line(offset, line, cue, voices, are_dashes=dashes)
     voices.writer.close()
     turns = tuple(voices.writer.turns)
-    return Draft("verbatim" if voices.is_named else "unlabelled", turns, account)
+    kind: EpisodeKind = "verbatim" if voices.is_named else "unlabelled"
+    return Draft(kind, turns, account, doubt=tell_cut(text))
+
+
+def tell_cut(text: str) -> str:
+    """Get how a subtitle file shows that it was cut off; empty if it does not.
+
+    A file that ends in the middle of a sentence is suspected only where its cues have stops, and where the last line
+    has no end: a whole file has one, or a last sentence.
+    """
+    lines = text[-_MAX_END_CHARS:].rstrip().splitlines()
+    last, before = (lines or [""])[-1], lines[-2] if len(lines) > 1 else ""
+    if _BROKEN_TIMING.fullmatch(last) and (_TIMING.match(last) or not _TIMING.match(before)):
+        return "it ends with the times of a cue that says nothing"
+    if last.strip().isdigit() and not before.strip():
+        return "it ends with the number of a cue that is not there"
+    if last.rfind("<") > last.rfind(">"):
+        return "it ends inside a tag"
+    spoken = _SENTENCE_END.findall(text)
+    is_open = bool(last) and not _SENTENCE_END.search(last) and text[-1:] not in ("\n", "\r")
+    if is_open and len(spoken) * _MAX_CUES_A_SENTENCE >= text.count("-->") and last[-1] not in ")]*♪":
+        return "it ends in the middle of a sentence"
+    return ""
 
 
 def _mark(lines: list[tuple[int, str]], account: Account) -> None:

@@ -12,9 +12,8 @@ from datetime import date
 from typing import Final
 
 from econchatr.parse.account import Account
-from econchatr.parse.dates import DatePrecision
 from econchatr.parse.speakers import SpeakerTable
-from econchatr.records import EpisodeKind
+from econchatr.records import DatePrecision, EpisodeKind
 
 STAMP: Final = r"(?:\d{1,2}:)?\d{1,3}:\d{2}(?:[.:]\d{1,3})?"
 """`m:ss`, `h:mm:ss`, and either with frames after a point: `01:07:39.08`."""
@@ -43,6 +42,8 @@ class Draft:
     precision: DatePrecision = "none"
     guests: tuple[str, ...] = ()
     """Names of the guests where the file gives them; the label `Guest` is read as the only one."""
+    doubt: str = ""
+    """What is doubtful about the whole file; empty: nothing."""
 
 
 @dataclass(frozen=True)

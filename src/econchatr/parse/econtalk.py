@@ -8,6 +8,7 @@ Source: two page templates (Movable Type, WordPress) and four text eras, as publ
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,10 @@ from econchatr.parse.account import Account
 from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.html_blocks import Block, Page, read_page
-from econchatr.parse.speakers import GROUPS, SpeakerTable, fold_label, match_name, tidy_label
+from econchatr.parse.labels import fits_name
+from econchatr.parse.lines import is_name
+from econchatr.parse.people import bare_name
+from econchatr.parse.speakers import BREAKS, GROUPS, SpeakerTable, fold_label, tidy_label
 from econchatr.records import EpisodeKind
 
 _FURNITURE: Final = frozenset(
@@ -37,7 +41,9 @@ _DATE_NOTE: Final = re.compile(r"\[\s*Record(?:ing|ed) (?:date|on)\b:?\s*([^\]]{
 _WHOLE_NOTE: Final = re.compile(r"\s*\[[^\[\]]*\]\s*")
 _ELEMENT_LABEL: Final = re.compile(r"[^\W\d_][\w.,'’()&\- ]{0,60}")
 _MAX_LABEL_WORDS: Final = 7
+_MIN_LABELS: Final = 3
 # Speech before an inline label has ended: with a stop, a closing quote or bracket, or broken off with a dash.
+_OPENS_SPEECH: Final = re.compile(r"\s*[\"'“‘\[(]*[A-Z0-9]")
 _ENDS_SPEECH: Final = frozenset(".?!…\"'”’)]-–—:;")
 _INTERVIEW: Final = re.compile(r"\b(?:conversation|interview|talk) with ([^:;?!]{3,80})$", re.IGNORECASE)
 _SITE: Final = re.compile(
@@ -52,10 +58,10 @@ class _Reading:
     """What is known while the blocks are read in order."""
 
     account: Account
-    people: tuple[str, ...]
-    """The show's labels and the guests of the title; a shorter label means one of them."""
     names: tuple[str, ...]
     """Every label that may stand in this episode."""
+    persons: dict[str, str]
+    """Label -> who it means, so that two labels of one person are known as such."""
     labels: re.Pattern[str]
     are_inline: bool
     writer: TurnWriter = field(default_factory=TurnWriter)
@@ -89,29 +95,33 @@ def read_econtalk(text: str, show: SpeakerTable) -> Draft:
         )
     title = _read_title(page)
     guests = read_guests(title, show)
-    names = _list_names(guests, show)
+    names = _list_names((*guests, *show.hosts, *show.cast.guests, *show.cast.hosts), show)
     labels = _compile_labels(names)
-    n_elements = sum(len(_read_element_label(block, ())) for block in page.blocks)
-    n_inline = sum(len(_find_inline(block.text, labels)) for block in page.blocks)
+    elements = [[one for one in _read_element_label(block, ()) if _is_voice(one[0])] for block in page.blocks]
+    inline = [_find_inline(block.text, labels) for block in page.blocks]
+    n_elements, n_inline = sum(map(len, elements)), sum(map(len, inline))
     # A label of its own is found inline too, so a page is inline only if most are not; one stray `<b>Note:</b>` in a
     # page of inline labels must not cost them all.
-    reading = _Reading(account, (*show.labels, *guests), names, labels, are_inline=n_inline > 2 * n_elements)
-    if not n_elements + n_inline:
+    persons = _list_persons(names, (*show.labels, *guests, *show.cast.guests, *show.cast.hosts), guests, show)
+    reading = _Reading(account, names, persons, labels, are_inline=n_inline > 2 * n_elements)
+    is_labelled = _is_labelled(page, [bool(one) for one in map(operator.add, elements, inline)], n_elements + n_inline)
+    if not is_labelled:
         reading.writer.label = ""
     for block in page.blocks:
         _read_block(block, reading)
     reading.writer.close()
-    kind: EpisodeKind = "verbatim" if n_elements + n_inline else _tell_kind(reading)
+    kind: EpisodeKind = "verbatim" if is_labelled else _tell_kind(reading)
     published, precision = read_date(reading.date_text)
     turns = tuple(reading.writer.turns)
-    return Draft(kind, turns, account, title, published, precision, guests)
+    doubt = "" if page.is_whole else "the page ends inside the transcript, as if it was cut off"
+    return Draft(kind, turns, account, title, published, precision, guests, doubt)
 
 
 ECONTALK: Final = Reader("econtalk", score_econtalk, read_econtalk)
 
 
 def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:
-    """Get the guests an EconTalk title names (`Ada Example and Ben Sample on Tides`); hosts are left out."""
+    """Get the guests a title names (`Ada Example and Ben Sample on Tides`); hosts, and words written small, are not."""
     interview = _INTERVIEW.search(title)
     before, on, _ = title.partition(" on ")
     if not on and interview:
@@ -121,7 +131,7 @@ def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:
     before = before.rpartition(": ")[2].replace("(", ", ").replace(")", " ")
     parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|^and\s+", before)
     names = [tidy_label(part.removeprefix("and ")) for part in parts]
-    return tuple(name for name in names if name and len(name.split()) <= 5 and show.resolve(name)[1] != "host")
+    return tuple(name for name in names if len(name.split()) <= 5 and is_name(name) and show.resolve(name)[1] != "host")
 
 
 def _read_title(page: Page) -> str:
@@ -130,27 +140,69 @@ def _read_title(page: Page) -> str:
     return max(candidates, key=lambda title: " on " in title, default="")
 
 
-def _list_names(guests: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
-    names = dict.fromkeys((*show.labels, "Guest", *guests))
-    for guest in guests:
-        words = guest.split()
+def _list_names(people: tuple[str, ...], show: SpeakerTable) -> tuple[str, ...]:
+    bare = [name for name in map(bare_name, people) if name]
+    names = dict.fromkeys((*show.labels, "Guest", *people, *bare))
+    for name in bare:
+        words = name.split()
         names |= dict.fromkeys(word for word in (words[0], words[-1]) if len(word) > 1)
     names |= dict.fromkeys(group.capitalize() for group in GROUPS)
     names |= dict.fromkeys(group.title() for group in GROUPS)
     return tuple(names)
 
 
+def _list_persons(
+    names: tuple[str, ...], people: tuple[str, ...], guests: tuple[str, ...], show: SpeakerTable
+) -> dict[str, str]:
+    persons = dict[str, str]()
+    for name in names:
+        fitting = {show.resolve(one)[0] for one in people if fits_name(name, one)}
+        persons[name] = fitting.pop() if len(fitting) == 1 else show.resolve(name)[0]
+    return persons | ({"Guest": guests[0]} if len(guests) == 1 else {})
+
+
+def _is_voice(name: str) -> bool:
+    return fold_label(name) not in BREAKS
+
+
+def _is_labelled(page: Page, has_label: list[bool], n_labels: int) -> bool:
+    """Say whether the page names its speakers; a stray `Note:` or two far down a page of running text do not."""
+    n_before = sum(len(block.text) for block in page.blocks[: has_label.index(True)]) if n_labels else 0
+    is_early = 2 * n_before < sum(len(block.text) for block in page.blocks)
+    return n_labels >= _MIN_LABELS or (n_labels > 0 and is_early)
+
+
 def _compile_labels(names: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
-    return re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")\s?:(?=\s|$)")
+    # The end of `Spider-Man:` is nobody's label; a dash after which nothing was said may stand right before one.
+    return re.compile(r"(?<!\w)(?<!\w[-'’/])(" + "|".join(map(re.escape, longest_first)) + r")\s?:(?=\s|$)")
 
 
 def _find_inline(text: str, labels: re.Pattern[str]) -> list[re.Match[str]]:
-    found = list[re.Match[str]]()
-    for match in labels.finditer(text):
-        before = text[max(0, match.start() - 8) : match.start()].rstrip()
-        if match.start() == 0 or not before or before[-1] in _ENDS_SPEECH:
+    return [match for match in labels.finditer(text) if _follows_speech(text, match)]
+
+
+def _follows_speech(text: str, match: re.Match[str]) -> bool:
+    before = text[max(0, match.start() - 8) : match.start()].rstrip()
+    return not before or before[-1] in _ENDS_SPEECH
+
+
+def _find_turns(text: str, reading: _Reading) -> list[re.Match[str]]:
+    """Get the labels of running text that begin turns.
+
+    Where speech broke off without a sign, the label after it counts unless it is the speaker's own or the next one's:
+    `Russ: So it was the Guest: No. Russ: I see.`, but `Guest: I said to Russ: leave it. Russ: Did you?`
+    """
+    every = list(reading.labels.finditer(text))
+    people = [reading.persons.get(match[1], match[1]) for match in every]
+    found, before = list[re.Match[str]](), ""
+    for match, person, after in zip(every, people, (*people, "")[1:], strict=True):
+        is_other = person not in (before, after)
+        is_whole = match[1] == "Guest" or " " in match[1]
+        opens = (after != "" or is_whole) and _OPENS_SPEECH.match(text, match.end()) is not None
+        if _follows_speech(text, match) or (before and is_other and (before == after or opens)):
             found.append(match)
+            before = person
     return found
 
 
@@ -170,7 +222,7 @@ def _read_element_label(block: Block, known: tuple[str, ...]) -> list[tuple[str,
                 continue
             end = following.at + following.text.index(":") + 1
         name = tidy_label(text)
-        if _is_label(name) and (at_start or match_name(name, known)):
+        if _is_label(name) and (at_start or any(fits_name(name, one) for one in known)):
             labels.append((name, run.at, end))
     return labels
 
@@ -195,7 +247,7 @@ def _read_block(block: Block, reading: _Reading) -> None:
     for name, start, end in _list_labels(block, begin, reading):
         _say(block, begin, start, reading)
         block.place(start, end, account)
-        writer.open(match_name(name, reading.people) or name, start_seconds=reading.row_seconds)
+        writer.open(name, start_seconds=reading.row_seconds)
         begin = end
     _say(block, begin, len(text), reading)
     if writer.label == "":
@@ -229,7 +281,7 @@ def _list_labels(block: Block, begin: int, reading: _Reading) -> list[tuple[str,
         return []
     found = [] if reading.are_inline else _read_element_label(block, reading.names)
     if not found:
-        inline = _find_inline(block.text, reading.labels)
+        inline = _find_turns(block.text, reading)
         if not reading.are_inline:
             # In pages with labels of their own, a name and a colon inside a paragraph is speech.
             inline = [one for one in inline if not block.text[begin : one.start()].strip()]

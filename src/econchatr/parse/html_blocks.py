@@ -78,6 +78,8 @@ class Page:
 
     titles: tuple[str, ...]
     blocks: tuple[Block, ...]
+    is_whole: bool
+    """Whether the last box ends before the page does."""
 
 
 def read_page(text: str, account: Account) -> Page:
@@ -110,7 +112,7 @@ def read_page(text: str, account: Account) -> Page:
     if not inside:
         account.mark(outside_from, len(text))
     blocks.extend(writer.flush())
-    return Page(_read_titles(text), tuple(blocks))
+    return Page(_read_titles(text), tuple(blocks), is_whole=not inside)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from econchatr.parse.labels import is_named
 from econchatr.parse.speakers import SpeakerTable, fold_label, is_anonymous, is_pseudo, tidy_label
 
 INVISIBLE: Final = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,8}"
@@ -74,16 +75,22 @@ def is_name(label: str) -> bool:
     if not any(map(str.isalpha, name)) or words[0].lower().strip(",.") in _NO_NAMES:
         return False
     return all(
-        _WORD.fullmatch(word) is not None and (not word[0].islower() or (place > 0 and word in _PARTICLES))
+        _WORD.fullmatch(word) is not None and (not word[0].islower() or (place > 0 and _may_be_small(word)))
         for place, word in enumerate(words)
     )
+
+
+def _may_be_small(word: str) -> bool:
+    """Say whether a word may stand inside a name although it begins small: `van`, `deBoer`."""
+    return word in _PARTICLES or any(map(str.isupper, word))
 
 
 def choose_labels(found: Iterable[str], show: SpeakerTable, *, are_anchored: bool = False) -> frozenset[str]:
     """Get the labels of one file (folded) out of all words that stand before a colon where a label may stand.
 
-    If other words stand there as often as names, none is a label. A word on its own counts from the second time on, two
-    to four capitalised words at once. `are_anchored`: a time stamp stands beside each, so once is enough.
+    If other words stand there as often as names, none is a label, but those of hosts and of whom the feed names. A word
+    on its own counts from the second time on, two to four capitalised words at once. `are_anchored`: a time stamp
+    stands beside each, so once is enough.
 
     Source: the rule of counting the others is podcast-clj's.
     """
@@ -92,12 +99,12 @@ def choose_labels(found: Iterable[str], show: SpeakerTable, *, are_anchored: boo
     names = {label for label in counts if is_name(spellings[label])}
     n_others = sum(n for label, n in counts.items() if label not in names)
     if n_others >= sum(counts[label] for label in names) and not are_anchored:
-        return frozenset(label for label in names if show.resolve(label)[1] == "host")
+        return frozenset(label for label in names if is_named(spellings[label], show))
     return frozenset(label for label in names if are_anchored or _is_sure(spellings[label], counts[label], show))
 
 
 def _is_sure(label: str, n_times: int, show: SpeakerTable) -> bool:
     name = tidy_label(label)
-    if is_pseudo(name) or show.resolve(name)[1] == "host":
+    if is_pseudo(name) or is_named(name, show):
         return True
     return n_times >= 2 or 2 <= len(name.split()) <= _MAX_SINGLE_WORDS

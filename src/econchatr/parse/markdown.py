@@ -14,9 +14,11 @@ from datetime import date
 from typing import Final
 
 from econchatr.parse.account import Account
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.speakers import BREAKS, SpeakerTable, fold_label, is_pseudo, match_name, tidy_label
+from econchatr.parse.labels import fits_name
+from econchatr.parse.speakers import BREAKS, SpeakerTable, fold_label, is_pseudo, tidy_label
+from econchatr.records import DatePrecision
 
 _MAX_FRONT_CHARS: Final = 20_000
 _MAX_LABEL_WORDS: Final = 7
@@ -77,7 +79,7 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
     account.mark(0, front.end)
     lines = list(_iterate_lines(text, front.end))
     labels = _collect_labels(lines)
-    known = (*labels, *show.hosts)
+    known = (*labels, *show.hosts, *show.cast.hosts, *show.cast.guests)
     title, previous = front.title, ""
     for offset, line in lines:
         if not line.strip():
@@ -174,10 +176,10 @@ def _read_bare_label(line: str, previous: str, known: tuple[str, ...], show: Spe
         return _Label(name, bare.start(), bare.end())
     if any(word[0].islower() for word in words) or words[0].lower() in _NO_NAMES:
         return None
-    same = match_name(name, known)
+    is_known = any(fits_name(name, one) for one in known)
     is_announced = re.search(rf"\b{re.escape(name)} [^\W\d_]", previous) is not None
-    if same or len(words) in (2, 3) or is_announced:
-        return _Label(same or name, bare.start(), bare.end())
+    if is_known or len(words) in (2, 3) or is_announced:
+        return _Label(name, bare.start(), bare.end())
     return None
 
 

@@ -1,4 +1,4 @@
-"""Labels of many files -> people: spellings of one name, voices without one, hosts to propose, advertisement readers.
+"""Speakers of many files -> people: spellings of one name, voices without one, hosts to propose, advertisement readers.
 
 It compares names and counts turns; it never decides who is a host (`show.toml` does) and reads no file.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from typing import Final
 
-from econchatr.parse.speakers import SpeakerTable, fold_label, is_anonymous, is_pseudo, match_name, tidy_label
-from econchatr.records import Role, Turn
+from econchatr.parse.speakers import SpeakerTable, fold_label, is_anonymous, is_pseudo, tidy_label
+from econchatr.records import Turn
 
 # fmt: off
 _TITLES: Final = frozenset({
@@ -28,6 +28,9 @@ _DEGREES: Final = frozenset({
     "edd", "llb", "llm", "frs", "obe", "cbe", "mbe", "kbe", "meng", "beng", "dsc", "scd", "mfa", "lcsw", "pe", "pmp",
 })
 # fmt: on
+UNNAMED: Final = frozenset({"guest", "host", "interviewer"})
+"""Labels for a part in the talk, not for a person."""
+
 _ASIDE: Final = re.compile(r"\([^()]{0,60}\)")
 _MAX_AD_TURNS: Final = 4.0
 _MIN_AD_EPISODES: Final = 3
@@ -65,37 +68,18 @@ class UnnamedVoice:
         return f"{self.slug}/{self.label}"
 
 
-def name_people(labels: Iterable[str], guests: Sequence[str], show: SpeakerTable) -> dict[str, tuple[str, Role]]:
-    """Get the speaker and the role behind each label of one episode.
+def unify_speakers(turns: Sequence[Turn], show: SpeakerTable, *, held: Collection[tuple[str, str]] = ()) -> list[Turn]:
+    """Get the turns of a whole show with one spelling per person: the host's own, else the one with most turns.
 
-    `Guest` is the only guest the title or the front matter names, `Host` the only host. One word, or a title and a
-    word, means the one person in the episode, or the one host, whose first or last name it is.
+    `held` has the (slug, speaker) of labels that may be two people; they stay as they are.
     """
-    labels = list(dict.fromkeys(labels))
-    full = [label for label in labels if len(split_name(label)[0].split()) > 1 and not _is_nobody(label)]
-    found = dict[str, tuple[str, Role]]()
-    for label in labels:
-        name, role = show.resolve(label)
-        folded = fold_label(label)
-        if role == "guest" and folded == "guest" and len(guests) == 1:
-            name, role = show.resolve(guests[0])
-        elif role == "guest" and folded in ("host", "interviewer") and len(show.hosts) == 1:
-            name, role = show.hosts[0], "host"
-        elif role == "guest" and not _is_nobody(label) and fold_label(name) == folded:
-            word = split_name(label)[0]
-            meant = match_name(word, [*full, *guests]) or match_name(word, show.hosts) if " " not in word else None
-            name, role = show.resolve(meant) if meant else (name, role)
-        found[label] = name, role
-    return found
-
-
-def unify_speakers(turns: Sequence[Turn], show: SpeakerTable) -> list[Turn]:
-    """Get the turns of a whole show with one spelling per person: the host's own, else the one with most turns."""
-    counts = Counter(turn.speaker for turn in turns if turn.role != "other" and turn.speaker)
-    names = find_spellings(counts, show)
+    open_turns = [turn for turn in turns if turn.role != "other" and (turn.slug, turn.speaker) not in held]
+    names = find_spellings(Counter(turn.speaker for turn in open_turns if turn.speaker), show)
     return [
         turn.model_copy(update={"speaker": name, "role": show.resolve(name)[1]})
-        if (name := names.get(turn.speaker)) is not None and turn.role != "other"
+        if (name := names.get(turn.speaker)) is not None
+        and turn.role != "other"
+        and (turn.slug, turn.speaker) not in held
         else turn
         for turn in turns
     ]
@@ -108,7 +92,7 @@ def find_spellings(counts: Mapping[str, int], show: SpeakerTable) -> dict[str, s
     """
     groups = defaultdict[str, list[str]](list)
     for label in counts:
-        if not _is_nobody(label) and " " in split_name(label)[0]:
+        if not is_nobody(label) and " " in split_name(label)[0]:
             groups[split_name(label)[0]].append(label)
     found = dict[str, str]()
     for labels in groups.values():
@@ -126,24 +110,34 @@ def find_spellings(counts: Mapping[str, int], show: SpeakerTable) -> dict[str, s
 @lru_cache(maxsize=4096)
 def split_name(label: str) -> tuple[str, str]:
     """Get the name in the form in which spellings are compared, and its middle initials apart."""
-    plain = unicodedata.normalize("NFKD", _ASIDE.sub(" ", tidy_label(label)[:200]))
-    plain = "".join(char for char in plain if not unicodedata.combining(char)).casefold().replace("’", "'")
-    parts = [part.split() for part in plain.split(",")]
-    words = [*parts[0], *(word for part in parts[1:] for word in part if _bare(word) not in _DEGREES)]
-    while len(words) > 2 and _bare(words[-1]) in _DEGREES:
-        words.pop()
-    while len(words) > 1 and _bare(words[0]) in _TITLES:
-        words.pop(0)
+    words = [fold_word(word) for word in bare_name(label).split()]
     middle = [word for word in words[1:-1] if len(word.strip(".")) == 1]
     kept = [word for place, word in enumerate(words) if not (0 < place < len(words) - 1 and word in middle)]
     return " ".join(word.strip(".") for word in kept), "".join(word.strip(".") for word in middle)
 
 
+def bare_name(label: str) -> str:
+    """Get a label without title, degree and aside, in its own spelling."""
+    parts = [part.split() for part in _ASIDE.sub(" ", tidy_label(label)[:200]).split(",")]
+    words = [*parts[0], *(word for part in parts[1:] for word in part if _bare(word) not in _DEGREES)]
+    while len(words) > 2 and _bare(words[-1]) in _DEGREES:
+        words.pop()
+    while len(words) > 1 and _bare(words[0]) in _TITLES:
+        words.pop(0)
+    return " ".join(words)
+
+
+def fold_word(word: str) -> str:
+    """Get a word in one case and without accents."""
+    plain = unicodedata.normalize("NFKD", word)
+    return "".join(char for char in plain if not unicodedata.combining(char)).casefold().replace("’", "'")
+
+
 def list_unnamed(turns: Iterable[Turn]) -> list[UnnamedVoice]:
-    """Get the voices that only a recogniser's label stands for, file by file, so that the user can name them once."""
+    """Get the voices that no name stands for, file by file, so that the user can name them once."""
     voices = defaultdict[tuple[str, str], list[Turn]](list)
     for turn in turns:
-        if is_anonymous(turn.speaker):
+        if is_unnamed(turn.speaker):
             voices[turn.slug, turn.speaker].append(turn)
     return [
         UnnamedVoice(
@@ -199,15 +193,21 @@ def _count_voices(turns: Iterable[Turn]) -> tuple[dict[str, dict[str, tuple[int,
     voices, slugs = defaultdict[str, dict[str, tuple[int, int]]](dict), set[str]()
     for turn in turns:
         slugs.add(turn.slug)
-        if turn.role != "other" and turn.speaker and not is_anonymous(turn.speaker):
+        if turn.role != "other" and turn.speaker and not is_unnamed(turn.speaker):
             n_turns, n_words = voices[turn.speaker].get(turn.slug, (0, 0))
             voices[turn.speaker][turn.slug] = n_turns + 1, n_words + len(turn.text.split())
     return voices, max(1, len(slugs))
 
 
-def _is_nobody(label: str) -> bool:
-    return not label or is_anonymous(label) or is_pseudo(label) or fold_label(label) in ("guest", "host", "interviewer")
+def is_unnamed(label: str) -> bool:
+    """Say whether a label stands for somebody whom it does not name: `Speaker 1`, `Guest`, `Host`."""
+    return is_anonymous(label) or fold_label(label) in UNNAMED
+
+
+def is_nobody(label: str) -> bool:
+    """Say whether a label names no person."""
+    return not label or is_unnamed(label) or is_pseudo(label)
 
 
 def _bare(word: str) -> str:
-    return word.replace(".", "").strip(",")
+    return fold_word(word).replace(".", "").strip(",")

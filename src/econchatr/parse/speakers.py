@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -44,11 +43,21 @@ GROUPS: Final = frozenset({
 _PSEUDO: Final = BREAKS | CLIPS | GROUPS
 
 _ANONYMOUS: Final = re.compile(
-    r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-]{0,2}(?:\d{1,3}|[a-z])|[a-z]|\d{1,3}|>>)",
+    r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-]{0,2}(?:\d{1,3}|[a-z])|guest[ _\-]{0,2}\d{1,3}"
+    r"|[a-z]|\d{1,3}|>>)",
     re.IGNORECASE,
 )
 # Marks of direction and of no width would make one name two.
 _UNSEEN: Final = re.compile("[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What the feed says of the episode at hand: its title, and its people as `podcast:person` names them."""
+
+    title: str = ""
+    hosts: tuple[str, ...] = ()
+    guests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +67,13 @@ class SpeakerTable:
     hosts: tuple[str, ...]
     aliases: dict[str, str] = field(default_factory=dict)
     """Label -> the person's name; of hosts and of guests alike. `slug/label` names a voice of one episode only."""
+    cast: Cast = Cast()
+    """Of the one episode that is read with this table; empty where no feed tells."""
 
     def narrow(self, slug: str) -> SpeakerTable:
         """Get the table for one episode, in which the aliases of that episode are plain ones."""
         own = {label[len(slug) + 1 :]: name for label, name in self.aliases.items() if label.startswith(f"{slug}/")}
-        return SpeakerTable(self.hosts, self.aliases | own) if own else self
+        return replace(self, aliases=self.aliases | own) if own else self
 
     def resolve(self, label: str) -> tuple[str, Role]:
         """Get the speaker a label stands for, and the role: `host`, `other` for a label that is no person, `guest`."""
@@ -74,8 +85,8 @@ class SpeakerTable:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Every label the table knows, hosts first."""
-        return (*self.hosts, *self.aliases)
+        """Every label the table knows, hosts first, and the people of the episode last."""
+        return tuple(dict.fromkeys((*self.hosts, *self.aliases, *self.cast.hosts, *self.cast.guests)))
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -112,14 +123,3 @@ def tidy_label(label: str) -> str:
     name = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", label)).split()).strip("*_: ")
     first, colon, second = name.partition(":")
     return first.strip() if colon and first.strip() == second.strip() else name
-
-
-def match_name(label: str, names: Iterable[str]) -> str | None:
-    """Get the one name a label means: the same, or its first or last word; `None` if none or several fit."""
-    folded = fold_label(label)
-    known = list(dict.fromkeys(names))
-    same = [name for name in known if fold_label(name) == folded]
-    if same:
-        return same[0]
-    parts = [name for name in known if folded in (fold_label(name).split()[:1] + fold_label(name).split()[-1:])]
-    return parts[0] if len(parts) == 1 else None

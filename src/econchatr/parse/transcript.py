@@ -9,27 +9,30 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 
 from econchatr.errors import TranscriptError
-from econchatr.parse.account import Account, Loss, add_losses
-from econchatr.parse.dates import DatePrecision, read_date
+from econchatr.parse.account import Account, Flagged, Loss, add_losses, count_flagged
+from econchatr.parse.dates import read_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
 from econchatr.parse.docx import is_zip, read_docx
 from econchatr.parse.draft import Draft, Reader
 from econchatr.parse.econtalk import ECONTALK, read_guests
+from econchatr.parse.flags import flag_turns
 from econchatr.parse.json_shapes import JSON_READERS
+from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
+from econchatr.parse.language import Language, tell_language
 from econchatr.parse.markdown import MARKDOWN
 from econchatr.parse.otter import OTTER
-from econchatr.parse.people import name_people
 from econchatr.parse.plain import PLAIN
 from econchatr.parse.podcast_html import PODCAST_HTML
-from econchatr.parse.speakers import SpeakerTable
+from econchatr.parse.speakers import SpeakerTable, tidy_label
 from econchatr.parse.srt import SRT
 from econchatr.parse.stamped import STAMPED
 from econchatr.parse.webvtt import WEBVTT
@@ -45,6 +48,15 @@ A new one is a module with a `Reader` and a place here. A Word document is opene
 
 _NOBODY: Final[tuple[str, Role]] = ("", "other")
 _MAX_SLUG_CHARS: Final = 80
+# fmt: off
+_SUFFIXES: Final = frozenset({
+    ".md", ".markdown", ".txt", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp", ".vtt", ".srt",
+    ".json", ".docx", ".xml",
+})
+# fmt: on
+"""What a file's name or an address may end in; other words behind a point are part of the title (`u.s.-markets`)."""
+
+_PROGRAMS: Final = frozenset({".php", ".asp", ".aspx", ".jsp"})
 _NAME_DATE: Final = re.compile(r"((?:19|20)\d{2}-\d{2}-\d{2})(?!\d)")
 
 
@@ -54,12 +66,14 @@ class ParsedFile:
 
     episode: Episode
     turns: list[Turn]
-    precision: DatePrecision
-    """How exactly `episode.published` is known."""
     loss: Loss
     """What became of the file's characters."""
     scores: tuple[tuple[str, float], ...]
     """How surely each reader knew the text."""
+    shared: tuple[SharedLabel, ...]
+    """Labels that may be two people; they stand as they are."""
+    language: Language
+    """What language it is spoken in, and by which small words."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +85,34 @@ class Explanation:
     """Reader and score, the surest first."""
     reader: str
     """The one that read the file; empty if none could."""
-    loss: Loss | None
+    loss: Loss
+    """What became of the file's characters; of a file that was not read, every one of them is unplaced."""
     parsed: ParsedFile | None = None
     error: str = ""
+    knows_show: bool = False
+    """Whether the turns have the flags of the whole show; by one file alone, nothing is repeated in other files."""
+
+    @property
+    def flagged(self) -> Flagged:
+        """How much of what was said stands under flags."""
+        return count_flagged(self.parsed.turns if self.parsed else ())
+
+    def count_chars(self) -> dict[str, int]:
+        """Get how many characters came to which end; they add up to the file."""
+        n_flagged = self.flagged.n_chars
+        return {
+            "placed": self.loss.n_placed_chars - n_flagged,
+            "flagged": n_flagged,
+            "unplaced": self.loss.n_unplaced_chars,
+            "markup": self.loss.n_markup_chars,
+            "white": self.loss.n_white_chars,
+        }
+
+    def take_flags(self, turns: Sequence[Turn]) -> Explanation:
+        """Get the same with the turns as the whole show flagged them; without a change if these are other turns."""
+        if self.parsed is None or [turn.text for turn in turns] != [turn.text for turn in self.parsed.turns]:
+            return self
+        return replace(self, parsed=replace(self.parsed, turns=list(turns)), knows_show=True)
 
     def count_speakers(self) -> list[tuple[str, Role, int, int]]:
         """Get who speaks, in which role, in how many turns and words; who says most comes first."""
@@ -85,13 +124,17 @@ class Explanation:
 
     def as_dict(self) -> dict[str, object]:
         """Get the same as plain values."""
+        counts = self.count_chars()
+        characters = {f"n_{end}_chars": n for end, n in counts.items()}
         return {
             "location": self.location,
             "reader": self.reader,
             "error": self.error,
             "scores": dict(self.scores),
-            "characters": asdict(self.loss) if self.loss else None,
+            "characters": asdict(self.loss) | characters | {"n_chars": sum(counts.values())},
+            "flags": {"n_chars_by_kind": self.flagged.by_kind, "of_the_whole_show": self.knows_show},
             "speakers": self.count_speakers(),
+            "shared_labels": [one._asdict() for one in self.parsed.shared] if self.parsed else [],
         }
 
 
@@ -118,7 +161,8 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     slug = _make_slug(location, taken)
     show = show.narrow(slug)
     draft = _read_draft(reader, opened.text, show, location)
-    turns = _make_turns(draft, slug=slug, show=show)
+    naming = _name_speakers(draft, show)
+    turns = _make_turns(draft, naming, slug=slug)
     if not turns:
         raise TranscriptError(
             f"{location} was read as {opened.prefix}{reader.name}, but it holds no turn",
@@ -126,27 +170,41 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
         )
     loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
     name = opened.prefix + reader.name
-    episode, precision = _make_episode(
-        draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest()
-    )
-    return ParsedFile(episode, turns, precision, loss, scores)
+    episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
+    shared = tuple(SharedLabel(slug, tidy_label(label), names) for label, names in naming.shared.items())
+    language = tell_language(turns)
+    episode = episode.model_copy(update={"language": language.code})
+    return ParsedFile(episode, turns, loss, scores, shared, language)
 
 
 def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanation:
     """Get why a file was read as it was: every reader's score, the winner, and what became of the characters.
 
-    A file that cannot be read is explained too; then `error` says why, and there is no account.
+    A file that cannot be read is explained too; then `error` says why, and nothing of it is placed. The flags are those
+    that one file alone can give.
 
     Raises:
         TranscriptError: the file is not text, so that no reader could look at it.
     """
-    scores = _score_readers(_open_file(data, location).text)
-    ranked = tuple(sorted(scores, key=lambda item: -item[1]))
+    opened = _open_file(data, location)
+    ranked = tuple(sorted(_score_readers(opened.text), key=lambda item: -item[1]))
     try:
         parsed = parse_file(data, location=location, show=show)
     except TranscriptError as exc:
-        return Explanation(location, ranked, "", None, error=exc.message)
-    return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=parsed)
+        nothing = add_losses(Account(opened.text).settle(), Account(opened.aside).settle())
+        return Explanation(location, ranked, "", nothing, error=exc.message)
+    flagged = replace(parsed, turns=flag_turns(parsed.turns, hosts=show.hosts))
+    return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=flagged)
+
+
+def open_text(data: bytes, *, location: str) -> str:
+    """Get a file's text as its reader saw it, and behind it what stands apart from it (a Word document's notes).
+
+    Raises:
+        TranscriptError: the file is not text.
+    """
+    opened = _open_file(data, location)
+    return f"{opened.text}\n{opened.aside}" if opened.aside else opened.text
 
 
 def choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
@@ -196,13 +254,16 @@ def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
     return [episode.model_copy(update={"rank": rank}) for rank, episode in enumerate(ordered)]
 
 
-def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
+def _name_speakers(draft: Draft, show: SpeakerTable) -> Naming:
+    told = draft.guests or read_guests(draft.title, show) or read_guests(show.cast.title, show)
+    return name_people((raw.label for raw in draft.turns if raw.label), list_guests(told, show), show)
+
+
+def _make_turns(draft: Draft, naming: Naming, *, slug: str) -> list[Turn]:
     """Get the turns with speakers resolved; neighbours of one speaker are one turn, for labels repeat at every row."""
-    labels = dict.fromkeys(raw.label for raw in draft.turns if raw.label)
-    people = name_people(labels, draft.guests or read_guests(draft.title, show), show)
     said = list[tuple[str, Role, int | None, list[str]]]()
     for raw in draft.turns:
-        speaker, role = people[raw.label] if raw.label else _NOBODY
+        speaker, role = naming.people[raw.label] if raw.label else _NOBODY
         text = drop_controls(raw.text).strip()
         if text and said and raw.label and said[-1][:2] == (speaker, role):
             said[-1][3].append(text)
@@ -214,15 +275,13 @@ def _make_turns(draft: Draft, *, slug: str, show: SpeakerTable) -> list[Turn]:
     ]
 
 
-def _make_episode(
-    draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str
-) -> tuple[Episode, DatePrecision]:
-    stem = PurePosixPath(location).stem
+def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str) -> Episode:
+    stem = read_stem(location)
     published, precision = draft.published, draft.precision
     in_name = _NAME_DATE.match(stem)
     if published is None and in_name:
         published, precision = read_date(in_name[1])
-    episode = Episode(
+    return Episode(
         slug=turns[0].slug,
         title=" ".join(drop_controls(draft.title).split()) or stem,
         published=published,
@@ -238,15 +297,39 @@ def _make_episode(
         n_unplaced_chars=loss.n_unplaced_chars,
         unplaced=loss.unplaced,
         n_unplaced_lines=loss.n_unplaced_lines,
+        n_markup_chars=loss.n_markup_chars,
+        n_white_chars=loss.n_white_chars,
+        precision=precision,
+        doubt=f"{draft.doubt}. Fetch or export it again." if draft.doubt else "",
     )
-    return episode, precision
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:
-    plain = unicodedata.normalize("NFKD", PurePosixPath(location).stem).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", read_stem(location)).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
     numbered = (f"{slug}-{number}" for number in count(2))
     return slug if slug not in taken else next(one for one in numbered if one not in taken)
+
+
+def read_stem(location: str) -> str:
+    """Get the name in a path or in a web address, without folders and without what tells the kind of file.
+
+    Of an address that names a program (`/show.php?id=7`) or nothing, the query is the name.
+    """
+    if "://" not in location:
+        return _drop_suffix(PurePosixPath(location).name)
+    path, _, query = location.partition("://")[2].partition("#")[0].partition("?")
+    site, _, rest = path.partition("/")
+    name = unquote(rest.rstrip("/").rpartition("/")[2])
+    stem = _drop_suffix(name)
+    if query and (not name or PurePosixPath(name).suffix.lower() in _PROGRAMS):
+        return f"{stem} {unquote_plus(query)}".strip()
+    return stem or site
+
+
+def _drop_suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name
 
 
 def _natural_key(location: str) -> tuple[tuple[int, int, str], ...]:

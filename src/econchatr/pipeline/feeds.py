@@ -6,6 +6,7 @@ This module knows where the journal lies and when to ask; how to ask is `fetch`'
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -31,8 +32,13 @@ class News(NamedTuple):
     n_missing: int
     """Items of the feed whose page could not be had."""
     n_since_trained: int | None
-    """Episodes that came after the newest model was trained; `None`: none is trained."""
+    """Episodes that came or changed after the newest model was trained; `None`: none is trained."""
     is_worth_quoting: bool
+    n_changed: int
+    """Pages a refresh found changed; 0 where everything was not asked for again. So too the two below."""
+    n_same: int
+    n_kept: int
+    """Pages that could not be had again; what was there stays."""
     text: str
 
 
@@ -42,34 +48,47 @@ def open_journal(show: Show, feed: FeedSource) -> Journal:
     return Journal(show.folder("fetch") / f"journal-{hash_bytes(show.config.fetch.feed.encode())[:12]}.jsonl")
 
 
-def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool) -> None:
+def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool, refresh: bool = False) -> None:
     """Ask the show's feed for what is not there yet; nothing where the show has no feed.
 
-    A fetch that was brought to its end is left alone unless `ask_again`; one that was stopped goes on.
+    A fetch that was brought to its end is left alone unless `ask_again`; one that was stopped goes on. With `refresh`,
+    what is there is asked for again; once stopped, that goes on only with `ask_again`, for nothing waits for it.
 
     Raises:
         SourceError: The feed or the site cannot be had; what came before is kept.
     """
     feed = show.feed
     if feed is None:
+        if refresh:
+            narrator.note(f"the episodes come from {show.source}, which is read anew each time: nobody is asked")
         return
     journal = open_journal(show, feed)
-    if journal.is_finished and journal.feed is not None and not ask_again:
+    has_all = journal.is_finished or (journal.is_refreshing and journal.n_rounds > 0)
+    if has_all and journal.feed is not None and not ask_again:
         return
-    narrator.begin("fetch", "asks for what is new" if journal.is_finished else "asks for the episodes")
+    narrator.begin("fetch", _tell_purpose(journal, refresh=refresh))
     start, settings = time.monotonic(), show.config.fetch
     if not settings.contact:
         narrator.note("no `contact` under [fetch] in show.toml: the sites' owners cannot reach you")
-    _gather(show, feed, journal, narrator)
+    _gather(show, feed, journal, narrator, refresh=refresh)
+    for visit in journal.kept.values():
+        narrator.note(f"kept as it was: {visit.message}")
     narrator.end("fetch", {"new episodes": journal.n_new}, time.monotonic() - start)
 
 
-def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) -> None:
+def _tell_purpose(journal: Journal, *, refresh: bool) -> str:
+    if refresh or journal.is_refreshing:
+        return "asks for everything again"
+    return "asks for what is new" if journal.is_finished else "asks for the episodes"
+
+
+def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator, *, refresh: bool) -> None:
     from random import Random
 
     from econchatr.fetch.answers import Manners
     from econchatr.fetch.client import PoliteClient, user_agent
     from econchatr.fetch.guard import GuardedTransport
+    from econchatr.fetch.journal import Visit
     from econchatr.fetch.site import Gatherer
 
     settings = show.config.fetch
@@ -87,12 +106,14 @@ def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator) 
         manners=manners,
         allow_hosts=settings.allow_hosts,
         is_resuming=not journal.is_empty,
+        waits=journal.waits,
+        on_wait=lambda host, until: journal.add(Visit(kind="wait", at=_now(), host=host, until=until)),
         note=narrator.note,
     )
     try:
         Gatherer(
             feed, journal, client, _now, lambda n, n_all: narrator.progress(n, n_all, "episodes"), narrator.note
-        ).gather()
+        ).gather(refresh=refresh)
     finally:
         client.close()
 
@@ -132,8 +153,25 @@ def read_news(show: Show) -> News | None:
         since = sum(bool(visit.sha256) and visit.at > max(times) for visit in journal.pages.values())
     is_worth = since is None or since >= max(1.0, RETRAIN_SHARE * (n_files - since))
     faults = {name: n for name, n in manifest.counts.items() if name.startswith(_FAULT)}
-    text = _tell_news(journal.n_new, n_files, n_missing, faults) + " " + _advise(since, n_files, is_worth=is_worth)
-    return News(journal.n_new, n_files, n_missing, since, is_worth, text)
+    texts = (
+        _tell_news(journal.n_new, n_files, n_missing, faults),
+        _tell_refresh(journal),
+        _advise(since, n_files, is_worth=is_worth),
+    )
+    n_again = (journal.n_changed, journal.n_same, len(journal.kept))
+    return News(journal.n_new, n_files, n_missing, since, is_worth, *n_again, " ".join(filter(None, texts)))
+
+
+def _tell_refresh(journal: Journal) -> str:
+    """What came of asking again; empty where that was not done."""
+    if not (journal.n_changed or journal.n_same or journal.kept):
+        return ""
+    kept = ""
+    if journal.kept:
+        kinds = Counter(visit.fault for visit in journal.kept.values())
+        told = ", ".join(f"{n:,} {fault}" for fault, n in sorted(kinds.items()))
+        kept = f", {len(journal.kept):,} could not be had again and stay as they were ({told})"
+    return f"Asked again: {journal.n_changed:,} changed, {journal.n_same:,} unchanged{kept}."
 
 
 def _tell_news(n_new: int, n_files: int, n_missing: int, faults: dict[str, int]) -> str:
@@ -149,10 +187,6 @@ def _advise(since: int | None, n_files: int, *, is_worth: bool) -> str:
     if since is None:
         return "No model is trained yet: `econchatr run --plan` says what it would use."
     if not since:
-        return "Nothing came since the models were trained."
-    share = since / max(1, n_files - since)
-    if is_worth:
-        return (
-            f"{since:,} came since the models were trained ({share:.0%} more): see `econchatr run --plan` for a quote."
-        )
-    return f"{since:,} came since the models were trained ({share:.1%} more): too few for retraining to pay."
+        return "Nothing came or changed since the models were trained."
+    came = f"{since:,} came or changed since the models were trained ({since / max(1, n_files):.1%} of all)"
+    return f"{came}: see `econchatr run --plan` for a quote." if is_worth else f"{came}: too few for retraining to pay."

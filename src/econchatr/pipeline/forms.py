@@ -12,11 +12,11 @@ from pathlib import Path
 from econchatr.config import Rung
 from econchatr.models.examples import EncodedExample
 from econchatr.models.weights import BaseWeights, locate_embedded_gguf, open_base, read_chat_template
+from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.show import Show
 from econchatr.prompts import CHATML, ChatTemplate, encode_example
 from econchatr.records import Example
 from econchatr.select.examples import ExampleForm
-from econchatr.select.prices import find_price
 from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import Tokenizer, open_tokenizer
 from econchatr.train.recipe import LoraRecipe
@@ -59,7 +59,8 @@ def rung_epochs(show: Show, rung: Rung) -> int:
     """How often a rung sees its selection."""
     if rung.n_epochs:
         return rung.n_epochs
-    return find_price(rung.price).n_epochs if rung.price else show.config.train.n_epochs
+    profile = rung_price(show, rung).n_epochs if rung.price else None
+    return profile or show.config.train.n_epochs
 
 
 def rung_weights(show: Show, rung: Rung) -> BaseWeights:

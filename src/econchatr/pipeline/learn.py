@@ -20,36 +20,29 @@ from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.models.weights import BaseWeights
-from econchatr.pair import PROFILES, pair_episode
 from econchatr.pipeline.forms import (
     base_identity,
     encode_examples,
-    example_form,
     rung_epochs,
     rung_recipe,
     rung_template,
     rung_weights,
 )
-from econchatr.pipeline.prepare import PAIR_TOKENIZER
+from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
 from econchatr.pipeline.rungs import open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
     Answer,
     CurvePoint,
-    Episode,
     Example,
-    Pair,
     Score,
     Selection,
     TunedModel,
-    Turn,
 )
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
 from econchatr.score.text import score_answers
-from econchatr.select.examples import build_example
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
-from econchatr.tokens import open_tokenizer
 from econchatr.train.local import train_lora
 
 PARITY_TOKENS = 4
@@ -62,7 +55,6 @@ MAX_AT_ONCE = 4
 """Answers asked for side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
 
 _VERSIONS = {"train": 1, "ask": 1, "score": 1}
-_ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
 
 
 def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
@@ -239,9 +231,7 @@ def _score_step(show: Show, rung: Rung) -> Step:
 
 def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, settings = show.folder("score", rung.name), show.config.score
-    host_pairs = _test_pairs(show, "host")
-    sides = {"host": host_pairs, "guest": _test_pairs(show, "guest")}
-    likelihoods = _measure_likelihoods(show, rung, sides, narrator)
+    likelihoods = _measure_likelihoods(show, rung, narrator)
     scores: list[Score] = []
     for side, rows in likelihoods.items():
         scores += score_likelihood(
@@ -251,43 +241,17 @@ def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
         score_host_share(likelihoods["host"], likelihoods["guest"], rung=rung.name, n_resamples=settings.n_resamples)
     )
     answers = read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
-    scores += score_answers(answers, show.questions(), [pair.reply for pair in host_pairs], rung=rung.name)
+    said = [pair.reply for pair in held_out_pairs(show, "host")]
+    scores += score_answers(answers, show.questions(), said, rung=rung.name)
     write_table(folder / "scores.parquet", scores, Score)
     counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
     return Outcome(("scores.parquet",), counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()})
 
 
-def _test_pairs(show: Show, side: str) -> list[Pair]:
-    """Held-out pairs whose reply is the host's; or, the other way round, what guests replied to the host."""
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    if side == "host":
-        return [pair for pair in pairs if pair.is_kept and pair.split == "test"]
-    slugs = {pair.slug for pair in pairs if pair.split == "test"}
-    parsed = show.folder("parse")
-    episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in slugs]
-    turns = [turn for turn in read_table(parsed / "turns.parquet", Turn) if turn.slug in slugs]
-    swapped = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
-    found = [
-        pair
-        for episode in sorted(episodes, key=lambda episode: episode.rank)
-        for pair in pair_episode(
-            episode, [turn for turn in swapped if turn.slug == episode.slug], split="test", profile=profile,
-            count_tokens=count, persona=None,
-        )
-    ]  # fmt: skip
-    return [pair for pair in found if pair.is_kept]
-
-
-def _measure_likelihoods(
-    show: Show, rung: Rung, sides: dict[str, list[Pair]], narrator: Narrator
-) -> dict[str, list[ReplyLikelihood]]:
+def _measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> dict[str, list[ReplyLikelihood]]:
     """Log-likelihood of every measured reply under the base and the tuned model."""
-    form, base = example_form(show, rung), rung_weights(show, rung)
-    built = {
-        side: [build_example(pair, form) for pair in _thin(pairs, show.config.score.max_replies)]
-        for side, pairs in sides.items()
-    }
+    base = rung_weights(show, rung)
+    built = held_out_examples(show, rung, max_replies=show.config.score.max_replies)
     flat = [example for examples in built.values() for example in examples]
     encoded = encode_examples(flat, show, rung)
     adapter = show.folder("train", rung.name)
@@ -326,11 +290,6 @@ def _tuned(show: Show, rung: Rung) -> TunedModel:
 def _examples(show: Show, rung: Rung, split: str) -> list[Example]:
     rows = read_table(show.folder("select") / "examples.parquet", Example)
     return [row for row in rows if row.rung == rung.name and row.split == split]
-
-
-def _thin(rows: Sequence[Pair], n: int) -> list[Pair]:
-    """At most `n` of the rows, evenly spread over their order."""
-    return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
 
 
 def _spread(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:

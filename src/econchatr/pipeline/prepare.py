@@ -6,26 +6,40 @@ This module does not know how a file is read, a pair is cleaned or a strategy or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
-from econchatr.config import CHOICES_NAME, CONFIG_NAME, Rung
+from econchatr.config import CHOICES_NAME, CONFIG_NAME
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
-from econchatr.pair import PROFILES, assign_splits, drop_duplicates, pair_episode
-from econchatr.parse import SpeakerTable, flag_turns, list_unnamed, parse_file, rank_episodes, unify_speakers
-from econchatr.pipeline.choices import check_choices, list_pool, reason_bans
+from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
+from econchatr.parse import (
+    Cast,
+    Language,
+    ParsedFile,
+    SharedLabel,
+    SpeakerTable,
+    account_flags,
+    choose_language,
+    explain_foreign,
+    flag_turns,
+    list_unnamed,
+    parse_file,
+    rank_episodes,
+    tell_shared,
+    unify_speakers,
+)
+from econchatr.pipeline.choices import reason_bans
+from econchatr.pipeline.choosing import choose_for_ladder, list_candidates
+from econchatr.pipeline.costs import money_inputs, plan_money
+from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
-from econchatr.pipeline.forms import example_form, rung_epochs
-from econchatr.pipeline.rate import measured_rate
+from econchatr.pipeline.forms import example_form
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Turn
-from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
-from econchatr.select.order import order_pairs
-from econchatr.select.plan import Strategy, plan_purses
-from econchatr.select.prices import find_price
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
 from econchatr.tokens import open_tokenizer
 
@@ -37,25 +51,28 @@ def prepare_steps(show: Show) -> list[Step]:
     """fetch, parse, pair, select."""
     config = show.config
     source = {"folder": config.fetch.folder, "feed": config.fetch.feed, "prefer": config.fetch.prefer}
-    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases}
+    speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases, "language": config.show.language}
     select = {
         "select": config.select.model_dump(),
-        "ladder": [rung.model_dump() for rung in config.ladder],
+        "ladder": [rung.model_dump(exclude=_COSTS_AT_HOME) for rung in config.ladder],
         "lengths": [config.train.max_cue_tokens, config.train.max_example_tokens, config.train.n_epochs],
         "voice": show.voice,
     }
     pair = {"pair": config.pair.model_dump(), "persona": config.show.persona}
     return [
-        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show)),
+        _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show, n)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
-        _step(show, "select", select, lambda: _select_inputs(show), lambda n: _select(show, n)),
+        _step(show, "select", select, lambda: _describe_select(show), lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 2, "parse": 3, "pair": 2, "select": 2}
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 2}
 
 _MAX_VOICES_TOLD = 10
+
+_COSTS_AT_HOME = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
+"""What a rung costs at home changes the quote, never what is chosen."""
 
 
 def _step(
@@ -76,7 +93,12 @@ def _describe_source(show: Show) -> dict[str, str]:
     return {"transcripts": hash_settings(rows)}
 
 
-def _fetch(show: Show) -> Outcome:
+def _describe_select(show: Show) -> dict[str, str]:
+    chosen = {CHOICES_NAME: hash_settings(show.choices().model_dump())}
+    return {"pair": show.made("pair"), **chosen, **money_inputs(show)}
+
+
+def _fetch(show: Show, narrator: Narrator) -> Outcome:
     folder = show.folder("fetch")
     if show.feed is None:
         files, failures = list_files(show.transcripts)
@@ -86,64 +108,121 @@ def _fetch(show: Show) -> Outcome:
         files, failures, counts = list_pages(show, show.feed)
     write_table(folder / "files.parquet", files, SourceFile)
     write_table(folder / "failures.parquet", failures, Failure)
+    tell_failures(failures, narrator)
     return Outcome(("files.parquet", "failures.parquet"), counts)
 
 
+@dataclass
+class _Heard:
+    """What the files of a show hold, before it is known who is who."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    shared: list[SharedLabel] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    languages: dict[str, Language] = field(default_factory=dict)
+    """By episode."""
+
+    def take(self, parsed: ParsedFile, file: SourceFile) -> None:
+        """Add one file's."""
+        self.episodes.append(_complete(parsed.episode, file))
+        self.turns += parsed.turns
+        self.shared += parsed.shared
+        self.languages[parsed.episode.slug] = parsed.language
+
+    def set_aside(self, foreign: Mapping[str, Failure]) -> None:
+        """Take out the episodes of these slugs."""
+        self.failures += foreign.values()
+        self.episodes = [episode for episode in self.episodes if episode.slug not in foreign]
+        self.shared = [one for one in self.shared if one.slug not in foreign]
+        self.turns = [turn for turn in self.turns if turn.slug not in foreign]
+
+
 def _parse(show: Show, narrator: Narrator) -> Outcome:
-    folder, source = show.folder("parse"), show.folder("fetch")
-    table = SpeakerTable(hosts=show.config.show.hosts, aliases=show.config.show.aliases)
-    episodes: list[Episode] = []
-    turns: list[Turn] = []
-    failures = read_table(source / "failures.parquet", Failure)
-    files = read_table(source / "files.parquet", SourceFile)
-    taken: set[str] = set()
-    for n_done, file in enumerate(files, start=1):
-        try:
-            parsed = parse_file(
-                (source / "raw" / file.sha256).read_bytes(), location=file.location, show=table, taken=taken
-            )
-        except TranscriptError as exc:
-            failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=exc.message))
-        else:
-            taken.add(parsed.episode.slug)
-            episodes.append(_complete(parsed.episode, file))
-            turns += parsed.turns
-        narrator.progress(n_done, len(files), "files")
-    turns = flag_turns(unify_speakers(turns, table), hosts=table.hosts)
-    _check_parsed(show, episodes, turns, failures)
-    ranked = rank_episodes(episodes)
+    folder, table = show.folder("parse"), SpeakerTable(show.config.show.hosts, show.config.show.aliases)
+    heard = _read_files(show, table, narrator)
+    turns = unify_speakers(heard.turns, table, held={(one.slug, one.label) for one in heard.shared})
+    turns = flag_turns(turns, hosts=table.hosts)
+    _check_parsed(show, heard.episodes, turns, heard.failures)
+    said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
+    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in heard.episodes])
     write_table(folder / "episodes.parquet", ranked, Episode)
     write_table(folder / "turns.parquet", turns, Turn)
-    write_table(folder / "failures.parquet", failures, Failure)
-    for failure in failures:
-        narrator.note(f"quarantined {failure.item}: {failure.message}")
-    unnamed = list_unnamed(turns)
-    for voice in unnamed[:_MAX_VOICES_TOLD]:
-        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
+    write_table(folder / "failures.parquet", heard.failures, Failure)
     counts = {
         "episodes": len(ranked),
-        "quarantined": len(failures),
+        "quarantined": len(heard.failures),
         "turns": len(turns),
         "words": sum(episode.n_words for episode in ranked),
         "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
+        "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
         "flagged_turns": sum(bool(turn.flags) for turn in turns),
-        "unnamed_voices": len(unnamed),
+        "unnamed_voices": _tell_doubts(ranked, turns, heard, narrator),
+        "shared_labels": len(heard.shared),
     }
     return Outcome(("episodes.parquet", "turns.parquet", "failures.parquet"), counts)
 
 
+def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
+    source, taken = show.folder("fetch"), set[str]()
+    heard = _Heard(failures=read_table(source / "failures.parquet", Failure))
+    files = read_table(source / "files.parquet", SourceFile)
+    for n_done, file in enumerate(files, start=1):
+        data, cast = (source / "raw" / file.sha256).read_bytes(), Cast(file.title, file.hosts, file.guests)
+        try:
+            parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
+        except TranscriptError as exc:
+            heard.failures.append(_fail(file.location, exc.message, exc.hint))
+        else:
+            taken.add(parsed.episode.slug)
+            heard.take(parsed, file)
+        narrator.progress(n_done, len(files), "files")
+    heard.set_aside(_find_foreign(show, heard.episodes, heard.languages))
+    return heard
+
+
+def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard, narrator: Narrator) -> int:
+    """Tell what a person should look at; gives the number of voices that nobody named."""
+    tell_failures((one for one in heard.failures if one.stage == "parse"), narrator)
+    for episode in ranked:
+        if episode.doubt:
+            narrator.note(f"doubtful {episode.location}: {episode.doubt}")
+    for line in tell_shared(heard.shared):
+        narrator.note(line)
+    told = {one.alias for one in heard.shared}
+    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
+    for voice in unnamed[:_MAX_VOICES_TOLD]:
+        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
+    return len(unnamed)
+
+
+def _fail(location: str, message: str, hint: str) -> Failure:
+    return Failure(stage="parse", item=location, error="TranscriptError", message=message, hint=hint)
+
+
+def _find_foreign(show: Show, episodes: Sequence[Episode], languages: Mapping[str, Language]) -> dict[str, Failure]:
+    """Slug -> why an episode is not in the show's language, which show.toml names, or most of its episodes tell."""
+    named = show.config.show.language
+    expected = "" if named == "any" else named or choose_language(languages.values())
+    hint = f'Take it out, or set language = "any" under [show] in {CONFIG_NAME} if it belongs to the show.'
+    reasons = ((episode, explain_foreign(languages[episode.slug], expected)) for episode in episodes)
+    return {episode.slug: _fail(episode.location, reason, hint) for episode, reason in reasons if reason}
+
+
 def _complete(episode: Episode, file: SourceFile) -> Episode:
     """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
-    known = {"title": file.title or episode.title, "published": episode.published or file.published}
+    known: dict[str, object] = {"title": file.title or episode.title}
+    if episode.published is None and file.published is not None:
+        known |= {"published": file.published, "precision": "day"}
     return episode.model_copy(update=known)
 
 
 def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
     if not episodes:
         raise TranscriptError(
-            f"none of the {len(failures)} files from {show.source} is a transcript; "
-            f"{failures[0].item}: {failures[0].message}",
-            hint="See docs/readers.md for the shapes that are read.",
+            f"none of the {len(failures)} files from {show.source} can be used; "
+            f"{tell_failure(failures[0].model_copy(update={'hint': ''}))}",
+            hint=failures[0].hint or "See docs/readers.md for the shapes that are read.",
         )
     if not any(turn.role == "host" for turn in turns):
         speakers = Counter(turn.speaker for turn in turns).most_common(5)
@@ -157,6 +236,7 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 def _pair(show: Show, narrator: Narrator) -> Outcome:
     folder, parsed = show.folder("pair"), show.folder("parse")
+    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
     episodes = sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)
     turns: dict[str, list[Turn]] = {episode.slug: [] for episode in episodes}
     for turn in read_table(parsed / "turns.parquet", Turn):
@@ -168,7 +248,7 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
         if episode.slug in splits:
             pairs += pair_episode(
                 episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count,
-                persona=show.config.show.persona or None,
+                persona=show.config.show.persona or None, hide=hide,
             )  # fmt: skip
         narrator.progress(n_done, len(episodes), "episodes")
     pairs = drop_duplicates(pairs) if profile.drop_duplicates else pairs
@@ -185,82 +265,32 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
     return Outcome(("pairs.parquet",), counts)
 
 
-def _select_inputs(show: Show) -> dict[str, str]:
-    return {"pair": show.made("pair"), CHOICES_NAME: hash_settings(show.choices().model_dump())}
-
-
 def _select(show: Show, narrator: Narrator) -> Outcome:
-    folder, settings = show.folder("select"), show.config.select
-    pairs, choices = read_table(show.folder("pair") / "pairs.parquet", Pair), show.choices()
-    check_choices(choices, pairs)
-    # In the order of chance, so that the first ones stand for all when a rate is measured.
-    pool = order_pairs(list_pool(pairs, choices), strategy="random", seed=settings.seed)
-    dev = [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
-    strategy = Strategy(settings.strategy, settings.seed, settings.subjects)
-    examples: list[list[Example]] = []
-    for n_done, rung in enumerate(show.config.ladder, start=1):
-        form = example_form(show, rung)
-        examples.append([build_example(pair, form) for pair in pool])
-        narrator.progress(n_done, len(show.config.ladder), "rungs counted")
-    budgets = [_budget(show, rung, built) for rung, built in zip(show.config.ladder, examples, strict=True)]
-    purses = [open_purse(built, budget) for built, budget in zip(examples, budgets, strict=True)]
-    plan = plan_purses(pool, purses, strategy, pinned=choices.pin)
-    selections: list[Selection] = []
+    folder, pairs = show.folder("select"), read_table(show.folder("pair") / "pairs.parquet", Pair)
+    pool, dev = list_candidates(show, pairs), [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
+    money = plan_money(show, pool, dev)
+    choice = choose_for_ladder(show, pool, money, narrator)
     chosen: list[Example] = []
     outputs = ["selections.parquet", "examples.parquet", "reasons.parquet"]
-    for rung, built, budget, share in zip(show.config.ladder, examples, budgets, plan.shares, strict=True):
+    for rung, one in zip(show.config.ladder, choice.rungs, strict=True):
         form = example_form(show, rung)
-        selections.append(
-            choose_examples(
-                built, budget, share, strategy, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
-            )
-        )
-        taken, held = [built[place] for place in share.places], [build_example(pair, form) for pair in dev]
-        chosen += [*taken, *held]
-        outputs += _write_files(show, rung, taken, held, pairs=[pool[place] for place in share.places], dev=dev)
+        held = money.dev.get(rung.name) or [build_example(pair, form) for pair in dev]
+        chosen += [*one.examples, *held]
+        files = {
+            "train.chat.jsonl": chat_lines(one.examples),
+            "dev.chat.jsonl": chat_lines(held),
+            "train.completion.jsonl": completion_lines(one.pairs, show.voice),
+            "dev.completion.jsonl": completion_lines(dev, show.voice),
+        }
+        for name, data in files.items():
+            write_bytes(folder / rung.name / name, data)
+            outputs.append(f"{rung.name}/{name}")
         if rung.where == "hosted":
             narrator.note(f"{rung.name}: training files are in {folder / rung.name}; hosted training is not built yet")
+    selections = [one.selection for one in choice.rungs]
     write_table(folder / "selections.parquet", selections, Selection)
     write_table(folder / "examples.parquet", chosen, Example)
-    write_table(folder / "reasons.parquet", [*plan.reasons, *reason_bans(pairs, choices)], Reason)
+    write_table(folder / "reasons.parquet", [*choice.reasons, *reason_bans(pairs, show.choices())], Reason)
     counts = {f"{selection.rung} pairs": len(selection.pair_ids) for selection in selections}
     counts |= {f"{selection.rung} tokens": selection.n_tokens for selection in selections}
     return Outcome(tuple(outputs), counts)
-
-
-def _write_files(
-    show: Show, rung: Rung, taken: list[Example], held: list[Example], *, pairs: list[Pair], dev: list[Pair]
-) -> list[str]:
-    """Write a rung's training files; get their names."""
-    files = {
-        "train.chat.jsonl": chat_lines(taken),
-        "dev.chat.jsonl": chat_lines(held),
-        "train.completion.jsonl": completion_lines(pairs, show.voice),
-        "dev.completion.jsonl": completion_lines(dev, show.voice),
-    }
-    for name, data in files.items():
-        write_bytes(show.folder("select", rung.name) / name, data)
-    return [f"{rung.name}/{name}" for name in files]
-
-
-def _budget(show: Show, rung: Rung, examples: Sequence[Example]) -> Budget:
-    """What a rung may use; dollars are shared evenly between hosted rungs that name none."""
-    n_epochs = rung_epochs(show, rung)
-    if rung.where == "hosted":
-        price = find_price(rung.price)
-        usd = rung.max_usd
-        if usd is None and show.config.budget_usd is not None:
-            usd = show.config.budget_usd / sum(item.where == "hosted" for item in show.config.ladder)
-        if usd is None:
-            raise InputError(f"rung {rung.name!r} has no budget.", hint="Give it max_usd, or the show budget_usd.")
-        return Budget(n_epochs, f"${usd:.2f}", usd=usd, usd_per_mtok=Decimal(price.training_usd_per_mtok))
-    if rung.max_tokens is not None:
-        return Budget(n_epochs, f"{rung.max_tokens:,} tokens", all_epochs_tokens=rung.max_tokens)
-    if rung.max_minutes is not None:
-        rate = measured_rate(show, rung, examples)
-        return Budget(
-            n_epochs,
-            f"{rung.max_minutes:g} minutes at {rate:,.0f} tokens/s",
-            all_epochs_tokens=int(rung.max_minutes * 60 * rate),
-        )
-    return Budget(n_epochs, "everything")

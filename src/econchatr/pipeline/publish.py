@@ -5,40 +5,56 @@ This module measures nothing: what is not in a table is not in the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.approval import read_bill
+from econchatr.pipeline.choosing import show_strategy
+from econchatr.pipeline.compare import COMPARED_NAME
+from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
 from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import Answer, CurvePoint, Episode, Failure, Pair, PriceRow, Score, Selection, TunedModel, Turn
+from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
+from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
-from econchatr.report.material import ReportMaterial, RightsNote, SubsetRow, SubsetTable, count_by_role, describe_corpus
+from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
+from econchatr.select.baskets import fill_baskets
 from econchatr.select.cover import Purse
-from econchatr.select.plan import Strategy, plan_purses
-from econchatr.select.prices import limit_tokens, load_prices
-from econchatr.tables import hash_file, read_table, write_bytes
+from econchatr.select.prices import (
+    REPORTED_2023,
+    limit_tokens,
+    load_prices,
+    price_training,
+    training_usd_per_mtok,
+)
+from econchatr.tables import hash_file, hash_settings, read_table, write_bytes
 
 HISTORY_PROFILE = "gpt3-2023"
 HISTORY_BUDGET_USD = Decimal(10)
-"""What each model of 2023 might cost. Source: shared reference `original.md`, step 8."""
+HISTORY_EPOCHS = 4
+"""What each model of 2023 might cost, for how many passes. Source: shared reference `original.md`, step 8."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
     """Report."""
 
     def inputs() -> dict[str, str]:
-        stages = {stage: show.made(stage) for stage in ("parse", "pair", "select")}
+        stages = {stage: show.made(stage) for stage in ("fetch", "parse", "pair", "select")}
         learned = {
             f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
         }
-        return {**stages, **learned, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        compared = show.folder("select") / COMPARED_NAME
+        stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
+        bill = [row.model_dump(mode="json") for row in read_bill(show)]
+        paid = {"bill": hash_settings(bill)} if bill else {}
+        return {**stages, **learned, **paid, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -58,22 +74,26 @@ def _publish(show: Show, rungs: Sequence[Rung]) -> Outcome:
 
 def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
     """Everything the report needs, from the show's tables."""
-    config, parsed = show.config, show.folder("parse")
+    episodes, failures = read_episodes(show), read_failures(show)
+    parsed = gather_parsed(show, episodes, failures, n_excerpts=REPORT_EXCERPTS)
     pairs = tuple(read_table(show.folder("pair") / "pairs.parquet", Pair))
-    rights = config.rights
     return ReportMaterial(
-        show_name=config.show.name,
+        show_name=show.config.show.name,
         hosts=(show.voice.host,),
-        rights=RightsNote(voice=rights.voice, ground=rights.ground, licence=rights.licence) if rights else None,
-        episodes=tuple(sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)),
-        failures=tuple(read_table(parsed / "failures.parquet", Failure)),
-        roles=count_by_role(read_table(parsed / "turns.parquet", Turn)),
+        rights=note_rights(show),
+        episodes=episodes,
+        failures=failures,
+        roles=count_by_role(parsed.speakers),
+        parsed=parsed,
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
         prices=_history_prices(),
         subsets=(_history_subsets(show, pairs),),
+        epochs=tuple(_history_epochs(pairs)),
+        bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         overlaps=tuple(read_overlaps(show)),
+        compared=_compared(show),
         curve=tuple(
             row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)
         ),
@@ -93,45 +113,73 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
     )
 
 
+def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
+    path = show.folder("select") / COMPARED_NAME
+    return tuple(read_table(path, ComparedStrategy)) if path.is_file() else ()
+
+
 def _history_prices() -> tuple[PriceRow, ...]:
     return tuple(row for row in load_prices() if row.profile == HISTORY_PROFILE)
 
 
 def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     """What $10 per model would have bought of this show in January 2023, by the show's own strategy."""
-    settings = show.config.select
     pool = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
-    prices = _history_prices()
     costs = np.array([pair.n_cue_tokens + pair.n_reply_tokens for pair in pool], np.int64)
     purses = [
         Purse(
             costs,
             limit_tokens(
-                n_pool_tokens=int(costs.sum()), n_epochs=price.n_epochs, budget_usd=HISTORY_BUDGET_USD,
-                usd_per_mtok=Decimal(price.training_usd_per_mtok),
+                n_pool_tokens=int(costs.sum()),
+                n_epochs=HISTORY_EPOCHS,
+                budget_usd=HISTORY_BUDGET_USD,
+                usd_per_mtok=training_usd_per_mtok(price),
             ),
             price.model,
         )
-        for price in prices
-    ]  # fmt: skip
-    plan = plan_purses(pool, purses, Strategy(settings.strategy, settings.seed, settings.subjects))
+        for price in _history_prices()
+    ]
     rows = [
         SubsetRow(
             model=purse.name,
             limit_tokens=purse.limit,
-            n_pairs=len(share.places),
-            n_tokens=int(costs[list(share.places)].sum()),
-            share=len(share.places) / len(pool),
+            n_pairs=len(basket.places),
+            n_tokens=int(costs[list(basket.places)].sum()),
+            share=len(basket.places) / len(pool),
         )
-        for purse, share in zip(purses, plan.shares, strict=True)
+        for purse, basket in zip(purses, fill_baskets(pool, purses, show_strategy(show)).baskets, strict=True)
     ]
     return SubsetTable(
         profile=HISTORY_PROFILE,
         budget=f"${HISTORY_BUDGET_USD:.2f}",
-        n_epochs=prices[0].n_epochs,
-        strategy=settings.strategy,
+        n_epochs=HISTORY_EPOCHS,
+        strategy=show.config.select.strategy,
         rows=tuple(rows),
     )
+
+
+def _history_epochs(pairs: Sequence[Pair]) -> Iterator[EpochRow]:
+    """One epoch of this show at the prices of 2023, beside what the drafts of 2023 report of theirs."""
+    n_tokens = sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pairs if pair.is_kept and pair.split == "train")
+    for row in _history_prices():
+        if row.model not in REPORTED_2023 or row.output is None:
+            continue
+        training, use = REPORTED_2023[row.model]
+        per_mtok, use_per_mtok = training_usd_per_mtok(row), row.output.usd_per_mtok
+        yield EpochRow(
+            model=row.model,
+            n_tokens=n_tokens,
+            training_usd=_cents(n_tokens, per_mtok),
+            use_usd=_cents(n_tokens, use_per_mtok),
+            reported_training_usd=training,
+            reported_use_usd=use,
+            implied_training_tokens=round(Decimal(training) * 1_000_000 / per_mtok),
+            implied_use_tokens=round(Decimal(use) * 1_000_000 / use_per_mtok),
+        )
+
+
+def _cents(n_tokens: int, usd_per_mtok: Decimal) -> str:
+    return f"{price_training(n_tokens=n_tokens, n_epochs=1, usd_per_mtok=usd_per_mtok):.2f}"
 
 
 def _settings(show: Show) -> tuple[tuple[str, str], ...]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError
+from econchatr.pipeline.approval import Approve, approve_quote, list_charged
 from econchatr.pipeline.feeds import gather_feed
 from econchatr.pipeline.learn import learn_steps
 from econchatr.pipeline.prepare import prepare_steps
@@ -48,21 +49,37 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
 
 
 def run_show(
-    show: Show, narrator: Narrator, *, until: str = "report", rung: str = "", ask_again: bool = False
+    show: Show,
+    narrator: Narrator,
+    *,
+    until: str = "report",
+    rung: str = "",
+    ask_again: bool = False,
+    refresh: bool = False,
+    approve: Approve | None = None,
 ) -> RunResult:
     """Do what is not yet done; nothing finished is done again.
 
-    A feed that was fetched to its end is not asked for anything new unless `ask_again`.
+    A feed that was fetched to its end is not asked for anything new unless `ask_again`, nor for what is there unless
+    `refresh`. Where hosted rungs would be charged, `approve` is shown their quote once everything is counted, and
+    nothing goes on without its yes.
 
     Raises:
         InputError: The show may not be trained on (no `[rights]`), or its questions are missing; before any work.
+        BudgetError: The quote exceeds the budget, or was not approved.
         EconChatRError: Whatever a stage raises; what was finished before stays.
     """
     steps = list_steps(show, until=until, rung=rung)
     _check_before(show, steps)
     with lock_folder(show.root):
-        gather_feed(show, narrator, ask_again=ask_again)
-        return _run_steps(steps, narrator)
+        gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
+        free = [step for step in steps if STAGES.index(step.stage) <= STAGES.index("select")]
+        if len(free) == len(steps) or not list_charged(show, rung):
+            return _run_steps(steps, narrator)
+        before = _run_steps(free, narrator)
+        approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
+        after = _run_steps(steps[len(free) :], narrator)
+        return RunResult(before.done + after.done, before.fresh + after.fresh)
 
 
 def status_of(show: Show, *, rung: str = "") -> list[StepState]:
@@ -80,11 +97,7 @@ def _check_before(show: Show, steps: Iterable[Step]) -> None:
     stages = {step.stage for step in steps}
     if "train" not in stages:
         return
-    if show.config.rights is None:
-        raise InputError(
-            f"{show.root / CONFIG_NAME} has no [rights]: whose voice is it, and on what ground may it be imitated?",
-            hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares the show.',
-        )
+    show.require_rights()
     show.questions()
 
 

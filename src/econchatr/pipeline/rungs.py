@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
-from econchatr.config import CONFIG_NAME
-from econchatr.errors import InputError, ShowFolderError
+from econchatr.errors import ShowFolderError
 from econchatr.models.llamacpp import open_llamacpp
 from econchatr.models.transformers_model import open_transformers
 from econchatr.models.weights import BaseWeights
@@ -41,10 +40,7 @@ def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
         ModelError: The model cannot be opened.
     """
     rung = show.rung(name)
-    if show.config.rights is None:
-        raise InputError(
-            f"{show.root / CONFIG_NAME} has no [rights].", hint="Say whose voice it is, and on what ground."
-        )
+    show.require_rights()
     folder = show.folder("train", rung.name)
     if read_manifest(folder) is None:
         raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")

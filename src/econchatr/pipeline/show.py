@@ -82,6 +82,18 @@ class Show:
         """
         return load_choices(self.root / CHOICES_NAME)
 
+    def require_rights(self) -> None:
+        """Nothing, where the show says whose voice it is.
+
+        Raises:
+            InputError: It has no `[rights]`: it may be prepared, but not trained on and not talked to.
+        """
+        if self.config.rights is None:
+            raise InputError(
+                f"{self.root / CONFIG_NAME} has no [rights]: whose voice is it, on what ground may it be imitated?",
+                hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares it.',
+            )
+
     def rung(self, name: str) -> Rung:
         """The rung of that name; the first one when the name is empty.
 

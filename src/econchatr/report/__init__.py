@@ -1,11 +1,11 @@
-"""Turn a show's records into one page: `report/index.html` and `report.md`.
+"""Turn a show's records into pages: the report (`index.html`, `report.md`), and a look at the turns (`corpus.html`).
 
 Reads records, never measures, and never opens the show's folder: the pipeline gathers a `ReportMaterial` and writes
-the two texts where it wants them.
+the texts where it wants them.
 """
 
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import ReportMaterial
-from econchatr.report.page import render_html
+from econchatr.report.page import render_corpus, render_html
 
-__all__ = ["ReportMaterial", "render_html", "render_markdown"]
+__all__ = ["ReportMaterial", "render_corpus", "render_html", "render_markdown"]

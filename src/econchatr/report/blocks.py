@@ -20,7 +20,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cell that leads out of the page when clicked, and loads nothing."""
+    """A cell that leads out of the page, or to a place on it (`#...`), when clicked, and loads nothing."""
 
     text: str
     href: str
@@ -39,6 +39,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    anchors: tuple[str, ...] = ()
+    """Per row, the id that a link leads to; empty: no row has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 
-from econchatr.report.blocks import Chart, Table, name_columns
+from econchatr.report.blocks import Cell, Chart, Link, Table, name_columns
+from econchatr.report.excerpts import LostLine
 from econchatr.report.formats import count_noun, format_count, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
 
 _MOST_LINES = 40
+_NOT_SHOWN: Cell = "not shown"
 _COUNTED = re.compile(r"(?P<part>\w+) has [\d,]+ (?P<unit>\w+), (?P<rule>.+)")
 _PARTICULARS = re.compile(r"[:(]| of \S+#")
 
@@ -59,9 +62,13 @@ def tabulate_failures(material: ReportMaterial) -> Table | None:
     """List every item a stage could not do, with its error; `None` when there is none."""
     if not material.failures:
         return None
-    rows = tuple((fail.item, fail.stage, fail.error, fail.message) for fail in material.failures)
+    shown = {(one.item, one.why): Link("how it begins", f"#{one.key}") for one in lay_out_openings(material)}
+    rows = tuple(
+        (fail.item, fail.stage, fail.error, fail.message, shown.get((fail.item, fail.message), _NOT_SHOWN))
+        for fail in material.failures
+    )
     caption = f"Quarantined: {count_noun(len(rows), 'item')}"
-    return Table("failures", caption, name_columns("item", "stage", "error", "message"), rows)
+    return Table("failures", caption, name_columns("item", "stage", "error", "message", "its text"), rows)
 
 
 def tabulate_unplaced(material: ReportMaterial) -> Table | None:
@@ -71,7 +78,7 @@ def tabulate_unplaced(material: ReportMaterial) -> Table | None:
     if not n_lines:
         return None
     n_chars = sum(episode.n_unplaced_chars for episode in material.episodes)
-    n_texts = sum(episode.n_placed_chars for episode in material.episodes) + n_chars
+    n_texts = sum(episode.n_placed_chars + episode.n_flagged_chars for episode in material.episodes) + n_chars
     share = format_share(n_chars / n_texts if n_texts else None, 2)
     shown = min(len(lines), _MOST_LINES)
     return Table(
@@ -82,3 +89,48 @@ def tabulate_unplaced(material: ReportMaterial) -> Table | None:
         note=f"{count_noun(n_chars, 'character')} ({share} of the text). "
         + ("All lines are shown." if shown == n_lines else f"The first {shown} are shown."),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOpening:
+    """How a quarantined file begins."""
+
+    key: str
+    item: str
+    why: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """An unplaced line in its file."""
+
+    key: str
+    line: LostLine
+    title: str
+    """Of its episode."""
+    location: str
+    href: str
+    """Where the page lists the episode; empty: nowhere."""
+
+
+def lay_out_openings(material: ReportMaterial) -> tuple[ShownOpening, ...]:
+    """Show how each quarantined file begins of which something was kept."""
+    return tuple(
+        ShownOpening(f"opening-{number}", one.failure.item, one.failure.message, one.opening)
+        for number, one in enumerate(material.parsed.set_aside, start=1)
+        if one.opening
+    )
+
+
+def lay_out_lines(material: ReportMaterial) -> tuple[ShownLine, ...]:
+    """Show each unplaced line that was looked up in its file."""
+    episodes = {episode.slug: episode for episode in material.episodes}
+    shown = []
+    for number, line in enumerate(material.parsed.lost_lines, start=1):
+        episode = episodes.get(line.slug)
+        title, location, href = line.slug, "", ""
+        if episode is not None:
+            title, location, href = episode.title, episode.location, f"#episode-{episode.rank}"
+        shown.append(ShownLine(f"line-{number}", line, title, location, href))
+    return tuple(shown)

@@ -51,6 +51,15 @@ def format_date(day: date | None) -> str:
     return "undated" if day is None else f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def format_clock(seconds: int | None) -> str:
+    """Give `1:02:03` or `2:03`; nothing for `None`, since most transcripts do not say."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def format_usd(amount: str | None) -> str:
     """Give decimal dollars with at least two places; a dash for `None`, the text itself if it is no number."""
     if amount is None:

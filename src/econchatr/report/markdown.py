@@ -47,9 +47,9 @@ def _write_row(cells: tuple[Cell, ...]) -> str:
 
 
 def _write_cell(cell: Cell) -> str:
-    if isinstance(cell, Link):
+    if isinstance(cell, Link) and not cell.href.startswith("#"):
         return f"{escape_markdown(cell.text)} ({escape_markdown(cell.href)})"
-    return escape_markdown(cell)
+    return escape_markdown(cell.text if isinstance(cell, Link) else cell)
 
 
 def _quote(text: str) -> Markup:

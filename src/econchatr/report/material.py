@@ -10,6 +10,8 @@ from datetime import date
 
 from econchatr.records import (
     Answer,
+    BillRow,
+    ComparedStrategy,
     CurvePoint,
     Episode,
     Failure,
@@ -18,14 +20,12 @@ from econchatr.records import (
     PriceRow,
     Question,
     Record,
-    Role,
     Score,
     Selection,
     TunedModel,
-    Turn,
 )
-
-ROLES: tuple[Role, ...] = ("host", "guest", "other")
+from econchatr.report.counts import FlaggedSpeech, RoleCount, SpeakerCount, UnnamedSpeaker
+from econchatr.report.excerpts import LostLine, SetAside
 
 
 class RightsNote(Record):
@@ -37,14 +37,6 @@ class RightsNote(Record):
     """On what ground: consent, licence, test use."""
     licence: str
     """Licence of the transcripts."""
-
-
-class RoleCount(Record):
-    """How much one role says in the show."""
-
-    role: Role
-    n_turns: int
-    n_words: int
 
 
 class CorpusStatistics(Record):
@@ -83,6 +75,33 @@ class SubsetTable(Record):
     rows: tuple[SubsetRow, ...]
 
 
+class ParsedMaterial(Record):
+    """What the turns of the whole show come to, and some of their text to look at."""
+
+    speakers: tuple[SpeakerCount, ...] = ()
+    unnamed: tuple[UnnamedSpeaker, ...] = ()
+    flagged: FlaggedSpeech = FlaggedSpeech()
+    lost_lines: tuple[LostLine, ...] = ()
+    """Some of the lines no rule could place, the first ones of each episode."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Some of the failures, with how their files begin."""
+
+
+class EpochRow(Record):
+    """What one epoch cost by a price of 2023: as the drafts of 2023 report it for their show, and for this one."""
+
+    model: str
+    n_tokens: int
+    """Of this show's kept training pairs."""
+    training_usd: str
+    use_usd: str
+    reported_training_usd: str
+    reported_use_usd: str
+    implied_training_tokens: int
+    """What the reported amount buys at the price; the reported rows do not agree on one count."""
+    implied_use_tokens: int
+
+
 class ReportMaterial(Record):
     """Everything the page needs; an empty tuple means that the stage has not run, and the page says so."""
 
@@ -93,14 +112,20 @@ class ReportMaterial(Record):
     episodes: tuple[Episode, ...] = ()
     failures: tuple[Failure, ...] = ()
     roles: tuple[RoleCount, ...] = ()
+    parsed: ParsedMaterial = ParsedMaterial()
     pairs: tuple[Pair, ...] = ()
     corpus: CorpusStatistics | None = None
     """`None`: no pair was kept."""
     prices: tuple[PriceRow, ...] = ()
     subsets: tuple[SubsetTable, ...] = ()
+    epochs: tuple[EpochRow, ...] = ()
+    bill: tuple[BillRow, ...] = ()
+    """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
     """How far each selection leans towards the exam."""
+    compared: tuple[ComparedStrategy, ...] = ()
+    """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()
@@ -113,17 +138,6 @@ class ReportMaterial(Record):
     version: str
     made_on: date | None
     """Given by the caller, never read from a clock, so that the same material gives the same bytes."""
-
-
-def count_by_role(turns: Sequence[Turn]) -> tuple[RoleCount, ...]:
-    """Count turns and words of each role; a role that never speaks is left out."""
-    counts = []
-    for role in ROLES:
-        texts = [turn.text for turn in turns if turn.role == role]
-        if texts:
-            n_words = sum(len(text.split()) for text in texts)
-            counts.append(RoleCount(role=role, n_turns=len(texts), n_words=n_words))
-    return tuple(counts)
 
 
 def describe_corpus(pairs: Sequence[Pair], *, tokenizer: str) -> CorpusStatistics | None:
@@ -159,3 +173,8 @@ def label_imitation(hosts: Sequence[str]) -> str:
     """Give the label that stands on every page and under every generated answer; nothing switches it off."""
     name = name_hosts(hosts)
     return f"AI imitation of {name}, not {name}"
+
+
+def label_transcripts(hosts: Sequence[str]) -> str:
+    """Give the label of a page that shows what was really said: only what is made from it is an imitation."""
+    return f"Words as the transcripts have them. A model made from them is an {label_imitation(hosts)}"

@@ -6,10 +6,11 @@ Quotes amounts and counts as they were recorded; computes no price.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
-from econchatr.records import PriceRow
+from econchatr.records import BillRow, Price, PriceRow
 from econchatr.report.blocks import Cell, Link, Table, name_columns
-from econchatr.report.formats import format_count, format_date, format_share, format_usd
+from econchatr.report.formats import MISSING, format_count, format_date, format_share, format_usd
 from econchatr.report.material import ReportMaterial, SubsetTable
 
 
@@ -46,6 +47,63 @@ def tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
         note=f"{subsets.n_epochs} epochs; selection strategy {subsets.strategy}. The token limit is for one epoch. "
         "A calculation at these prices: nothing was bought.",
     )
+
+
+def tabulate_epochs(material: ReportMaterial) -> Table | None:
+    """Give what one epoch cost in 2023, as the drafts report it and for this show; `None` where neither is known."""
+    rows = material.epochs
+    if not rows:
+        return None
+    implied = [count for row in rows for count in (row.implied_training_tokens, row.implied_use_tokens)]
+    return Table(
+        "epochs",
+        "One epoch at the prices of 2023: as the drafts of the first experiment report it, and for this show",
+        name_columns(
+            "model", "#reported, training", "#this show, training", "#reported, use", "#this show, use",
+            "#tokens the report implies",
+        ),
+        tuple(
+            (
+                row.model,
+                format_usd(row.reported_training_usd),
+                format_usd(row.training_usd),
+                format_usd(row.reported_use_usd),
+                format_usd(row.use_usd),
+                f"{format_count(row.implied_training_tokens)}, {format_count(row.implied_use_tokens)}",
+            )
+            for row in rows
+        ),
+        note=f"The reported amounts are of another show and imply between {format_count(min(implied))} and "
+        f"{format_count(max(implied))} tokens, not one count; they are quoted as they stand. This show has "
+        f"{format_count(rows[0].n_tokens)} tokens to train on.",
+    )  # fmt: skip
+
+
+def tabulate_bill(bill: tuple[BillRow, ...]) -> Table | None:
+    """Give what each hosted rung was quoted and is charged so far; `None` when nothing is to be paid."""
+    if not bill:
+        return None
+    quoted = sum((row.quoted_usd for row in bill if row.quoted_usd is not None), Decimal(0))
+    charged = sum((row.charged_usd for row in bill), Decimal(0))
+    refunded = sum((row.refunded_usd for row in bill), Decimal(0))
+    reserved = sum((row.reserved_usd for row in bill), Decimal(0))
+    rows = [
+        (row.rung, row.what, _show_usd(row.quoted_usd), _show_usd(row.charged_usd), _show_usd(row.refunded_usd),
+         _show_usd(row.reserved_usd), "; ".join(row.sources) or MISSING)
+        for row in bill
+    ]  # fmt: skip
+    total = ("all", "", *map(_show_usd, (quoted, charged, refunded, reserved)), MISSING)
+    return Table(
+        "bill",
+        "Quote and bill of the hosted rungs, US dollars",
+        name_columns("rung", "for", "#quoted", "#charged", "#refunded", "#set aside", "read from"),
+        (*rows, total),
+        note="Nothing has been charged so far." if not charged else "Set aside is what open jobs may still be charged.",
+    )
+
+
+def _show_usd(usd: Decimal | None) -> str:
+    return format_usd(None if usd is None else str(usd))
 
 
 def tabulate_selections(material: ReportMaterial) -> Table | None:
@@ -98,13 +156,17 @@ def _tell_choices(material: ReportMaterial) -> Iterator[str]:
             yield f"{chosen.rung}: {'; '.join(part for part in told if part)}."
 
 
+def _show_per_mtok(price: Price | None) -> str:
+    return format_usd(None if price is None else f"{price.usd_per_mtok.normalize():f}")
+
+
 def _show_price(row: PriceRow) -> tuple[Cell, ...]:
     is_address = row.source.startswith(("https://", "http://"))
     return (
         row.model,
-        format_usd(row.training_usd_per_mtok),
-        format_usd(row.tuned_usd_per_mtok),
-        format_usd(row.base_usd_per_mtok),
+        _show_per_mtok(row.training),
+        _show_per_mtok(row.output),
+        _show_per_mtok(row.base_output),
         format_date(row.read_on),
         Link(row.source.split("/")[2], row.source) if is_address else row.source,
     )

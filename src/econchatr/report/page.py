@@ -1,4 +1,4 @@
-"""Render the report as one HTML file that needs nothing else: no script, no network, no second file.
+"""Render a page as one HTML file that needs nothing else: no script, no network, no second file.
 
 Every text passes `disarm` and the template's own escaping; only drawings made by `svg` and the bundled style sheet go
 in as markup.
@@ -13,17 +13,29 @@ from markupsafe import Markup
 
 from econchatr.report.blocks import Link
 from econchatr.report.material import ReportMaterial
-from econchatr.report.outline import outline_page
+from econchatr.report.outline import CorpusOutline, Outline, outline_corpus, outline_page
 from econchatr.report.plaintext import disarm
 
 _TEMPLATES = "templates"
 
 
 def render_html(material: ReportMaterial) -> str:
-    """Give the whole page; the same material gives the same bytes.
+    """Give the whole report; the same material gives the same bytes.
 
     Written to a file as UTF-8, it opens from disk.
     """
+    return _render("report.html.j2", outline_page(material), material)
+
+
+def render_corpus(material: ReportMaterial) -> str:
+    """Give the page to look at the transcripts, from what `parse` made; nothing else in the material is read.
+
+    The same material gives the same bytes.
+    """
+    return _render("corpus.html.j2", outline_corpus(material), material)
+
+
+def _render(template: str, page: Outline | CorpusOutline, material: ReportMaterial) -> str:
     environment = Environment(
         loader=PackageLoader("econchatr.report", _TEMPLATES),
         autoescape=True,
@@ -35,10 +47,8 @@ def render_html(material: ReportMaterial) -> str:
     environment.tests["link"] = _is_link
     style = files("econchatr.report").joinpath(_TEMPLATES, "report.css").read_text(encoding="utf-8")
     # The style sheet is ours, and holds no text from outside.
-    page = environment.get_template("report.html.j2").render(
-        page=outline_page(material), material=material, style=Markup(style)
-    )
-    return page + "\n"
+    text = environment.get_template(template).render(page=page, material=material, style=Markup(style))
+    return text + "\n"
 
 
 def _disarm_value(value: object) -> object:

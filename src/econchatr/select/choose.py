@@ -1,4 +1,4 @@
-"""The examples one rung's budget buys, as a plan names them.
+"""The examples one rung's budget buys, as a basket names them.
 
 This module does not know where the price came from, how pairs are chosen, nor how a model is trained.
 """
@@ -15,8 +15,8 @@ import numpy as np
 
 from econchatr.errors import BudgetError
 from econchatr.records import Example, Selection
+from econchatr.select.baskets import Basket, Strategy
 from econchatr.select.cover import Purse
-from econchatr.select.plan import Share, Strategy
 from econchatr.select.prices import limit_tokens, price_training
 
 
@@ -40,20 +40,20 @@ def open_purse(examples: Sequence[Example], budget: Budget) -> Purse:
 def choose_examples(
     examples: Sequence[Example],
     budget: Budget,
-    share: Share,
+    basket: Basket,
     strategy: Strategy,
     *,
     n_pinned: int = 0,
     n_banned: int = 0,
 ) -> Selection:
-    """The examples that a plan's share names, in its order.
+    """The examples that a basket names, in its order.
 
     Raises:
         BudgetError: The budget does not buy one pair, or not all pairs where the strategy is `all`.
     """
     purse = open_purse(examples, budget)
-    taken = [examples[place] for place in share.places]
-    _check_share(purse, budget, share, strategy)
+    taken = [examples[place] for place in basket.places]
+    _check_basket(purse, budget, basket, strategy)
     n_tokens = sum(example.n_billed_tokens for example in taken)
     return Selection(
         rung=purse.name,
@@ -72,21 +72,21 @@ def choose_examples(
         n_pool_learned_tokens=sum(example.n_learned_tokens for example in examples),
         n_pinned=n_pinned,
         n_banned=n_banned,
-        certificate=share.certificate,
-        random_share=share.random_share,
+        certificate=basket.certificate,
+        random_share=basket.random_share,
     )
 
 
-def _check_share(purse: Purse, budget: Budget, share: Share, strategy: Strategy) -> None:
+def _check_basket(purse: Purse, budget: Budget, basket: Basket, strategy: Strategy) -> None:
     buys = f"{budget.words} over {budget.n_epochs} epochs buys {purse.limit:,} tokens"
-    if not share.places:
+    if not basket.places:
         cheapest = min(purse.costs.tolist(), default=0)
         lack = f"the cheapest of {len(purse.costs):,} pairs has {cheapest:,}"
         raise BudgetError(
             f"{purse.name}: {buys}; {lack if cheapest > purse.limit else f'the first by {strategy.name} has more'}.",
             hint="Raise the budget of that rung in show.toml.",
         )
-    if strategy.name == "all" and len(share.places) < len(purse.costs):
+    if strategy.name == "all" and len(basket.places) < len(purse.costs):
         raise BudgetError(
             f"{purse.name}: {buys}; all {len(purse.costs):,} pairs have {int(purse.costs.sum()):,}.",
             hint="Raise the budget of that rung in show.toml, or let another strategy choose.",

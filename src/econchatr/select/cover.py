@@ -7,7 +7,7 @@ from the stratum that is furthest behind its share of the money, and there the o
 Every sum here is of whole numbers and every comparison of one division of two whole numbers below 2**53, which IEEE 754
 fixes to the bit: any machine takes the same replies in the same order.
 
-Source: shared reference `evaluation.md`, 9.3; what differs and why: `docs/decisions/0009-coverage.md`.
+Source: shared reference `evaluation.md`, 9.3; what differs and why: `docs/decisions/0011-coverage.md`.
 
 This module does not know what the strata stand for, nor what a cost is made of.
 """

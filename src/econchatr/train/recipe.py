@@ -16,8 +16,8 @@ from econchatr.records import Record
 class LoraRecipe(Record):
     """How an adapter is trained.
 
-    Source: the defaults were swept on a real show at 100,000 trained tokens, `docs/experiments.md`; rank and targets
-    after "LoRA Without Regret" (all linear layers).
+    Source: the learning rate from a small sweep on a real show, `docs/experiments.md`; rank and targets after "LoRA
+    Without Regret" (all linear layers); the rest are usual values, not swept.
     """
 
     rank: int = Field(default=16, ge=1, le=512)

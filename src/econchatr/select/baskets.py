@@ -21,10 +21,12 @@ from econchatr.records import Pair, Reason
 from econchatr.select.certificate import certify
 from econchatr.select.cover import SCALE, Coverage, Purse, Taken, cover_purses
 from econchatr.select.features import Features, Integers, find_features
-from econchatr.select.order import order_pairs
+from econchatr.select.order import ORDERS, order_pairs
 
 COVERS: Final = ("coverage", "coverage-cues")
 """`coverage` keeps the pool's mix of reply lengths, `coverage-cues` that of cue lengths too."""
+
+STRATEGIES: Final = (*COVERS, *ORDERS)
 
 _N_REPLY_STRATA: Final = 5
 _N_CUE_STRATA: Final = 3
@@ -39,7 +41,7 @@ class Strategy(NamedTuple):
     subjects: tuple[str, ...] = ()
 
 
-class Share(NamedTuple):
+class Basket(NamedTuple):
     """What one purse buys."""
 
     places: tuple[int, ...]
@@ -48,17 +50,17 @@ class Share(NamedTuple):
     random_share: float | None = None
 
 
-class Plan(NamedTuple):
+class Filled(NamedTuple):
     """What every purse buys, in the order in which the purses were given, and why."""
 
-    shares: tuple[Share, ...]
+    baskets: tuple[Basket, ...]
     reasons: tuple[Reason, ...]
     """One for each pair of the pool, in its order."""
 
 
-def plan_purses(
+def fill_baskets(
     pool: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, *, pinned: Sequence[str] = ()
-) -> Plan:
+) -> Filled:
     """Choose for every purse; the order of the pool does not matter.
 
     Args:
@@ -76,11 +78,12 @@ def plan_purses(
     ranks = sorted(range(len(purses)), key=lambda place: _share(ordered[place]))
     choose = _choose_cover if strategy.name in COVERS else _choose_beginning
     chosen = choose(pairs, [ordered[place] for place in ranks], strategy, pins)
-    shares = dict(zip(ranks, chosen.shares, strict=True))
+    baskets = dict(zip(ranks, chosen.baskets, strict=True))
     reasons = dict(zip(by_id, chosen.reasons, strict=True))
-    return Plan(
+    return Filled(
         tuple(
-            shares[place]._replace(places=tuple(by_id[i] for i in shares[place].places)) for place in range(len(purses))
+            baskets[place]._replace(places=tuple(by_id[i] for i in baskets[place].places))
+            for place in range(len(purses))
         ),
         tuple(reasons[place] for place in range(len(pool))),
     )
@@ -106,7 +109,9 @@ def _place_pins(pairs: Sequence[Pair], pinned: Sequence[str], purses: Sequence[P
 # --- one order, and its beginning -------------------------------------------------------------------------------------
 
 
-def _choose_beginning(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, pins: Sequence[int]) -> Plan:
+def _choose_beginning(
+    pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, pins: Sequence[int]
+) -> Filled:
     place_of = {pair.pair_id: place for place, pair in enumerate(pairs)}
     ordered = order_pairs(pairs, strategy=strategy.name, seed=strategy.seed, subjects=strategy.subjects)
     order = list(dict.fromkeys([*pins, *(place_of[pair.pair_id] for pair in ordered)]))
@@ -123,7 +128,9 @@ def _choose_beginning(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: 
             reason=why if buyer else f"the budget was spent before its turn by the strategy {strategy.name}",
             cost=int((buyer or purses[-1]).costs[place]),
         )
-    return Plan(tuple(Share(tuple(order[:end])) for end in ends), tuple(reasons[place] for place in range(len(pairs))))
+    return Filled(
+        tuple(Basket(tuple(order[:end])) for end in ends), tuple(reasons[place] for place in range(len(pairs)))
+    )
 
 
 def _find_buyer(position: int, purses: Sequence[Purse], ends: Sequence[int]) -> Purse | None:
@@ -135,7 +142,7 @@ def _find_buyer(position: int, purses: Sequence[Purse], ends: Sequence[int]) -> 
 # --- a cover ----------------------------------------------------------------------------------------------------------
 
 
-def _choose_cover(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, pins: Sequence[int]) -> Plan:
+def _choose_cover(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, pins: Sequence[int]) -> Filled:
     features = find_features([pair.reply for pair in pairs])
     bands = [band_lengths(features.n_words, _N_REPLY_STRATA, "replies of {} words")]
     if strategy.name == "coverage-cues":
@@ -143,8 +150,8 @@ def _choose_cover(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Stra
         bands.append(band_lengths(cues, _N_CUE_STRATA, "cues of {} tokens"))
     strata, names = _cross(bands)
     cover = cover_purses(features, strata, purses, pinned=pins)
-    shares = [
-        _weigh_share(features, [one.reply for one in cover.taken[:end]], purse)
+    baskets = [
+        _weigh_basket(features, [one.reply for one in cover.taken[:end]], purse)
         for purse, end in zip(purses, cover.ends, strict=True)
     ]
     taken = {one.reply: _tell_taken(position, one, pairs, features, purses, cover.ends, len(pins))
@@ -152,7 +159,7 @@ def _choose_cover(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Stra
     left = _tell_left(pairs, features, purses[-1], cover.taken, strata)
     reasons = [(taken.get(place) or left[place]).model_copy(update={"stratum": names[stratum]})
                for place, stratum in enumerate(strata.tolist())]  # fmt: skip
-    return Plan(tuple(shares), tuple(reasons))
+    return Filled(tuple(baskets), tuple(reasons))
 
 
 def band_lengths(lengths: Integers, n: int, wording: str) -> tuple[Integers, list[str]]:
@@ -174,13 +181,13 @@ def _cross(bands: Sequence[tuple[Integers, list[str]]]) -> tuple[Integers, list[
     return strata, names
 
 
-def _weigh_share(features: Features, places: Sequence[int], purse: Purse) -> Share:
-    """The share with its figures; both are `None` where nothing is covered."""
+def _weigh_basket(features: Features, places: Sequence[int], purse: Purse) -> Basket:
+    """The basket with its figures; both are `None` where nothing is covered."""
     value = Coverage(features, places).value
     if not value:
-        return Share(tuple(places))
+        return Basket(tuple(places))
     reached = sum(Coverage(features, _choose_at_random(purse, seed)).value for seed in range(_N_RANDOM))
-    return Share(tuple(places), certify(features, places, purse), round(reached / _N_RANDOM / value, 4))
+    return Basket(tuple(places), certify(features, places, purse), round(reached / _N_RANDOM / value, 4))
 
 
 def _choose_at_random(purse: Purse, seed: int) -> list[int]:

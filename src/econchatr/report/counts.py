@@ -1,0 +1,267 @@
+"""Condense the turns of a whole show to counts: who says how much, and what was flagged in which kind and episode.
+
+Reads the flags as they were recorded and judges none of them; what `pair` does with a kind, it is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import Literal
+
+from econchatr.records import Flag, Record, Role, Turn
+from econchatr.report.excerpts import Excerpt, cut_excerpt, spread
+
+ROLES: tuple[Role, ...] = ("host", "guest", "other")
+Effect = Literal["cut", "weighed", "kept"]
+"""What `pair` does with a flagged stretch: cuts it out, drops the reply it is half of, or nothing."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+# --- speakers ---------------------------------------------------------------------------------------------------------
+
+
+class SpeakerCount(Record):
+    """How much one person says in the show."""
+
+    speaker: str
+    """Empty: all voices without a name together."""
+    role: Role
+    n_episodes: int
+    n_turns: int
+    n_words: int
+
+
+class RoleCount(Record):
+    """How much one role says in the show."""
+
+    role: Role
+    n_turns: int
+    n_words: int
+
+
+class UnnamedSpeaker(Record):
+    """A voice of one episode that only a recogniser's label stands for."""
+
+    alias: str
+    """The key under `[show.aliases]` that names it."""
+    n_turns: int
+    n_words: int
+    sample: str
+
+
+@dataclass
+class _Tally:
+    slugs: set[str] = field(default_factory=set)
+    n_turns: int = 0
+    n_words: int = 0
+
+
+def count_speakers(turns: Iterable[Turn], *, unnamed: Collection[str] = ()) -> tuple[SpeakerCount, ...]:
+    """Count episodes, turns and words of each person, most words first.
+
+    Args:
+        turns: The whole show's.
+        unnamed: Labels that name nobody (`Speaker 1` is somebody else in each episode); they are counted together.
+    """
+    tallies = defaultdict[tuple[str, Role], _Tally](_Tally)
+    for turn in turns:
+        tally = tallies["" if turn.speaker in unnamed else turn.speaker, turn.role]
+        tally.slugs.add(turn.slug)
+        tally.n_turns += 1
+        tally.n_words += len(turn.text.split())
+    counts = (
+        SpeakerCount(
+            speaker=speaker, role=role, n_episodes=len(tally.slugs), n_turns=tally.n_turns, n_words=tally.n_words
+        )
+        for (speaker, role), tally in tallies.items()
+    )
+    return tuple(sorted(counts, key=lambda count: (-count.n_words, count.speaker, count.role)))
+
+
+def count_by_role(speakers: Sequence[SpeakerCount]) -> tuple[RoleCount, ...]:
+    """Add the people of each role up; a role that never speaks is left out."""
+    counts = []
+    for role in ROLES:
+        people = [count for count in speakers if count.role == role]
+        if people:
+            n_turns, n_words = sum(one.n_turns for one in people), sum(one.n_words for one in people)
+            counts.append(RoleCount(role=role, n_turns=n_turns, n_words=n_words))
+    return tuple(counts)
+
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+
+class ReasonCount(Record):
+    """How often one reason was given, whatever numbers stood in it."""
+
+    reason: str
+    n_flags: int
+
+
+class FlagCount(Record):
+    """What was flagged as one kind."""
+
+    kind: str
+    effect: Effect
+    """What becomes of it in `pair`."""
+    n_flags: int
+    n_turns: int
+    n_episodes: int
+    n_words: int
+    """Under such a flag; a flag without a stretch is on its whole turn. Words under two kinds count for both."""
+    reasons: tuple[ReasonCount, ...]
+    excerpts: tuple[Excerpt, ...]
+    """Some of the stretches, evenly spread over the show; all of them where they are few."""
+
+
+class EpisodeFlags(Record):
+    """How much of one episode was flagged."""
+
+    slug: str
+    n_turns: int
+    n_words: int
+    """Under one flag or more, each word once."""
+    kinds: tuple[tuple[str, int], ...]
+    """Kind and number of flags, most first."""
+
+
+class FlaggedSpeech(Record):
+    """Everything that was flagged in a show."""
+
+    kinds: tuple[FlagCount, ...] = ()
+    """Most flags first."""
+    episodes: tuple[EpisodeFlags, ...] = ()
+    """Those with a flag, in the show's order."""
+
+    @property
+    def n_flags(self) -> int:
+        """Flags of all kinds together."""
+        return sum(count.n_flags for count in self.kinds)
+
+    @property
+    def n_words(self) -> int:
+        """Words under one flag or more."""
+        return sum(count.n_words for count in self.episodes)
+
+    @property
+    def n_turns(self) -> int:
+        """Turns with a flag."""
+        return sum(count.n_turns for count in self.episodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A flag and the turn it is on: `turns[place]` of one episode."""
+
+    flag: Flag
+    turns: Sequence[Turn]
+    place: int
+
+    @property
+    def turn(self) -> Turn:
+        return self.turns[self.place]
+
+
+def count_flags(
+    turns: Iterable[Turn],
+    *,
+    ranks: Mapping[str, int],
+    effects: Mapping[str, Effect],
+    n_excerpts: int,
+    hide: Callable[[str], str] = str,
+) -> FlaggedSpeech:
+    """Count the flags of a whole show, and cut at most `n_excerpts` of each kind.
+
+    Args:
+        turns: The turns of an episode stand together, in order.
+        ranks: Episode -> its place in the show's order.
+        effects: Kind -> what `pair` does with it; a kind that is not named stays.
+        n_excerpts: Per kind.
+        hide: Takes private data out of an excerpt.
+    """
+    found = list[_Found]()
+    for _, group in groupby(turns, key=attrgetter("slug")):
+        episode = list(group)
+        flagged = ((place, turn) for place, turn in enumerate(episode) if turn.flags)
+        found += (_Found(flag, episode, place) for place, turn in flagged for flag in turn.list_flags())
+    found.sort(key=lambda one: (ranks.get(one.turn.slug, 0), one.turn.slug, one.turn.position))
+    by_kind = defaultdict[str, list[_Found]](list)
+    for one in found:
+        by_kind[one.flag.kind].append(one)
+    kinds = (
+        _count_kind(kind, some, effects.get(kind, "kept"), n_excerpts=n_excerpts, hide=hide)
+        for kind, some in by_kind.items()
+    )
+    return FlaggedSpeech(
+        kinds=tuple(sorted(kinds, key=lambda count: (-count.n_flags, count.kind))),
+        episodes=tuple(_count_episode(slug, some) for slug, some in groupby(found, key=lambda one: one.turn.slug)),
+    )
+
+
+def _count_kind(
+    kind: str, found: Sequence[_Found], effect: Effect, *, n_excerpts: int, hide: Callable[[str], str]
+) -> FlagCount:
+    reasons = Counter(classify_flag(one.flag.reason) for one in found)
+    return FlagCount(
+        kind=kind,
+        effect=effect,
+        n_flags=len(found),
+        n_turns=sum(1 for _ in _group_by_turn(found)),
+        n_episodes=len({one.turn.slug for one in found}),
+        n_words=_count_words(found),
+        reasons=tuple(ReasonCount(reason=reason, n_flags=n) for reason, n in _rank(reasons)),
+        excerpts=tuple(cut_excerpt(one.turns, one.place, one.flag, hide=hide) for one in spread(found, n_excerpts)),
+    )
+
+
+def _count_episode(slug: str, found: Iterable[_Found]) -> EpisodeFlags:
+    flags = list(found)
+    kinds = Counter(one.flag.kind for one in flags)
+    n_turns = sum(1 for _ in _group_by_turn(flags))
+    return EpisodeFlags(slug=slug, n_turns=n_turns, n_words=_count_words(flags), kinds=tuple(_rank(kinds)))
+
+
+def _group_by_turn(found: Iterable[_Found]) -> Iterator[list[_Found]]:
+    for _, group in groupby(found, key=lambda one: (one.turn.slug, one.turn.position)):
+        yield list(group)
+
+
+def _count_words(found: Iterable[_Found]) -> int:
+    return sum(
+        len(some[0].turn.text[start:end].split())
+        for some in _group_by_turn(found)
+        for start, end in merge_spans(some[0].turn.text, [one.flag for one in some])
+    )
+
+
+def merge_spans(text: str, flags: Iterable[Flag]) -> list[tuple[int, int]]:
+    """Get the stretches of a text under one flag or more, in order, none twice."""
+    spans, position = list[tuple[int, int]](), 0
+    for start, end in sorted((flag.start or 0, len(text) if flag.end is None else flag.end) for flag in flags):
+        start = max(start, position)
+        if end > start:
+            # Two that touch are one: a word must not count twice because a flag ends inside it.
+            if spans and spans[-1][1] == start:
+                start = spans.pop()[0]
+            spans.append((start, end))
+            position = end
+    return spans
+
+
+def _rank(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def classify_flag(reason: str) -> str:
+    """Give a reason without its numbers, so that the same reason counts together.
+
+    >>> classify_flag("26 words between quotation marks")
+    'N words between quotation marks'
+    """
+    return _NUMBER.sub("N", reason) or "no reason recorded"

@@ -1,0 +1,136 @@
+"""Trials of several strategies -> what each is worth at each budget, beside random choice.
+
+A value is the mean over a strategy's trials of host bits saved: what training saved on the host's held-out replies
+beyond the guests'. Intervals resample episodes, the same ones for every strategy, and each strategy's own trials; a
+difference from random choice is therefore paired by episode.
+
+This module trains nothing and chooses nothing. Source: shared reference `evaluation.md`, 5.4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from econchatr.records import ComparedStrategy, Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RANDOM = "random"
+
+
+def compare_strategies(trials: Sequence[Trial], *, n_resamples: int = 2000, seed: int = 0) -> list[ComparedStrategy]:
+    """Get one row per budget and strategy, smallest budget first, best strategy first within it.
+
+    All trials must have been measured on the same episodes.
+    """
+    rows, trials = list[ComparedStrategy](), sorted(trials, key=lambda trial: trial.key)
+    for share in sorted({trial.share for trial in trials}):
+        here = [trial for trial in trials if trial.share == share]
+        names = sorted({trial.strategy for trial in here})
+        draws = {
+            name: _draw([one for one in here if one.strategy == name], n_resamples=n_resamples, seed=seed)
+            for name in names
+        }
+        found = [
+            _tell(
+                [one for one in here if one.strategy == name],
+                draws[name],
+                draws.get(RANDOM) if name != RANDOM else None,
+            )
+            for name in names
+        ]
+        rows += sorted(found, key=lambda row: -row.value)
+    return rows
+
+
+def random_multiplier(rows: Sequence[ComparedStrategy], strategy: str, share: float) -> float | None:
+    """Get how many times the budget random choice needs to be worth as much as `strategy` is at `share`.
+
+    Read off a straight line between random's values over the logarithm of the budget; `None` where random was not tried
+    around that value.
+    """
+    target = next((row.value for row in rows if (row.strategy, row.share) == (strategy, share)), None)
+    curve = sorted((row.share, row.value) for row in rows if row.strategy == RANDOM)
+    if target is None:
+        return None
+    for (low_share, low), (high_share, high) in pairwise(curve):
+        if low < high and low <= target <= high:
+            place = (target - low) / (high - low)
+            return math.exp(math.log(low_share) + place * math.log(high_share / low_share)) / share
+    return None
+
+
+def _draw(trials: Sequence[Trial], *, n_resamples: int, seed: int) -> tuple[float, NDArray[np.float64] | None]:
+    """The mean over trials, and its resampled values; `None` for a single episode."""
+    import numpy as np
+
+    slugs = sorted(saving.slug for saving in trials[0].savings)
+    sums = np.array([_columns(trial, slugs) for trial in trials])  # trial, column, episode
+    value = float(np.mean([_saved(table) for table in sums]))
+    if len(slugs) < 2:
+        return value, None
+    # The same seed for every strategy: draw k takes the same episodes everywhere.
+    episodes = np.random.default_rng(seed).integers(0, len(slugs), size=(n_resamples, len(slugs)))
+    picks = np.random.default_rng([seed, len(trials)]).integers(0, len(trials), size=(n_resamples, len(trials)))
+    drawn = sums[:, :, episodes].sum(axis=3)  # trial, column, resample
+    saved = drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3]
+    return value, saved[picks, np.arange(n_resamples)[:, None]].mean(axis=1)
+
+
+def _columns(trial: Trial, slugs: Sequence[str]) -> list[list[float]]:
+    by_slug = {saving.slug: saving for saving in trial.savings}
+    rows = [by_slug[slug] for slug in slugs]
+    return [
+        [row.host_bits for row in rows],
+        [float(row.host_bytes) for row in rows],
+        [row.guest_bits for row in rows],
+        [float(row.guest_bytes) for row in rows],
+    ]
+
+
+def _saved(table: NDArray[np.float64]) -> float:
+    host_bits, host_bytes, guest_bits, guest_bytes = table.sum(axis=1)
+    return float(host_bits / host_bytes - guest_bits / guest_bytes)
+
+
+def _tell(
+    trials: Sequence[Trial],
+    own: tuple[float, NDArray[np.float64] | None],
+    chance: tuple[float, NDArray[np.float64] | None] | None,
+) -> ComparedStrategy:
+    value, resampled = own
+    low, high = _ends(resampled)
+    over, over_low, over_high = None, None, None
+    if chance is not None:
+        over = value - chance[0]
+        if resampled is not None and chance[1] is not None:
+            over_low, over_high = _ends(resampled - chance[1])
+    n = len(trials)
+    return ComparedStrategy(
+        strategy=trials[0].strategy,
+        share=trials[0].share,
+        n_trials=n,
+        mean_pairs=sum(trial.n_pairs for trial in trials) / n,
+        mean_tokens=sum(trial.n_tokens for trial in trials) / n,
+        mean_steps=sum(trial.n_steps for trial in trials) / n,
+        value=value,
+        low=low,
+        high=high,
+        over_random=over,
+        over_random_low=over_low,
+        over_random_high=over_high,
+    )
+
+
+def _ends(resampled: NDArray[np.float64] | None) -> tuple[float | None, float | None]:
+    import numpy as np
+
+    if resampled is None:
+        return None, None
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(low), float(high)

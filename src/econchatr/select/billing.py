@@ -1,0 +1,127 @@
+"""How a charge is made up: one function per billing rule, in exact decimals.
+
+Amounts are exact until a charge is complete; then `round_charge` rounds it up once, by the provider's step, else to the
+cent. This module does not know budgets, shows or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import NamedTuple
+
+from econchatr.records import Price, PriceRow
+
+HOURS_PER_MONTH = 730
+"""A twelfth of 8,760 hours."""
+
+DAYS_PER_MONTH = 30
+"""Storage is billed by the gigabyte and month; a part of a month as so many thirtieths."""
+
+_STEP_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+class Usage(NamedTuple):
+    """What was sent to a model and what came back, in tokens."""
+
+    n_input_tokens: int
+    """All prompt tokens, cached ones among them."""
+    n_output_tokens: int
+    n_cached_tokens: int = 0
+
+
+CENT = Decimal("0.01")
+
+
+def round_charge(usd: Decimal, step: Decimal = CENT) -> Decimal:
+    """A charge as it will be asked for: rounded up to the provider's step, a cent where none is known."""
+    return _to_step(usd, step, ROUND_CEILING)
+
+
+def floor_money(usd: Decimal, step: Decimal = CENT) -> Decimal:
+    """The most that can be spent of an amount in whole steps of the provider."""
+    return _to_step(usd, step, ROUND_FLOOR)
+
+
+def pad_to_longest(lengths: Sequence[int]) -> list[int]:
+    """Billed tokens of each example where a provider pads them all to the longest one."""
+    longest = max(lengths, default=0)
+    return [longest] * len(lengths)
+
+
+def bill_training(row: PriceRow, *, n_tokens: int, n_epochs: int) -> Decimal | None:
+    """Training on `n_tokens` (one epoch, as billed) `n_epochs` times; `None`: the price is not known."""
+    return None if row.training is None else row.training.usd_per_unit * n_tokens * n_epochs
+
+
+def bill_validation(row: PriceRow, *, n_tokens: int, n_epochs: int) -> Decimal | None:
+    """Evaluating a validation file of `n_tokens`, so often an epoch as the row says; `None`: not known."""
+    if row.validation is None:
+        return None
+    return row.validation.usd_per_unit * n_tokens * n_epochs * row.evaluations_per_epoch
+
+
+def apply_minimum(row: PriceRow, usd: Decimal) -> Decimal:
+    """What a training job of this cost is charged: never less than the provider's minimum."""
+    return usd if row.minimum is None else max(usd, row.minimum.usd)
+
+
+def bill_usage(row: PriceRow, usage: Usage, *, is_tuned: bool) -> Decimal | None:
+    """Asking the tuned model, or its base; `None`: not billed by the token, or the price is not known.
+
+    Cached tokens cost the price of input where the row has none for them. A base without prices of its own is billed
+    as the tuned model is.
+    """
+    price_in, price_out, price_cached = row.input, row.output, row.cached or row.input
+    if not is_tuned and row.base_input is not None and row.base_output is not None:
+        price_in, price_out, price_cached = row.base_input, row.base_output, row.base_input
+    if price_in is None or price_out is None or price_cached is None:
+        return None
+    n_cached = min(usage.n_cached_tokens, usage.n_input_tokens)
+    return (
+        price_in.usd_per_unit * (usage.n_input_tokens - n_cached)
+        + price_cached.usd_per_unit * n_cached
+        + price_out.usd_per_unit * usage.n_output_tokens
+    )
+
+
+def bill_endpoint(row: PriceRow, *, seconds: int) -> Decimal | None:
+    """An endpoint that stood so long, used or not, in whole steps of time; `None`: not billed so, or not known."""
+    if row.endpoint is None:
+        return None
+    step = _STEP_SECONDS[row.endpoint_step]
+    n_steps = -(-seconds // step)
+    # Multiplied before it is divided: a third of a cent must not be rounded sixty times.
+    return row.endpoint.usd * n_steps * step / (row.endpoint.n_units * _STEP_SECONDS[row.endpoint.unit])
+
+
+def bill_storage(row: PriceRow, *, gigabytes: Decimal, days: int = DAYS_PER_MONTH) -> Decimal | None:
+    """Keeping a tuned model; `None`: not known."""
+    return None if row.storage is None else row.storage.usd_per_unit * gigabytes * days / DAYS_PER_MONTH
+
+
+def bill_local(*, hours: Decimal, watts: Decimal | None, usd_per_kwh: Decimal | None, rent: Decimal | None) -> Decimal:
+    """A rung trained at home: the rent of the machine and its electricity, each where it is given.
+
+    Args:
+        rent: Dollars per hour.
+    """
+    power = watts * hours / 1000 * usd_per_kwh if watts is not None and usd_per_kwh is not None else Decimal(0)
+    return power + (rent or Decimal(0)) * hours
+
+
+def tell_price(price: Price | None) -> str:
+    """A price in words; `not known` for `None`."""
+    return "not known" if price is None else str(price)
+
+
+def _to_step(usd: Decimal, step: Decimal, rounding: str) -> Decimal:
+    exact = (usd / step).to_integral_value(rounding) * step
+    # Two places at least, and more only where they are used: an amount reads as money.
+    tidy = exact.normalize()
+    return tidy if _exponent(tidy) < _exponent(CENT) else exact.quantize(CENT)
+
+
+def _exponent(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
