@@ -11,13 +11,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Role = Literal["host", "guest", "other"]
 EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
 Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
 Variant = Literal["base", "persona", "tuned"]
+Grade = Literal["exact", "near", "wrong", "unmarked"]
 
 
 class Record(BaseModel):
@@ -276,6 +277,25 @@ class Question(Record):
     text: str = Field(min_length=1, max_length=2000)
     expected: str | None = None
     """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+    guests_of: str | None = Field(default=None, min_length=1, max_length=200)
+    """Whose guests a right answer names, looked up in the episodes: a year (`2014`), `all`, or words that stand in the
+    titles of the episodes meant. `None`: it does not ask for guests."""
+    paraphrases: tuple[str, ...] = ()
+    """The same question in other words, to see how much the wording matters."""
+
+    @field_validator("guests_of", mode="before")
+    @classmethod
+    def _year_as_text(cls, guests_of: object) -> object:
+        return str(guests_of) if isinstance(guests_of, int) and not isinstance(guests_of, bool) else guests_of
+
+    @model_validator(mode="after")
+    def _wordings_differ(self) -> Question:
+        wordings = [" ".join(text.split()).casefold() for text in (self.text, *self.paraphrases)]
+        if not all(wordings) or max(map(len, wordings)) > 2000:
+            raise ValueError("a paraphrase must have words, 2,000 characters at most")
+        if len(set(wordings)) < len(wordings):
+            raise ValueError("each paraphrase must differ from the question and from every other one")
+        return self
 
 
 class Reply(Record):
@@ -300,9 +320,35 @@ class Answer(Record):
     reply: Reply | None
     error: str | None
     """Why there is no reply. A failure is never speech."""
+    wording: int = 0
+    """0: the question's own text; from 1: the paraphrase of that number."""
 
 
 # --- score ------------------------------------------------------------------------------------------------------------
+
+
+class Mark(Record):
+    """What one answer is worth by its question's own rule."""
+
+    question_id: str
+    rung: str
+    variant: Variant
+    sample: int
+    wording: int
+    grade: Grade
+    """Of a quotation or a fact in words; `unmarked`: see `reason`."""
+    likeness: float | None = None
+    """0 to 1: how much of the expected words stands in the answer, content words first; `None`: none are expected."""
+    named: tuple[str, ...] = ()
+    """Of the guests asked for, those it names."""
+    misplaced: tuple[str, ...] = ()
+    """Guests of the show it names that were not asked for."""
+    invented: tuple[str, ...] = ()
+    """Names it gives that never were a guest."""
+    n_true: int | None = None
+    """How many guests were asked for; `None`: none."""
+    reason: str = ""
+    """Why it is unmarked."""
 
 
 class Score(Record):

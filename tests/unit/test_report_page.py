@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from econchatr.records import Answer, Reply
+from econchatr.records import Answer, Mark, Question, Reply
 from econchatr.report import ReportMaterial, render_html
 from tests.unit.report_material import HOST, QUESTIONS, make_material
 from tests.unit.report_page_reader import PageReader
@@ -172,3 +172,33 @@ def test_selection_that_made_another_model_is_named() -> None:
     other = tuple(chosen.model_copy(update={"sha256": "0" * 64}) for chosen in material.selections)
     seen = PageReader(render_html(material.model_copy(update={"selections": other})))
     assert "but the selection shown here is 000000000000" in seen.text
+
+
+@pytest.mark.parametrize(
+    ("grade", "more", "told"),
+    [
+        ("exact", {"likeness": 1.0}, "The expected words, word for word."),
+        ("near", {"likeness": 0.857}, "Nearly the expected words (86% alike)."),
+        ("wrong", {"likeness": 0.2}, "Not the expected words (20% alike)."),
+        ("unmarked", {"reason": "nothing is expected"}, "Not marked: nothing is expected."),
+        ("wrong", {"n_true": 2}, "Names nobody (2 guests asked for)."),
+        (
+            "near",
+            {"n_true": 1, "named": ("Ada Quill",), "invented": ("Zed <b>Bold</b>",)},
+            "Names given: right: Ada Quill; never a guest: Zed <b>Bold</b> (1 guest asked for).",
+        ),
+    ],
+)
+def test_how_an_answer_was_marked_stands_under_it(grade: str, more: dict[str, object], told: str) -> None:
+    question = Question(question_id="q", kind="fact", text="Who?")
+    place = {"question_id": "q", "rung": "r", "variant": "tuned", "sample": 0, "wording": 0}
+    reply = Reply(text="Somebody.", stop="end", n_prompt_tokens=1, n_reply_tokens=3)
+    answer = Answer(
+        question_id="q", rung="r", variant="tuned", model_sha256="0", sample=0, seed=1, reply=reply, error=None
+    )
+    mark = Mark.model_validate(place | {"grade": grade} | more)
+    update = {"questions": (question,), "answers": (answer,), "marks": (mark,)}
+    seen = PageReader(render_html(make_bare_material().model_copy(update=update)))
+    assert told in seen.text
+    assert seen.faults == []
+    assert "b" not in seen.tags

@@ -30,6 +30,7 @@ from econchatr.pipeline.forms import (
     rung_template,
     rung_weights,
 )
+from econchatr.pipeline.guests import marking_guide
 from econchatr.pipeline.prepare import PAIR_TOKENIZER
 from econchatr.pipeline.rungs import open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
@@ -39,12 +40,14 @@ from econchatr.records import (
     CurvePoint,
     Episode,
     Example,
+    Mark,
     Pair,
     Score,
     Selection,
     TunedModel,
     Turn,
 )
+from econchatr.score.exam import mark_answers, score_exam
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
 from econchatr.score.text import score_answers
 from econchatr.select.examples import build_example
@@ -61,7 +64,7 @@ MIN_PARITY_SHARE = 0.75
 MAX_AT_ONCE = 4
 """Answers asked for side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
 
-_VERSIONS = {"train": 1, "ask": 1, "score": 1}
+_VERSIONS = {"train": 1, "ask": 1, "score": 2}
 _ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
 
 
@@ -230,6 +233,8 @@ def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
 def _score_step(show: Show, rung: Rung) -> Step:
     def inputs() -> dict[str, str]:
         stages = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
+        # What is expected of an answer may change without any answer changing.
+        stages["questions"] = hash_file(show.root / QUESTIONS_NAME)
         return stages | {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
 
     settings = {"score": show.config.score.model_dump(), "form": FORM_VERSION}
@@ -252,9 +257,15 @@ def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     )
     answers = read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
     scores += score_answers(answers, show.questions(), [pair.reply for pair in host_pairs], rung=rung.name)
+    marks = mark_answers(answers, show.questions(), marking_guide(show))
+    scores += score_exam(marks, show.questions(), rung=rung.name)
+    write_table(folder / "marks.parquet", marks, Mark)
     write_table(folder / "scores.parquet", scores, Score)
     counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
-    return Outcome(("scores.parquet",), counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()})
+    return Outcome(
+        ("scores.parquet", "marks.parquet"),
+        counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()},
+    )
 
 
 def _test_pairs(show: Show, side: str) -> list[Pair]:

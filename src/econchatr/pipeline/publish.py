@@ -11,7 +11,19 @@ from decimal import Decimal
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import Answer, CurvePoint, Episode, Failure, Pair, PriceRow, Score, Selection, TunedModel, Turn
+from econchatr.records import (
+    Answer,
+    CurvePoint,
+    Episode,
+    Failure,
+    Mark,
+    Pair,
+    PriceRow,
+    Score,
+    Selection,
+    TunedModel,
+    Turn,
+)
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import ReportMaterial, RightsNote, SubsetRow, SubsetTable, count_by_role, describe_corpus
 from econchatr.report.page import render_html
@@ -23,7 +35,7 @@ HISTORY_PROFILE = "gpt3-2023"
 HISTORY_BUDGET_USD = Decimal(10)
 """What each model of 2023 might cost. Source: shared reference `original.md`, step 8."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
@@ -78,6 +90,9 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         questions=show.questions(),
         answers=tuple(
             row for rung in rungs for row in read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
+        ),
+        marks=tuple(
+            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "marks.parquet", Mark)
         ),
         scores=tuple(
             row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)

@@ -1,14 +1,14 @@
 """Lay the answers out beside each other, question by question, and keep failures apart from speech.
 
-Reads questions and answers; judges no answer.
+Reads questions, answers and their marks; judges no answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from econchatr.records import Answer, Question, Variant
-from econchatr.report.formats import count_noun, format_count
+from econchatr.records import Answer, Mark, Question, Variant
+from econchatr.report.formats import count_noun, format_count, format_share
 from econchatr.report.material import ReportMaterial
 
 COLUMNS: tuple[tuple[Variant, str], ...] = (
@@ -26,6 +26,8 @@ class Sample:
     failure: str | None
     facts: str
     """Sample number, seed and size, in words."""
+    mark: str = ""
+    """How it was marked, in words; empty where no rule marks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
     by_place: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in material.answers:
         by_place.setdefault((answer.question_id, answer.rung, answer.variant), []).append(answer)
+    marks = {_place(mark): mark for mark in material.marks if mark.wording == 0}
     cards = []
     for number, question in enumerate(material.questions, start=1):
         rows = []
@@ -70,7 +73,10 @@ def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
                 found = sorted(
                     by_place.get((question.question_id, rung, variant), []), key=lambda a: (a.sample, a.seed)
                 )
-                samples = tuple(_show_sample(answer, number=place) for place, answer in enumerate(found, start=1))
+                samples = tuple(
+                    _show_sample(answer, number=place, mark=_tell_mark(marks.get(_place(answer)), question))
+                    for place, answer in enumerate(found, start=1)
+                )
                 columns.append(AnswerColumn(variant, title, samples))
             rows.append(AnswerRow(rung, tuple(columns)))
         cards.append(Card(question, number, len(material.questions), tuple(rows)))
@@ -91,7 +97,33 @@ def note_gaps(material: ReportMaterial) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _show_sample(answer: Answer, *, number: int) -> Sample:
+def _place(row: Answer | Mark) -> tuple[str, str, str, int]:
+    return row.question_id, row.rung, row.variant, row.sample
+
+
+def _tell_mark(mark: Mark | None, question: Question) -> str:
+    """Say what the question's own rule made of an answer."""
+    if mark is None or question.kind not in ("quotation", "fact"):
+        return ""
+    if mark.grade == "unmarked":
+        return f"Not marked: {mark.reason}."
+    if mark.n_true is None:
+        likeness = format_share(mark.likeness)
+        wrong = f"Not the expected words ({likeness} alike)."
+        near = f"Nearly the expected words ({likeness} alike)."
+        return {"exact": "The expected words, word for word.", "near": near}.get(mark.grade, wrong)
+    parts = [
+        f"{title}: {', '.join(names)}"
+        for title, names in (
+            ("right", mark.named), ("guests, but not those asked for", mark.misplaced), ("never a guest", mark.invented)
+        )
+        if names
+    ]  # fmt: skip
+    asked_for = f"{count_noun(mark.n_true, 'guest')} asked for"
+    return f"Names given: {'; '.join(parts)} ({asked_for})." if parts else f"Names nobody ({asked_for})."
+
+
+def _show_sample(answer: Answer, *, number: int, mark: str) -> Sample:
     where = f"sample {number} \N{MIDDLE DOT} seed {answer.seed}"
     if answer.error is not None or answer.reply is None:
         return Sample(None, answer.error or "no reply and no reason were recorded", where)
@@ -100,4 +132,4 @@ def _show_sample(answer: Answer, *, number: int) -> Sample:
     facts = f"{where} \N{MIDDLE DOT} {tokens}{cut}"
     if not answer.reply.text.strip():
         return Sample(None, "the model returned no words", facts)
-    return Sample(answer.reply.text.strip(), None, facts)
+    return Sample(answer.reply.text.strip(), None, facts, mark)
