@@ -162,6 +162,9 @@ class AskTable(_Table):
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023
     repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+    paraphrases: bool = False
+    """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
+    model form where it has ten."""
 
 
 class ScoreTable(_Table):
