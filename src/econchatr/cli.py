@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from econchatr.errors import EconChatRError
+from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from econchatr.pipeline import RunResult, Show
+    from econchatr.records import Score
 
 EXIT_INTERRUPTED = 130
 
@@ -216,19 +219,57 @@ def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = 
 
 
 @app.command()
-def score(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Measure on held-out episodes."""
+def score(
+    show: ShowArgument = HERE,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand.")] = None,
+    rung: RungOption = "",
+    sheet: Annotated[
+        str, typer.Option("--sheet", help="Write a page for people to fill in: hand.", show_default="none")
+    ] = "",
+    hand: Annotated[
+        list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure on held-out episodes; or let people mark the answers."""
+    if sheet:
+        return _write_sheet(show, sheet, seed=seed, as_json=as_json)
+    if hand:
+        from econchatr.pipeline import open_show
+        from econchatr.pipeline.people import take_hand_files
+
+        return _print_scores(take_hand_files(open_show(show), [*hand, *(more or [])]), as_json=as_json)
+    if more:
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand.")
     from econchatr.pipeline.reading import read_scores
 
     opened, _ = _run_until(show, "score", rung=rung)
-    scores = read_scores(opened, rung)
+    _print_scores(read_scores(opened, rung), as_json=as_json)
+
+
+def _write_sheet(show: Path, kind: str, *, seed: int, as_json: bool) -> None:
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.people import write_hand_sheet
+
+    if kind != "hand":
+        raise InputError(f"no sheet {kind!r}.", hint="There is: hand.")
+    path = write_hand_sheet(open_show(show), seed=seed)
+    if as_json:
+        return _print_json({"written": str(path)})
+    typer.echo(f"wrote {path}")
+    _say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")
+
+
+def _print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
     if as_json:
         return _print_json([item.model_dump(mode="json") for item in scores])
     for item in scores:
         value = "unscored" if item.value is None else f"{item.value:.4f}"
         interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
         note = f"  ({item.reason})" if item.reason else ""
-        typer.echo(f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}")
+        line = f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}"
+        typer.echo(_plain(line.strip()))
 
 
 @app.command()

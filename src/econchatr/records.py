@@ -368,3 +368,59 @@ class Score(Record):
     unit: str
     reason: str = ""
     """Why `value` is `None`."""
+
+
+# --- score, by people -------------------------------------------------------------------------------------------------
+
+
+class SheetAnswer(Record):
+    """One answer as a person gets to mark it: whose it is, is not said."""
+
+    key: str
+    """sha256 of the question's and the answer's text; the same answer from two models is marked once."""
+    question_id: str
+    text: str
+
+
+class HandSheet(Record):
+    """Every answer of an exam, shuffled within its question, for people to mark."""
+
+    seed: int
+    sha256: str
+    """Of the seed and all keys: it ties a filled sheet to its answers."""
+    answers: tuple[SheetAnswer, ...]
+
+
+class HandMark(Record):
+    """What one person thinks one answer is worth."""
+
+    key: str
+    """Of the `SheetAnswer`."""
+    scorer: str
+    value: float
+    """0, 0.5 or 1."""
+
+
+class BlindCue(Record):
+    """One question of the blind test: a cue nobody was trained on, and replies, one of them the host's own."""
+
+    key: str
+    """sha256 of cue and replies, in their order."""
+    rung: str
+    pair_id: str
+    """Of the held-out pair whose reply is the host's own."""
+    cue: str
+    replies: tuple[str, ...]
+    real: int
+    """Place of the host's own reply, from 0. It stands in no page."""
+
+
+class BlindPick(Record):
+    """Which reply one person took for the host's own."""
+
+    key: str
+    """Of the `BlindCue`."""
+    person: str
+    knows_host: Literal["well", "a little", "not at all"]
+    pick: int
+    """From 0."""
