@@ -221,40 +221,51 @@ def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = 
 @app.command()
 def score(
     show: ShowArgument = HERE,
-    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand.")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
     rung: RungOption = "",
     sheet: Annotated[
-        str, typer.Option("--sheet", help="Write a page for people to fill in: hand.", show_default="none")
+        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
     ] = "",
     hand: Annotated[
         list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
     ] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
+    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure on held-out episodes; or let people mark the answers."""
+    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    if sum(map(bool, (sheet, hand, blind))) > 1:
+        raise InputError("--sheet, --hand and --blind are three things.", hint="Do one after the other.")
     if sheet:
-        return _write_sheet(show, sheet, seed=seed, as_json=as_json)
-    if hand:
+        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    if hand or blind:
         from econchatr.pipeline import open_show
-        from econchatr.pipeline.people import take_hand_files
+        from econchatr.pipeline.people import take_blind_files, take_hand_files
 
-        return _print_scores(take_hand_files(open_show(show), [*hand, *(more or [])]), as_json=as_json)
+        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
+        return _print_scores(take(open_show(show), [*(files or []), *(more or [])]), as_json=as_json)
     if more:
-        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand.")
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     from econchatr.pipeline.reading import read_scores
 
     opened, _ = _run_until(show, "score", rung=rung)
     _print_scores(read_scores(opened, rung), as_json=as_json)
 
 
-def _write_sheet(show: Path, kind: str, *, seed: int, as_json: bool) -> None:
+def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
+    from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.people import write_hand_sheet
+    from econchatr.pipeline.people import write_blind_sheet, write_hand_sheet
 
-    if kind != "hand":
-        raise InputError(f"no sheet {kind!r}.", hint="There is: hand.")
-    path = write_hand_sheet(open_show(show), seed=seed)
+    if kind not in ("hand", "blind"):
+        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
+    opened = open_show(show)
+    if kind == "hand":
+        path = write_hand_sheet(opened, seed=seed)
+    else:
+        with open_narrator() as narrator:
+            path = write_blind_sheet(opened, opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
     if as_json:
         return _print_json({"written": str(path)})
     typer.echo(f"wrote {path}")

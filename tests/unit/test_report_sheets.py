@@ -6,16 +6,18 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from econchatr.records import HandSheet, Question
-from econchatr.report.sheets import render_hand_sheet
+from econchatr.records import BlindCue, HandSheet, Question
+from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.score.blind import lay_out_cue, read_picks
 from econchatr.score.hand import lay_out_sheet, read_marks
-from econchatr.score.sheets import HAND_FORM, Filled
+from econchatr.score.sheets import BLIND_FORM, HAND_FORM, Filled, sheet_sha256
 from tests.unit.browser import CHROMIUM, run_page, run_untouched
-from tests.unit.make_records import make_answer
+from tests.unit.make_records import make_answer, make_pair
 from tests.unit.report_page_reader import PageReader
 
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
@@ -51,6 +53,19 @@ def make_page(spice: str = "") -> str:
     return render_hand_sheet(make_sheet(spice), make_questions(spice), form=HAND_FORM, show=SHOW, hosts=(HOST,))
 
 
+def make_cues(spice: str = "") -> list[BlindCue]:
+    pairs = [make_pair(n, cue=f"Said {n} {spice}", reply=f"Truth {n} {spice}", split="test") for n in range(3)]
+    cues = [lay_out_cue(pair, [f"Fib {k} {spice}" for k in range(4)], rung="small", seed=1) for pair in pairs]
+    return [cue for cue in cues if cue is not None]
+
+
+def make_blind_page(spice: str = "") -> str:
+    cues = make_cues(spice)
+    shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
+    digest = sheet_sha256(1, [cue.key for cue in cues])
+    return render_blind_sheet(shown, form=BLIND_FORM, sha256=digest, seed=1, show=SHOW, hosts=(HOST,))
+
+
 def find_policy(page: str) -> str:
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
     return str(policy)
@@ -68,16 +83,33 @@ def check_alone(page: str) -> None:
         assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
-def test_the_page_stands_alone() -> None:
-    check_alone(make_page())
+@pytest.mark.parametrize("make", [make_page, make_blind_page])
+def test_the_page_stands_alone(make: Callable[[], str]) -> None:
+    check_alone(make())
 
 
+@pytest.mark.parametrize("make", [make_page, make_blind_page])
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_hostile_text_changes_no_tag(attack: str) -> None:
-    page = make_page(attack)
+def test_hostile_text_changes_no_tag(make: Callable[..., str], attack: str) -> None:
+    page = make(attack)
     check_alone(page)
-    assert PageReader(page).tags == PageReader(make_page()).tags
+    assert PageReader(page).tags == PageReader(make()).tags
     assert page.encode()
+
+
+def test_the_blind_sheet_is_labelled_as_a_whole_and_no_reply_is() -> None:
+    text = PageReader(make_blind_page()).text
+    assert text.count("AI imitation") == 1
+    assert f"Four of every five replies here: AI imitation of {HOST}, not {HOST}" in text
+
+
+def test_the_blind_sheet_holds_neither_key_nor_pair() -> None:
+    """Moving the real reply's place in the records changes nothing on the page."""
+    page = make_blind_page()
+    for cue in make_cues():
+        assert cue.pair_id not in page
+        moved = cue.model_copy(update={"real": (cue.real + 1) % 5})
+        assert ShownCue(moved.key, moved.cue, moved.replies) == ShownCue(cue.key, cue.cue, cue.replies)
 
 
 def test_every_answer_stands_there_once_under_the_label() -> None:
@@ -108,6 +140,20 @@ def test_a_browser_saves_what_the_reader_reads(tmp_path: Path) -> None:
     marks = read_marks([Filled("a.json", text.encode())], [answer.key for answer in sheet.answers], show=SHOW)
     assert [mark.value for mark in marks] == [0, 0.5, 1] * 2
     assert [mark.key for mark in marks] == [answer.key for answer in sheet.answers]
+
+
+@needs_browser
+def test_a_browser_saves_picks_the_reader_reads(tmp_path: Path) -> None:
+    act = """
+    const form = document.querySelector("form");
+    document.getElementById("person").value = "Ada";
+    document.getElementById("knows").value = "well";
+    [...form.querySelectorAll("fieldset")].forEach((group, n) => group.querySelectorAll("input")[n + 1].click());
+    form.requestSubmit();
+    return await saved[0];
+    """
+    picks = read_picks([Filled("a.json", run_page(make_blind_page(), act, tmp_path).encode())], make_cues(), show=SHOW)
+    assert [(pick.pick, pick.knows_host, pick.person) for pick in picks] == [(n, "well", "Ada") for n in (1, 2, 3)]
 
 
 @needs_browser

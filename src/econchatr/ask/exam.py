@@ -104,18 +104,14 @@ def answer_one(
     settings: ExamSettings,
 ) -> Answer:
     """One answer; a model that fails gives an answer with its error and no reply."""
+    reply: Reply | None = None
+    error: str | None
     try:
-        reply = speaker.reply(
-            render_question(ask.text, ask.variant, voice, template),
-            tuned=ask.variant == "tuned",
-            seed=ask.seed,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            repeat_penalty=settings.repeat_penalty,
-        )
-        error = None if reply.text.strip() else "the model returned no text"
+        prompt = render_question(ask.text, ask.variant, voice, template)
     except ModelError as exc:
-        reply, error = None, exc.message
+        error = exc.message
+    else:
+        reply, error = speak(prompt, tuned=ask.variant == "tuned", seed=ask.seed, speaker=speaker, settings=settings)
     return Answer(
         question_id=ask.question.question_id,
         rung=rung,
@@ -123,10 +119,28 @@ def answer_one(
         model_sha256=model_sha256,
         sample=ask.sample,
         seed=ask.seed,
-        reply=None if error else reply,
+        reply=reply,
         error=error,
         wording=ask.wording,
     )
+
+
+def speak(
+    prompt: str, *, tuned: bool, seed: int, speaker: Speaker, settings: ExamSettings
+) -> tuple[Reply, None] | tuple[None, str]:
+    """What a model says to a prompt, or why it said nothing; silence is a failure."""
+    try:
+        reply = speaker.reply(
+            prompt,
+            tuned=tuned,
+            seed=seed,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            repeat_penalty=settings.repeat_penalty,
+        )
+    except ModelError as exc:
+        return None, exc.message
+    return (reply, None) if reply.text.strip() else (None, "the model returned no text")
 
 
 def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answer:

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from econchatr.records import Answer, Mark, Question, Variant
-from econchatr.report.formats import count_noun, format_count, format_share
-from econchatr.report.material import ReportMaterial
+from econchatr.records import Answer, Mark, Question, Score, Variant
+from econchatr.report.formats import count_noun, format_count, format_decimal, format_share
+from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.scorebook import (
+    BLIND_PICKS,
+    HAND_MARK,
+    HELD_OUT_CUES,
+    SCORER_AGREEMENT,
+    find_score,
+    list_rungs,
+)
 
 COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("base", "Base model"),
     ("persona", "Base model with a persona prompt"),
     ("tuned", "Tuned model"),
 )
+
+_CHANCE = 0.2
+"""Of picking the real one of five by guessing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,57 @@ def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
             rows.append(AnswerRow(rung, tuple(columns)))
         cards.append(Card(question, number, len(material.questions), tuple(rows)))
     return tuple(cards)
+
+
+def tell_people(material: ReportMaterial) -> tuple[str, ...]:
+    """Say what people made of the answers: hand marks, how far scorers agree, and the blind test; empty: nobody did."""
+    rungs = list_rungs(material.scores)
+    return (
+        *(told for rung in rungs if (told := _tell_marks_by_hand(material, rung))),
+        *(told for rung in rungs if (told := _tell_blind_picks(material, rung))),
+    )
+
+
+def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
+    found = [
+        (title, score)
+        for variant, title in COLUMNS
+        if (score := find_score(material.scores, HAND_MARK, rung=rung, variant=variant)) and score.value is not None
+    ]
+    if not found:
+        return ""
+    told = "; ".join(f"{title.lower()} {_tell_share(score)}, n = {score.n}" for title, score in found)
+    agreement = find_score(material.scores, SCORER_AGREEMENT, rung="", variant="all")
+    if agreement is None or agreement.value is None:
+        trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
+    else:
+        alpha = format_decimal(agreement.value, 2)
+        trust = f"Scorers agree with alpha = {alpha} (1 is full agreement, 0 is chance; n = {agreement.n})."
+    return f"Marked by people who were not told whose answer it was (0, a half or 1), {rung}: {told}. {trust}"
+
+
+def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
+    score = find_score(material.scores, BLIND_PICKS, rung=rung, variant="tuned", subject=HELD_OUT_CUES)
+    if score is None or score.value is None:
+        return ""
+    if score.low is not None and score.low > _CHANCE:
+        verdict = "so they can tell"
+    elif score.high is not None and score.high < _CHANCE:
+        verdict = "so they take the model for the host"
+    else:
+        verdict = "so it is not shown that they can tell"
+    return (
+        f"Blind test, {rung}: of five replies to a cue no model had seen, people picked {name_hosts(material.hosts)}'s "
+        f"own {_tell_share(score)} of the time, n = {score.n} cues; a guess is right {format_share(_CHANCE)} of the "
+        f"time, {verdict}."
+    )
+
+
+def _tell_share(score: Score) -> str:
+    span = (
+        "" if score.low is None or score.high is None else f" ({format_share(score.low)} to {format_share(score.high)})"
+    )
+    return f"{format_share(score.value)}{span}"
 
 
 def note_gaps(material: ReportMaterial) -> tuple[str, ...]:

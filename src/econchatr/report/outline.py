@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from econchatr.report.blocks import Chart, Table
 from econchatr.report.corpus import chart_episodes, chart_roles, tabulate_corpus, tabulate_splits
 from econchatr.report.dropped import chart_dropped, tabulate_failures, tabulate_unplaced
-from econchatr.report.exam import Card, lay_out_answers, note_gaps
+from econchatr.report.exam import Card, lay_out_answers, note_gaps, tell_people
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, name_hosts
 from econchatr.report.measures import chart_bits, chart_lengths, list_unscored, tabulate_scores
@@ -32,6 +32,7 @@ class Outline:
     gaps: tuple[str, ...]
     bits: Chart | None
     cards: tuple[Card, ...]
+    people: tuple[str, ...]
     lengths: Chart | None
     scores: Table | None
     unscored: tuple[str, ...]
@@ -62,6 +63,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         gaps=note_gaps(material),
         bits=chart_bits(material),
         cards=lay_out_answers(material),
+        people=tell_people(material),
         lengths=chart_lengths(material),
         scores=tabulate_scores(material),
         unscored=list_unscored(material),

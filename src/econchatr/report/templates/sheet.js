@@ -66,7 +66,9 @@
     } else if (open.length) {
       status.textContent = open.length + " still open; this is the first of them.";
       open[0].querySelector("input").focus({ preventScroll: true });
-      open[0].scrollIntoView({ block: "start" });
+      // Where an item holds one group, what stands above that group belongs to it.
+      const item = open[0].closest(".item");
+      (item.querySelectorAll("fieldset").length > 1 ? open[0] : item).scrollIntoView({ block: "start" });
     } else {
       const file = {
         form: form.dataset.form,
