@@ -232,11 +232,17 @@ def score(
     blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
     n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
-    if sum(map(bool, (sheet, hand, blind))) > 1:
-        raise InputError("--sheet, --hand and --blind are three things.", hint="Do one after the other.")
+    if sum(map(bool, (sheet, hand, blind, judge))) > 1:
+        raise InputError("--sheet, --hand, --blind and --judge are four things.", hint="Do one after the other.")
+    if judge:
+        return _print_scores(_ask_judge(show, rung), as_json=as_json)
     if sheet:
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     if hand or blind:
@@ -251,6 +257,16 @@ def score(
 
     opened, _ = _run_until(show, "score", rung=rung)
     _print_scores(read_scores(opened, rung), as_json=as_json)
+
+
+def _ask_judge(show: Path, rung: str) -> list[Score]:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.judging import run_judge
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        return run_judge(opened, opened.rung(rung), narrator, environment=os.environ)
 
 
 def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:

@@ -370,6 +370,35 @@ class Score(Record):
     """Why `value` is `None`."""
 
 
+# --- score, by a judge ------------------------------------------------------------------------------------------------
+
+
+class Contest(Record):
+    """Two texts put before a judge, who is asked which of them the host said."""
+
+    name: str
+    """`host against guest`, `tuned against base`, ..."""
+    rung: str
+    group: str
+    """What it belongs to: an episode, or a question."""
+    one: str
+    """The text that should win."""
+    two: str
+
+
+class Judgement(Record):
+    """What a judge said of one contest, asked in both orders."""
+
+    name: str
+    rung: str
+    group: str
+    key: str
+    """sha256 of the two texts."""
+    verdict: Literal["one", "two", "torn", "failed"]
+    """`torn`: another text in the other order, so neither. `failed`: no verdict, see `reason`."""
+    reason: str = ""
+
+
 # --- score, by people -------------------------------------------------------------------------------------------------
 
 

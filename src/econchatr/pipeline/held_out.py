@@ -1,6 +1,6 @@
-"""What a tuned model says to cues of held-out episodes: drawn on request, logged, and never drawn twice.
+"""Held-out episodes: what was said in them, and what a tuned model says to their cues.
 
-This module does not choose the cues and judges no reply.
+Replies are drawn on request, logged, and never drawn twice. This module does not choose the cues and judges no reply.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from econchatr.ask.exam import ExamSettings, Speaker, speak
 from econchatr.ask.log import GenerationLog
 from econchatr.config import Rung
 from econchatr.models.llamacpp import count_usable_cores
+from econchatr.pair import PROFILES, pair_episode
 from econchatr.pipeline.forms import example_form
+from econchatr.pipeline.prepare import PAIR_TOKENIZER
 from econchatr.pipeline.rungs import open_rung
 from econchatr.pipeline.show import Show
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
-from econchatr.records import Answer, Pair, TunedModel
+from econchatr.records import Answer, Episode, Pair, TunedModel, Turn
 from econchatr.select.examples import ExampleForm, build_example
-from econchatr.tables import hash_settings
+from econchatr.tables import hash_settings, read_table
+from econchatr.tokens import open_tokenizer
+
+_ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
 
 MAX_AT_ONCE = 4
 """Replies asked for side by side, where there are as many cores. Source: as in the exam, docs/performance.md."""
@@ -82,3 +87,25 @@ def take_replies(answers: Sequence[Answer]) -> list[str] | None:
     """The texts of the replies; `None` when one of them failed."""
     texts = [answer.reply.text for answer in answers if answer.reply is not None]
     return texts if len(texts) == len(answers) else None
+
+
+def test_pairs(show: Show, side: str) -> list[Pair]:
+    """Held-out pairs whose reply is the host's; or, the other way round, what guests replied to the host."""
+    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    if side == "host":
+        return [pair for pair in pairs if pair.is_kept and pair.split == "test"]
+    slugs = {pair.slug for pair in pairs if pair.split == "test"}
+    parsed = show.folder("parse")
+    episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in slugs]
+    turns = [turn for turn in read_table(parsed / "turns.parquet", Turn) if turn.slug in slugs]
+    swapped = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
+    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
+    found = [
+        pair
+        for episode in sorted(episodes, key=lambda episode: episode.rank)
+        for pair in pair_episode(
+            episode, [turn for turn in swapped if turn.slug == episode.slug], split="test", profile=profile,
+            count_tokens=count, persona=None,
+        )
+    ]  # fmt: skip
+    return [pair for pair in found if pair.is_kept]

@@ -20,7 +20,6 @@ from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.models.weights import BaseWeights
-from econchatr.pair import PROFILES, pair_episode
 from econchatr.pipeline.forms import (
     base_identity,
     encode_examples,
@@ -31,21 +30,19 @@ from econchatr.pipeline.forms import (
     rung_weights,
 )
 from econchatr.pipeline.guests import marking_guide
-from econchatr.pipeline.prepare import PAIR_TOKENIZER
+from econchatr.pipeline.held_out import test_pairs
 from econchatr.pipeline.rungs import open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
     Answer,
     CurvePoint,
-    Episode,
     Example,
     Mark,
     Pair,
     Score,
     Selection,
     TunedModel,
-    Turn,
 )
 from econchatr.score.exam import mark_answers, score_exam
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
@@ -53,7 +50,6 @@ from econchatr.score.text import score_answers
 from econchatr.score.wording import score_wording
 from econchatr.select.examples import build_example
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
-from econchatr.tokens import open_tokenizer
 from econchatr.train.local import train_lora
 
 PARITY_TOKENS = 4
@@ -69,7 +65,6 @@ PARAPHRASED_NAME = "paraphrased.parquet"
 """Answers to the questions in other words, apart from the exam's own, so that nothing takes them for samples of it."""
 
 _VERSIONS = {"train": 1, "ask": 2, "score": 2}
-_ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
 
 
 def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
@@ -245,15 +240,15 @@ def _score_step(show: Show, rung: Rung) -> Step:
         stages["questions"] = hash_file(show.root / QUESTIONS_NAME)
         return stages | {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
 
-    settings = {"score": show.config.score.model_dump(), "form": FORM_VERSION}
+    settings = {"score": show.config.score.model_dump(exclude={"judge"}), "form": FORM_VERSION}
     return Step("score", rung.name, show.folder("score", rung.name), _VERSIONS["score"], settings, inputs,
                 lambda narrator: _score(show, rung, narrator))  # fmt: skip
 
 
 def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, settings = show.folder("score", rung.name), show.config.score
-    host_pairs = _test_pairs(show, "host")
-    sides = {"host": host_pairs, "guest": _test_pairs(show, "guest")}
+    host_pairs = test_pairs(show, "host")
+    sides = {"host": host_pairs, "guest": test_pairs(show, "guest")}
     likelihoods = _measure_likelihoods(show, rung, sides, narrator)
     scores: list[Score] = []
     for side, rows in likelihoods.items():
@@ -277,28 +272,6 @@ def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
         ("scores.parquet", "marks.parquet"),
         counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()},
     )
-
-
-def _test_pairs(show: Show, side: str) -> list[Pair]:
-    """Held-out pairs whose reply is the host's; or, the other way round, what guests replied to the host."""
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    if side == "host":
-        return [pair for pair in pairs if pair.is_kept and pair.split == "test"]
-    slugs = {pair.slug for pair in pairs if pair.split == "test"}
-    parsed = show.folder("parse")
-    episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in slugs]
-    turns = [turn for turn in read_table(parsed / "turns.parquet", Turn) if turn.slug in slugs]
-    swapped = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
-    found = [
-        pair
-        for episode in sorted(episodes, key=lambda episode: episode.rank)
-        for pair in pair_episode(
-            episode, [turn for turn in swapped if turn.slug == episode.slug], split="test", profile=profile,
-            count_tokens=count, persona=None,
-        )
-    ]  # fmt: skip
-    return [pair for pair in found if pair.is_kept]
 
 
 def _measure_likelihoods(

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.pipeline.judging import hash_judged, score_judged
 from econchatr.pipeline.people import hash_people, score_people
 from econchatr.pipeline.show import Outcome, Show, Step
 from econchatr.records import (
@@ -47,7 +48,13 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         learned = {
             f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
         }
-        return {**stages, **learned, **hash_people(show), "questions": hash_file(show.root / QUESTIONS_NAME)}
+        return {
+            **stages,
+            **learned,
+            **hash_people(show),
+            **hash_judged(show, rungs),
+            "questions": hash_file(show.root / QUESTIONS_NAME),
+        }
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -98,6 +105,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         scores=(
             *(row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)),
             *score_people(show, rungs),
+            *score_judged(show, rungs),
         ),
         settings=_settings(show),
         version=__version__,
