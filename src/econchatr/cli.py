@@ -22,7 +22,10 @@ from typer.core import TyperGroup
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from econchatr.pipeline import RunResult, Show
+    from econchatr.records import Score
     from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
@@ -262,19 +265,84 @@ def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = 
 
 
 @app.command()
-def score(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Measure on held-out episodes."""
+def score(
+    show: ShowArgument = HERE,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
+    rung: RungOption = "",
+    sheet: Annotated[
+        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
+    ] = "",
+    hand: Annotated[
+        list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
+    ] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
+    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    if sum(map(bool, (sheet, hand, blind, judge))) > 1:
+        raise InputError("--sheet, --hand, --blind and --judge are four things.", hint="Do one after the other.")
+    if judge:
+        return _print_scores(_ask_judge(show, rung), as_json=as_json)
+    if sheet:
+        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    if hand or blind:
+        from econchatr.pipeline import open_show
+        from econchatr.pipeline.people import take_blind_files, take_hand_files
+
+        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
+        return _print_scores(take(open_show(show), [*(files or []), *(more or [])]), as_json=as_json)
+    if more:
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     from econchatr.pipeline.reading import read_scores
 
     opened, _ = _run_until(show, "score", rung=rung)
-    scores = read_scores(opened, rung)
+    _print_scores(read_scores(opened, rung), as_json=as_json)
+
+
+def _ask_judge(show: Path, rung: str) -> list[Score]:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.judging import run_judge
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        return run_judge(opened, opened.rung(rung), narrator, environment=os.environ)
+
+
+def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.people import write_blind_sheet, write_hand_sheet
+
+    if kind not in ("hand", "blind"):
+        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
+    opened = open_show(show)
+    if kind == "hand":
+        path = write_hand_sheet(opened, seed=seed)
+    else:
+        with open_narrator() as narrator:
+            path = write_blind_sheet(opened, opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
+    if as_json:
+        return _print_json({"written": str(path)})
+    typer.echo(f"wrote {path}")
+    _say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")
+
+
+def _print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
     if as_json:
         return _print_json([item.model_dump(mode="json") for item in scores])
     for item in scores:
         value = "unscored" if item.value is None else f"{item.value:.4f}"
         interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
         note = f"  ({item.reason})" if item.reason else ""
-        typer.echo(f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}")
+        line = f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}"
+        typer.echo(_plain(line.strip()))
 
 
 @app.command()
