@@ -37,7 +37,7 @@ def answers_in_wordings(texts: dict[tuple[str, int, int], str]) -> list[Answer]:
     ]
 
 
-@given(st.lists(st.lists(st.floats(-5, 5), min_size=1, max_size=5), min_size=2, max_size=6))
+@given(st.lists(st.lists(st.floats(-5, 5, allow_subnormal=False), min_size=1, max_size=5), min_size=2, max_size=6))
 def test_sums_of_squares_from_distances_are_those_from_means(groups: list[list[float]]) -> None:
     spread = split_spread(groups, square)
     everything = [value for group in groups for value in group]
