@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from econchatr.records import Answer
-from econchatr.tables import finish_stage, write_table
+from econchatr.records import Answer, BlindCue, Pair
+from econchatr.tables import finish_stage, read_table, write_table
 from tests.functional.conftest import Run, write_tiny_show
 from tests.unit.make_records import make_answer
 
@@ -85,3 +86,35 @@ def test_a_sheet_needs_answers_and_a_known_kind(tiny_show: Path, econchatr: Run)
     assert "no question was asked yet" in econchatr("score", tiny_show, "--sheet", "hand", check=3).stderr
     assert "no sheet 'foot'" in econchatr("score", tiny_show, "--sheet", "foot", check=2).stderr
     assert "what is" in econchatr("score", tiny_show, tiny_show / "x.json", check=2).stderr
+
+
+def test_a_blind_sheet_of_the_tuned_model_goes_out_and_comes_back(
+    finished_show: Path, tmp_path: Path, econchatr: Run
+) -> None:
+    show = Path(shutil.copytree(finished_show, tmp_path / "show"))
+    econchatr("score", show, "--sheet", "blind", "--cues", 2)
+    page = (show / "sheets" / "blind-tiny.html").read_text(encoding="utf-8")
+    cues = read_table(show / "sheets" / "blind-tiny.parquet", BlindCue)
+    test = {pair.pair_id: pair for pair in read_table(show / "pair" / "pairs.parquet", Pair) if pair.split == "test"}
+    assert len(cues) == 2
+    for cue in cues:
+        assert cue.replies[cue.real] == " ".join(test[cue.pair_id].reply.split())
+        assert cue.key in page
+    facts = dict(re.findall(r'data-(form|show|sheet|seed)="([^"]*)"', page))
+    file = {
+        "form": facts["form"], "show": facts["show"], "sheet_sha256": facts["sheet"], "seed": int(facts["seed"]),
+        "n_cues": 2, "person": "Ada", "knows_host": "well", "picks": {cue.key: cue.real for cue in cues},
+    }  # fmt: skip
+    (tmp_path / "ada.json").write_text(json.dumps(file))
+    (score,) = json.loads(econchatr("score", show, "--blind", tmp_path / "ada.json", "--json").stdout)
+    assert (score["measure"], score["value"], score["n"]) == ("blind picks of the real host", 1.0, 2)
+    n_lines = len((show / "ask" / "tiny" / "generations.jsonl").read_text(encoding="utf-8").splitlines())
+    econchatr("score", show, "--sheet", "blind", "--cues", 2)
+    again = (show / "ask" / "tiny" / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(again) == n_lines, "what was drawn is not drawn again"
+    assert "picked Hester Pellow" in (report_again(show, econchatr) / "report.md").read_text(encoding="utf-8")
+
+
+def report_again(show: Path, econchatr: Run) -> Path:
+    assert json.loads(econchatr("report", show, "--json").stdout)["done"] == ["report"]
+    return show / "report"
