@@ -178,15 +178,36 @@ class AskTable(_Table):
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023
     repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+    paraphrases: bool = False
+    """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
+    model form where it has ten."""
+
+
+class JudgeTable(_Table):
+    """`[score.judge]`: a served model that says which of two replies the host said; asked with `--judge` only."""
+
+    base_url: str = Field(min_length=1, max_length=300)
+    """Of any service that speaks OpenAI's `/chat/completions`, up to and with `/v1`."""
+    model: str = Field(min_length=1, max_length=200)
+    key_env: str = Field(default="", max_length=100, pattern=r"^$|^[A-Z_][A-Z0-9_]*$")
+    """Name of the environment variable that holds the key; the key itself never stands in a file. Empty: no key."""
+    n_pairs: int = Field(default=40, ge=20, le=500)
+    """Real pairs of host and guest on which it must prove itself first."""
+    n_known: int = Field(default=8, ge=1, le=50)
+    """Replies of the host it is shown to go by."""
+    max_tokens: int = Field(default=256, ge=1, le=8192)
+    """Of its answer; models that think aloud need room."""
+    timeout_seconds: float = Field(default=60, gt=0, le=3600)
 
 
 class ScoreTable(_Table):
-    """`[score]`: how much held-out speech is measured."""
+    """`[score]`: how much held-out speech is measured, and by whom else."""
 
     max_replies: int = Field(default=200, ge=1)
     """Held-out replies measured per side, spread evenly over the test episodes."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples behind each interval."""
+    judge: JudgeTable | None = None
 
 
 class ShowConfig(_Table):
@@ -306,7 +327,9 @@ def _explain(path: Path, text: str, kind: type[BaseModel], error: ValidationErro
         return InputError(f"{where}: unknown key {name!r}.", hint=_suggest(str(keys[-1]), _known_keys(kind, keys[:-1])))
     if first["type"] == "missing":
         return InputError(f"{where}: {name!r} is missing.", hint=f"Add {keys[-1]!r}.")
-    value = "" if isinstance(first["input"], dict | list) else f" (found {first['input']!r})"
+    # Whoever writes a key where its name belongs must not read it again in a log.
+    is_told = not (isinstance(first["input"], dict | list) or "key" in str(keys[-1]))
+    value = f" (found {first['input']!r})" if is_told else ""
     message = first["msg"].removeprefix("Value error, ")
     return InputError(f"{where}: {name or 'the file'}: {message}{value}.", hint="Change that value.")
 

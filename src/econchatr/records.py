@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Role = Literal["host", "guest", "other"]
 EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
@@ -20,6 +20,7 @@ Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
 Variant = Literal["base", "persona", "tuned"]
 DatePrecision = Literal["day", "month", "season", "none"]
+Grade = Literal["exact", "near", "wrong", "unmarked"]
 
 
 class Record(BaseModel):
@@ -499,6 +500,25 @@ class Question(Record):
     text: str = Field(min_length=1, max_length=2000)
     expected: str | None = None
     """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+    guests_of: str | None = Field(default=None, min_length=1, max_length=200)
+    """Whose guests a right answer names, looked up in the episodes: a year (`2014`), `all`, or words that stand in the
+    titles of the episodes meant. `None`: it does not ask for guests."""
+    paraphrases: tuple[str, ...] = ()
+    """The same question in other words, to see how much the wording matters."""
+
+    @field_validator("guests_of", mode="before")
+    @classmethod
+    def _year_as_text(cls, guests_of: object) -> object:
+        return str(guests_of) if isinstance(guests_of, int) and not isinstance(guests_of, bool) else guests_of
+
+    @model_validator(mode="after")
+    def _wordings_differ(self) -> Question:
+        wordings = [" ".join(text.split()).casefold() for text in (self.text, *self.paraphrases)]
+        if not all(wordings) or max(map(len, wordings)) > 2000:
+            raise ValueError("a paraphrase must have words, 2,000 characters at most")
+        if len(set(wordings)) < len(wordings):
+            raise ValueError("each paraphrase must differ from the question and from every other one")
+        return self
 
 
 class Reply(Record):
@@ -523,9 +543,35 @@ class Answer(Record):
     reply: Reply | None
     error: str | None
     """Why there is no reply. A failure is never speech."""
+    wording: int = 0
+    """0: the question's own text; from 1: the paraphrase of that number."""
 
 
 # --- score ------------------------------------------------------------------------------------------------------------
+
+
+class Mark(Record):
+    """What one answer is worth by its question's own rule."""
+
+    question_id: str
+    rung: str
+    variant: Variant
+    sample: int
+    wording: int
+    grade: Grade
+    """Of a quotation or a fact in words; `unmarked`: see `reason`."""
+    likeness: float | None = None
+    """0 to 1: how much of the expected words stands in the answer, content words first; `None`: none are expected."""
+    named: tuple[str, ...] = ()
+    """Of the guests asked for, those it names."""
+    misplaced: tuple[str, ...] = ()
+    """Guests of the show it names that were not asked for."""
+    invented: tuple[str, ...] = ()
+    """Names it gives that never were a guest."""
+    n_true: int | None = None
+    """How many guests were asked for; `None`: none."""
+    reason: str = ""
+    """Why it is unmarked."""
 
 
 class Score(Record):
@@ -545,3 +591,88 @@ class Score(Record):
     unit: str
     reason: str = ""
     """Why `value` is `None`."""
+
+
+# --- score, by a judge ------------------------------------------------------------------------------------------------
+
+
+class Contest(Record):
+    """Two texts put before a judge, who is asked which of them the host said."""
+
+    name: str
+    """`host against guest`, `tuned against base`, ..."""
+    rung: str
+    group: str
+    """What it belongs to: an episode, or a question."""
+    one: str
+    """The text that should win."""
+    two: str
+
+
+class Judgement(Record):
+    """What a judge said of one contest, asked in both orders."""
+
+    name: str
+    rung: str
+    group: str
+    key: str
+    """sha256 of the two texts."""
+    verdict: Literal["one", "two", "torn", "failed"]
+    """`torn`: another text in the other order, so neither. `failed`: no verdict, see `reason`."""
+    reason: str = ""
+
+
+# --- score, by people -------------------------------------------------------------------------------------------------
+
+
+class SheetAnswer(Record):
+    """One answer as a person gets to mark it: whose it is, is not said."""
+
+    key: str
+    """sha256 of the question's and the answer's text; the same answer from two models is marked once."""
+    question_id: str
+    text: str
+
+
+class HandSheet(Record):
+    """Every answer of an exam, shuffled within its question, for people to mark."""
+
+    seed: int
+    sha256: str
+    """Of the seed and all keys: it ties a filled sheet to its answers."""
+    answers: tuple[SheetAnswer, ...]
+
+
+class HandMark(Record):
+    """What one person thinks one answer is worth."""
+
+    key: str
+    """Of the `SheetAnswer`."""
+    scorer: str
+    value: float
+    """0, 0.5 or 1."""
+
+
+class BlindCue(Record):
+    """One question of the blind test: a cue nobody was trained on, and replies, one of them the host's own."""
+
+    key: str
+    """sha256 of cue and replies, in their order."""
+    rung: str
+    pair_id: str
+    """Of the held-out pair whose reply is the host's own."""
+    cue: str
+    replies: tuple[str, ...]
+    real: int
+    """Place of the host's own reply, from 0. It stands in no page."""
+
+
+class BlindPick(Record):
+    """Which reply one person took for the host's own."""
+
+    key: str
+    """Of the `BlindCue`."""
+    person: str
+    knows_host: Literal["well", "a little", "not at all"]
+    pick: int
+    """From 0."""

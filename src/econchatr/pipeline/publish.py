@@ -16,9 +16,21 @@ from econchatr.pipeline.approval import read_bill
 from econchatr.pipeline.choosing import show_strategy
 from econchatr.pipeline.compare import COMPARED_NAME
 from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
+from econchatr.pipeline.judging import hash_judged, score_judged
+from econchatr.pipeline.people import hash_people, score_people
 from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
+from econchatr.records import (
+    Answer,
+    ComparedStrategy,
+    CurvePoint,
+    Mark,
+    Pair,
+    PriceRow,
+    Score,
+    Selection,
+    TunedModel,
+)
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
@@ -54,7 +66,8 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
         bill = [row.model_dump(mode="json") for row in read_bill(show)]
         paid = {"bill": hash_settings(bill)} if bill else {}
-        return {**stages, **learned, **paid, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        heard = hash_people(show) | hash_judged(show, rungs)
+        return {**stages, **learned, **paid, **heard, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -104,8 +117,13 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         answers=tuple(
             row for rung in rungs for row in read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
         ),
-        scores=tuple(
-            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)
+        marks=tuple(
+            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "marks.parquet", Mark)
+        ),
+        scores=(
+            *(row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)),
+            *score_people(show, rungs),
+            *score_judged(show, rungs),
         ),
         settings=_settings(show),
         version=__version__,

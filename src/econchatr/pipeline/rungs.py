@@ -31,8 +31,8 @@ class OpenRung(NamedTuple):
 
 
 @contextmanager
-def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
-    """The tuned model of a rung, the first one when no name is given.
+def open_rung(show: Show, name: str = "", *, n_at_once: int = 1) -> Iterator[OpenRung]:
+    """The tuned model of a rung, the first one when no name is given, for so many callers side by side.
 
     Raises:
         InputError: No such rung, or the show has no `[rights]`.
@@ -46,7 +46,7 @@ def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
         raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")
     base = rung_weights(show, rung)
     tuned = read_table(folder / "tuned.parquet", TunedModel)[0]
-    with open_speaker(base, folder=folder) as speaker:
+    with open_speaker(base, folder=folder, n_at_once=n_at_once) as speaker:
         yield OpenRung(speaker, rung_template(rung), tuned)
 
 

@@ -15,6 +15,7 @@ from econchatr.records import (
     CurvePoint,
     Episode,
     Failure,
+    Mark,
     Overlap,
     Pair,
     PriceRow,
@@ -130,6 +131,7 @@ class ReportMaterial(Record):
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
+    marks: tuple[Mark, ...] = ()
     scores: tuple[Score, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of what else a repeat needs: temperature, tokens per answer, seeds."""
