@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from econchatr.cli_print import describe_result, plain, print_json, print_scores, print_status, relate_path, say
+from econchatr.cli_print import (
+    describe_result,
+    plain,
+    print_json,
+    print_result,
+    print_scores,
+    print_status,
+    relate_path,
+    say,
+)
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -181,10 +190,7 @@ def parse(
     from econchatr.pipeline.explain import explain_transcript, tell_explanation
 
     explanation = explain_transcript(show, explain)
-    if as_json:
-        return print_json(explanation.as_dict())
-    for line in tell_explanation(explanation):
-        typer.echo(plain(line))
+    print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
 
 
 @app.command()
@@ -212,10 +218,10 @@ def pair(
 @app.command()
 def select(
     show: ShowArgument = HERE,
-    compare: Annotated[
-        bool,
-        typer.Option("--compare", help="Train on each strategy's choice, and see which is worth most."),
-    ] = False,
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
+    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
     shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
     minutes: Annotated[
@@ -225,21 +231,28 @@ def select(
     as_json: JsonOption = False,
 ) -> None:
     """Choose, per rung, the pairs its budget buys; write the training files."""
-    if not compare:
-        return _run_stage(show, "select", as_json=as_json)
     from econchatr.narrator import open_narrator
+    from econchatr.pipeline import choices, selected
+
+    if ban or pin:
+        choices.add_choices(_run_until(show, "pair")[0], pin=pin or (), ban=ban or ())
+    opened, result = _run_until(show, "select", rung=rung)
+    if n_shown:
+        explained = selected.sample_reasons(opened, n_shown)
+        return print_result([one.as_dict() for one in explained], selected.tell_reasons(explained), as_json=as_json)
+    if not compare:
+        account = selected.account_selections(opened)
+        lines = [] if result.done else ["Nothing to do: select is up to date."]
+        counted = {**describe_result(opened, result), **account.as_dict()}
+        return print_result(counted, [*lines, *account.tell()], as_json=as_json)
     from econchatr.pipeline.compare import compare_selections, read_plan, tell_comparison
 
-    opened, _ = _run_until(show, "select", rung=rung)
     plan = read_plan(strategies, shares)
     with open_narrator() as narrator:
         rows = compare_selections(
             opened, opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
         )
-    if as_json:
-        return print_json([row.model_dump(mode="json") for row in rows])
-    for line in tell_comparison(rows):
-        typer.echo(line)
+    print_result([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
 
 
 @app.command()
@@ -412,23 +425,15 @@ def doctor(as_json: JsonOption = False) -> None:
     from econchatr.pipeline.doctor import examine
 
     findings = examine()
-    if as_json:
-        return print_json([finding._asdict() for finding in findings])
-    for finding in findings:
-        typer.echo(f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}")
+    lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
+    print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
 def _run_until(
-    show: Path,
-    stage: str,
-    *,
-    rung: str = "",
-    ask_again: bool = False,
-    refresh: bool = False,
-    yes: bool = False,
+    show: Path, stage: str, *, rung: str = "", ask_again: bool = False, refresh: bool = False, yes: bool = False
 ) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show

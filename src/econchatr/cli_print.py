@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from econchatr.pipeline import RunResult, Show
     from econchatr.records import Score
@@ -59,15 +59,20 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
     for state in states:
         typer.echo(f"{state.name:28} {state.why or 'done'}")
     for row in quote:
-        typer.echo(
-            f"{row.rung}: {row.n_pairs:,} of {row.n_pool_pairs:,} pairs, "
-            f"{row.n_tokens:,} tokens x {row.n_epochs} epochs, budget {row.budget}, cost {row.cost}"
-        )
+        typer.echo(row.tell())
     is_counted = any(state.name == "select" and not state.why for state in states)
     if with_quote and is_counted and any(row.where == "hosted" for row in quote):
         print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print one result: for a program, or in lines for a person."""
+    if as_json:
+        return print_json(value)
+    for line in lines:
+        typer.echo(plain(line))
 
 
 def print_json(value: object) -> None:

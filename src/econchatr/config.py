@@ -21,6 +21,7 @@ from econchatr.records import Question
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
+CHOICES_NAME = "choices.toml"
 
 _CONTACT = r"^$|^(mailto:)?[!-'*-;=?A-~]+@[!-'*-;=?A-~]+$|^https?://[!-'*-;=?A-~]+$"
 """An e-mail or web address in plain characters: it goes into a header, inside brackets."""
@@ -103,7 +104,7 @@ class PairTable(_Table):
 class SelectTable(_Table):
     """`[select]`: which pairs are bought."""
 
-    strategy: Literal["random", "subjects-2023"] = "random"
+    strategy: Literal["coverage", "coverage-cues", "random", "subjects-2023", "longest", "recent", "all"] = "coverage"
     seed: int = 0
     subjects: tuple[str, ...] = ()
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
@@ -233,6 +234,21 @@ class ShowConfig(_Table):
         return ladder
 
 
+class Choices(_Table):
+    """All of choices.toml: what the user decides about single pairs, by pair id."""
+
+    pin: tuple[str, ...] = ()
+    """Always taken, first, in this order."""
+    ban: tuple[str, ...] = ()
+    """Never taken."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Choices:
+        if both := sorted(set(self.pin) & set(self.ban)):
+            raise ValueError(f"{both[0]!r} is both pinned and banned")
+        return self
+
+
 class _QuestionFile(_Table):
     question: tuple[Question, ...] = Field(min_length=1)
 
@@ -262,6 +278,24 @@ def load_questions(path: Path) -> tuple[Question, ...]:
                 f"{path}: question_id {question_id!r} stands twice.", hint="Give each question its own id."
             )
     return questions
+
+
+def load_choices(path: Path) -> Choices:
+    """The user's pins and bans; none where the file is missing.
+
+    Raises:
+        InputError: The file is not TOML, or pins what it bans.
+    """
+    return parse_choices(path, _read_toml_text(path, hint="")) if path.exists() else Choices()
+
+
+def parse_choices(path: Path, text: str) -> Choices:
+    """The pins and bans that a text says, which stands at a path or is about to.
+
+    Raises:
+        InputError: It is not TOML, or pins what it bans.
+    """
+    return _validate(path, text, Choices)
 
 
 def _read_toml_text(path: Path, *, hint: str) -> str:
@@ -314,7 +348,7 @@ def _find_line(text: str, keys: list[Any]) -> int | None:
             seen += parts == table and index is not None
             inside = parts == table and index in (None, seen)
             found = number if inside else found
-        elif inside and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
+        elif inside and keys and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
             return number
     return found
 

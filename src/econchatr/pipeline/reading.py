@@ -26,6 +26,13 @@ class QuoteRow(NamedTuple):
     budget: str
     cost: str
 
+    def tell(self) -> str:
+        """The row in words."""
+        return (
+            f"{self.rung}: {self.n_pairs:,} of {self.n_pool_pairs:,} pairs, "
+            f"{self.n_tokens:,} tokens x {self.n_epochs} epochs, budget {self.budget}, cost {self.cost}"
+        )
+
 
 def sample_pairs(show: Show, n: int) -> list[Pair]:
     """`n` pairs, kept and dropped in turn, spread over the show; the same ones each time."""

@@ -16,6 +16,7 @@ from econchatr.records import (
     Episode,
     Failure,
     Mark,
+    Overlap,
     Pair,
     PriceRow,
     Question,
@@ -122,6 +123,8 @@ class ReportMaterial(Record):
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    """How far each selection leans towards the exam."""
     compared: tuple[ComparedStrategy, ...] = ()
     """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
