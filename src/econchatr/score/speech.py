@@ -33,12 +33,15 @@ class Said(NamedTuple):
 
 
 def read_answers(answers: Iterable[Answer], questions: Iterable[Question], *, variant: str) -> list[Said]:
-    """Get the answers of one variant, without those that failed: a failure is never speech."""
+    """Get the answers of one variant, without those that failed or have no word: a failure is never speech."""
     prompts = {question.question_id: question.text for question in questions}
     return [
         Said(prompts[answer.question_id], answer.reply.text, answer.question_id, answer.sample)
         for answer in answers
-        if answer.variant == variant and answer.reply is not None and answer.question_id in prompts
+        if answer.variant == variant
+        and answer.question_id in prompts
+        and answer.reply is not None
+        and _WORDS.search(answer.reply.text)
     ]
 
 

@@ -22,8 +22,8 @@ class Interval(NamedTuple):
     """A value with its 95% interval; the ends are `None` where one group, or none, cannot give an interval."""
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 def bootstrap_ratio(
@@ -38,7 +38,7 @@ def bootstrap_ratio(
     top, bottom = _sum_groups(tops, bottoms, groups)
     value = float(top.sum() / bottom.sum())
     if len(top) < 2:
-        return Interval(value, None, None)
+        return Interval(value)
     draws = np.random.default_rng(seed).integers(0, len(top), size=(n_resamples, len(top)))
     ratios = top[draws].sum(axis=1) / bottom[draws].sum(axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])
@@ -64,7 +64,7 @@ def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Seque
     n_groups, size = len(total), float(total.sum())
     value = float(hit.sum()) / size
     if n_groups < 2:
-        return Interval(value, None, None)
+        return Interval(value)
     variance = n_groups / (n_groups - 1) * float(((hit - value * total) ** 2).sum()) / size**2
     n = min(value * (1 - value) / variance, size) if variance > 0 and 0 < value < 1 else float(n_groups)
     z2 = float(stdtrit(n_groups - 1, (1 + CONFIDENCE) / 2)) ** 2
@@ -87,7 +87,7 @@ def jackknife_interval(value: float, left_out: Sequence[Sequence[float]]) -> Int
     from scipy.special import stdtrit
 
     if not left_out or any(len(values) < 2 for values in left_out):
-        return Interval(value, None, None)
+        return Interval(value)
     variances = [jackknife_error(values) ** 2 for values in left_out]
     total = sum(variances)
     if total == 0:
