@@ -6,7 +6,6 @@ pipeline's.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -19,11 +18,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from econchatr.cli_print import (
+    describe_result,
+    plain,
+    print_json,
+    print_result,
+    print_scores,
+    print_status,
+    relate_path,
+    say,
+)
 from econchatr.cli_talk import chat, export, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline import RunResult, Show
+    from econchatr.records import Score
     from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
@@ -38,9 +48,9 @@ class _Group(TyperGroup):
         except EconChatRError as exc:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            typer.echo(f"Error: {_plain(exc.message)}", err=True)
+            typer.echo(f"Error: {plain(exc.message)}", err=True)
             if exc.hint:
-                typer.echo(f"Hint: {_plain(exc.hint)}", err=True)
+                typer.echo(f"Hint: {plain(exc.hint)}", err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("\nStopped. What is finished is kept; run again to go on.", err=True)
@@ -105,22 +115,14 @@ def init(
     from econchatr.presets import NewShow, write_show
 
     title = name or (Path(source).resolve() if source else show.resolve()).name
-    paths = write_show(show, NewShow(title, tuple(host or ()), _relative(source, show), rights), preset=preset)
+    paths = write_show(show, NewShow(title, tuple(host or ()), relate_path(source, show), rights), preset=preset)
     if as_json:
-        return _print_json({"written": [str(path) for path in paths]})
+        return print_json({"written": [str(path) for path in paths]})
     for path in paths:
         typer.echo(f"wrote {path}")
     if not rights:
-        _say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
-    _say(f"Next: edit {show / 'questions.toml'}, then `econchatr run {show}`.")
-
-
-def _relative(source: str, show: Path) -> str:
-    """The transcripts' folder as it stands in show.toml: from the show's folder, so that both can move together."""
-    if not source:
-        return ""
-    near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
-    return Path(source).resolve().as_posix() if near.startswith("../../..") else near
+        say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
+    say(f"Next: edit {show / 'questions.toml'}, then `econchatr run {show}`.")
 
 
 # --- the stages -------------------------------------------------------------------------------------------------------
@@ -138,7 +140,7 @@ def run(
 ) -> None:
     """Do all that is not yet done, in order."""
     if plan:
-        return _print_status(show, rung=rung, as_json=as_json, with_quote=True)
+        return print_status(show, rung=rung, as_json=as_json, with_quote=True)
     _run_and_print(show, rung=rung, yes=yes, as_json=as_json)
 
 
@@ -156,7 +158,7 @@ def fetch(
     opened, result = _run_until(show, "fetch", ask_again=True, refresh=refresh)
     news = read_news(opened)
     if as_json:
-        return _print_json({**_result(opened, result), "news": news._asdict() if news else None})
+        return print_json({**describe_result(opened, result), "news": news._asdict() if news else None})
     if news:
         typer.echo(news.text)
     elif not result.done:
@@ -189,10 +191,7 @@ def parse(
     from econchatr.pipeline.explain import explain_transcript, tell_explanation
 
     explanation = explain_transcript(show, explain)
-    if as_json:
-        return _print_json(explanation.as_dict())
-    for line in tell_explanation(explanation):
-        typer.echo(_plain(line))
+    print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
 
 
 @app.command()
@@ -209,21 +208,21 @@ def pair(
     opened, _ = _run_until(show, "pair")
     pairs = sample_pairs(opened, n_shown)
     if as_json:
-        return _print_json([item.model_dump(mode="json") for item in pairs])
+        return print_json([item.model_dump(mode="json") for item in pairs])
     for item in pairs:
         state = "kept" if item.is_kept else f"dropped: {item.reason}"
-        typer.echo(typer.style(_plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
-        typer.echo(_plain(f"  {item.cue_speaker}: {item.cue}"))
-        typer.echo(_plain(f"  {item.reply_speaker}: {item.reply}\n"))
+        typer.echo(typer.style(plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
+        typer.echo(plain(f"  {item.cue_speaker}: {item.cue}"))
+        typer.echo(plain(f"  {item.reply_speaker}: {item.reply}\n"))
 
 
 @app.command()
 def select(
     show: ShowArgument = HERE,
-    compare: Annotated[
-        bool,
-        typer.Option("--compare", help="Train on each strategy's choice, and see which is worth most."),
-    ] = False,
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
+    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
     shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
     minutes: Annotated[
@@ -233,21 +232,28 @@ def select(
     as_json: JsonOption = False,
 ) -> None:
     """Choose, per rung, the pairs its budget buys; write the training files."""
-    if not compare:
-        return _run_stage(show, "select", as_json=as_json)
     from econchatr.narrator import open_narrator
+    from econchatr.pipeline import choices, selected
+
+    if ban or pin:
+        choices.add_choices(_run_until(show, "pair")[0], pin=pin or (), ban=ban or ())
+    opened, result = _run_until(show, "select", rung=rung)
+    if n_shown:
+        explained = selected.sample_reasons(opened, n_shown)
+        return print_result([one.as_dict() for one in explained], selected.tell_reasons(explained), as_json=as_json)
+    if not compare:
+        account = selected.account_selections(opened)
+        lines = [] if result.done else ["Nothing to do: select is up to date."]
+        counted = {**describe_result(opened, result), **account.as_dict()}
+        return print_result(counted, [*lines, *account.tell()], as_json=as_json)
     from econchatr.pipeline.compare import compare_selections, read_plan, tell_comparison
 
-    opened, _ = _run_until(show, "select", rung=rung)
     plan = read_plan(strategies, shares)
     with open_narrator() as narrator:
         rows = compare_selections(
             opened, opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
         )
-    if as_json:
-        return _print_json([row.model_dump(mode="json") for row in rows])
-    for line in tell_comparison(rows):
-        typer.echo(line)
+    print_result([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
 
 
 @app.command()
@@ -263,19 +269,73 @@ def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = 
 
 
 @app.command()
-def score(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Measure on held-out episodes."""
+def score(
+    show: ShowArgument = HERE,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
+    rung: RungOption = "",
+    sheet: Annotated[
+        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
+    ] = "",
+    hand: Annotated[
+        list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
+    ] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
+    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    if sum(map(bool, (sheet, hand, blind, judge))) > 1:
+        raise InputError("--sheet, --hand, --blind and --judge are four things.", hint="Do one after the other.")
+    if judge:
+        return print_scores(_ask_judge(show, rung), as_json=as_json)
+    if sheet:
+        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    if hand or blind:
+        from econchatr.pipeline import open_show
+        from econchatr.pipeline.people import take_blind_files, take_hand_files
+
+        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
+        return print_scores(take(open_show(show), [*(files or []), *(more or [])]), as_json=as_json)
+    if more:
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     from econchatr.pipeline.reading import read_scores
 
     opened, _ = _run_until(show, "score", rung=rung)
-    scores = read_scores(opened, rung)
+    print_scores(read_scores(opened, rung), as_json=as_json)
+
+
+def _ask_judge(show: Path, rung: str) -> list[Score]:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.judging import run_judge
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        return run_judge(opened, opened.rung(rung), narrator, environment=os.environ)
+
+
+def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.people import write_blind_sheet, write_hand_sheet
+
+    if kind not in ("hand", "blind"):
+        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
+    opened = open_show(show)
+    if kind == "hand":
+        path = write_hand_sheet(opened, seed=seed)
+    else:
+        with open_narrator() as narrator:
+            path = write_blind_sheet(opened, opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
     if as_json:
-        return _print_json([item.model_dump(mode="json") for item in scores])
-    for item in scores:
-        value = "unscored" if item.value is None else f"{item.value:.4f}"
-        interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
-        note = f"  ({item.reason})" if item.reason else ""
-        typer.echo(f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}")
+        return print_json({"written": str(path)})
+    typer.echo(f"wrote {path}")
+    say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")
 
 
 @app.command()
@@ -287,7 +347,7 @@ def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption
 @app.command()
 def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
     """Say which steps are done, and why the others are not."""
-    _print_status(show, rung="", as_json=as_json)
+    print_status(show, rung="", as_json=as_json)
 
 
 # --- talk and tools ---------------------------------------------------------------------------------------------------
@@ -318,7 +378,7 @@ def quote(
     if usd is None:
         keep_seen(opened, made)
     if as_json:
-        return _print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
+        return print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
     print_sheet(lay_out_quote(made))
 
 
@@ -337,10 +397,10 @@ def prices(
 
     listed = list_prices(show, today=datetime.now(UTC).date(), until=until.date() if until else None)
     if as_json:
-        return _print_json([{**item.row.model_dump(mode="json"), "warnings": item.warnings} for item in listed])
+        return print_json([{**item.row.model_dump(mode="json"), "warnings": item.warnings} for item in listed])
     print_sheet(lay_out_prices(listed))
     for warning in tell_warnings(listed):
-        _say(f"Warning: {warning}")
+        say(f"Warning: {warning}")
 
 
 @app.command()
@@ -349,10 +409,8 @@ def doctor(as_json: JsonOption = False) -> None:
     from econchatr.pipeline.doctor import examine
 
     findings = examine()
-    if as_json:
-        return _print_json([finding._asdict() for finding in findings])
-    for finding in findings:
-        typer.echo(f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}")
+    lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
+    print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
 
 
 app.command()(chat)
@@ -364,13 +422,7 @@ app.command()(export)
 
 
 def _run_until(
-    show: Path,
-    stage: str,
-    *,
-    rung: str = "",
-    ask_again: bool = False,
-    refresh: bool = False,
-    yes: bool = False,
+    show: Path, stage: str, *, rung: str = "", ask_again: bool = False, refresh: bool = False, yes: bool = False
 ) -> tuple[Show, RunResult]:
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
@@ -389,7 +441,7 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
     from econchatr.pipeline.quoting import lay_out_quote
 
     print_sheet(lay_out_quote(quote), to_stderr=True)
-    _say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
+    say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
     if yes:
         return True
     try:
@@ -401,7 +453,7 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
 def _run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
     opened, result = _run_until(show, stage, rung=rung)
     if as_json:
-        return _print_json(_result(opened, result))
+        return print_json(describe_result(opened, result))
     if not result.done:
         typer.echo(f"Nothing to do: {stage} is up to date.")
 
@@ -414,67 +466,18 @@ def _print_corpus_page(show: Path, *, as_json: bool) -> None:
     with open_narrator() as narrator:
         page = write_corpus_page(opened, narrator)
     if as_json:
-        return _print_json({**_result(opened, result), "page": str(page)})
+        return print_json({**describe_result(opened, result), "page": str(page)})
     typer.echo(f"Page: {page}")
 
 
 def _run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: bool) -> None:
     opened, result = _run_until(show, "report", rung=rung, yes=yes)
     if as_json:
-        return _print_json(_result(opened, result))
+        return print_json(describe_result(opened, result))
     if not result.done:
         typer.echo("Nothing to do: everything is up to date.")
     typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
     typer.echo(f"Chat:   econchatr chat {show}")
-
-
-def _result(show: Show, result: RunResult) -> dict[str, object]:
-    from econchatr.pipeline.reading import read_counts
-
-    report = show.folder("report") / "index.html"
-    return {
-        "done": result.done,
-        "fresh": result.fresh,
-        "counts": read_counts(show),
-        "report": str(report) if report.is_file() else None,
-    }
-
-
-def _print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
-    from econchatr.narrator import print_sheet
-    from econchatr.pipeline import open_show, status_of
-    from econchatr.pipeline.quoting import lay_out_quote, quote_selection
-    from econchatr.pipeline.reading import read_quote
-
-    opened = open_show(show)
-    states, quote = status_of(opened, rung=rung), read_quote(opened)
-    if as_json:
-        return _print_json({"steps": [state._asdict() for state in states], "quote": [row._asdict() for row in quote]})
-    for state in states:
-        typer.echo(f"{state.name:28} {state.why or 'done'}")
-    for row in quote:
-        typer.echo(
-            f"{row.rung}: {row.n_pairs:,} of {row.n_pool_pairs:,} pairs, "
-            f"{row.n_tokens:,} tokens x {row.n_epochs} epochs, budget {row.budget}, cost {row.cost}"
-        )
-    is_counted = any(state.name == "select" and not state.why for state in states)
-    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
-        print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
-    if not quote:
-        typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
-
-
-def _say(text: str) -> None:
-    typer.echo(_plain(text), err=True)
-
-
-def _plain(text: str) -> str:
-    """Without control characters: a transcript must not steer the reader's terminal."""
-    return "".join(char for char in text if char in "\n\t" or (char.isprintable()))
 
 
 def main() -> None:

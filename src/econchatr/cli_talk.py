@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from econchatr.cli_print import print_json, say
 from econchatr.errors import MissingExtraError
 
 ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
@@ -62,10 +63,10 @@ def serve(
         # The socket listens already: whoever connects from here on is answered.
         served = [model.name for model in models]
         if as_json:
-            typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))
+            typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))  # one line, at once
         else:
-            typer.echo(_plain(f"{label_of(opened.voice)}. Models: {', '.join(served)}"), err=True)
-            typer.echo(f"Listening on {place.address}/v1 - Ctrl-C stops.", err=True)
+            say(f"{label_of(opened.voice)}. Models: {', '.join(served)}")
+            say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
         run_server(app, place)
         raise KeyboardInterrupt  # it returns only when it was told to stop
 
@@ -89,7 +90,7 @@ def export(
     with open_narrator() as narrator:
         made = export_rung(opened, narrator, rung=rung, forms=forms or ["all"], out=place)
     if as_json:
-        return typer.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=1))
+        return print_json(made.as_dict())
     typer.echo(
         "Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs"
     )
@@ -100,7 +101,7 @@ def export(
     for name in made.files:
         typer.echo(f"wrote {made.folder / name}")
     for note in made.notes:
-        typer.echo(_plain(note), err=True)
+        say(note)
 
 
 def _import_server() -> tuple[Any, ...]:
@@ -113,8 +114,3 @@ def _import_server() -> tuple[Any, ...]:
             raise
         raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
     return create_app, take_place, run_server, label_of
-
-
-def _plain(text: str) -> str:
-    """Without control characters: a name must not steer the reader's terminal."""
-    return "".join(char for char in text if char in "\n\t" or char.isprintable())

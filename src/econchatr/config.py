@@ -21,6 +21,7 @@ from econchatr.records import Question
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
+CHOICES_NAME = "choices.toml"
 
 _CONTACT = r"^$|^(mailto:)?[!-'*-;=?A-~]+@[!-'*-;=?A-~]+$|^https?://[!-'*-;=?A-~]+$"
 """An e-mail or web address in plain characters: it goes into a header, inside brackets."""
@@ -103,7 +104,7 @@ class PairTable(_Table):
 class SelectTable(_Table):
     """`[select]`: which pairs are bought."""
 
-    strategy: Literal["random", "subjects-2023"] = "random"
+    strategy: Literal["coverage", "coverage-cues", "random", "subjects-2023", "longest", "recent", "all"] = "coverage"
     seed: int = 0
     subjects: tuple[str, ...] = ()
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
@@ -177,15 +178,36 @@ class AskTable(_Table):
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023
     repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+    paraphrases: bool = False
+    """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
+    model form where it has ten."""
+
+
+class JudgeTable(_Table):
+    """`[score.judge]`: a served model that says which of two replies the host said; asked with `--judge` only."""
+
+    base_url: str = Field(min_length=1, max_length=300)
+    """Of any service that speaks OpenAI's `/chat/completions`, up to and with `/v1`."""
+    model: str = Field(min_length=1, max_length=200)
+    key_env: str = Field(default="", max_length=100, pattern=r"^$|^[A-Z_][A-Z0-9_]*$")
+    """Name of the environment variable that holds the key; the key itself never stands in a file. Empty: no key."""
+    n_pairs: int = Field(default=40, ge=20, le=500)
+    """Real pairs of host and guest on which it must prove itself first."""
+    n_known: int = Field(default=8, ge=1, le=50)
+    """Replies of the host it is shown to go by."""
+    max_tokens: int = Field(default=256, ge=1, le=8192)
+    """Of its answer; models that think aloud need room."""
+    timeout_seconds: float = Field(default=60, gt=0, le=3600)
 
 
 class ScoreTable(_Table):
-    """`[score]`: how much held-out speech is measured."""
+    """`[score]`: how much held-out speech is measured, and by whom else."""
 
     max_replies: int = Field(default=200, ge=1)
     """Held-out replies measured per side, spread evenly over the test episodes."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples behind each interval."""
+    judge: JudgeTable | None = None
 
 
 class ShowConfig(_Table):
@@ -210,6 +232,21 @@ class ShowConfig(_Table):
         if not names or len(set(names)) < len(names):
             raise ValueError(f"each rung needs a name of its own, found {names}")
         return ladder
+
+
+class Choices(_Table):
+    """All of choices.toml: what the user decides about single pairs, by pair id."""
+
+    pin: tuple[str, ...] = ()
+    """Always taken, first, in this order."""
+    ban: tuple[str, ...] = ()
+    """Never taken."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Choices:
+        if both := sorted(set(self.pin) & set(self.ban)):
+            raise ValueError(f"{both[0]!r} is both pinned and banned")
+        return self
 
 
 class _QuestionFile(_Table):
@@ -243,6 +280,24 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     return questions
 
 
+def load_choices(path: Path) -> Choices:
+    """The user's pins and bans; none where the file is missing.
+
+    Raises:
+        InputError: The file is not TOML, or pins what it bans.
+    """
+    return parse_choices(path, _read_toml_text(path, hint="")) if path.exists() else Choices()
+
+
+def parse_choices(path: Path, text: str) -> Choices:
+    """The pins and bans that a text says, which stands at a path or is about to.
+
+    Raises:
+        InputError: It is not TOML, or pins what it bans.
+    """
+    return _validate(path, text, Choices)
+
+
 def _read_toml_text(path: Path, *, hint: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -272,7 +327,9 @@ def _explain(path: Path, text: str, kind: type[BaseModel], error: ValidationErro
         return InputError(f"{where}: unknown key {name!r}.", hint=_suggest(str(keys[-1]), _known_keys(kind, keys[:-1])))
     if first["type"] == "missing":
         return InputError(f"{where}: {name!r} is missing.", hint=f"Add {keys[-1]!r}.")
-    value = "" if isinstance(first["input"], dict | list) else f" (found {first['input']!r})"
+    # Whoever writes a key where its name belongs must not read it again in a log.
+    is_told = not (isinstance(first["input"], dict | list) or "key" in str(keys[-1]))
+    value = f" (found {first['input']!r})" if is_told else ""
     message = first["msg"].removeprefix("Value error, ")
     return InputError(f"{where}: {name or 'the file'}: {message}{value}.", hint="Change that value.")
 
@@ -291,7 +348,7 @@ def _find_line(text: str, keys: list[Any]) -> int | None:
             seen += parts == table and index is not None
             inside = parts == table and index in (None, seen)
             found = number if inside else found
-        elif inside and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
+        elif inside and keys and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
             return number
     return found
 

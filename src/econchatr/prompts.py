@@ -148,6 +148,25 @@ def encode_example(
     return (*prompt_ids, *encode(reply), *end_ids), len(prompt_ids)
 
 
+JUDGE_VERSION = 1
+"""Raised whenever the judge's text changes: verdicts given to another text are not taken over."""
+
+
+def judge_messages(voice: Voice, known: Sequence[str], one: str, two: str) -> tuple[Message, ...]:
+    """What a judge is asked: which of two replies the host said, with some real ones to go by, and no cue.
+
+    Args:
+        known: Replies the host did say, in other episodes.
+    """
+    system = (
+        f"You are shown two replies, A and B. One of them was said by {voice.host}, host of the podcast {voice.show}; "
+        "the other was not. Judge by the manner of speaking alone. Answer with the single letter A or B, nothing else."
+    )
+    samples = "\n\n".join(f"Said by {voice.host} ({n}): {text}" for n, text in enumerate(known, start=1))
+    user = f"{samples}\n\nReply A: {one}\n\nReply B: {two}\n\nWhich of the two did {voice.host} say, A or B?"
+    return Message(role="system", content=system), Message(role="user", content=user)
+
+
 def completion_2023(pair: Pair, voice: Voice) -> dict[str, str]:
     """A pair in the form of 2023: suffix on the prompt, a leading space and the stop on the completion.
 

@@ -100,7 +100,7 @@ def test_a_name_with_quotes_and_brackets_survives_init(tmp_path: Path, tiny_show
         (lambda show: edit_show(show, "samples", "sample"), 2, "Did you mean 'samples'?"),
         (lambda show: (show / "questions.toml").unlink(), 2, "questions.toml is missing"),
         (lambda show: (show / "show.toml").unlink(), 3, "econchatr init"),
-        (lambda show: edit_show(show, "max_tokens = 1200", "max_tokens = 3"), 6, "first pair has"),
+        (lambda show: edit_show(show, "max_tokens = 1200", "max_tokens = 3"), 6, "the cheapest of"),
     ],
 )
 def test_bad_input_is_one_line_a_hint_and_its_exit_code(
@@ -133,6 +133,50 @@ def test_pairs_can_be_read_kept_and_dropped(tiny_show: Path, econchatr: Run) -> 
     assert "  kept" in text
     assert "  dropped: " in text
     assert len(json.loads(econchatr("pair", tiny_show, "--show", 20, "--json").stdout)) == 20
+
+
+def test_select_tells_how_good_the_choice_is(tiny_show: Path, econchatr: Run) -> None:
+    text = econchatr("select", tiny_show).stdout
+    assert re.search(r"tiny: \d+ of \d+ pairs by coverage, [\d,]+ of 1,200 tokens", text)
+    assert re.search(r"at least \d+% of the best possible cover at this cost; random choices cover \d+%", text)
+    assert "subject word of the exam" in text
+    assert "Nothing to do: select is up to date." in econchatr("select", tiny_show).stdout
+    result = json.loads(econchatr("select", tiny_show, "--json").stdout)
+    assert 0 < result["selections"][0]["certificate"] <= 1
+    assert result["overlaps"][0]["rung"] == "tiny"
+
+
+def test_select_says_of_each_pair_why_it_was_taken_or_left(tiny_show: Path, econchatr: Run) -> None:
+    text = econchatr("select", tiny_show, "--show", 20).stdout
+    assert "  taken for tiny, number 1: adds most for its cost, among replies of " in text
+    assert "  first to bring: " in text
+    assert "  left: " in text
+    assert len(json.loads(econchatr("select", tiny_show, "--show", 20, "--json").stdout)) == 20
+
+
+def test_pairs_are_pinned_and_banned_by_their_ids(tiny_show: Path, econchatr: Run) -> None:
+    rows = json.loads(econchatr("select", tiny_show, "--show", 20, "--json").stdout)
+    taken = next(row["pair_id"] for row in rows if row["rung"])
+    left = next(row["pair_id"] for row in rows if not row["rung"])
+    assert "choices.toml changed" in econchatr("select", tiny_show, "--ban", taken, "--pin", left).stderr
+    reasons = {row["pair_id"]: row for row in json.loads(econchatr("select", tiny_show, "--show", 9, "--json").stdout)}
+    assert (reasons[left]["reason"], reasons[left]["position"]) == ("pinned", 0)
+    assert (reasons[taken]["reason"], reasons[taken]["rung"]) == ("banned", "")
+    assert "stands under ban" in econchatr("select", tiny_show, "--pin", taken, check=2).stderr
+
+
+def test_a_mistyped_pair_id_is_answered_with_the_nearest(tiny_show: Path, econchatr: Run) -> None:
+    row = json.loads(econchatr("select", tiny_show, "--show", 1, "--json").stdout)[0]
+    done = econchatr("select", tiny_show, "--ban", row["pair_id"].replace("-", "_", 1), check=2)
+    assert f"Did you mean {row['pair_id']!r}?" in done.stderr
+    assert not (tiny_show / "choices.toml").exists()
+
+
+def test_pins_beyond_the_budget_are_refused(tiny_show: Path, econchatr: Run) -> None:
+    edit_show(tiny_show, "max_tokens = 1200", "max_tokens = 120")
+    rows = json.loads(econchatr("select", tiny_show, "--show", 20, "--json").stdout)
+    pins = [part for row in rows for part in ("--pin", row["pair_id"])]
+    assert "pinned pairs alone cost" in econchatr("select", tiny_show, *pins, check=6).stderr
 
 
 def test_a_transcript_cannot_steer_the_terminal(tiny_show: Path, econchatr: Run) -> None:

@@ -14,7 +14,7 @@ from econchatr.pipeline.show import Silent
 from econchatr.tables import read_lines
 from tests.functional.conftest import Run
 
-PLAN = Plan(("random",), (0.01, 0.02), n_random=1, max_replies=3)
+PLAN = Plan(("random",), (0.03, 0.06), n_random=1, max_replies=3)
 
 
 def test_trials_are_made_once_and_stand_in_the_report(
@@ -26,7 +26,7 @@ def test_trials_are_made_once_and_stand_in_the_report(
     trials = read_lines(folder / "select" / "trials.jsonl")
     assert compare_selections(show, show.rung(""), PLAN, Silent()) == first
     assert read_lines(folder / "select" / "trials.jsonl") == trials
-    assert [(row.share, row.n_trials) for row in first] == [(0.01, 1), (0.02, 1)]
+    assert [(row.share, row.n_trials) for row in first] == [(0.03, 1), (0.06, 1)]
     assert first[0].mean_tokens < first[1].mean_tokens
     econchatr("run", folder)
     assert "Does the choice of pairs beat chance?" in (folder / "report" / "index.html").read_text()

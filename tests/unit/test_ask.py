@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, recall_one, render_question
+from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, plan_paraphrases, recall_one, render_question
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import ModelError
 from econchatr.prompts import CHATML, Voice
@@ -51,6 +51,26 @@ def test_every_question_is_put_to_every_variant_with_the_same_seeds() -> None:
     asks = list(plan_exam([make_question("a"), make_question("b")], SETTINGS))
     assert len(asks) == 2 * 3 * 2
     assert {(ask.sample, ask.seed) for ask in asks} == {(0, 7), (1, 8)}
+
+
+def test_paraphrases_are_put_twice_each_with_the_exams_first_seeds() -> None:
+    question = make_question("a").model_copy(update={"paraphrases": ("How come?", "For what reason?")})
+    asks = list(plan_paraphrases([question, make_question("b")], SETTINGS._replace(samples=4)))
+    assert len(asks) == 3 * 2 * 2
+    assert {(ask.text, ask.seed) for ask in asks} == {
+        (text, seed) for text in question.paraphrases for seed in (7, 8)
+    }  # fmt: skip
+
+
+def test_a_paraphrase_is_what_the_model_hears_and_the_answer_says_which() -> None:
+    question, speaker = make_question().model_copy(update={"paraphrases": ("How come?",)}), Scripted("Hm.")
+    given = answer_one(
+        Ask(question, "tuned", 0, 7, 1), rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML,
+        settings=SETTINGS,
+    )  # fmt: skip
+    assert "How come?" in str(speaker.calls[0]["prompt"])
+    assert "Why?" not in str(speaker.calls[0]["prompt"])
+    assert given.wording == 1
 
 
 def test_base_and_tuned_model_see_the_same_prompt_and_persona_a_longer_one() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from econchatr.records import Answer, Reply
+from econchatr.records import Answer, Mark, Question, Reply, Score
 from econchatr.report import ReportMaterial, render_html
 from tests.unit.report_material import HOST, QUESTIONS, make_material
 from tests.unit.report_page_reader import PageReader
@@ -173,3 +173,74 @@ def test_selection_that_made_another_model_is_named() -> None:
     other = tuple(chosen.model_copy(update={"sha256": "0" * 64}) for chosen in material.selections)
     seen = PageReader(render_html(material.model_copy(update={"selections": other})))
     assert "but the selection shown here is 000000000000" in seen.text
+
+
+@pytest.mark.parametrize(
+    ("grade", "more", "told"),
+    [
+        ("exact", {"likeness": 1.0}, "The expected words, word for word."),
+        ("near", {"likeness": 0.857}, "Nearly the expected words (86% alike)."),
+        ("wrong", {"likeness": 0.2}, "Not the expected words (20% alike)."),
+        ("unmarked", {"reason": "nothing is expected"}, "Not marked: nothing is expected."),
+        ("wrong", {"n_true": 2}, "Names nobody (2 guests asked for)."),
+        (
+            "near",
+            {"n_true": 1, "named": ("Ada Quill",), "invented": ("Zed <b>Bold</b>",)},
+            "Names given: right: Ada Quill; never a guest: Zed <b>Bold</b> (1 guest asked for).",
+        ),
+    ],
+)
+def test_how_an_answer_was_marked_stands_under_it(grade: str, more: dict[str, object], told: str) -> None:
+    question = Question(question_id="q", kind="fact", text="Who?")
+    place = {"question_id": "q", "rung": "r", "variant": "tuned", "sample": 0, "wording": 0}
+    reply = Reply(text="Somebody.", stop="end", n_prompt_tokens=1, n_reply_tokens=3)
+    answer = Answer(
+        question_id="q", rung="r", variant="tuned", model_sha256="0", sample=0, seed=1, reply=reply, error=None
+    )
+    mark = Mark.model_validate(place | {"grade": grade} | more)
+    update = {"questions": (question,), "answers": (answer,), "marks": (mark,)}
+    seen = PageReader(render_html(make_bare_material().model_copy(update=update)))
+    assert told in seen.text
+    assert seen.faults == []
+    assert "b" not in seen.tags
+
+
+def people_score(measure: str, value: float | None, **more: object) -> Score:
+    fields = {"rung": "r", "variant": "tuned", "subject": "answers", "n": 12, "unit": "share"}
+    return Score.model_validate(fields | {"measure": measure, "value": value} | more)
+
+
+def read_people(*scores: Score) -> str:
+    bits = people_score("bits per byte", 1.0)
+    update = {"questions": QUESTIONS[:1], "scores": (bits, *scores)}
+    return PageReader(render_html(make_bare_material().model_copy(update=update))).text
+
+
+def test_marks_by_hand_stand_with_their_agreement() -> None:
+    agreement = people_score("agreement between scorers", 0.71, rung="", variant="all")
+    marks = [people_score("hand mark", 0.5, variant="base"), people_score("hand mark", 0.79, low=0.6, high=0.9)]
+    told = read_people(*marks, agreement)
+    assert "r: base model 50%, n = 12; tuned model 79% (60% to 90%), n = 12." in told
+    assert "alpha = 0.71" in told
+
+
+def test_one_scorer_is_said_to_be_one() -> None:
+    lone = people_score("agreement between scorers", None, rung="", variant="all", reason="one scorer only")
+    assert "not known: one scorer only" in read_people(people_score("hand mark", 0.5), lone)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.3, 0.8, "so they can tell"),
+        (0.05, 0.4, "it is not shown that they can tell"),
+        (0.0, 0.1, "take the model for"),
+    ],
+)
+def test_the_blind_test_is_held_against_chance(low: float, high: float, verdict: str) -> None:
+    score = people_score("blind picks of the real host", 0.1, low=low, high=high, subject="held-out cues (test)")
+    assert verdict in read_people(score)
+
+
+def test_nobody_asked_nothing_said() -> None:
+    assert "Blind test" not in read_people()

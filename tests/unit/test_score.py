@@ -7,8 +7,9 @@ import pytest
 
 from econchatr.records import Score
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
+from econchatr.score.speech import split_words
 from econchatr.score.statistics import bootstrap_ratio
-from econchatr.score.text import repetition, score_answers, split_words
+from econchatr.score.text import repetition, score_answers
 from tests.unit.make_records import make_answer, make_question
 
 

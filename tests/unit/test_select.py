@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from econchatr.errors import BudgetError, InputError
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Example
-from econchatr.select.choose import Budget, choose_examples
+from econchatr.select.baskets import Basket, Strategy
+from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.select.order import matches_subject, order_pairs
@@ -66,40 +67,40 @@ def test_a_budget_that_buys_nothing_is_refused(budget: Decimal) -> None:
         limit_tokens(n_pool_tokens=10, n_epochs=4, budget_usd=budget, usd_per_mtok=Decimal(30))
 
 
-@given(
-    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30),
-    tokens=st.integers(50, 2000),
-    n_epochs=st.integers(1, 5),
-)
-def test_a_selection_never_exceeds_its_budget(lengths: list[int], tokens: int, n_epochs: int) -> None:
-    budget = Budget(n_epochs, "some tokens", all_epochs_tokens=tokens * n_epochs)
-    selection = choose_examples(examples_of(lengths), budget, strategy="random", seed=0)
-    assert selection.n_tokens * n_epochs <= tokens * n_epochs
-    assert selection.n_tokens <= selection.limit_tokens <= selection.n_pool_tokens
+def test_a_purse_holds_the_billed_tokens_that_the_budget_pays_for_in_one_epoch() -> None:
+    purse = open_purse(examples_of([7, 9, 30]), Budget(2, "60 tokens", all_epochs_tokens=60))
+    assert (purse.costs.tolist(), purse.limit, purse.name) == ([7, 9, 30], 30, "small")
 
 
-@given(
-    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), small=st.integers(50, 500), more=st.integers(0, 500)
-)
-def test_a_smaller_budgets_selection_is_contained_in_a_larger_ones(lengths: list[int], small: int, more: int) -> None:
-    def choose(tokens: int) -> tuple[str, ...]:
-        budget = Budget(1, "some tokens", all_epochs_tokens=tokens)
-        return choose_examples(examples_of(lengths), budget, strategy="random", seed=0).pair_ids
+def test_a_selection_tells_what_it_holds_and_what_it_could_have_held() -> None:
+    selection = choose_examples(
+        examples_of([7, 9, 30]),
+        Budget(2, "60 tokens", all_epochs_tokens=60),
+        Basket((1, 0), 0.5),
+        Strategy("random", 4),
+    )
+    assert selection.pair_ids == ("e#1", "e#0")
+    assert (selection.n_tokens, selection.n_pool_tokens, selection.limit_tokens) == (16, 46, 30)
+    assert (selection.n_learned_tokens, selection.n_pool_learned_tokens) == (2, 3)
+    assert (selection.strategy, selection.seed, selection.certificate) == ("random", 4, 0.5)
 
-    few, many = choose(small), choose(small + more)
-    assert many[: len(few)] == few
+
+def test_a_budget_too_small_for_any_pair_says_so() -> None:
+    with pytest.raises(BudgetError, match="60 tokens over 2 epochs buys 30 tokens; the cheapest of 1 pairs has 40"):
+        choose_examples(examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), Basket(()), Strategy("random"))
 
 
-def test_a_budget_too_small_for_the_first_pair_says_so() -> None:
-    with pytest.raises(BudgetError, match="first pair has 40"):
-        choose_examples(examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), strategy="random", seed=0)
+def test_all_is_refused_where_the_budget_does_not_buy_all() -> None:
+    with pytest.raises(BudgetError, match="buys 30 tokens; all 2 pairs have 46"):
+        choose_examples(
+            examples_of([16, 30]), Budget(1, "30 tokens", all_epochs_tokens=30), Basket((0,)), Strategy("all")
+        )
 
 
 def test_the_selection_hash_changes_with_a_text() -> None:
     def sha256(reply: str) -> str:
-        return choose_examples(
-            [build_example(make_pair(reply=reply), form())], Budget(1, "all"), strategy="random", seed=0
-        ).sha256
+        examples = [build_example(make_pair(reply=reply), form())]
+        return choose_examples(examples, Budget(1, "all"), Basket((0,)), Strategy("random")).sha256
 
     assert sha256("Who counted?") == sha256("Who counted?") != sha256("Who counted!")
 
@@ -137,6 +138,23 @@ def test_subject_order_keeps_every_pair_once(replies: list[str], seed: int) -> N
     pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
     ordered = order_pairs(pairs, strategy="subjects-2023", seed=seed, subjects=("prairie", "fence"))
     assert sorted(ordered, key=lambda pair: pair.rank) == pairs
+
+
+def test_longest_takes_the_longest_reply_first() -> None:
+    pairs = [make_pair(n, reply="so " * length) for n, length in enumerate((3, 9, 6, 9))]
+    ordered = order_pairs(pairs, strategy="longest", seed=0)
+    assert [pair.pair_id for pair in ordered] == ["episode-1#1", "episode-3#1", "episode-2#1", "episode-0#1"]
+
+
+def test_recent_takes_the_newest_episode_first_and_its_end_before_its_beginning() -> None:
+    pairs = [make_pair(1), make_pair(2, pair_id="a", first_turn=0), make_pair(2, pair_id="b", first_turn=4)]
+    assert [pair.pair_id for pair in order_pairs(pairs, strategy="recent", seed=0)] == ["b", "a", "episode-1#1"]
+
+
+def test_an_unknown_strategy_lists_the_known_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        order_pairs([], strategy="longst", seed=0)
+    assert "longest" in caught.value.hint
 
 
 def test_subjects_2023_without_subjects_is_refused() -> None:

@@ -14,6 +14,8 @@ from econchatr.records import Answer, Question, Reply, Variant
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
 
+PARAPHRASE_SAMPLES = 2
+
 
 class Speaker(Protocol):
     """A model that continues a rendered prompt."""
@@ -53,6 +55,13 @@ class Ask(NamedTuple):
     variant: Variant
     sample: int
     seed: int
+    wording: int = 0
+    """0: in its own words; else the number of the paraphrase."""
+
+    @property
+    def text(self) -> str:
+        """The words in which it is put."""
+        return self.question.paraphrases[self.wording - 1] if self.wording else self.question.text
 
 
 def plan_exam(questions: Sequence[Question], settings: ExamSettings) -> Iterator[Ask]:
@@ -61,6 +70,18 @@ def plan_exam(questions: Sequence[Question], settings: ExamSettings) -> Iterator
         for question in questions:
             for sample in range(settings.samples):
                 yield Ask(question, variant, sample, settings.seed + sample)
+
+
+def plan_paraphrases(questions: Sequence[Question], settings: ExamSettings) -> Iterator[Ask]:
+    """Every paraphrase of every question, two samples each, with the seeds of the exam's own first two.
+
+    Two, because what the wording does to an answer can only be told from what chance does by asking twice.
+    """
+    for variant in VARIANTS:
+        for question in questions:
+            for wording in range(1, len(question.paraphrases) + 1):
+                for sample in range(min(settings.samples, PARAPHRASE_SAMPLES)):
+                    yield Ask(question, variant, sample, settings.seed + sample, wording)
 
 
 def render_question(text: str, variant: Variant, voice: Voice, template: ChatTemplate) -> str:
@@ -83,18 +104,14 @@ def answer_one(
     settings: ExamSettings,
 ) -> Answer:
     """One answer; a model that fails gives an answer with its error and no reply."""
+    reply: Reply | None = None
+    error: str | None
     try:
-        reply = speaker.reply(
-            render_question(ask.question.text, ask.variant, voice, template),
-            tuned=ask.variant == "tuned",
-            seed=ask.seed,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            repeat_penalty=settings.repeat_penalty,
-        )
-        error = None if reply.text.strip() else "the model returned no text"
+        prompt = render_question(ask.text, ask.variant, voice, template)
     except ModelError as exc:
-        reply, error = None, exc.message
+        error = exc.message
+    else:
+        reply, error = speak(prompt, tuned=ask.variant == "tuned", seed=ask.seed, speaker=speaker, settings=settings)
     return Answer(
         question_id=ask.question.question_id,
         rung=rung,
@@ -102,9 +119,28 @@ def answer_one(
         model_sha256=model_sha256,
         sample=ask.sample,
         seed=ask.seed,
-        reply=None if error else reply,
+        reply=reply,
         error=error,
+        wording=ask.wording,
     )
+
+
+def speak(
+    prompt: str, *, tuned: bool, seed: int, speaker: Speaker, settings: ExamSettings
+) -> tuple[Reply, None] | tuple[None, str]:
+    """What a model says to a prompt, or why it said nothing; silence is a failure."""
+    try:
+        reply = speaker.reply(
+            prompt,
+            tuned=tuned,
+            seed=seed,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            repeat_penalty=settings.repeat_penalty,
+        )
+    except ModelError as exc:
+        return None, exc.message
+    return (reply, None) if reply.text.strip() else (None, "the model returned no text")
 
 
 def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answer:
@@ -118,4 +154,5 @@ def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answe
         seed=ask.seed,
         reply=known,
         error=None,
+        wording=ask.wording,
     )

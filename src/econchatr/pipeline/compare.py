@@ -27,9 +27,9 @@ from econchatr.pipeline.heldout import SIDES, held_out_examples
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.records import ComparedStrategy, EpisodeSaving, Example, Pair, Trial
 from econchatr.score.compare import RANDOM, compare_strategies, random_multiplier
-from econchatr.select.choose import Budget, choose_examples
+from econchatr.select.baskets import STRATEGIES, Strategy, fill_baskets
+from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
-from econchatr.select.order import STRATEGIES, order_pairs
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, read_table, write_table
 from econchatr.train.local import train_lora
 
@@ -41,7 +41,7 @@ EVERYTHING = "all"
 class Plan(NamedTuple):
     """What to compare."""
 
-    strategies: tuple[str, ...] = ("random", "subjects-2023")
+    strategies: tuple[str, ...] = ("random", "coverage")
     shares: tuple[float, ...] = (0.01, 0.05, 0.1)
     """Budgets, as shares of the pool's billed tokens."""
     n_random: int = 5
@@ -120,8 +120,8 @@ def read_plan(strategies: str, shares: str) -> Plan:
         InputError: A share is no percentage, or no strategy of that name.
     """
     names = tuple(name.strip() for name in strategies.split(",") if name.strip()) or Plan().strategies
-    if unknown := [name for name in names if name not in (*STRATEGIES, EVERYTHING)]:
-        raise InputError(f"no strategy {unknown[0]!r}.", hint=f"Use some of {', '.join(STRATEGIES)}, {EVERYTHING}.")
+    if unknown := [name for name in names if name not in STRATEGIES]:
+        raise InputError(f"no strategy {unknown[0]!r}.", hint=f"Use some of {', '.join(STRATEGIES)}.")
     try:
         percents = tuple(float(part) for part in shares.split(","))
     except ValueError as exc:
@@ -200,14 +200,12 @@ class _Bench:
 
     def choose(self, one: _Wanted) -> list[Example]:
         """The examples of a trial's selection."""
-        settings = self._show.config.select
-        # The whole pool needs an order too, though none of it is left out.
-        strategy = RANDOM if one.strategy == EVERYTHING else one.strategy
-        ordered = order_pairs(self._pool, strategy=strategy, seed=one.selection_seed, subjects=settings.subjects)
+        strategy = Strategy(one.strategy, one.selection_seed, self._show.config.select.subjects)
         n_tokens = int(one.share * self._n_pool_tokens) * self._n_epochs
         budget = Budget(self._n_epochs, f"{one.share:.1%} of the pool", all_epochs_tokens=n_tokens)
-        examples = [self._example[pair.pair_id] for pair in ordered]
-        selection = choose_examples(examples, budget, strategy=one.strategy, seed=one.selection_seed)
+        examples = [self._example[pair.pair_id] for pair in self._pool]
+        (basket,) = fill_baskets(self._pool, [open_purse(examples, budget)], strategy).baskets
+        selection = choose_examples(examples, budget, basket, strategy)
         chosen = [self._example[pair_id] for pair_id in selection.pair_ids]
         self._n_steps.setdefault(one.share, math.ceil(len(chosen) / self._recipe.batch_examples))
         return chosen

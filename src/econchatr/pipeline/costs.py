@@ -40,7 +40,7 @@ class MoneyPlan(NamedTuple):
     hosted: dict[str, HostedCosts]
     sharing: Sharing
     examples: dict[str, list[Example]]
-    """Per hosted rung every training pair as it is billed, in the order in which pairs are taken."""
+    """Per hosted rung every training pair as it is billed, in the order given."""
     dev: dict[str, list[Example]]
     """Per hosted rung every development pair as it is billed."""
 

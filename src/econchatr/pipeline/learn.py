@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, recall_one, render_question
+from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, plan_paraphrases, recall_one, render_question
 from econchatr.ask.log import GenerationLog
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
@@ -28,6 +28,7 @@ from econchatr.pipeline.forms import (
     rung_template,
     rung_weights,
 )
+from econchatr.pipeline.guests import marking_guide
 from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
 from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
@@ -36,12 +37,15 @@ from econchatr.records import (
     Answer,
     CurvePoint,
     Example,
+    Mark,
     Score,
     Selection,
     TunedModel,
 )
+from econchatr.score.exam import mark_answers, score_exam
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
 from econchatr.score.text import score_answers
+from econchatr.score.wording import score_wording
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
 from econchatr.train.local import train_lora
 
@@ -54,7 +58,10 @@ MIN_PARITY_SHARE = 0.75
 MAX_AT_ONCE = 4
 """Answers asked for side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
 
-_VERSIONS = {"train": 1, "ask": 1, "score": 1}
+PARAPHRASED_NAME = "paraphrased.parquet"
+"""Answers to the questions in other words, apart from the exam's own, so that nothing takes them for samples of it."""
+
+_VERSIONS = {"train": 1, "ask": 2, "score": 2}
 
 
 def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
@@ -175,14 +182,16 @@ def _ask_step(show: Show, rung: Rung) -> Step:
 
 def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
-    settings = ExamSettings(**show.config.ask.model_dump())
+    settings = ExamSettings(**show.config.ask.model_dump(exclude={"paraphrases"}))
     asks = list(plan_exam(show.questions(), settings))
+    if show.config.ask.paraphrases:
+        asks += plan_paraphrases(show.questions(), settings)
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)
 
     def answer(ask: Ask) -> Answer:
         model_sha256 = model_identity(tuned, ask.variant)
-        key = hash_settings([model_sha256, ask.question.text, ask.variant, ask.seed, settings, show.voice])
+        key = hash_settings([model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice])
         if known := log.find(key):
             return recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
         answered = answer_one(
@@ -207,8 +216,10 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
             f"{rung.name}: no question was answered; the first error: {failed[0].error}",
             hint="`econchatr doctor` looks for the cause.",
         )
-    write_table(folder / "answers.parquet", answers, Answer)
-    return Outcome(("answers.parquet",), {"answers": len(answers) - len(failed), "failed": len(failed)})
+    write_table(folder / "answers.parquet", [answer for answer in answers if not answer.wording], Answer)
+    write_table(folder / PARAPHRASED_NAME, [answer for answer in answers if answer.wording], Answer)
+    counts = {"answers": len(answers) - len(failed), "failed": len(failed)}
+    return Outcome(("answers.parquet", PARAPHRASED_NAME), counts)
 
 
 # --- score ------------------------------------------------------------------------------------------------------------
@@ -217,9 +228,11 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
 def _score_step(show: Show, rung: Rung) -> Step:
     def inputs() -> dict[str, str]:
         stages = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
+        # What is expected of an answer may change without any answer changing.
+        stages["questions"] = hash_file(show.root / QUESTIONS_NAME)
         return stages | {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
 
-    settings = {"score": show.config.score.model_dump(), "form": FORM_VERSION}
+    settings = {"score": show.config.score.model_dump(exclude={"judge"}), "form": FORM_VERSION}
     return Step("score", rung.name, show.folder("score", rung.name), _VERSIONS["score"], settings, inputs,
                 lambda narrator: _score(show, rung, narrator))  # fmt: skip
 
@@ -238,9 +251,18 @@ def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     answers = read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
     said = [pair.reply for pair in held_out_pairs(show, "host")]
     scores += score_answers(answers, show.questions(), said, rung=rung.name)
+    paraphrased = read_table(show.folder("ask", rung.name) / PARAPHRASED_NAME, Answer)
+    marks = mark_answers([*answers, *paraphrased], show.questions(), marking_guide(show))
+    scores += score_exam(marks, show.questions(), rung=rung.name)
+    if show.config.ask.paraphrases:
+        scores += score_wording([*answers, *paraphrased], marks, rung=rung.name, n_resamples=settings.n_resamples)
+    write_table(folder / "marks.parquet", marks, Mark)
     write_table(folder / "scores.parquet", scores, Score)
     counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
-    return Outcome(("scores.parquet",), counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()})
+    return Outcome(
+        ("scores.parquet", "marks.parquet"),
+        counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()},
+    )
 
 
 def _measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> dict[str, list[ReplyLikelihood]]:

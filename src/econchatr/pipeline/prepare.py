@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from econchatr.config import CONFIG_NAME, Rung
+from econchatr.config import CHOICES_NAME, CONFIG_NAME
 from econchatr.errors import InputError, TranscriptError
 from econchatr.fetch.folder import keep_files, list_files
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
@@ -30,17 +30,16 @@ from econchatr.parse import (
     tell_shared,
     unify_speakers,
 )
-from econchatr.pipeline.costs import MoneyPlan, check_enough_examples, money_inputs, plan_money, training_budget
+from econchatr.pipeline.choices import reason_bans
+from econchatr.pipeline.choosing import choose_for_ladder, list_candidates
+from econchatr.pipeline.costs import money_inputs, plan_money
 from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
-from econchatr.pipeline.forms import example_form, rung_epochs
-from econchatr.pipeline.rate import measured_rate
+from econchatr.pipeline.forms import example_form
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
-from econchatr.records import Episode, Example, Failure, Pair, Selection, SourceFile, Turn
-from econchatr.select.choose import Budget, choose_examples
+from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Turn
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
-from econchatr.select.order import order_pairs
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
 from econchatr.tokens import open_tokenizer
 
@@ -68,7 +67,7 @@ def prepare_steps(show: Show) -> list[Step]:
     ]
 
 
-_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 1}
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 2}
 
 _MAX_VOICES_TOLD = 10
 
@@ -95,7 +94,8 @@ def _describe_source(show: Show) -> dict[str, str]:
 
 
 def _describe_select(show: Show) -> dict[str, str]:
-    return {"pair": show.made("pair"), **money_inputs(show)}
+    chosen = {CHOICES_NAME: hash_settings(show.choices().model_dump())}
+    return {"pair": show.made("pair"), **chosen, **money_inputs(show)}
 
 
 def _fetch(show: Show, narrator: Narrator) -> Outcome:
@@ -266,71 +266,31 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
 
 
 def _select(show: Show, narrator: Narrator) -> Outcome:
-    folder = show.folder("select")
-    pairs = [pair for pair in read_table(show.folder("pair") / "pairs.parquet", Pair) if pair.is_kept]
-    settings = show.config.select
-    pool = order_pairs(
-        [pair for pair in pairs if pair.split == "train"],
-        strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
-    )  # fmt: skip
-    dev = [pair for pair in pairs if pair.split == "dev"]
-    plan = plan_money(show, pool, dev)
-    selections: list[Selection] = []
+    folder, pairs = show.folder("select"), read_table(show.folder("pair") / "pairs.parquet", Pair)
+    pool, dev = list_candidates(show, pairs), [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
+    money = plan_money(show, pool, dev)
+    choice = choose_for_ladder(show, pool, money, narrator)
     chosen: list[Example] = []
-    outputs = ["selections.parquet", "examples.parquet"]
-    for n_done, rung in enumerate(show.config.ladder, start=1):
+    outputs = ["selections.parquet", "examples.parquet", "reasons.parquet"]
+    for rung, one in zip(show.config.ladder, choice.rungs, strict=True):
         form = example_form(show, rung)
-        examples, selection = choose_for_rung(show, rung, pool, plan)
-        selections.append(selection)
-        taken = examples[: len(selection.pair_ids)]
-        held = plan.dev.get(rung.name) or [build_example(pair, form) for pair in dev]
-        chosen += [*taken, *held]
+        held = money.dev.get(rung.name) or [build_example(pair, form) for pair in dev]
+        chosen += [*one.examples, *held]
         files = {
-            "train.chat.jsonl": chat_lines(taken),
+            "train.chat.jsonl": chat_lines(one.examples),
             "dev.chat.jsonl": chat_lines(held),
-            "train.completion.jsonl": completion_lines(pool[: len(taken)], show.voice),
+            "train.completion.jsonl": completion_lines(one.pairs, show.voice),
             "dev.completion.jsonl": completion_lines(dev, show.voice),
         }
         for name, data in files.items():
             write_bytes(folder / rung.name / name, data)
             outputs.append(f"{rung.name}/{name}")
-        narrator.progress(n_done, len(show.config.ladder), "rungs")
         if rung.where == "hosted":
             narrator.note(f"{rung.name}: training files are in {folder / rung.name}; hosted training is not built yet")
+    selections = [one.selection for one in choice.rungs]
     write_table(folder / "selections.parquet", selections, Selection)
     write_table(folder / "examples.parquet", chosen, Example)
+    write_table(folder / "reasons.parquet", [*choice.reasons, *reason_bans(pairs, show.choices())], Reason)
     counts = {f"{selection.rung} pairs": len(selection.pair_ids) for selection in selections}
     counts |= {f"{selection.rung} tokens": selection.n_tokens for selection in selections}
     return Outcome(tuple(outputs), counts)
-
-
-def choose_for_rung(show: Show, rung: Rung, pool: Sequence[Pair], plan: MoneyPlan) -> tuple[list[Example], Selection]:
-    """Every pair of the pool as the rung's example, and which beginning of them its budget buys.
-
-    Raises:
-        BudgetError: The budget buys no example, or fewer than the service takes.
-    """
-    form, settings = example_form(show, rung), show.config.select
-    examples = plan.examples.get(rung.name) or [build_example(pair, form) for pair in pool]
-    budget = _budget(show, rung, examples, plan)
-    selection = choose_examples(examples, budget, strategy=settings.strategy, seed=settings.seed)
-    if rung.name in plan.hosted:
-        check_enough_examples(plan.hosted[rung.name].row, selection)
-    return examples, selection
-
-
-def _budget(show: Show, rung: Rung, examples: Sequence[Example], plan: MoneyPlan) -> Budget:
-    """What a rung may use."""
-    if rung.name in plan.hosted:
-        return training_budget(plan, rung.name)
-    n_epochs = rung_epochs(show, rung)
-    if rung.max_tokens is not None:
-        return Budget(n_epochs, f"{rung.max_tokens:,} tokens", all_epochs_tokens=rung.max_tokens)
-    if rung.max_minutes is not None:
-        rate = measured_rate(show, rung, examples)
-        return Budget(
-            n_epochs,
-            f"{rung.max_minutes:g} minutes at {rate:,.0f} tokens/s",
-            all_epochs_tokens=int(rung.max_minutes * 60 * rate),
-        )
-    return Budget(n_epochs, "everything")

@@ -8,18 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+import numpy as np
+
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.pipeline.approval import read_bill
+from econchatr.pipeline.choosing import show_strategy
 from econchatr.pipeline.compare import COMPARED_NAME
 from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
+from econchatr.pipeline.judging import hash_judged, score_judged
+from econchatr.pipeline.people import hash_people, score_people
+from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
-from econchatr.records import Answer, ComparedStrategy, CurvePoint, Pair, PriceRow, Score, Selection, TunedModel
+from econchatr.records import (
+    Answer,
+    ComparedStrategy,
+    CurvePoint,
+    Mark,
+    Pair,
+    PriceRow,
+    Score,
+    Selection,
+    TunedModel,
+)
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
-from econchatr.select.order import order_pairs
+from econchatr.select.baskets import fill_baskets
+from econchatr.select.cover import Purse
 from econchatr.select.prices import (
     REPORTED_2023,
     limit_tokens,
@@ -49,7 +66,8 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
         bill = [row.model_dump(mode="json") for row in read_bill(show)]
         paid = {"bill": hash_settings(bill)} if bill else {}
-        return {**stages, **learned, **paid, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        heard = hash_people(show) | hash_judged(show, rungs)
+        return {**stages, **learned, **paid, **heard, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -87,6 +105,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         epochs=tuple(_history_epochs(pairs)),
         bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
+        overlaps=tuple(read_overlaps(show)),
         compared=_compared(show),
         curve=tuple(
             row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)
@@ -98,8 +117,13 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         answers=tuple(
             row for rung in rungs for row in read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
         ),
-        scores=tuple(
-            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)
+        marks=tuple(
+            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "marks.parquet", Mark)
+        ),
+        scores=(
+            *(row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)),
+            *score_people(show, rungs),
+            *score_judged(show, rungs),
         ),
         settings=_settings(show),
         version=__version__,
@@ -118,29 +142,36 @@ def _history_prices() -> tuple[PriceRow, ...]:
 
 def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     """What $10 per model would have bought of this show in January 2023, by the show's own strategy."""
-    settings = show.config.select
-    pool = order_pairs(
-        [pair for pair in pairs if pair.is_kept and pair.split == "train"],
-        strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
-    )  # fmt: skip
-    prices = _history_prices()
-    rows = []
-    for price in prices:
-        limit = limit_tokens(
-            n_pool_tokens=sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pool), n_epochs=HISTORY_EPOCHS,
-            budget_usd=HISTORY_BUDGET_USD, usd_per_mtok=training_usd_per_mtok(price),
-        )  # fmt: skip
-        n_pairs, n_tokens = _fill(pool, limit)
-        rows.append(
-            SubsetRow(
-                model=price.model, limit_tokens=limit, n_pairs=n_pairs, n_tokens=n_tokens, share=n_pairs / len(pool)
-            )
+    pool = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
+    costs = np.array([pair.n_cue_tokens + pair.n_reply_tokens for pair in pool], np.int64)
+    purses = [
+        Purse(
+            costs,
+            limit_tokens(
+                n_pool_tokens=int(costs.sum()),
+                n_epochs=HISTORY_EPOCHS,
+                budget_usd=HISTORY_BUDGET_USD,
+                usd_per_mtok=training_usd_per_mtok(price),
+            ),
+            price.model,
         )
+        for price in _history_prices()
+    ]
+    rows = [
+        SubsetRow(
+            model=purse.name,
+            limit_tokens=purse.limit,
+            n_pairs=len(basket.places),
+            n_tokens=int(costs[list(basket.places)].sum()),
+            share=len(basket.places) / len(pool),
+        )
+        for purse, basket in zip(purses, fill_baskets(pool, purses, show_strategy(show)).baskets, strict=True)
+    ]
     return SubsetTable(
         profile=HISTORY_PROFILE,
         budget=f"${HISTORY_BUDGET_USD:.2f}",
         n_epochs=HISTORY_EPOCHS,
-        strategy=settings.strategy,
+        strategy=show.config.select.strategy,
         rows=tuple(rows),
     )
 
@@ -167,15 +198,6 @@ def _history_epochs(pairs: Sequence[Pair]) -> Iterator[EpochRow]:
 
 def _cents(n_tokens: int, usd_per_mtok: Decimal) -> str:
     return f"{price_training(n_tokens=n_tokens, n_epochs=1, usd_per_mtok=usd_per_mtok):.2f}"
-
-
-def _fill(pool: Sequence[Pair], limit: int) -> tuple[int, int]:
-    n_tokens = 0
-    for n_pairs, pair in enumerate(pool):
-        if n_tokens + pair.n_cue_tokens + pair.n_reply_tokens > limit:
-            return n_pairs, n_tokens
-        n_tokens += pair.n_cue_tokens + pair.n_reply_tokens
-    return len(pool), n_tokens
 
 
 def _settings(show: Show) -> tuple[tuple[str, str], ...]:

@@ -12,15 +12,14 @@ from decimal import Decimal
 
 from econchatr.config import Rung
 from econchatr.errors import EconChatRError, InputError
+from econchatr.pipeline.choosing import choose_for_ladder, list_candidates
 from econchatr.pipeline.costs import HostedCosts, cost_rung, plan_money, share_costs
 from econchatr.pipeline.forms import rung_epochs
-from econchatr.pipeline.prepare import choose_for_rung
 from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.rate import kept_rate, measured_rate
 from econchatr.pipeline.sheets import Sheet
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.records import Example, Pair, Selection
-from econchatr.select.order import order_pairs
 from econchatr.select.price_file import parse_usd
 from econchatr.select.prices import warn_of_prices
 from econchatr.select.quote import Chosen, Cost, LocalCosts, Quote, QuoteLine, RungQuote, quote_hosted, quote_local
@@ -68,17 +67,11 @@ def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: 
         BudgetError: The budget is too small.
     """
     show = replace(show, config=show.config.model_copy(update={"budget_usd": budget_usd}))
-    pairs = [pair for pair in read_table(show.folder("pair") / "pairs.parquet", Pair) if pair.is_kept]
-    settings = show.config.select
-    pool = order_pairs(
-        [pair for pair in pairs if pair.split == "train"],
-        strategy=settings.strategy, seed=settings.seed, subjects=settings.subjects,
-    )  # fmt: skip
-    plan = plan_money(show, pool, [pair for pair in pairs if pair.split == "dev"])
-    selections = {}
-    for n_done, rung in enumerate(show.config.ladder, start=1):
-        _, selections[rung.name] = choose_for_rung(show, rung, pool, plan)
-        narrator.progress(n_done, len(show.config.ladder), "rungs")
+    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    pool, dev = list_candidates(show, pairs), [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
+    plan = plan_money(show, pool, dev)
+    choice = choose_for_ladder(show, pool, plan, narrator)
+    selections = {one.selection.rung: one.selection for one in choice.rungs}
     return _quote(show, selections, list(plan.hosted.values()), plan.sharing, today=today)
 
 

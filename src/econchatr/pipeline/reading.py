@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from econchatr.pipeline.judging import score_judged
+from econchatr.pipeline.people import score_people
 from econchatr.pipeline.show import STAGES, Show
 from econchatr.records import Pair, Score, Selection
 from econchatr.tables import hash_bytes, read_manifest, read_table
@@ -24,6 +26,13 @@ class QuoteRow(NamedTuple):
     budget: str
     cost: str
 
+    def tell(self) -> str:
+        """The row in words."""
+        return (
+            f"{self.rung}: {self.n_pairs:,} of {self.n_pool_pairs:,} pairs, "
+            f"{self.n_tokens:,} tokens x {self.n_epochs} epochs, budget {self.budget}, cost {self.cost}"
+        )
+
 
 def sample_pairs(show: Show, n: int) -> list[Pair]:
     """`n` pairs, kept and dropped in turn, spread over the show; the same ones each time."""
@@ -37,9 +46,10 @@ def sample_pairs(show: Show, n: int) -> list[Pair]:
 
 
 def read_scores(show: Show, rung: str = "") -> list[Score]:
-    """The stored scores of one rung, or of every rung trained at home."""
+    """The stored scores of one rung, or of every rung trained at home, and what people and the judge said."""
     rungs = [show.rung(rung)] if rung else [item for item in show.config.ladder if item.where == "local"]
-    return [row for item in rungs for row in read_table(show.folder("score", item.name) / "scores.parquet", Score)]
+    rows = [row for item in rungs for row in read_table(show.folder("score", item.name) / "scores.parquet", Score)]
+    return [*rows, *score_people(show, rungs), *score_judged(show, rungs)]
 
 
 def read_counts(show: Show) -> dict[str, dict[str, int]]:

@@ -52,8 +52,8 @@ def read_tuned(show: Show, rung: Rung) -> TunedModel:
 
 
 @contextmanager
-def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
-    """The tuned model of a rung, the first one when no name is given.
+def open_rung(show: Show, name: str = "", *, n_at_once: int = 1) -> Iterator[OpenRung]:
+    """The tuned model of a rung, the first one when no name is given, for so many callers side by side.
 
     Raises:
         InputError: No such rung, or the show has no `[rights]`.
@@ -63,7 +63,7 @@ def open_rung(show: Show, name: str = "") -> Iterator[OpenRung]:
     rung = show.rung(name)
     tuned = read_tuned(show, rung)
     base, folder = rung_weights(show, rung), show.folder("train", rung.name)
-    with open_speaker(base, folder=folder) as speaker:
+    with open_speaker(base, folder=folder, n_at_once=n_at_once) as speaker:
         yield OpenRung(speaker, rung_template(rung), tuned)
 
 

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from econchatr.config import CONFIG_NAME, QUESTIONS_NAME, Rung, ShowConfig, load_config, load_questions
+from econchatr.config import (
+    CHOICES_NAME,
+    CONFIG_NAME,
+    QUESTIONS_NAME,
+    Choices,
+    Rung,
+    ShowConfig,
+    load_choices,
+    load_config,
+    load_questions,
+)
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.prompts import Voice
@@ -63,6 +73,14 @@ class Show:
             InputError: questions.toml is missing or wrong.
         """
         return load_questions(self.root / QUESTIONS_NAME)
+
+    def choices(self) -> Choices:
+        """The pairs the user pins and bans; none where there is no choices.toml.
+
+        Raises:
+            InputError: choices.toml is wrong.
+        """
+        return load_choices(self.root / CHOICES_NAME)
 
     def require_rights(self) -> None:
         """Nothing, where the show says whose voice it is.

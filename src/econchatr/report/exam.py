@@ -1,21 +1,32 @@
 """Lay the answers out beside each other, question by question, and keep failures apart from speech.
 
-Reads questions and answers; judges no answer.
+Reads questions, answers and their marks; judges no answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from econchatr.records import Answer, Question, Variant
-from econchatr.report.formats import count_noun, format_count
-from econchatr.report.material import ReportMaterial
+from econchatr.records import Answer, Mark, Question, Score, Variant
+from econchatr.report.formats import count_noun, format_count, format_decimal, format_share
+from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.scorebook import (
+    BLIND_PICKS,
+    HAND_MARK,
+    HELD_OUT_CUES,
+    SCORER_AGREEMENT,
+    find_score,
+    list_rungs,
+)
 
 COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("base", "Base model"),
     ("persona", "Base model with a persona prompt"),
     ("tuned", "Tuned model"),
 )
+
+_CHANCE = 0.2
+"""Of picking the real one of five by guessing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,8 @@ class Sample:
     failure: str | None
     facts: str
     """Sample number, seed and size, in words."""
+    mark: str = ""
+    """How it was marked, in words; empty where no rule marks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
     by_place: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in material.answers:
         by_place.setdefault((answer.question_id, answer.rung, answer.variant), []).append(answer)
+    marks = {_place(mark): mark for mark in material.marks if mark.wording == 0}
     cards = []
     for number, question in enumerate(material.questions, start=1):
         rows = []
@@ -70,11 +84,65 @@ def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
                 found = sorted(
                     by_place.get((question.question_id, rung, variant), []), key=lambda a: (a.sample, a.seed)
                 )
-                samples = tuple(_show_sample(answer, number=place) for place, answer in enumerate(found, start=1))
+                samples = tuple(
+                    _show_sample(answer, number=place, mark=_tell_mark(marks.get(_place(answer)), question))
+                    for place, answer in enumerate(found, start=1)
+                )
                 columns.append(AnswerColumn(variant, title, samples))
             rows.append(AnswerRow(rung, tuple(columns)))
         cards.append(Card(question, number, len(material.questions), tuple(rows)))
     return tuple(cards)
+
+
+def tell_people(material: ReportMaterial) -> tuple[str, ...]:
+    """Say what people made of the answers: hand marks, how far scorers agree, and the blind test; empty: nobody did."""
+    rungs = list_rungs(material.scores)
+    return (
+        *(told for rung in rungs if (told := _tell_marks_by_hand(material, rung))),
+        *(told for rung in rungs if (told := _tell_blind_picks(material, rung))),
+    )
+
+
+def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
+    found = [
+        (title, score)
+        for variant, title in COLUMNS
+        if (score := find_score(material.scores, HAND_MARK, rung=rung, variant=variant)) and score.value is not None
+    ]
+    if not found:
+        return ""
+    told = "; ".join(f"{title.lower()} {_tell_share(score)}, n = {score.n}" for title, score in found)
+    agreement = find_score(material.scores, SCORER_AGREEMENT, rung="", variant="all")
+    if agreement is None or agreement.value is None:
+        trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
+    else:
+        alpha = format_decimal(agreement.value, 2)
+        trust = f"Scorers agree with alpha = {alpha} (1 is full agreement, 0 is chance; n = {agreement.n})."
+    return f"Marked by people who were not told whose answer it was (0, a half or 1), {rung}: {told}. {trust}"
+
+
+def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
+    score = find_score(material.scores, BLIND_PICKS, rung=rung, variant="tuned", subject=HELD_OUT_CUES)
+    if score is None or score.value is None:
+        return ""
+    if score.low is not None and score.low > _CHANCE:
+        verdict = "so they can tell"
+    elif score.high is not None and score.high < _CHANCE:
+        verdict = "so they take the model for the host"
+    else:
+        verdict = "so it is not shown that they can tell"
+    return (
+        f"Blind test, {rung}: of five replies to a cue no model had seen, people picked {name_hosts(material.hosts)}'s "
+        f"own {_tell_share(score)} of the time, n = {score.n} cues; a guess is right {format_share(_CHANCE)} of the "
+        f"time, {verdict}."
+    )
+
+
+def _tell_share(score: Score) -> str:
+    span = (
+        "" if score.low is None or score.high is None else f" ({format_share(score.low)} to {format_share(score.high)})"
+    )
+    return f"{format_share(score.value)}{span}"
 
 
 def note_gaps(material: ReportMaterial) -> tuple[str, ...]:
@@ -91,7 +159,33 @@ def note_gaps(material: ReportMaterial) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _show_sample(answer: Answer, *, number: int) -> Sample:
+def _place(row: Answer | Mark) -> tuple[str, str, str, int]:
+    return row.question_id, row.rung, row.variant, row.sample
+
+
+def _tell_mark(mark: Mark | None, question: Question) -> str:
+    """Say what the question's own rule made of an answer."""
+    if mark is None or question.kind not in ("quotation", "fact"):
+        return ""
+    if mark.grade == "unmarked":
+        return f"Not marked: {mark.reason}."
+    if mark.n_true is None:
+        likeness = format_share(mark.likeness)
+        wrong = f"Not the expected words ({likeness} alike)."
+        near = f"Nearly the expected words ({likeness} alike)."
+        return {"exact": "The expected words, word for word.", "near": near}.get(mark.grade, wrong)
+    parts = [
+        f"{title}: {', '.join(names)}"
+        for title, names in (
+            ("right", mark.named), ("guests, but not those asked for", mark.misplaced), ("never a guest", mark.invented)
+        )
+        if names
+    ]  # fmt: skip
+    asked_for = f"{count_noun(mark.n_true, 'guest')} asked for"
+    return f"Names given: {'; '.join(parts)} ({asked_for})." if parts else f"Names nobody ({asked_for})."
+
+
+def _show_sample(answer: Answer, *, number: int, mark: str) -> Sample:
     where = f"sample {number} \N{MIDDLE DOT} seed {answer.seed}"
     if answer.error is not None or answer.reply is None:
         return Sample(None, answer.error or "no reply and no reason were recorded", where)
@@ -100,4 +194,4 @@ def _show_sample(answer: Answer, *, number: int) -> Sample:
     facts = f"{where} \N{MIDDLE DOT} {tokens}{cut}"
     if not answer.reply.text.strip():
         return Sample(None, "the model returned no words", facts)
-    return Sample(answer.reply.text.strip(), None, facts)
+    return Sample(answer.reply.text.strip(), None, facts, mark)

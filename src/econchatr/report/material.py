@@ -15,6 +15,8 @@ from econchatr.records import (
     CurvePoint,
     Episode,
     Failure,
+    Mark,
+    Overlap,
     Pair,
     PriceRow,
     Question,
@@ -121,12 +123,15 @@ class ReportMaterial(Record):
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+    """How far each selection leans towards the exam."""
     compared: tuple[ComparedStrategy, ...] = ()
     """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
+    marks: tuple[Mark, ...] = ()
     scores: tuple[Score, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of what else a repeat needs: temperature, tokens per answer, seeds."""

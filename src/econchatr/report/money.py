@@ -5,6 +5,7 @@ Quotes amounts and counts as they were recorded; computes no price.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from econchatr.records import BillRow, Price, PriceRow
@@ -141,8 +142,18 @@ def tabulate_selections(material: ReportMaterial) -> Table | None:
         ),
         tuple(rows),
         note="Tokens are billed tokens of one epoch by the tokenizer of the rung, template included: they differ "
-        "from the size of the show.",
+        "from the size of the show." + "".join(f" {told}" for told in _tell_choices(material)),
     )
+
+
+def _tell_choices(material: ReportMaterial) -> Iterator[str]:
+    """How good each choice is, how long its replies are, and how far it leans towards the exam."""
+    leanings = {overlap.rung: overlap for overlap in material.overlaps}
+    for chosen in material.selections:
+        overlap = leanings.get(chosen.rung)
+        told = [chosen.tell_cover(), chosen.tell_lengths(), overlap.tell() if overlap else ""]
+        if any(told):
+            yield f"{chosen.rung}: {'; '.join(part for part in told if part)}."
 
 
 def _show_per_mtok(price: Price | None) -> str:

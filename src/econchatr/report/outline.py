@@ -20,7 +20,7 @@ from econchatr.report.dropped import (
 )
 from econchatr.report.episodes import chart_kinds, chart_order, chart_turns, tabulate_episodes, tell_size
 from econchatr.report.evidence import chart_strategies
-from econchatr.report.exam import Card, lay_out_answers, note_gaps
+from econchatr.report.exam import Card, lay_out_answers, note_gaps, tell_people
 from econchatr.report.flagged import ShownKind, chart_flags, lay_out_flags, tabulate_reasons
 from econchatr.report.formats import format_date
 from econchatr.report.material import ReportMaterial, label_imitation, label_transcripts, name_hosts
@@ -50,6 +50,7 @@ class Outline:
     gaps: tuple[str, ...]
     bits: Chart | None
     cards: tuple[Card, ...]
+    people: tuple[str, ...]
     lengths: Chart | None
     scores: Table | None
     unscored: tuple[str, ...]
@@ -90,6 +91,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         gaps=note_gaps(material),
         bits=chart_bits(material),
         cards=lay_out_answers(material),
+        people=tell_people(material),
         lengths=chart_lengths(material),
         scores=tabulate_scores(material),
         unscored=list_unscored(material),

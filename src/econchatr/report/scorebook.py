@@ -20,6 +20,10 @@ GUEST_REPLIES = "guest replies (test)"
 CHANGE = "tuned minus base"
 HOST_SHARE = "host bits saved"
 EXPECTED_WORDS = "expected words found"
+HAND_MARK = "hand mark"
+SCORER_AGREEMENT = "agreement between scorers"
+BLIND_PICKS = "blind picks of the real host"
+HELD_OUT_CUES = "held-out cues (test)"
 _REFERENCES = ("host", "guest")
 
 

@@ -1,20 +1,29 @@
-"""Intervals: bootstrap over episodes.
+"""Intervals and tests that know which values belong together: replies of one episode, answers to one question.
 
-This module does not know what is measured.
+Whole groups are resampled, left out or flipped, never single replies. This module does not know what is measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE: Final = 0.95
+
+MAX_FLIPS: Final = 20
+"""Up to this many pairs every pattern of signs is tried (a million); beyond, a hundred thousand drawn ones."""
 
 
 class Interval(NamedTuple):
-    """A value with its 95% interval; the ends are `None` where one episode, or none, cannot give an interval."""
+    """A value with its 95% interval; the ends are `None` where one group, or none, cannot give an interval."""
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 def bootstrap_ratio(
@@ -26,18 +35,106 @@ def bootstrap_ratio(
 
     Source: shared reference `evaluation.md`, section 3, "Statistics".
     """
-    import numpy as np
-
-    names = sorted(set(groups))
-    top, bottom = np.zeros(len(names)), np.zeros(len(names))
-    place = {name: i for i, name in enumerate(names)}
-    for t, b, group in zip(tops, bottoms, groups, strict=True):
-        top[place[group]] += t
-        bottom[place[group]] += b
+    top, bottom = _sum_groups(tops, bottoms, groups)
     value = float(top.sum() / bottom.sum())
-    if len(names) < 2:
-        return Interval(value, None, None)
-    draws = np.random.default_rng(seed).integers(0, len(names), size=(n_resamples, len(names)))
+    if len(top) < 2:
+        return Interval(value)
+    draws = np.random.default_rng(seed).integers(0, len(top), size=(n_resamples, len(top)))
     ratios = top[draws].sum(axis=1) / bottom[draws].sum(axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])
     return Interval(value, float(low), float(high))
+
+
+def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Sequence[str]) -> Interval:
+    """sum(hits) / sum(totals), a share, with Wilson's interval at the sample size that the groups are worth.
+
+    A bootstrap of few groups says nothing where a share is near 0 or 1: twelve answers without a fault give an interval
+    of no width. The sample size here is the one at which independent cases would vary as the groups do; where all are
+    hits, or none is, that is the number of groups.
+
+    Source: Wilson's interval with the effective sample size of clustered data, after Dean and Pagano, "Evaluating
+    confidence interval methods for binomial proportions in clustered surveys" (2015); coverage in docs/experiments.md.
+
+    >>> share_interval([1, 1], [2, 2], ["a", "b"]).value
+    0.5
+    """
+    from scipy.special import stdtrit
+
+    hit, total = _sum_groups(hits, totals, groups)
+    n_groups, size = len(total), float(total.sum())
+    value = float(hit.sum()) / size
+    if n_groups < 2:
+        return Interval(value)
+    variance = n_groups / (n_groups - 1) * float(((hit - value * total) ** 2).sum()) / size**2
+    n = min(value * (1 - value) / variance, size) if variance > 0 and 0 < value < 1 else float(n_groups)
+    z2 = float(stdtrit(n_groups - 1, (1 + CONFIDENCE) / 2)) ** 2
+    middle = (value + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return Interval(value, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def jackknife_interval(value: float, left_out: Sequence[Sequence[float]]) -> Interval:
+    """Give a value the interval that comes of leaving out one group at a time.
+
+    Args:
+        value: The measure over everything.
+        left_out: One list for each independent source of chance (questions; episodes), with the measure without each of
+            its groups. A source of one group gives no interval.
+
+    Source: the delete-one-group jackknife with Student's t; degrees of freedom by Satterthwaite. Why not the bootstrap:
+    docs/decisions/0009-intervals.md.
+    """
+    from scipy.special import stdtrit
+
+    if not left_out or any(len(values) < 2 for values in left_out):
+        return Interval(value)
+    variances = [jackknife_error(values) ** 2 for values in left_out]
+    total = sum(variances)
+    if total == 0:
+        return Interval(value, value, value)
+    freedom = total**2 / sum(part**2 / (len(v) - 1) for part, v in zip(variances, left_out, strict=True))
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(total)
+    return Interval(value, value - half, value + half)
+
+
+def jackknife_error(left_out: Sequence[float]) -> float:
+    """Give the standard error of a measure from its values without each group of one source."""
+    values = np.asarray(left_out, dtype=float)
+    return math.sqrt((len(values) - 1) / len(values) * float(((values - values.mean()) ** 2).sum()))
+
+
+def sign_flip_p(differences: Sequence[float], *, seed: int = 0) -> float | None:
+    """How often differences as one-sided as these, or more, come of chance alone; `None` where there are none.
+
+    Each difference is one question's, of two models; under chance its sign could as well be the other one. Two-sided,
+    exact up to 20 questions: with 12, the smallest value is 2 / 4096.
+
+    Source: shared reference `evaluation.md`, section 3, "Statistics".
+    """
+    values = np.asarray(differences, dtype=float)
+    if not len(values):
+        return None
+    if len(values) <= MAX_FLIPS:
+        patterns = np.arange(2 ** len(values))
+        sums = np.zeros(len(patterns))
+        for place, value in enumerate(values):
+            sums += np.where(patterns >> place & 1, value, -value)
+        extra = 0
+    else:
+        signs = np.random.default_rng(seed).integers(0, 2, size=(100_000, len(values)), dtype=np.int8) * 2 - 1
+        sums, extra = signs @ values, 1
+    # Rounding must not part sums that are equal but for the order of adding.
+    reached = abs(sums) >= abs(values.sum()) - 1e-9 * float(abs(values).sum())
+    return float((reached.sum() + extra) / (len(sums) + extra))
+
+
+def _sum_groups(
+    tops: Sequence[float], bottoms: Sequence[float], groups: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sums of both within each group, groups in order of name."""
+    names = {name: place for place, name in enumerate(sorted(set(groups)))}
+    top, bottom = np.zeros(len(names)), np.zeros(len(names))
+    for t, b, group in zip(tops, bottoms, groups, strict=True):
+        top[names[group]] += t
+        bottom[names[group]] += b
+    return top, bottom

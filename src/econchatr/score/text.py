@@ -5,24 +5,14 @@ This module does not know how the answers were made, and never scores one that f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import median
 
 from econchatr.records import Answer, Question, Score
+from econchatr.score.speech import split_words
 
 _HOST = "host replies (test)"
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-
-
-def split_words(text: str) -> list[str]:
-    """The words of a text, in small letters; a hyphen or apostrophe inside a word belongs to it.
-
-    >>> split_words("It was--well, 1,000 'old' hens, weren't they?")
-    ['it', 'was', 'well', '1', '000', 'old', 'hens', "weren't", 'they']
-    """
-    return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
 
 
 def repetition(texts: Sequence[str]) -> float | None:

@@ -1,6 +1,6 @@
-"""The examples one rung's budget buys, in the strategy's order.
+"""The examples one rung's budget buys, as a basket names them.
 
-This module does not know where the price came from, nor how a model is trained.
+This module does not know where the price came from, how pairs are chosen, nor how a model is trained.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from econchatr.errors import BudgetError
 from econchatr.records import Example, Selection
+from econchatr.select.baskets import Basket, Strategy
+from econchatr.select.cover import Purse
 from econchatr.select.prices import limit_tokens, price_training
 
 
@@ -27,36 +31,66 @@ class Budget(NamedTuple):
     all_epochs_tokens: int | None = None
 
 
-def choose_examples(examples: Sequence[Example], budget: Budget, *, strategy: str, seed: int) -> Selection:
-    """The longest beginning of `examples` (already in the strategy's order) that the budget pays for.
+def open_purse(examples: Sequence[Example], budget: Budget) -> Purse:
+    """What each example costs and what the budget holds, in billed tokens of one epoch."""
+    costs = np.array([example.n_billed_tokens for example in examples], np.int64)
+    return Purse(costs, _limit(budget, int(costs.sum())), examples[0].rung if examples else "")
+
+
+def choose_examples(
+    examples: Sequence[Example],
+    budget: Budget,
+    basket: Basket,
+    strategy: Strategy,
+    *,
+    n_pinned: int = 0,
+    n_banned: int = 0,
+) -> Selection:
+    """The examples that a basket names, in its order.
 
     Raises:
-        BudgetError: The budget does not buy the first example.
+        BudgetError: The budget does not buy one pair, or not all pairs where the strategy is `all`.
     """
-    n_pool_tokens = sum(example.n_billed_tokens for example in examples)
-    limit = _limit(budget, n_pool_tokens)
-    taken = list(_take(examples, limit))
-    if not taken:
-        need = examples[0].n_billed_tokens if examples else 0
-        raise BudgetError(
-            f"{budget.words} over {budget.n_epochs} epochs buys {limit:,} tokens; the first pair has {need:,}.",
-            hint="Raise the budget of that rung in show.toml.",
-        )
+    purse = open_purse(examples, budget)
+    taken = [examples[place] for place in basket.places]
+    _check_basket(purse, budget, basket, strategy)
     n_tokens = sum(example.n_billed_tokens for example in taken)
     return Selection(
-        rung=examples[0].rung,
-        strategy=strategy,
-        seed=seed,
+        rung=purse.name,
+        strategy=strategy.name,
+        seed=strategy.seed,
         n_epochs=budget.n_epochs,
         pair_ids=tuple(example.pair_id for example in taken),
         n_pool_pairs=len(examples),
-        n_pool_tokens=n_pool_tokens,
+        n_pool_tokens=int(purse.costs.sum()),
         n_tokens=n_tokens,
-        limit_tokens=limit,
+        limit_tokens=purse.limit,
         budget=budget.words,
         cost_usd=_cost(budget, n_tokens),
         sha256=hash_examples(taken),
+        n_learned_tokens=sum(example.n_learned_tokens for example in taken),
+        n_pool_learned_tokens=sum(example.n_learned_tokens for example in examples),
+        n_pinned=n_pinned,
+        n_banned=n_banned,
+        certificate=basket.certificate,
+        random_share=basket.random_share,
     )
+
+
+def _check_basket(purse: Purse, budget: Budget, basket: Basket, strategy: Strategy) -> None:
+    buys = f"{budget.words} over {budget.n_epochs} epochs buys {purse.limit:,} tokens"
+    if not basket.places:
+        cheapest = min(purse.costs.tolist(), default=0)
+        lack = f"the cheapest of {len(purse.costs):,} pairs has {cheapest:,}"
+        raise BudgetError(
+            f"{purse.name}: {buys}; {lack if cheapest > purse.limit else f'the first by {strategy.name} has more'}.",
+            hint="Raise the budget of that rung in show.toml.",
+        )
+    if strategy.name == "all" and len(basket.places) < len(purse.costs):
+        raise BudgetError(
+            f"{purse.name}: {buys}; all {len(purse.costs):,} pairs have {int(purse.costs.sum()):,}.",
+            hint="Raise the budget of that rung in show.toml, or let another strategy choose.",
+        )
 
 
 def hash_examples(examples: Iterable[Example]) -> str:
@@ -79,16 +113,6 @@ def _limit(budget: Budget, n_pool_tokens: int) -> int:
     if budget.all_epochs_tokens is not None:
         return min(n_pool_tokens, budget.all_epochs_tokens // budget.n_epochs)
     return n_pool_tokens
-
-
-def _take(examples: Sequence[Example], limit: int) -> Iterable[Example]:
-    # Stops at the first that does not fit, and never skips it: skipping would break the nesting of rungs.
-    total = 0
-    for example in examples:
-        total += example.n_billed_tokens
-        if total > limit:
-            return
-        yield example
 
 
 def _cost(budget: Budget, n_tokens: int) -> str | None:

@@ -1,9 +1,11 @@
-"""Strategies: in which order pairs are taken, before any budget is known.
+"""The strategies that put all pairs in one order, before any budget is known.
 
 A budget takes a beginning of the order, so a smaller budget's choice is contained in a larger one's whatever the
 tokenizer. The order depends on the pairs' ids and texts and on the seed alone, never on the machine.
 
-This module does not know tokens' prices or the rungs.
+`longest` and `recent` (newest episode first) are there to compare with; `all` is for budgets that buy everything.
+
+This module does not know tokens' prices or the rungs, nor the strategies that weigh a pair against others (`baskets`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Sequence
 from econchatr.errors import InputError
 from econchatr.records import Pair
 
-STRATEGIES = ("random", "subjects-2023")
+ORDERS = ("random", "subjects-2023", "longest", "recent", "all")
 
 
 def order_pairs(pairs: Sequence[Pair], *, strategy: str, seed: int, subjects: Sequence[str] = ()) -> list[Pair]:
@@ -23,7 +25,7 @@ def order_pairs(pairs: Sequence[Pair], *, strategy: str, seed: int, subjects: Se
     Raises:
         InputError: No such strategy, or `subjects-2023` without subjects.
     """
-    if strategy == "random":
+    if strategy in ("random", "all"):
         return _shuffle(pairs, seed)
     if strategy == "subjects-2023":
         if not subjects:
@@ -31,7 +33,11 @@ def order_pairs(pairs: Sequence[Pair], *, strategy: str, seed: int, subjects: Se
                 "strategy 'subjects-2023' has no subjects.", hint="List them as `subjects` under [select]."
             )
         return _order_by_subjects(pairs, subjects, seed)
-    raise InputError(f"no strategy {strategy!r}.", hint=f"Use one of {', '.join(STRATEGIES)}.")
+    if strategy == "longest":
+        return sorted(pairs, key=lambda pair: (-pair.n_reply_tokens, pair.pair_id))
+    if strategy == "recent":
+        return sorted(pairs, key=lambda pair: (-pair.rank, -pair.first_turn, pair.pair_id))
+    raise InputError(f"no order {strategy!r}.", hint=f"Use one of {', '.join(ORDERS)}.")
 
 
 def matches_subject(text: str, subject: str) -> bool:

@@ -1,0 +1,128 @@
+"""How long the text measures take: 5 models x 12 questions x 4 samples against six million words of the host.
+
+python benchmarks/score_text.py            # made-up speech: 6 million words of the host, 3 million of guests
+python benchmarks/score_text.py SHOW       # a show that was paired, with the guests' side paired here
+
+Prints seconds and the most memory, from pairs in memory to scores. Speech is made, or read, before the clock starts.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from econchatr.pair import PROFILES, drop_duplicates, pair_episode
+from econchatr.records import Episode, Pair, Turn
+from econchatr.score.rows import make_yardstick, measure_row
+from econchatr.score.scoresheet import list_gates, list_scores, list_spans
+from econchatr.score.speech import Said, split_words
+from econchatr.tables import read_table
+
+N_MODELS, N_QUESTIONS, N_SAMPLES = 5, 12, 4
+N_HOST_WORDS, N_GUEST_WORDS = 6_000_000, 3_000_000
+REPLY_WORDS = 50
+N_EPISODES = 500
+_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
+
+
+def main() -> None:
+    """Measure made-up speech, or a show."""
+    host, guest = read_sides(Path(sys.argv[1])) if sys.argv[1:] else make_sides()
+    rows = make_answers(host)
+    n_words = sum(len(pair.reply.split()) for pair in host)
+    before_mb = peak_mb()
+    started, started_cpu = time.perf_counter(), time.process_time()
+    yardstick = make_yardstick(host, guest)
+    made = time.perf_counter()
+    n_scores = 0
+    for number, said in enumerate(rows):
+        row = measure_row(said, yardstick)
+        names = {"rung": f"model-{number}", "variant": "tuned"}
+        n_scores += len(list_scores(row, yardstick, subject="answers", **names))
+        n_scores += len(list_gates(row, **names)) + len(list_spans(row, **names))
+    ended = time.perf_counter()
+    print(
+        f"{len(rows)} rows of {len(rows[0])} answers against {n_words:,} words of the host and "
+        f"{sum(len(pair.reply.split()) for pair in guest):,} of guests: {n_scores} records\n"
+        f"yardstick {made - started:.1f} s, rows {ended - made:.1f} s, together {ended - started:.1f} s "
+        f"({time.process_time() - started_cpu:.1f} s of processor); "
+        f"{peak_mb()} MB at most, {before_mb} MB of it before the clock started"
+    )
+
+
+def peak_mb() -> int:
+    """The most memory this process has used so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def make_sides() -> tuple[list[Pair], list[Pair]]:
+    """Made-up speech with the word frequencies of speech (Zipf), sides and episodes with preferences of their own."""
+    rng = np.random.default_rng(0)
+    words = np.array([f"{a}{b}{c}" for a in "bdfglmnprstvz" for b in ("a", "ei", "o", "u") for c in range(1000)])
+    weights = 1 / np.arange(2, len(words) + 2)
+    tilt = rng.normal(0, 0.3, len(words))
+    sides = []
+    for sign, n_words in ((1, N_HOST_WORDS), (-1, N_GUEST_WORDS)):
+        chances = weights * np.exp(sign * tilt)
+        drawn = rng.choice(len(words), n_words, p=chances / chances.sum())
+        texts = [" ".join(words[drawn[at : at + REPLY_WORDS]].tolist()) + "." for at in range(0, n_words, REPLY_WORDS)]
+        sides.append([make_pair(text, number, len(texts)) for number, text in enumerate(texts)])
+    return sides[0], sides[1]
+
+
+def make_pair(text: str, number: int, n_all: int) -> Pair:
+    """One reply of a made-up episode; its cue has the same words, so that the answers can be on their question."""
+    episode = number * N_EPISODES // n_all
+    split = "test" if episode >= N_EPISODES * 0.9 else "dev" if episode >= N_EPISODES * 0.85 else "train"
+    fields = {
+        "pair_id": f"e{episode}#{number}", "slug": f"e{episode}", "published": None, "rank": episode, "split": split,
+        "cue_speaker": "A", "reply_speaker": "B", "cue": " ".join(reversed(text.split())), "reply": text,
+        "first_turn": 0, "last_turn": 1, "n_cue_tokens": 1, "n_reply_tokens": 1, "is_kept": True, "reason": "",
+    }  # fmt: skip
+    return Pair.model_validate(fields)
+
+
+def read_sides(show: Path) -> tuple[list[Pair], list[Pair]]:
+    """The kept pairs of a show, and the same with the sides exchanged."""
+    pairs = read_table(show / "pair" / "pairs.parquet", Pair)
+    splits = {pair.slug: pair.split for pair in pairs}
+    turns: dict[str, list[Turn]] = {slug: [] for slug in splits}
+    for turn in read_table(show / "parse" / "turns.parquet", Turn):
+        if turn.slug in splits:
+            turns[turn.slug].append(turn.model_copy(update={"role": _OTHER_SIDE[turn.role]}))
+    guest = [
+        pair
+        for episode in read_table(show / "parse" / "episodes.parquet", Episode)
+        if episode.slug in splits
+        for pair in pair_episode(
+            episode, turns[episode.slug], split=splits[episode.slug], profile=PROFILES["default"],
+            count_tokens=lambda texts: [len(text) // 4 for text in texts],
+        )
+    ]  # fmt: skip
+    return [pair for pair in pairs if pair.is_kept], [pair for pair in drop_duplicates(guest) if pair.is_kept]
+
+
+def make_answers(host: list[Pair]) -> list[list[Said]]:
+    """Answers of about 150 words, patched together from held-out replies and, now and then, training ones."""
+    rng = np.random.default_rng(1)
+    held_out = [pair for pair in host if pair.split != "train"]
+    rows = []
+    for _ in range(N_MODELS):
+        said = []
+        for sample in range(N_SAMPLES):
+            for question in range(N_QUESTIONS):
+                words: list[str] = []
+                while len(words) < 150:
+                    pool = host if rng.random() < 0.05 else held_out
+                    words += split_words(pool[rng.integers(len(pool))].reply)[:40]
+                said.append(Said(held_out[question].cue, " ".join(words), f"q{question}", sample))
+        rows.append(said)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

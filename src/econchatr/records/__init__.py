@@ -1,0 +1,73 @@
+"""Every record that flows between the stages, in the order in which they arise.
+
+All records are frozen and refuse unknown keys, so that bad data stops where it is loaded. Counts begin with `n_`, units
+stand last (`_seconds`, `_tokens`, `_chars`, `_usd`), and `None` always means "not known" or "not scored", never zero.
+
+This package knows no stage, no file and no model: it only says what the things are.
+"""
+
+from econchatr.records.answers import Answer, Probe, Question, Reply
+from econchatr.records.base import DatePrecision, EpisodeKind, Grade, QuestionKind, Record, Role, Split, Variant
+from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
+from econchatr.records.models import ComparedStrategy, CurvePoint, EpisodeSaving, Trial, TunedModel
+from econchatr.records.money import BillRow, Example, Message, Overlap, Price, PriceRow, PriceUnit, Reason, Selection
+from econchatr.records.scores import (
+    BlindCue,
+    BlindPick,
+    Contest,
+    CopiedSpan,
+    Gate,
+    HandMark,
+    HandSheet,
+    Judgement,
+    Mark,
+    Score,
+    SheetAnswer,
+)
+
+__all__ = [
+    "Answer",
+    "BillRow",
+    "BlindCue",
+    "BlindPick",
+    "ComparedStrategy",
+    "Contest",
+    "CopiedSpan",
+    "CurvePoint",
+    "DatePrecision",
+    "Episode",
+    "EpisodeKind",
+    "EpisodeSaving",
+    "Example",
+    "Failure",
+    "Flag",
+    "Gate",
+    "Grade",
+    "HandMark",
+    "HandSheet",
+    "Judgement",
+    "Mark",
+    "Message",
+    "Overlap",
+    "Pair",
+    "Price",
+    "PriceRow",
+    "PriceUnit",
+    "Probe",
+    "Question",
+    "QuestionKind",
+    "Reason",
+    "Record",
+    "Reply",
+    "Role",
+    "Score",
+    "Selection",
+    "SheetAnswer",
+    "SourceFile",
+    "Split",
+    "Trial",
+    "TunedModel",
+    "Turn",
+    "Variant",
+    "read_flag",
+]

@@ -1,0 +1,79 @@
+"""What is asked and what comes back.
+
+This module judges no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from econchatr.records.base import QuestionKind, Record, Variant
+
+
+class Question(Record):
+    """One question of the exam."""
+
+    question_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)
+    kind: QuestionKind
+    text: str = Field(min_length=1, max_length=2000)
+    expected: str | None = None
+    """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+    guests_of: str | None = Field(default=None, min_length=1, max_length=200)
+    """Whose guests a right answer names, looked up in the episodes: a year (`2014`), `all`, or words that stand in the
+    titles of the episodes meant. `None`: it does not ask for guests."""
+    paraphrases: tuple[str, ...] = ()
+    """The same question in other words, to see how much the wording matters."""
+
+    @field_validator("guests_of", mode="before")
+    @classmethod
+    def _year_as_text(cls, guests_of: object) -> object:
+        return str(guests_of) if isinstance(guests_of, int) and not isinstance(guests_of, bool) else guests_of
+
+    @model_validator(mode="after")
+    def _wordings_differ(self) -> Question:
+        wordings = [" ".join(text.split()).casefold() for text in (self.text, *self.paraphrases)]
+        if not all(wordings) or max(map(len, wordings)) > 2000:
+            raise ValueError("a paraphrase must have words, 2,000 characters at most")
+        if len(set(wordings)) < len(wordings):
+            raise ValueError("each paraphrase must differ from the question and from every other one")
+        return self
+
+
+class Reply(Record):
+    """What a model said to one prompt."""
+
+    text: str
+    stop: Literal["end", "length"]
+    n_prompt_tokens: int
+    n_reply_tokens: int
+
+
+class Answer(Record):
+    """One model's answer to one question, for one seed."""
+
+    question_id: str
+    rung: str
+    variant: Variant
+    model_sha256: str
+    """Of base weights, adapter and prompt form together."""
+    sample: int
+    seed: int
+    reply: Reply | None
+    error: str | None
+    """Why there is no reply. A failure is never speech."""
+    wording: int = 0
+    """0: the question's own text; from 1: the paraphrase of that number."""
+
+
+class Probe(Record):
+    """One closed question about the show, whose true answer the episodes themselves give."""
+
+    probe_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)
+    kind: Literal["guests by year", "name cloze"]
+    text: str = Field(min_length=1, max_length=2000)
+    is_answerable: bool
+    """Whether a training episode has the answer; of the others a model can only say that it does not know."""
+    right: tuple[str, ...]
+    """Full names that are right: every guest of the year, the one person of the gap."""

@@ -1,0 +1,24 @@
+"""What all records share.
+
+This module knows no stage, no file and no model.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["host", "guest", "other"]
+EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
+Split = Literal["train", "dev", "test"]
+QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
+Variant = Literal["base", "persona", "tuned"]
+DatePrecision = Literal["day", "month", "season", "none"]
+Grade = Literal["exact", "near", "wrong", "unmarked"]
+
+
+class Record(BaseModel):
+    """What all records share: frozen, and no key that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

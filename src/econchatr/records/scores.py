@@ -1,0 +1,176 @@
+"""How good it is: marks, scores, gates, and what judges and people said.
+
+This module computes no measure.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from econchatr.records.base import Grade, Record, Variant
+
+# --- score ------------------------------------------------------------------------------------------------------------
+
+
+class Mark(Record):
+    """What one answer is worth by its question's own rule."""
+
+    question_id: str
+    rung: str
+    variant: Variant
+    sample: int
+    wording: int
+    grade: Grade
+    """Of a quotation or a fact in words; `unmarked`: see `reason`."""
+    likeness: float | None = None
+    """0 to 1: how much of the expected words stands in the answer, content words first; `None`: none are expected."""
+    named: tuple[str, ...] = ()
+    """Of the guests asked for, those it names."""
+    misplaced: tuple[str, ...] = ()
+    """Guests of the show it names that were not asked for."""
+    invented: tuple[str, ...] = ()
+    """Names it gives that never were a guest."""
+    n_true: int | None = None
+    """How many guests were asked for; `None`: none."""
+    reason: str = ""
+    """Why it is unmarked."""
+
+
+class Score(Record):
+    """One measured value."""
+
+    measure: str
+    rung: str
+    variant: str
+    """`base`, `persona`, `tuned`, `tuned minus base`, or a reference: `host`, `guest`."""
+    subject: str
+    """What it was measured on: `host replies (test)`, `guest replies (test)`, `answers`."""
+    value: float | None
+    low: float | None = None
+    """95% interval; `None`: no interval."""
+    high: float | None = None
+    n: int
+    unit: str
+    reason: str = ""
+    """Why `value` is `None`."""
+
+
+class Gate(Record):
+    """Whether a row's Voice may be believed, as far as one known trick goes."""
+
+    gate: Literal["copying", "repetition", "on the question", "length"]
+    rung: str
+    variant: str
+    """As in `Score`."""
+    outcome: Literal["passes", "in doubt", "fails", "unscored"]
+    """`in doubt`: past the limit by less than its interval. One that fails, or is unscored, greys the Voice out."""
+    value: float | None
+    limit: float | None
+    """What `value` must not pass; `None`: there was nothing to compare with."""
+    n: int
+    """Replies that were measured."""
+    reason: str
+    """Why, in a sentence."""
+
+
+class CopiedSpan(Record):
+    """The longest run of words that an answer shares, word for word, with what the host said in training episodes."""
+
+    rung: str
+    variant: str
+    group: str
+    """The question's id, or the episode's slug."""
+    sample: int
+    n_words: int
+    text: str
+    """The words in small letters, without marks."""
+    slug: str
+    published: date | None
+    position: int
+    """Episode, date and first turn of the reply in which the host said it."""
+
+
+# --- score, by a judge ------------------------------------------------------------------------------------------------
+
+
+class Contest(Record):
+    """Two texts put before a judge, who is asked which of them the host said."""
+
+    name: str
+    """`host against guest`, `tuned against base`, ..."""
+    rung: str
+    group: str
+    """What it belongs to: an episode, or a question."""
+    one: str
+    """The text that should win."""
+    two: str
+
+
+class Judgement(Record):
+    """What a judge said of one contest, asked in both orders."""
+
+    name: str
+    rung: str
+    group: str
+    key: str
+    """sha256 of the two texts."""
+    verdict: Literal["one", "two", "torn", "failed"]
+    """`torn`: another text in the other order, so neither. `failed`: no verdict, see `reason`."""
+    reason: str = ""
+
+
+# --- score, by people -------------------------------------------------------------------------------------------------
+
+
+class SheetAnswer(Record):
+    """One answer as a person gets to mark it: whose it is, is not said."""
+
+    key: str
+    """sha256 of the question's and the answer's text; the same answer from two models is marked once."""
+    question_id: str
+    text: str
+
+
+class HandSheet(Record):
+    """Every answer of an exam, shuffled within its question, for people to mark."""
+
+    seed: int
+    sha256: str
+    """Of the seed and all keys: it ties a filled sheet to its answers."""
+    answers: tuple[SheetAnswer, ...]
+
+
+class HandMark(Record):
+    """What one person thinks one answer is worth."""
+
+    key: str
+    """Of the `SheetAnswer`."""
+    scorer: str
+    value: float
+    """0, 0.5 or 1."""
+
+
+class BlindCue(Record):
+    """One question of the blind test: a cue nobody was trained on, and replies, one of them the host's own."""
+
+    key: str
+    """sha256 of cue and replies, in their order."""
+    rung: str
+    pair_id: str
+    """Of the held-out pair whose reply is the host's own."""
+    cue: str
+    replies: tuple[str, ...]
+    real: int
+    """Place of the host's own reply, from 0. It stands in no page."""
+
+
+class BlindPick(Record):
+    """Which reply one person took for the host's own."""
+
+    key: str
+    """Of the `BlindCue`."""
+    person: str
+    knows_host: Literal["well", "a little", "not at all"]
+    pick: int
+    """From 0."""

@@ -1,0 +1,86 @@
+"use strict";
+// Keeps what is filled in within this browser, and saves it as one small file. Nothing is sent anywhere.
+(() => {
+  const form = document.querySelector("form");
+  const groups = [...form.querySelectorAll("fieldset[data-key]")];
+  const about = [...form.querySelectorAll("[data-about]")];
+  const status = document.getElementById("status");
+  const drawer = form.dataset.form + " " + form.dataset.sheet;
+  const chosen = (group) => group.querySelector("input:checked");
+  const openGroups = () => groups.filter((group) => !chosen(group));
+
+  function count() {
+    status.textContent = groups.length - openGroups().length + " of " + groups.length + " " + form.dataset.done;
+  }
+
+  function collect() {
+    const filled = {};
+    for (const group of groups) {
+      if (chosen(group)) filled[group.dataset.key] = Number(chosen(group).value);
+    }
+    const people = Object.fromEntries(about.map((field) => [field.name, field.value.trim()]));
+    return { ...people, [form.dataset.field]: filled };
+  }
+
+  // A page opened from disk may be denied a drawer; then the sheet must be filled in at one go.
+  function keep() {
+    try { localStorage.setItem(drawer, JSON.stringify(collect())); } catch { /* no drawer */ }
+  }
+
+  function restore() {
+    let kept = null;
+    try { kept = JSON.parse(localStorage.getItem(drawer)); } catch { /* no drawer */ }
+    if (!kept) return;
+    for (const field of about) field.value = kept[field.name] || field.value;
+    for (const group of groups) {
+      const value = (kept[form.dataset.field] || {})[group.dataset.key];
+      const input = [...group.querySelectorAll("input")].find((one) => Number(one.value) === value);
+      if (input) input.checked = true;
+    }
+  }
+
+  function offer(text) {
+    const name = about[0].value.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "sheet";
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    link.download = form.dataset.file + "-" + name + ".json";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    return link.download;
+  }
+
+  form.addEventListener("change", (event) => {
+    event.target.closest("fieldset")?.classList.remove("open");
+    keep();
+    count();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    keep();
+    const missing = about.find((field) => !field.value.trim());
+    const open = openGroups();
+    for (const group of open) group.classList.add("open");
+    if (missing) {
+      status.textContent = "Please fill in: " + missing.labels[0].textContent.trim();
+      missing.focus();
+    } else if (open.length) {
+      status.textContent = open.length + " still open; this is the first of them.";
+      open[0].querySelector("input").focus({ preventScroll: true });
+      // Where an item holds one group, what stands above that group belongs to it.
+      const item = open[0].closest(".item");
+      (item.querySelectorAll("fieldset").length > 1 ? open[0] : item).scrollIntoView({ block: "start" });
+    } else {
+      const file = {
+        form: form.dataset.form,
+        show: form.dataset.show,
+        sheet_sha256: form.dataset.sheet,
+        seed: Number(form.dataset.seed),
+        [form.dataset.total]: groups.length,
+        ...collect(),
+      };
+      status.textContent = "Saved as " + offer(JSON.stringify(file, null, 1) + "\n") + ". Please send that file back.";
+    }
+  });
+  restore();
+  count();
+})();

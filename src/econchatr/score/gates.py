@@ -1,0 +1,134 @@
+"""G1 to G4: the tricks that a style measure cannot see, and whether a row uses one. Any that fails greys its Voice out.
+
+Each limit is set by the held-out host. A row fails only if it is past the limit by more than its interval: at twelve
+answers the real host would otherwise fail one time in four. One verbatim run of fifty words fails by itself.
+This module does not measure; it compares.
+
+Source: shared reference `evaluation.md`, 9.2, "Gates"; how often the host passes: docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, NamedTuple
+
+from econchatr.records import Gate
+from econchatr.score.copying import CopiedRun, Copying
+from econchatr.score.length import Length
+from econchatr.score.repetition import Repetition
+from econchatr.score.statistics import Interval
+from econchatr.score.topic import OnTopic
+
+MAX_COPYING: Final = 2.0
+"""Times the held-out host's own copy rate."""
+MAX_RUN_WORDS: Final = 50
+MAX_REPETITION: Final = 3.0
+"""Times the host's own, at as many words."""
+MIN_TOPIC: Final = 0.8
+"""Times the host's own rate of replies that match their cue."""
+LENGTH_RATIO: Final = (0.5, 2.0)
+"""Of the host's median words. Source of all: shared reference `evaluation.md`, 9.2."""
+
+Outcome = Literal["passes", "in doubt", "fails", "unscored"]
+
+
+class Ruling(NamedTuple):
+    """One gate's outcome before it is put down under a rung and variant."""
+
+    gate: Literal["copying", "repetition", "on the question", "length"]
+    outcome: Outcome
+    value: float | None
+    limit: float | None
+    n: int
+    reason: str
+
+    def record(self, *, rung: str, variant: str) -> Gate:
+        """Put it down as a record."""
+        return Gate(rung=rung, variant=variant, **self._asdict())
+
+
+def is_voice_open(rulings: Iterable[Ruling | Gate]) -> bool:
+    """Whether a Voice with these gates may be shown as it is: none failed, and each could be checked."""
+    return all(ruling.outcome in ("passes", "in doubt") for ruling in rulings)
+
+
+def judge_copying(row: Copying, host: Copying) -> Ruling:
+    """G1: no more copied words than twice the held-out host's own share, and no run of fifty words."""
+    n = len(row.replies)
+    if row.share is None or host.share is None:
+        return _leave_open("copying", n, row.reason or _no_host(host.reason))
+    limit = MAX_COPYING * host.share.value
+    told = f"{row.share.value:.1%} of the words stand in runs of eight or more that the host said in training episodes"
+    if row.longest is not None and row.longest.n_words >= MAX_RUN_WORDS:
+        reason = f"{_tell_run(row.longest)}; {MAX_RUN_WORDS} fail. {told}."
+        return Ruling("copying", "fails", row.share.value, limit, n, reason)
+    outcome = _judge(row.share, lambda value: value <= limit)
+    own = f"{host.share.value:.1%} of the host's held-out words do, and twice that is the limit"
+    return Ruling("copying", outcome, row.share.value, limit, n, f"{told}; {own}{_HEDGE[outcome]}.")
+
+
+def judge_repetition(row: Repetition, host: float | None, *, n: int) -> Ruling:
+    """G2: no more four-word sequences said again than three times the host's, at as many words."""
+    if row.share is None or host is None:
+        reason = row.reason or f"the host's held-out speech is shorter than the {row.n_words} words to compare at"
+        return _leave_open("repetition", n, reason)
+    limit = MAX_REPETITION * host
+    outcome = _judge(row.share, lambda value: value <= limit)
+    told = f"{row.share.value:.1%} of the four-word sequences were said before, in {row.n_words} words"
+    own = f"of the host's {host:.1%}, and three times that is the limit"
+    return Ruling("repetition", outcome, row.share.value, limit, n, f"{told}; {own}{_HEDGE[outcome]}.")
+
+
+def judge_topic(row: OnTopic, host: OnTopic) -> Ruling:
+    """G3: answers match their own question at least four fifths as often as the host's replies match their cue."""
+    if row.share is None or host.share is None:
+        return _leave_open("on the question", row.n, row.reason or _no_host(host.reason))
+    if row.n_ways != host.n_ways:
+        reason = f"{row.n_ways} questions can be told apart, but {host.n_ways} cues of the host"
+        return _leave_open("on the question", row.n, reason)
+    limit = MIN_TOPIC * host.share.value
+    outcome = _judge(row.share, lambda value: value >= limit)
+    told = f"{row.share.value:.0%} of the answers match their own question best among {row.n_ways}"
+    own = f"the held-out host's replies {host.share.value:.0%}, and four fifths of that is the limit"
+    return Ruling("on the question", outcome, row.share.value, limit, row.n, f"{told}; {own}{_HEDGE[outcome]}.")
+
+
+def judge_length(row: Length, host: Length) -> Ruling:
+    """G4: the median reply is between half and twice as long as the host's."""
+    n = len(row.by_reply)
+    if row.words is None or host.words is None or not host.words.value:
+        return _leave_open("length", n, row.reason or _no_host(host.reason))
+    low, high = LENGTH_RATIO
+    ratio = Interval(*(None if end is None else end / host.words.value for end in row.words))  # type: ignore[arg-type]
+    outcome = _judge(ratio, lambda value: low <= value <= high)
+    limit = high if ratio.value > 1 else low
+    told = f"half of the answers have {row.words.value:.0f} words or more, of the host's replies {host.words.value:.0f}"
+    return Ruling("length", outcome, ratio.value, limit, n, f"{told}; half to twice as many pass{_HEDGE[outcome]}.")
+
+
+_HEDGE: Final[dict[Outcome, str]] = {
+    "passes": "",
+    "in doubt": "; it is past the limit by less than its interval, so more answers must decide",
+    "fails": "",
+    "unscored": "",
+}
+
+
+def _judge(measured: Interval, is_within: Callable[[float], bool]) -> Outcome:
+    if is_within(measured.value):
+        return "passes"
+    ends = (measured.low, measured.high)
+    return "in doubt" if any(end is not None and is_within(end) for end in ends) else "fails"
+
+
+def _leave_open(gate: Literal["copying", "repetition", "on the question", "length"], n: int, reason: str) -> Ruling:
+    return Ruling(gate, "unscored", None, None, n, f"Not checked: {reason}.")
+
+
+def _no_host(reason: str) -> str:
+    return f"nothing of the held-out host to compare with ({reason})"
+
+
+def _tell_run(run: CopiedRun) -> str:
+    date = f", {run.source.published}" if run.source.published else ""
+    return f"{run.n_words} words in a row are the host's own ({run.source.slug}{date})"

@@ -1,0 +1,158 @@
+"""Marks given by people, as in 2023: 0, a half or 1 per answer, without knowing whose it is.
+
+This module does not know how a page looks. It believes every mark it is given: whether a scorer was careful shows only
+in the agreement between two.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+from typing import NamedTuple
+
+from econchatr.records import Answer, HandMark, HandSheet, Question, Score, SheetAnswer
+from econchatr.score.agreement import ordinal_alpha
+from econchatr.score.sheets import Filled, HandFile, check_known, check_people, read_file, sheet_sha256
+from econchatr.score.statistics import Interval, bootstrap_ratio
+from econchatr.tables import hash_settings
+
+MEASURE = "hand mark"
+AGREEMENT = "agreement between scorers"
+SAME_MARK = "same mark from both scorers"
+_CONTRASTS = (("tuned", "base"), ("tuned", "persona"))
+
+
+class _Marked(NamedTuple):
+    question_id: str
+    value: float
+    """Averaged over the scorers."""
+
+
+def answer_key(question: str, text: str) -> str:
+    """What stands for an answer on a sheet: the same for the same words to the same question, whoever gave them."""
+    return hash_settings([question, text])
+
+
+def lay_out_sheet(answers: Iterable[Answer], questions: Sequence[Question], *, seed: int) -> HandSheet:
+    """Every answer once, question by question, shuffled within each; failures are no answers.
+
+    The order depends on the seed and the texts alone, so it tells nothing of which model gave which.
+    """
+    found: dict[str, dict[str, str]] = {question.question_id: {} for question in questions}
+    texts = {question.question_id: question.text for question in questions}
+    for answer in answers:
+        if answer.reply is not None and answer.question_id in found:
+            found[answer.question_id][answer_key(texts[answer.question_id], answer.reply.text)] = answer.reply.text
+    laid_out = []
+    for question_id, by_key in found.items():
+        keys = sorted(by_key)
+        Random(f"{seed} {question_id}").shuffle(keys)
+        laid_out += [SheetAnswer(key=key, question_id=question_id, text=by_key[key]) for key in keys]
+    digest = sheet_sha256(seed, [answer.key for answer in laid_out])
+    return HandSheet(seed=seed, sha256=digest, answers=tuple(laid_out))
+
+
+def read_marks(files: Sequence[Filled], known: Iterable[str], *, show: str) -> list[HandMark]:
+    """The marks in filled sheets, each checked against the answers the show has.
+
+    Args:
+        known: The keys of all answers of the show.
+
+    Raises:
+        InputError: A file is foreign, half filled, changed, about other answers, or two are by one person.
+    """
+    keys, read = set(known), [(filled, read_file(filled, HandFile, show=show)) for filled in files]
+    check_people([(filled, file.scorer) for filled, file in read])
+    for filled, file in read:
+        check_known(filled, file.marks, keys, thing="marked answers")
+    return [
+        HandMark(key=key, scorer=file.scorer, value=float(value))
+        for _, file in read
+        for key, value in file.marks.items()
+    ]
+
+
+def score_hand(
+    marks: Sequence[HandMark], answers: Sequence[Answer], questions: Sequence[Question], *, n_resamples: int = 2000
+) -> list[Score]:
+    """The mean mark of every rung and variant, what training changed, and how far scorers agree.
+
+    Each answer's marks are averaged over its scorers first. The intervals resample questions, because answers to one
+    question are alike; `n` is the number of answers marked. Nothing marked gives no scores.
+    """
+    if not marks:
+        return []
+    texts = {question.question_id: question.text for question in questions}
+    by_key = defaultdict[str, list[float]](list)
+    for mark in marks:
+        by_key[mark.key].append(mark.value)
+    marked = defaultdict[tuple[str, str], list[_Marked]](list)
+    owners: dict[str, str] = {}
+    for answer in answers:
+        if answer.reply is None or answer.question_id not in texts:
+            continue
+        key = answer_key(texts[answer.question_id], answer.reply.text)
+        owners[key] = answer.question_id
+        if by_key.get(key):
+            value = sum(by_key[key]) / len(by_key[key])
+            marked[answer.rung, answer.variant].append(_Marked(answer.question_id, value))
+    scores = [
+        _score(MEASURE, _mean(rows, n_resamples), rung=rung, variant=variant, n=len(rows))
+        for (rung, variant), rows in marked.items()
+    ]
+    for rung in dict.fromkeys(rung for rung, _ in marked):
+        scores += _contrast(marked, rung=rung, n_resamples=n_resamples)
+    return [*scores, *_score_agreement({key: by_key[key] for key in owners}, owners, n_resamples=n_resamples)]
+
+
+def _mean(rows: Sequence[_Marked], n_resamples: int) -> Interval:
+    values, groups = [row.value for row in rows], [row.question_id for row in rows]
+    return bootstrap_ratio(values, [1.0] * len(rows), groups, n_resamples=n_resamples)
+
+
+def _contrast(marked: Mapping[tuple[str, str], Sequence[_Marked]], *, rung: str, n_resamples: int) -> list[Score]:
+    """Mean mark of one variant less another's, over the questions marked for both, each counting once."""
+    scores = []
+    for after, before in _CONTRASTS:
+        means = [_question_means(marked.get((rung, variant), ())) for variant in (after, before)]
+        shared = [question_id for question_id in means[0] if question_id in means[1]]
+        if shared:
+            gains = [means[0][question_id] - means[1][question_id] for question_id in shared]
+            found = bootstrap_ratio(gains, [1.0] * len(gains), shared, n_resamples=n_resamples)
+            scores.append(_score(MEASURE, found, rung=rung, variant=f"{after} minus {before}", n=len(shared)))
+    return scores
+
+
+def _question_means(rows: Sequence[_Marked]) -> dict[str, float]:
+    values = defaultdict[str, list[float]](list)
+    for row in rows:
+        values[row.question_id].append(row.value)
+    return {question_id: sum(found) / len(found) for question_id, found in values.items()}
+
+
+def _score_agreement(
+    by_key: Mapping[str, Sequence[float]], owners: Mapping[str, str], *, n_resamples: int
+) -> list[Score]:
+    units = [list(values) for values in by_key.values()]
+    found = ordinal_alpha(units, [owners[key] for key in by_key], n_resamples=n_resamples)
+    both = [values for values in units if len(values) > 1]
+    n_scorers = max(map(len, units), default=0)
+    if isinstance(found, str):
+        reason = "one scorer only" if n_scorers < 2 else found
+        alpha = _score(AGREEMENT, reason, rung="", variant="all", n=len(both))
+    else:
+        alpha = _score(AGREEMENT, found, rung="", variant="all", n=len(both))
+    alpha = alpha.model_copy(update={"unit": "Krippendorff's alpha, ordinal"})
+    if not both:
+        return [alpha]
+    same = sum(len(set(values)) == 1 for values in both) / len(both)
+    return [alpha, _score(SAME_MARK, Interval(same, None, None), rung="", variant="all", n=len(both))]
+
+
+def _score(measure: str, found: Interval | str, *, rung: str, variant: str, n: int) -> Score:
+    value, low, high = (None, None, None) if isinstance(found, str) else found
+    return Score(
+        measure=measure, rung=rung, variant=variant, subject="answers", value=value, low=low, high=high, n=n,
+        unit="share", reason=found if isinstance(found, str) else "",
+    )  # fmt: skip

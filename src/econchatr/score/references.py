@@ -1,0 +1,69 @@
+"""The rows that keep a model's scores honest: the real host, the guests, and a parrot that only looks things up.
+
+What the host reads out again (an advertisement, a repeated episode) is left out of what was "really said": a held-out
+reply that stands in a training episode, fifty words on end, was not held out. This module asks no model; base, persona
+and retrieval-prompted answers come from those who do.
+
+Source: shared reference `evaluation.md`, 9.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from econchatr.records import Pair, Question
+from econchatr.score.copying import SpeechIndex, find_copied
+from econchatr.score.gates import MAX_RUN_WORDS
+from econchatr.score.speech import Said, read_pairs, split_words
+
+PARROT: Final = "parrot"
+
+
+def drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
+    """Leave out pairs whose reply holds fifty words on end that the index holds too."""
+    return [
+        pair
+        for pair in pairs
+        if (longest := find_copied(pair.reply, index).longest) is None or longest.n_words < MAX_RUN_WORDS
+    ]
+
+
+def take_reference(pairs: Sequence[Pair], index: SpeechIndex) -> list[Said]:
+    """Take the reference row of one side: what was really said in development episodes, or else in test episodes.
+
+    The marks and limits come from the test episodes, so a row of the others shows what an honest row scores. `index`
+    holds the host's training speech: what is read out again from there is left out.
+    """
+    by_split = {split: [pair for pair in pairs if pair.split == split] for split in ("dev", "test")}
+    return read_pairs(drop_reread(by_split["dev"], index) or drop_reread(by_split["test"], index))
+
+
+class Parrot:
+    """Answers with what the host once said, word for word: the training reply most like the question."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        import bm25s
+
+        self._replies = [pair.reply for pair in pairs]
+        self._bm25: Any = bm25s.BM25()
+        if self._replies:
+            self._bm25.index([split_words(reply) for reply in self._replies], show_progress=False)
+
+    def answer(self, question: str, *, n: int = 1) -> list[str]:
+        """Give the `n` replies most like the question, the nearest first; fewer where the host said fewer."""
+        if not self._replies:
+            return []
+        likeness = self._bm25.get_scores(split_words(question))
+        return [self._replies[place] for place in np.argsort(-likeness, kind="stable")[:n]]
+
+
+def parrot_questions(parrot: Parrot, questions: Sequence[Question], *, n_samples: int) -> list[Said]:
+    """Put the exam to the parrot: as its samples it gives the nearest reply, the next, and so on."""
+    return [
+        Said(question.text, text, question.question_id, sample)
+        for question in questions
+        for sample, text in enumerate(parrot.answer(question.text, n=n_samples))
+    ]

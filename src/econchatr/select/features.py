@@ -1,0 +1,206 @@
+"""What a reply is made of: its words and its pairs of neighbouring words, as numbers.
+
+A feature counts only if at least three replies of the pool hold it: what fewer share is a name, a slip or a quotation,
+not a manner of speaking. Numbers come from the replies in the order given, so the caller's order must be a fixed one.
+
+This module does not know what a pair costs, nor which are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Integers = npt.NDArray[np.int64]
+
+MIN_REPLIES: Final = 3
+MAX_WEIGHT: Final = 200
+"""Source of both: shared reference `evaluation.md`, 9.3; 200 was the best of five variants measured there."""
+
+_WORD: Final = r"[\p{L}\p{N}]+(?:'[\p{L}\p{N}]+)*"
+_CHUNK_BITS: Final = 15
+"""Replies are sorted in chunks of at most 2**15, so that reply and feature fit one 64-bit number."""
+_N_RANGES: Final = 16
+
+
+class Rows(NamedTuple):
+    """Rows of numbers of unequal length, laid end to end."""
+
+    starts: Integers
+    """Row `i` is `numbers[starts[i]:starts[i + 1]]`; one more than there are rows."""
+    numbers: npt.NDArray[np.int32]
+
+    def row(self, place: int) -> npt.NDArray[np.int32]:
+        """One row."""
+        return self.numbers[self.starts[place] : self.starts[place + 1]]
+
+    def pick(self, places: Integers) -> Rows:
+        """Some of the rows, in the order given."""
+        firsts = self.starts[places]
+        ends = np.cumsum(self.starts[places + 1] - firsts)
+        starts = np.concatenate(([0], ends))
+        return Rows(starts, self.numbers[np.repeat(firsts - starts[:-1], np.diff(starts)) + np.arange(starts[-1])])
+
+    def sum(self, values: Integers) -> Integers:
+        """Per row, the sum of the values that its numbers stand for, exactly."""
+        # `reduceat` gives an empty row the value that follows it, so there must be one.
+        sums = np.add.reduceat(np.append(values[self.numbers], 0), self.starts[:-1])
+        sums[self.starts[1:] == self.starts[:-1]] = 0
+        return sums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Which features each reply of a pool holds."""
+
+    rows: Rows
+    """A row per reply, in the order given: each feature at most once, ascending."""
+    weights: Integers
+    """Per feature: how many replies hold it, at most `MAX_WEIGHT`."""
+    n_words: Integers
+    """Per reply, rare words included."""
+    words: tuple[str, ...]
+    """The words among the features, which are numbered first."""
+    bigrams: Integers
+    """Per further feature, the places of its two words in `known`."""
+    known: tuple[str, ...]
+
+    @property
+    def n_replies(self) -> int:
+        """How many replies the pool has."""
+        return len(self.rows.starts) - 1
+
+    def name(self, number: int) -> str:
+        """A feature as people read it: `fence`, `chesterton fence`."""
+        if number < len(self.words):
+            return self.words[number]
+        first, second = self.bigrams[number - len(self.words)]
+        return f"{self.known[first]} {self.known[second]}"
+
+    def sum_rows(self, values: Integers, replies: Integers | None = None) -> Integers:
+        """Per reply (of all, or of those given), the sum of its features' values."""
+        chosen = np.arange(self.n_replies) if replies is None else replies
+        parts = range(0, len(chosen), 1 << _CHUNK_BITS)
+        sums = [self.rows.pick(chosen[begin : begin + (1 << _CHUNK_BITS)]).sum(values) for begin in parts]
+        return np.concatenate([np.zeros(0, np.int64), *sums])
+
+
+class _Chunk(NamedTuple):
+    """Some replies' features by code, each once per reply: codes ascending, and beside each whose it is."""
+
+    codes: Integers
+    docs: npt.NDArray[np.uint16]
+    n_docs: int
+
+
+_NO_CHUNK: Final = _Chunk(np.zeros(0, np.int64), np.zeros(0, np.uint16), 0)
+
+
+def split_words(texts: Sequence[str]) -> pl.Series:
+    """The words of each text, folded, as a column of lists: `Don’t worry!` gives `don't`, `worry`."""
+    import polars as pl
+
+    folded = pl.Series(texts, dtype=pl.String).str.to_lowercase().str.replace_all("’", "'", literal=True)
+    return folded.str.extract_all(_WORD)
+
+
+def find_features(replies: Sequence[str]) -> Features:
+    """Number the words and pairs of neighbouring words that at least three of the replies hold."""
+    flat, n_words, known = _number_words(replies)
+    bits = len(known).bit_length()
+    chunks = list(_code_chunks(flat, n_words, bits))
+    codes, weights = _keep_common([chunk.codes for chunk in chunks])
+    sizes, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    for n_done, chunk in enumerate(chunks):
+        size, found = _find_rows(chunk, codes)
+        sizes.append(size)
+        numbers.append(found)
+        chunks[n_done] = _NO_CHUNK  # a million replies' codes take most of a gigabyte: let go of them one by one
+    n_single = int(np.searchsorted(codes, 1 << bits))
+    return Features(
+        rows=Rows(np.concatenate(([0], np.cumsum(np.concatenate(sizes)))), np.concatenate(numbers)),
+        weights=np.minimum(weights, MAX_WEIGHT),
+        n_words=n_words,
+        words=tuple(known[code] for code in codes[:n_single]),
+        bigrams=np.stack((codes[n_single:] >> bits, codes[n_single:] & ((1 << bits) - 1)), axis=1),
+        known=known,
+    )
+
+
+def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Integers, tuple[str, ...]]:
+    """Every word of every reply as a number, words per reply, and the numbers' words; 0 stands for all rare words."""
+    flat, n_words, seen = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], dict[str, int]()
+    for begin in range(0, len(replies), 1 << _CHUNK_BITS):
+        found, n_found = _number_some(replies[begin : begin + (1 << _CHUNK_BITS)], seen)
+        flat.append(found)
+        n_words.append(n_found)
+    numbers = np.concatenate(flat)
+    del flat
+    # By the alphabet, so that a feature has the same number however the words came to be found.
+    common = np.bincount(numbers, minlength=len(seen)) >= MIN_REPLIES
+    known = sorted(word for word, is_common in zip(seen, common.tolist(), strict=True) if is_common)
+    renumbered = np.zeros(len(seen), np.int32)
+    renumbered[[seen[word] for word in known]] = np.arange(1, len(known) + 1)
+    return renumbered[numbers], np.concatenate(n_words), ("", *known)
+
+
+def _number_some(replies: Sequence[str], seen: dict[str, int]) -> tuple[npt.NDArray[np.int32], Integers]:
+    import polars as pl
+
+    lists = split_words(replies)
+    n_words = lists.list.len()
+    flat = lists.filter(n_words > 0).explode()
+    words = flat.unique()
+    globally = np.array([seen.setdefault(word, len(seen)) for word in words.to_list()], np.int32)
+    return globally[flat.cast(pl.Enum(words)).to_physical().to_numpy()], n_words.to_numpy().astype(np.int64)
+
+
+def _code_chunks(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> Iterator[_Chunk]:
+    doc_bits = min(_CHUNK_BITS, 63 - 2 * bits)
+    begin = 0
+    for first in range(0, len(n_words), 1 << doc_bits):
+        sizes = n_words[first : first + (1 << doc_bits)]
+        words = flat[begin : begin + int(sizes.sum())].astype(np.int64)
+        begin += len(words)
+        docs = np.repeat(np.arange(len(sizes)), sizes)
+        is_pair = (docs[1:] == docs[:-1]) & (words[1:] > 0) & (words[:-1] > 0)
+        pairs = (((words[:-1] << bits) | words[1:]) << doc_bits | docs[1:])[is_pair]
+        keys = np.concatenate(((words << doc_bits | docs)[words > 0], pairs))
+        keys.sort()
+        keys = keys[np.diff(keys, prepend=-1) > 0]
+        yield _Chunk(keys >> doc_bits, (keys & ((1 << doc_bits) - 1)).astype(np.uint16), len(sizes))
+
+
+def _keep_common(chunks: Sequence[Integers]) -> tuple[Integers, Integers]:
+    """The codes that stand at least three times, ascending, and how often each does."""
+    codes, n = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    # A range of codes at a time: all at once they would need their own size again to be sorted.
+    longest = max(chunks, key=len, default=codes[0])
+    bounds = [0, *longest[:: len(longest) // _N_RANGES + 1].tolist(), 1 << 62]
+    for low, high in pairwise(bounds):
+        every = np.concatenate([codes[0], *(chunk[slice(*np.searchsorted(chunk, (low, high)))] for chunk in chunks)])
+        every.sort()
+        # Of a run of c equal codes, c - 2 have the same code two places before: what is rarer leaves no trace.
+        again = every[MIN_REPLIES - 1 :]
+        found, n_found = np.unique(again[again == every[: len(again)]], return_counts=True)
+        codes.append(found)
+        n.append(n_found + (MIN_REPLIES - 1))
+    return np.concatenate(codes), np.concatenate(n)
+
+
+def _find_rows(chunk: _Chunk, codes: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
+    """Features per reply of a chunk, and their numbers, reply by reply."""
+    places = np.searchsorted(codes, chunk.codes)
+    places[places == len(codes)] = 0
+    is_kept = codes[places] == chunk.codes if len(codes) else np.zeros(len(places), bool)
+    docs = chunk.docs[is_kept]
+    numbers = places[is_kept].astype(np.int32)
+    return np.bincount(docs, minlength=chunk.n_docs), numbers[np.argsort(docs, kind="stable")]

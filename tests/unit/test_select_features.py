@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from econchatr.select.features import MAX_WEIGHT, Rows, find_features, split_words
+
+WORDS = ("so", "we", "can't", "all", "agree", "über", "94", "Who")
+SPOKEN = st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=12)
+
+
+def name_rows(replies: list[str]) -> list[set[str]]:
+    features = find_features(replies)
+    return [{features.name(int(number)) for number in features.rows.row(n)} for n in range(len(replies))]
+
+
+def test_words_are_folded_and_keep_their_apostrophes() -> None:
+    (words,) = split_words(["Don’t WORRY, it's 94% 'fine'—über-fine!"]).to_list()
+    assert words == ["don't", "worry", "it's", "94", "fine", "über", "fine"]
+
+
+def test_what_fewer_than_three_replies_hold_is_no_feature() -> None:
+    replies = ["the fence stands", "the fence fell", "the fence", "the prairie", "the prairie"]
+    assert name_rows(replies) == [{"the", "fence", "the fence"}] * 3 + [{"the"}] * 2
+
+
+def test_a_reply_counts_once_however_often_it_says_a_thing() -> None:
+    assert name_rows(["so so so", "so", "no"]) == [set(), set(), set()]
+
+
+def test_a_feature_weighs_the_number_of_its_replies_up_to_a_limit() -> None:
+    features = find_features(["common"] * 250 + ["rare common"] * 3)
+    weights = dict(
+        zip([features.name(n) for n in range(len(features.weights))], features.weights.tolist(), strict=True)
+    )
+    assert weights == {"common": MAX_WEIGHT, "rare": 3, "rare common": 3}
+
+
+@settings(deadline=None)
+@given(SPOKEN)
+def test_features_are_the_words_and_neighbours_that_three_replies_hold(spoken: list[list[str]]) -> None:
+    held = [{word.lower() for word in words} | {f"{a} {b}".lower() for a, b in pairwise(words)} for words in spoken]
+    common = {name for name, n in Counter(name for names in held for name in names).items() if n >= 3}
+    assert name_rows([" ".join(words) for words in spoken]) == [names & common for names in held]
+
+
+def test_a_pool_larger_than_one_chunk_is_numbered_as_one() -> None:
+    features = find_features(["the fence", "", "the"] * 25_000)
+    assert [features.name(n) for n in range(3)] == ["fence", "the", "the fence"]
+    assert (features.n_words == np.tile([2, 0, 1], 25_000)).all()
+    ones = np.ones(3, np.int64)
+    assert (features.sum_rows(ones) == np.tile([3, 0, 1], 25_000)).all()
+    assert features.sum_rows(ones, np.array([74_999, 1, 0])).tolist() == [1, 0, 3]
+
+
+def test_an_empty_row_adds_nothing_wherever_it_stands() -> None:
+    rows = Rows(np.array([0, 0, 2, 2, 3, 3]), np.array([4, 1, 2], np.int32))
+    assert rows.sum(np.array([0, 10, 100, 0, 1])).tolist() == [0, 11, 0, 100, 0]
+    assert rows.pick(np.array([3, 0, 1])).sum(np.array([0, 10, 100, 0, 1])).tolist() == [100, 0, 11]
+
+
+def test_a_pool_without_words_has_no_features() -> None:
+    for replies in ([], [""], ["...", "?!"]):
+        features = find_features(replies)
+        assert features.n_replies == len(replies)
+        assert len(features.weights) == 0
