@@ -13,7 +13,8 @@ Role = Literal["host", "guest", "other"]
 EpisodeKind = Literal["verbatim", "unlabelled", "notes"]
 Split = Literal["train", "dev", "test"]
 QuestionKind = Literal["belief", "quotation", "idea", "joke", "fact"]
-Variant = Literal["base", "persona", "tuned"]
+Variant = Literal["base", "persona", "retrieval", "tuned", "grounded"]
+"""How a question was put: as it is, with a persona prompt, with real turns found for it; to the tuned model; both."""
 DatePrecision = Literal["day", "month", "season", "none"]
 Grade = Literal["exact", "near", "wrong", "unmarked"]
 

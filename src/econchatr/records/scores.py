@@ -91,6 +91,36 @@ class CopiedSpan(Record):
     """Episode, date and first turn of the reply in which the host said it."""
 
 
+class NearQuote(Record):
+    """The nearest thing that the host really said to one answer."""
+
+    rung: str
+    variant: str
+    question_id: str
+    sample: int
+    text: str
+    """As it stands in the episode; empty where nothing is close."""
+    likeness: float
+    """0 to 1; what counts as close is said where it is measured."""
+    slug: str
+    published: date | None
+    position: int
+    """Episode, date and first turn of the reply in which the host said it; empty and -1 where nothing is close."""
+
+
+class HeldOutReply(Record):
+    """One real reply that no model has seen, and how likely base and tuned model find it."""
+
+    rung: str
+    side: Literal["host", "guest"]
+    pair_id: str
+    cue: str
+    reply: str
+    n_bytes: int
+    base_bits: float
+    tuned_bits: float
+
+
 # --- score, by a judge ------------------------------------------------------------------------------------------------
 
 
