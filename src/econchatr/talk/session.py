@@ -7,7 +7,7 @@ This module does not print and does not read the keyboard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
@@ -61,9 +61,8 @@ class ChatSession:
                 hint=f"Say it in at most {self._settings.max_history_chars:,}.",
             )
         said = Message(role="user", content=text.strip())
-        prompt = render_chat(
-            (Message(role="system", content=system_line(self.voice)), *self._recent(said), said), self._template
-        )
+        recent = keep_recent(self._history, said.content, max_chars=self._settings.max_history_chars)
+        prompt = render_chat((Message(role="system", content=system_line(self.voice)), *recent, said), self._template)
         reply = self._speaker.reply(
             prompt,
             tuned=self.is_tuned,
@@ -80,12 +79,13 @@ class ChatSession:
         """Begin a new conversation."""
         self._history.clear()
 
-    def _recent(self, said: Message) -> list[Message]:
-        """The latest whole exchanges that fit beside what is said now."""
-        room, start = self._settings.max_history_chars - len(said.content), len(self._history)
-        while start >= 2:
-            room -= sum(len(message.content) for message in self._history[start - 2 : start])
-            if room < 0:
-                break
-            start -= 2
-        return self._history[start:]
+
+def keep_recent(history: Sequence[Message], said: str, *, max_chars: int) -> list[Message]:
+    """The latest whole exchanges that fit, in so many characters, beside what is said now."""
+    room, start = max_chars - len(said), len(history)
+    while start >= 2:
+        room -= sum(len(message.content) for message in history[start - 2 : start])
+        if room < 0:
+            break
+        start -= 2
+    return list(history[start:])

@@ -1,0 +1,198 @@
+"""What the playground is given: the show's records, what looks things up in them, and where rankings go.
+
+Whatever takes long to build is built once, in the background, so that the page opens at once. This module opens no file
+and asks no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from econchatr.prompts import Voice
+from econchatr.records import Episode, Pair, Turn
+from econchatr.score.copying import SpeechIndex, flag_copied, index_speech
+from econchatr.talk.playground.search import TurnSearch
+
+T = TypeVar("T")
+
+
+class Near(Protocol):
+    """The nearest thing the host said."""
+
+    @property
+    def text(self) -> str:
+        """As it stands in the reply."""
+
+    @property
+    def likeness(self) -> float:
+        """0 to 1."""
+
+    @property
+    def pair(self) -> Pair:
+        """Where it was said."""
+
+
+class Finder(Protocol):
+    """What looks for the nearest thing the host said."""
+
+    def find(self, text: str) -> Near | None:
+        """The nearest stretch, however far it is; `None` where no telling word is shared."""
+
+
+class Ranked(NamedTuple):
+    """What somebody said about some answers of one model to one question."""
+
+    who: str
+    rung: str
+    variant: str
+    model_sha256: str
+    question: str
+    prompt: str
+    """As the model read it."""
+    seeds: tuple[int, ...]
+    texts: tuple[str, ...]
+    places: tuple[int, ...] = ()
+    """Each answer's place, 1 the best; empty: they were not ordered."""
+    is_right: tuple[bool, ...] = ()
+    """Each answer right or wrong; empty: that was not asked."""
+
+
+class Pick(NamedTuple):
+    """Somebody's guess which of some replies is the host's own."""
+
+    who: str
+    rung: str
+    pair_id: str
+    seed: int
+    replies: tuple[str, ...]
+    real: int
+    picked: int
+
+
+class Keeper(Protocol):
+    """Where what people say is kept."""
+
+    def save_ranking(self, ranked: Ranked) -> None:
+        """Keep one ranking, or some verdicts.
+
+        Raises:
+            ShowFolderError: It cannot be kept.
+        """
+
+    def save_pick(self, pick: Pick) -> None:
+        """Keep one guess.
+
+        Raises:
+            ShowFolderError: It cannot be kept.
+        """
+
+
+class Material(NamedTuple):
+    """A show as the playground needs it."""
+
+    voice: Voice
+    episodes: Sequence[Episode]
+    turns: Sequence[Turn]
+    pairs: Sequence[Pair]
+    """Kept ones of all episodes, held-out ones too."""
+    make_finder: Callable[[Sequence[Pair]], Finder]
+    close: float
+    """Likeness from which something is close."""
+    usd_per_hour: Mapping[str, Decimal | None]
+    """What this machine costs while a rung answers; `None`: not known."""
+    report: Path
+    """The show's report page, which may not be there."""
+    keeper: Keeper
+
+
+class Rows(Protocol):
+    """A show's records, as the pipeline gives them."""
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """What was read."""
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """What was said."""
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """What was kept of it."""
+
+    @property
+    def usd_per_hour(self) -> Mapping[str, Decimal | None]:
+        """What answering costs, by rung."""
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+
+
+class Quoted(NamedTuple):
+    """The nearest thing the host really said, as it is shown."""
+
+    text: str
+    likeness: float
+    episode: str
+    published: date | None
+    turn: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What stands under an answer."""
+
+    near: Quoted | None
+    """`None`: nothing is close."""
+    likeness: float = 0.0
+    """Of the nearest, close or not."""
+    is_copied: tuple[bool, ...] = ()
+    """For each word of the answer, as `split_words` counts them, whether it is the host's own, copied."""
+
+
+class Later(Generic[T]):
+    """Something that is being built in the background."""
+
+    def __init__(self, pool: ThreadPoolExecutor, make: Callable[[], T]) -> None:
+        self._future: Future[T] = pool.submit(make)
+
+    def get(self) -> T:
+        """It, when it is there; blocks until then."""
+        return self._future.result()
+
+
+class Library:
+    """Everything that was said, to be looked up."""
+
+    def __init__(self, material: Material) -> None:
+        self.titles = {episode.slug: episode.title for episode in material.episodes}
+        self.dates = {episode.slug: episode.published for episode in material.episodes}
+        self._close = material.close
+        pool = ThreadPoolExecutor(1, thread_name_prefix="look-up")
+        pairs = list(material.pairs)
+        self._copies: Later[SpeechIndex] = Later(pool, lambda: index_speech(pairs))
+        self._search: Later[TurnSearch] = Later(pool, lambda: TurnSearch(material.turns))
+        self._finder: Later[Finder] = Later(pool, lambda: material.make_finder(pairs))
+        pool.shutdown(wait=False)
+
+    def look_up(self, text: str, *, prompt: str) -> Evidence:
+        """What the host really said that is nearest, and which words are copied; those of the prompt aside."""
+        copied = tuple(flag_copied(text, self._copies.get(), prompt=prompt))
+        near = self._finder.get().find(text)
+        if near is None or near.likeness < self._close:
+            return Evidence(None, near.likeness if near else 0.0, copied)
+        slug, turn = near.pair.slug, int(near.pair.pair_id.rsplit("#", 1)[1])
+        quoted = Quoted(near.text, near.likeness, self.titles.get(slug, slug), near.pair.published, turn)
+        return Evidence(quoted, near.likeness, copied)
+
+    def search(self, words: str, *, only_host: bool, n: int) -> tuple[list[Turn], list[str]]:
+        """The turns most like some words, the most alike first; and which of the words tell something."""
+        search = self._search.get()
+        return search.find(words, only_host=only_host, n=n), search.list_telling(words)
