@@ -28,6 +28,7 @@ from econchatr.cli_print import (
     relate_path,
     say,
 )
+from econchatr.cli_talk import chat, export, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -353,23 +354,6 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def chat(
-    show: ShowArgument = HERE,
-    rung: RungOption = "",
-    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
-) -> None:
-    """Talk with the tuned model; /base and /tuned switch."""
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.rungs import open_rung
-    from econchatr.talk.terminal import hold_chat
-
-    opened = open_show(show)
-    with open_rung(opened, rung) as model:
-        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
-                  log_path=opened.folder("talk") / "generations.jsonl")  # fmt: skip
-
-
-@app.command()
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
@@ -427,6 +411,11 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+app.command()(chat)
+app.command()(serve)
+app.command()(export)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from econchatr.pipeline.forms import (
 )
 from econchatr.pipeline.guests import marking_guide
 from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
-from econchatr.pipeline.rungs import open_speaker
+from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
@@ -190,7 +190,7 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     template = rung_template(rung)
 
     def answer(ask: Ask) -> Answer:
-        model_sha256 = _model_sha256(tuned, ask)
+        model_sha256 = model_identity(tuned, ask.variant)
         key = hash_settings([model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice])
         if known := log.find(key):
             return recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
@@ -220,11 +220,6 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     write_table(folder / PARAPHRASED_NAME, [answer for answer in answers if answer.wording], Answer)
     counts = {"answers": len(answers) - len(failed), "failed": len(failed)}
     return Outcome(("answers.parquet", PARAPHRASED_NAME), counts)
-
-
-def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
-    adapter = tuned.adapter_sha256 if ask.variant == "tuned" else ""
-    return hash_settings([tuned.base_sha256, adapter, ask.variant, FORM_VERSION])
 
 
 # --- score ------------------------------------------------------------------------------------------------------------
