@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
-from econchatr.prompts import ChatTemplate, Voice, render_chat, system_line
-from econchatr.records import Message, Reply
+from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
+from econchatr.records import Message, Pair, Reply
 
 
 class TalkSettings(NamedTuple):
@@ -37,9 +37,14 @@ class ChatSession:
         *,
         seed: int,
         settings: TalkSettings | None = None,
+        find: Callable[[str], tuple[Pair, ...]] | None = None,
     ) -> None:
         self.is_tuned = True
         self.voice = voice
+        self.find = find
+        """Gives the real turns that stand before each question; `None`: answer without."""
+        self.cited: tuple[Pair, ...] = ()
+        """Those the model was given for the last answer."""
         self._speaker = speaker
         self._template = template
         self._seed = seed
@@ -61,8 +66,11 @@ class ChatSession:
                 hint=f"Say it in at most {self._settings.max_history_chars:,}.",
             )
         said = Message(role="user", content=text.strip())
-        recent = keep_recent(self._history, said.content, max_chars=self._settings.max_history_chars)
-        prompt = render_chat((Message(role="system", content=system_line(self.voice)), *recent, said), self._template)
+        found = self.find(said.content) if self.find else ()
+        real = exchange_messages(found)
+        recent = keep_recent(self._history, (*real, said), max_chars=self._settings.max_history_chars)
+        system = Message(role="system", content=system_line(self.voice))
+        prompt = render_chat((system, *real, *recent, said), self._template)
         reply = self._speaker.reply(
             prompt,
             tuned=self.is_tuned,
@@ -73,6 +81,7 @@ class ChatSession:
             on_text=on_text,
         )
         self._history += [said, Message(role="assistant", content=reply.text)]
+        self.cited = found
         return reply
 
     def forget(self) -> None:
@@ -80,9 +89,9 @@ class ChatSession:
         self._history.clear()
 
 
-def keep_recent(history: Sequence[Message], said: str, *, max_chars: int) -> list[Message]:
-    """The latest whole exchanges that fit, in so many characters, beside what is said now."""
-    room, start = max_chars - len(said), len(history)
+def keep_recent(history: Sequence[Message], beside: Sequence[Message], *, max_chars: int) -> list[Message]:
+    """The latest whole exchanges that fit, in so many characters, beside what else stands in the prompt."""
+    room, start = max_chars - sum(len(message.content) for message in beside), len(history)
     while start >= 2:
         room -= sum(len(message.content) for message in history[start - 2 : start])
         if room < 0:

@@ -99,8 +99,9 @@ def plan_answer(
     Raises:
         ModelError: The model's template does not work.
     """
-    recent = keep_recent(history, said, max_chars=DEFAULTS.max_history_chars)
-    messages = conversation([*recent, Message(role="user", content=said)], voice)
+    last = Message(role="user", content=said)
+    recent = keep_recent(history, [last], max_chars=DEFAULTS.max_history_chars)
+    messages = conversation([*recent, last], voice)
     draw = Draw(
         max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
         repeat_penalty=DEFAULTS.repeat_penalty,
