@@ -9,10 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from econchatr.records import Turn
+from econchatr.records import BlindCue, Ranking, Turn, Verdict
 from econchatr.score.nearest import CLOSE, SaidBefore
 from econchatr.score.topic import Subjects
-from econchatr.talk.playground.keeper import SqliteKeeper
 from econchatr.talk.playground.material import Material
 
 from .make_records import make_episode, make_pair
@@ -27,11 +26,30 @@ SUBJECTS = Subjects(frozenset({"the", "of", "and", "it", "for", "a"}), 100, Coun
 """As a longer show would teach them: of four texts every word would be one of the commonest."""
 
 
+class Kept(NamedTuple):
+    """What people said."""
+
+    rankings: list[Ranking]
+    verdicts: list[Verdict]
+    guesses: list[tuple[str, int, int]]
+    """Who, which was the host's, which was picked."""
+
+    def save_ranking(self, ranking: Ranking) -> None:
+        self.rankings.append(ranking)
+
+    def save_verdict(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
+
+    def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> None:
+        self.guesses.append((who, cue.real, pick))
+
+
 class Playground(NamedTuple):
     """A running playground."""
 
     server: Server
     material: Material
+    kept: Kept
 
 
 def make_turn(position: int, text: str, *, role: str = "guest", slug: str = "episode-0") -> Turn:
@@ -53,7 +71,7 @@ def make_material(folder: Path, **changes: Any) -> Material:
         pairs=pairs,
         make_finder=lambda said: SaidBefore(said, SUBJECTS), close=CLOSE,
         usd_per_hour={"first": Decimal("3.6"), "second": None}, report=folder / "index.html",
-        keeper=SqliteKeeper(folder / "playground.sqlite"),
+        keeper=Kept([], [], []),
     )  # fmt: skip
     return material._replace(**changes)
 
@@ -63,9 +81,10 @@ def play(slots: Any, folder: Path) -> Iterator[Playground]:
     """The playground over a real socket, until the block ends."""
     from econchatr.talk.playground.page import add_playground
 
-    material = make_material(folder)
+    kept = Kept([], [], [])
+    material = make_material(folder, keeper=kept)
     material.report.write_text(
         "<!doctype html><title>r</title><h1>The report</h1><script>parent.document.title='owned'</script>"
     )
     with serve(slots, folder, extend=add_playground(material)) as server:
-        yield Playground(server, material)
+        yield Playground(server, material, kept)

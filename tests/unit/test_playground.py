@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -18,13 +17,17 @@ from hypothesis import strategies as st
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.ask.log import GenerationLog
-from econchatr.errors import InputError, ModelError, ShowFolderError
+from econchatr.config import ShowConfig
+from econchatr.errors import InputError, ModelError
 from econchatr.models.slots import Piece
+from econchatr.pipeline.playing import PlayKeeper
+from econchatr.pipeline.show import Show
+from econchatr.records import BlindCue
 from econchatr.score.copying import find_copied, flag_copied, index_speech
 from econchatr.score.speech import split_words
+from econchatr.tables import read_lines
 from econchatr.talk.playground.answering import Drawing, Teller, check_question, plan_answer, read_drawing, stop_rows
-from econchatr.talk.playground.keeper import SqliteKeeper
-from econchatr.talk.playground.material import Library, Pick, Ranked
+from econchatr.talk.playground.material import Library
 from econchatr.talk.playground.search import TurnSearch
 from econchatr.talk.playground.shown import show_copied, show_text
 from econchatr.talk.server.answers import Answerer
@@ -33,8 +36,6 @@ from econchatr.talk.server.gauges import Gauges
 from .make_records import make_pair
 from .playground_material import ATTACK, BEES, make_material, make_turn
 from .server_material import VOICE, list_models
-
-RANKED = Ranked("Ann", "first", "tuned", "hash", "Why?", "prompt", (3, 4), ("a", "b"), places=(2, 1))
 
 
 class ScriptedSlots:
@@ -173,18 +174,18 @@ def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible(
 # --- kept -------------------------------------------------------------------------------------------------------------
 
 
-def test_rankings_and_guesses_are_kept_with_who_and_when(tmp_path: Path) -> None:
-    keeper = SqliteKeeper(tmp_path / "talk" / "playground.sqlite")
-    keeper.save_ranking(RANKED)
-    keeper.save_pick(Pick("'; DROP TABLE picks; --", "first", "episode-1#1", 0, ("a", "b"), 0, 1))
-    with sqlite3.connect(tmp_path / "talk" / "playground.sqlite") as database:
-        (row,) = database.execute("SELECT who, seeds, texts, places, is_right, made_at FROM rankings")
-        assert row[:5] == ("Ann", "[3, 4]", '["a", "b"]', "[2, 1]", "[]")
-        assert row[5].endswith("+00:00")
-        assert database.execute("SELECT real, picked FROM picks").fetchall() == [(0, 1)]
-
-
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "playground.sqlite").write_bytes(b"no database at all, but some bytes" * 10)
-    with pytest.raises(ShowFolderError, match=re.escape("playground.sqlite")):
-        SqliteKeeper(tmp_path / "playground.sqlite").save_ranking(RANKED)
+def test_guesses_are_kept_with_who_and_when(tmp_path: Path) -> None:
+    show = Show(
+        tmp_path,
+        ShowConfig.model_validate({"show": {"name": "s", "hosts": ["h"]}, "ladder": [{"name": "r"}]}),
+        tmp_path,
+    )
+    cue = BlindCue(key="k", rung="r", pair_id="e#1", cue=ATTACK, replies=("a", "b"), real=1)
+    PlayKeeper(show).save_guess(cue, who="Ann\n", pick=0)
+    PlayKeeper(show).save_guess(cue, who="Bo", pick=1)
+    rows = [json.loads(line) for line in read_lines(tmp_path / "talk" / "guesses.jsonl") if line]
+    assert [(row["who"], row["pick"], row["real"], row["cue"]) for row in rows] == [
+        ("Ann\n", 0, 1, ATTACK),
+        ("Bo", 1, 1, ATTACK),
+    ]
+    assert all(row["at"].endswith("+00:00") for row in rows)

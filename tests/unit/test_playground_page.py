@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -139,8 +138,7 @@ def test_a_guess_is_counted_kept_and_told(page: Any, playground: Playground, mon
     page.wait_for_selector("#blind-tally .tally")
     assert "Right. You found the host 1 of 1 times" in page.inner_text("#blind-tally")
     assert "really said by Hal Høst" in page.inner_text("#blind-pane article.real")
-    with sqlite3.connect(playground.material.report.parent / "playground.sqlite") as database:
-        assert ("Ann", real, real) in database.execute("SELECT who, real, picked FROM picks").fetchall()
+    assert playground.kept.guesses[-1] == ("Ann", real, real)
 
 
 @needs_browser
@@ -156,18 +154,23 @@ def test_answers_are_ranked_and_judged_and_kept_with_their_seeds(page: Any, play
     for letter, place in zip("ABC", (1, 0, 2), strict=True):
         page.locator(f"#rank-mark-{letter} label").nth(place).click()
     page.click("#rank-save")
-    page.wait_for_selector("#rank-told >> text=Kept.")
+    page.wait_for_selector("#rank-told >> text=Kept")
+    ranking = playground.kept.rankings[-1]
+    assert (ranking.scorer, ranking.question) == ("Bo", "Is it ninety-four?")
+    assert [(sample.rung, sample.variant, sample.seed) for sample in ranking.samples] == [
+        ("first", "tuned", seed) for seed in (1, 0, 2)
+    ]
     page.get_by_label("Right or wrong").check()
     for letter, verdict in zip("ABC", (0, 1, 1), strict=True):
         page.locator(f"#rank-mark-{letter} label").nth(verdict).click()
+    before = len(playground.kept.verdicts)
     page.click("#rank-save")
-    with sqlite3.connect(playground.material.report.parent / "playground.sqlite") as database:
-        wanted = {("Bo", "[0, 1, 2]", "[2, 1, 3]", "[]"), ("Bo", "[0, 1, 2]", "[]", "[true, false, false]")}
-        for _ in range(100):
-            if wanted <= set(database.execute("SELECT who, seeds, places, is_right FROM rankings")):
-                return
-            page.wait_for_timeout(100)
-    pytest.fail("a ranking was not kept")
+    for _ in range(200):
+        if len(playground.kept.verdicts) == before + 3:
+            break
+        page.wait_for_timeout(100)
+    verdicts = playground.kept.verdicts[before:]
+    assert [(verdict.sample.seed, verdict.is_right) for verdict in verdicts] == [(0, True), (1, False), (2, False)]
 
 
 @needs_browser

@@ -5,15 +5,45 @@ This module knows no page and asks no model.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import ShowFolderError
+from econchatr.pipeline.rankings import save_ranking, save_verdict
 from econchatr.pipeline.show import Show
-from econchatr.records import Episode, Pair, Turn
+from econchatr.records import BlindCue, Episode, Pair, Ranking, Turn, Verdict
 from econchatr.select.billing import bill_local
-from econchatr.tables import read_manifest, read_table
+from econchatr.tables import append_line, read_manifest, read_table
+
+GUESSES_NAME = "guesses.jsonl"
+
+
+class PlayKeeper:
+    """Where a show keeps what people say on the playground."""
+
+    def __init__(self, show: Show, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._show, self._now = show, now
+
+    def save_ranking(self, ranking: Ranking) -> bool:
+        """Keep a ranking in the ledger's database, as `rankings.save_ranking` does."""
+        return save_ranking(self._show, ranking)
+
+    def save_verdict(self, verdict: Verdict) -> bool:
+        """Keep a verdict in the ledger's database, as `rankings.save_verdict` does."""
+        return save_verdict(self._show, verdict)
+
+    def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> None:
+        """Add a guess to `talk/guesses.jsonl`; nothing reads it yet.
+
+        Raises:
+            ShowFolderError: It cannot be written.
+        """
+        row = {"at": self._now().isoformat(timespec="seconds"), "who": who, "pick": pick, **cue.model_dump()}
+        append_line(self._show.folder("talk") / GUESSES_NAME, json.dumps(row, ensure_ascii=False).encode())
 
 
 class PlayRows(NamedTuple):

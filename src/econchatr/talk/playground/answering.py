@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from econchatr.errors import EconChatRError, InputError
 from econchatr.models.slots import N_CTX, Draw, Piece, ServedModel
 from econchatr.prompts import Voice, conversation, render_chat
-from econchatr.records import Message
+from econchatr.records import Message, Variant
 from econchatr.talk.playground.material import Evidence, Library
 from econchatr.talk.server.answers import Answerer, Telling
 from econchatr.talk.session import TalkSettings, keep_recent
@@ -47,7 +47,7 @@ class Answering:
 
     model: str
     rung: str
-    variant: str
+    variant: Variant
     model_sha256: str
     seed: int
     prompt: str

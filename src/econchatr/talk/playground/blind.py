@@ -20,7 +20,6 @@ from econchatr.records import BlindCue, Pair
 from econchatr.score.blind import N_SAMPLES, lay_out_cue, order_cues
 from econchatr.talk.playground.answering import Answering, Drawing, plan_answer
 from econchatr.talk.playground.desk import Desk, wire
-from econchatr.talk.playground.material import Pick
 from econchatr.talk.playground.shown import show_answer, show_day, show_text
 
 _LETTERS = "ABCDE"
@@ -128,9 +127,7 @@ class _Blind:
         )
         note = ""
         try:
-            self._desk.keeper.save_pick(
-                Pick(who.strip(), now.cue.rung, now.cue.pair_id, now.seed, now.cue.replies, now.cue.real, picked)
-            )
+            self._desk.keeper.save_guess(now.cue, who=who.strip(), pick=picked)
         except EconChatRError as exc:
             note = f"<div class='failed' role='alert'>Not kept: {show_text(exc.message)}</div>"
         return self._show(game), game, gr.Radio(interactive=False), self._tally(game) + note

@@ -6,6 +6,7 @@ It knows no tab.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from econchatr.models.slots import ServedModel
@@ -22,6 +23,7 @@ class Desk(NamedTuple):
     teller: Teller
     library: Library
     keeper: Keeper
+    now: Callable[[], datetime]
 
     @property
     def tuned(self) -> list[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from econchatr.prompts import Voice
-from econchatr.records import Episode, Pair, Turn
+from econchatr.records import BlindCue, Episode, Pair, Ranking, Turn, Verdict
 from econchatr.score.copying import SpeechIndex, flag_copied, index_speech
 from econchatr.talk.playground.search import TurnSearch
 
@@ -45,52 +45,17 @@ class Finder(Protocol):
         """The nearest stretch, however far it is; `None` where no telling word is shared."""
 
 
-class Ranked(NamedTuple):
-    """What somebody said about some answers of one model to one question."""
-
-    who: str
-    rung: str
-    variant: str
-    model_sha256: str
-    question: str
-    prompt: str
-    """As the model read it."""
-    seeds: tuple[int, ...]
-    texts: tuple[str, ...]
-    places: tuple[int, ...] = ()
-    """Each answer's place, 1 the best; empty: they were not ordered."""
-    is_right: tuple[bool, ...] = ()
-    """Each answer right or wrong; empty: that was not asked."""
-
-
-class Pick(NamedTuple):
-    """Somebody's guess which of some replies is the host's own."""
-
-    who: str
-    rung: str
-    pair_id: str
-    seed: int
-    replies: tuple[str, ...]
-    real: int
-    picked: int
-
-
 class Keeper(Protocol):
-    """Where what people say is kept."""
+    """Where what people say is kept; each method raises a ShowFolderError where it cannot be."""
 
-    def save_ranking(self, ranked: Ranked) -> None:
-        """Keep one ranking, or some verdicts.
+    def save_ranking(self, ranking: Ranking) -> object:
+        """Keep in which order somebody likes some answers."""
 
-        Raises:
-            ShowFolderError: It cannot be kept.
-        """
+    def save_verdict(self, verdict: Verdict) -> object:
+        """Keep what somebody says of one answer."""
 
-    def save_pick(self, pick: Pick) -> None:
-        """Keep one guess.
-
-        Raises:
-            ShowFolderError: It cannot be kept.
-        """
+    def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> object:
+        """Keep somebody's guess which of a cue's replies is the host's own."""
 
 
 class Material(NamedTuple):
@@ -109,6 +74,7 @@ class Material(NamedTuple):
     report: Path
     """The show's report page, which may not be there."""
     keeper: Keeper
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Rows(Protocol):

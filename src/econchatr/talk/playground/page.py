@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Sequence
 from html import escape
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,8 +24,7 @@ from econchatr.talk.playground.blind import make_blind
 from econchatr.talk.playground.chat import make_chat
 from econchatr.talk.playground.compare import make_compare
 from econchatr.talk.playground.desk import Desk, wire
-from econchatr.talk.playground.keeper import SqliteKeeper
-from econchatr.talk.playground.material import Finder, Library, Material, Rows
+from econchatr.talk.playground.material import Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
 from econchatr.talk.playground.shown import show_text, show_turns
 from econchatr.talk.server.answers import Answerer
@@ -64,11 +62,11 @@ def import_gradio() -> Any:
     return gradio
 
 
-def make_material(voice: Voice, rows: Rows, folder: Path) -> Material:
-    """A show's records as the playground needs them; what people say there is kept in the folder."""
+def make_material(voice: Voice, rows: Rows, keeper: Keeper) -> Material:
+    """A show's records as the playground needs them."""
     return Material(
         voice=voice, episodes=rows.episodes, turns=rows.turns, pairs=rows.pairs, make_finder=_make_finder, close=CLOSE,
-        usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=SqliteKeeper(folder / "playground.sqlite"),
+        usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=keeper,
     )  # fmt: skip
 
 
@@ -87,7 +85,7 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
     def add(app: FastAPI, answerer: Answerer) -> None:
         library = Library(material)
         teller = Teller(answerer, library, dict(material.usd_per_hour))
-        desk = Desk(material.voice, answerer.models, teller, library, material.keeper)
+        desk = Desk(material.voice, answerer.models, teller, library, material.keeper, material.now)
 
         async def report() -> Response:
             """The show's report."""

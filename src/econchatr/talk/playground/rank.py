@@ -9,15 +9,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from pydantic import ValidationError
+
 from econchatr.errors import EconChatRError, InputError
+from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
 from econchatr.talk.playground.desk import Desk, make_fields, wire
-from econchatr.talk.playground.material import Ranked
 from econchatr.talk.playground.shown import show_answer, show_text
 
 MAX_ANSWERS = 4
 ORDER, VERDICTS = "Put them in order", "Right or wrong"
 RIGHT, WRONG = "right", "wrong"
+NAMELESS = "somebody"
+"""Who gave no name."""
 _LETTERS = "ABCD"
 
 Rows = tuple[Answering, ...]
@@ -91,33 +95,40 @@ class _Rank:
         return _make_marks(rows if _is_whole(rows) else (), way)
 
     def save(self, asked: str, rows: Rows, way: str, who: str, *marks: str | None) -> str:
+        given = marks[: len(rows)]
         try:
             if not rows or not _is_whole(rows):
                 raise InputError("there are no whole answers to rank.", hint="Draw some, and let them come to an end.")
-            ranked = self._read(asked, rows, way, who, marks)
-            self._desk.keeper.save_ranking(ranked)
+            if any(mark is None for mark in given):
+                raise InputError("not every answer has its mark.", hint="Mark each of them.")
+            judged = {"scorer": who.strip() or NAMELESS, "judged_at": self._desk.now(), "question": asked}
+            self._keep(judged, [_make_sample(row) for row in rows], way, [str(mark) for mark in given])
         except EconChatRError as exc:
             return _tell(f"Error: {exc.message} {exc.hint}")
-        return "<p class='tally' role='status'><b>Kept.</b> It can train the model: econchatr train --preferences.</p>"
+        except ValidationError as exc:
+            return _tell(f"Error: it cannot be kept: {exc.errors()[0]['msg']}.")
+        return "<p class='tally' role='status'><b>Kept</b> in the show&#39;s ledger, to train on.</p>"
 
-    def _read(self, asked: str, rows: Rows, way: str, who: str, marks: Sequence[str | None]) -> Ranked:
-        given = list(marks[: len(rows)])
-        if any(mark is None for mark in given):
-            raise InputError("not every answer has its mark.", hint="Mark each of them.")
-        places = tuple(int(mark or 0) for mark in given) if way == ORDER else ()
-        if way == ORDER and len(set(places)) < len(places):
+    def _keep(self, judged: dict[str, Any], samples: Sequence[JudgedSample], way: str, marks: Sequence[str]) -> None:
+        if way != ORDER:
+            for sample, mark in zip(samples, marks, strict=True):
+                self._desk.keeper.save_verdict(Verdict(**judged, sample=sample, is_right=mark == RIGHT))
+            return
+        if len(set(marks)) < len(marks):
             raise InputError("two answers have the same place.", hint="Give each its own.")
-        return Ranked(
-            who=who.strip(), rung=rows[0].rung, variant=rows[0].variant, model_sha256=rows[0].model_sha256,
-            question=asked, prompt=rows[0].prompt, seeds=tuple(row.seed for row in rows),
-            texts=tuple(row.text for row in rows), places=places,
-            is_right=() if way == ORDER else tuple(mark == RIGHT for mark in given),
-        )  # fmt: skip
+        best_first = [
+            sample for _, sample in sorted(zip(map(int, marks), samples, strict=True), key=lambda item: item[0])
+        ]
+        self._desk.keeper.save_ranking(Ranking(**judged, samples=tuple(best_first)))
 
     def _show(self, rows: Sequence[Answering]) -> list[str]:
         """What stands in each of the panes."""
         shown = [show_answer(row, self._desk.voice, name=letter) for row, letter in zip(rows, _LETTERS, strict=False)]
         return [*shown, *[""] * (MAX_ANSWERS - len(shown))]
+
+
+def _make_sample(row: Answering) -> JudgedSample:
+    return JudgedSample(text=row.text, rung=row.rung, variant=row.variant, model_sha256=row.model_sha256, seed=row.seed)
 
 
 def _is_whole(rows: Sequence[Answering]) -> bool:
