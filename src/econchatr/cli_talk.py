@@ -86,6 +86,7 @@ def play(
     """Talk with all models in the browser: chat, compare, guess, rank, and see what the host really said."""
     from econchatr.ask.log import GenerationLog
     from econchatr.pipeline import open_show
+    from econchatr.pipeline.grounding import open_grounding
     from econchatr.pipeline.playing import PlayKeeper, read_play
     from econchatr.pipeline.serving import open_served
 
@@ -96,7 +97,12 @@ def play(
         take_place("127.0.0.1", port, key="") as place,
         open_served(opened, rung, n_slots=n_slots, apart=True) as models,
     ):
-        material = make_material(opened.voice, read_play(opened), PlayKeeper(opened))
+        material = make_material(
+            opened.voice,
+            read_play(opened),
+            PlayKeeper(opened),
+            lambda name: open_grounding(opened, opened.rung(name)).find,
+        )
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
         app = create_app(models, opened.voice, log=log, extend=add_playground(material))
         if as_json:

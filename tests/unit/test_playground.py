@@ -29,7 +29,7 @@ from econchatr.tables import read_lines
 from econchatr.talk.playground.answering import Drawing, Teller, check_question, plan_answer, read_drawing, stop_rows
 from econchatr.talk.playground.material import Library
 from econchatr.talk.playground.search import TurnSearch
-from econchatr.talk.playground.shown import show_copied, show_text
+from econchatr.talk.playground.shown import show_answer, show_copied, show_text
 from econchatr.talk.server.answers import Answerer
 from econchatr.talk.server.gauges import Gauges
 
@@ -137,6 +137,18 @@ def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:
     assert rows[0].usd is not None
     assert float(rows[0].usd) == pytest.approx(rows[0].seconds / 1000, abs=1e-6)
     assert rows[1].usd is None
+
+
+def test_real_turns_stand_before_the_question_and_are_cited_and_disarmed(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
+    planned = asyncio.run(teller.plan(models[0], VOICE, "Why?", Drawing(), grounds=True))
+    prompt = planned.telling.prompt
+    assert prompt.index(ATTACK) < prompt.index(BEES) < prompt.index("Why?")
+    (row,) = tell_all(teller, [planned])
+    shown = show_answer(row, VOICE)
+    assert "Given to the model, really said:" in shown
+    assert "The inspector counted" in shown
+    assert "<script" not in shown
 
 
 def test_one_models_failure_is_told_and_does_not_end_the_others(tmp_path: Path) -> None:

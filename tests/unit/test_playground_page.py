@@ -113,11 +113,13 @@ def test_all_models_answer_the_same_question_with_time_tokens_and_price(page: An
     open_tab(page, "Compare")
     draw_few(page, "compare", 8)
     page.fill("#compare-text textarea", "Is it ninety-four?")
+    page.locator("#compare-grounds input").check()
     page.click("#compare-ask")
     page.wait_for_function("document.querySelectorAll('#compare-pane article[data-state=done]').length == 3")
     cards = page.locator("#compare-pane article").all_inner_texts()
     assert [card.split()[0] for card in cards] == ["first", "second", "first:base"]
     assert all("tokens/s" in card and "AI imitation of Hal Høst" in card and "Really said" in card for card in cards)
+    assert all("Given to the model, really said:" in card and BEES in card for card in cards)
     assert "$0.00" in cards[0]
     assert "$0 + this machine's time" in cards[1]
 

@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 
 from econchatr.errors import EconChatRError, InputError
 from econchatr.models.slots import N_CTX, Draw, Piece, ServedModel
-from econchatr.prompts import Voice, conversation, render_chat
-from econchatr.records import Message, Variant
-from econchatr.talk.playground.material import Evidence, Library
+from econchatr.prompts import Voice, conversation, exchange_messages, render_chat
+from econchatr.records import Message, Pair, Variant
+from econchatr.talk.playground.material import Evidence, Given, Library
 from econchatr.talk.server.answers import Answerer, Telling
 from econchatr.talk.session import TalkSettings, keep_recent
 
@@ -61,6 +61,8 @@ class Answering:
     n_prompt_tokens: int = 0
     n_reply_tokens: int = 0
     usd: Decimal | None = None
+    given: tuple[Given, ...] = ()
+    """Real turns that stood before the question."""
     evidence: Evidence | None = None
     """`None`: not looked up yet."""
 
@@ -91,30 +93,44 @@ def check_question(text: str) -> str:
     return said
 
 
+class Planned(NamedTuple):
+    """An answer to come."""
+
+    telling: Telling
+    given: tuple[Given, ...] = ()
+
+
 def plan_answer(
-    model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = ()
-) -> Telling:
-    """What is asked of a model: the latest exchanges that fit, then what is said now.
+    model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+    real: Sequence[Pair] = (), given: Sequence[Given] = (),
+) -> Planned:  # fmt: skip
+    """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
+
+    Args:
+        real: Real turns to put before it all, as in training.
+        given: The same as they are shown.
 
     Raises:
         ModelError: The model's template does not work.
     """
     last = Message(role="user", content=said)
-    recent = keep_recent(history, [last], max_chars=DEFAULTS.max_history_chars)
-    messages = conversation([*recent, last], voice)
+    before = exchange_messages(real)
+    recent = keep_recent(history, [*before, last], max_chars=DEFAULTS.max_history_chars)
+    messages = conversation([*before, *recent, last], voice)
     draw = Draw(
         max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
         repeat_penalty=DEFAULTS.repeat_penalty,
     )  # fmt: skip
-    return Telling(model, render_chat(messages, model.template), draw, said=said)
+    return Planned(Telling(model, render_chat(messages, model.template), draw, said=said), tuple(given))
 
 
-def begin(telling: Telling) -> Answering:
+def begin(planned: Planned) -> Answering:
     """An answer of which nothing has come yet."""
+    telling = planned.telling
     model = telling.model
     return Answering(
         model=model.name, rung=model.rung, variant=model.variant, model_sha256=model.sha256, seed=telling.draw.seed,
-        prompt=telling.prompt,
+        prompt=telling.prompt, given=planned.given,
     )  # fmt: skip
 
 
@@ -126,20 +142,33 @@ class Teller:
         # A repeatable answer has its server to itself in any case: in this line its time begins when its turn comes.
         self._lines: dict[int, asyncio.Lock] = {}
 
-    async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[list[Answering], None]:
+    async def plan(
+        self, model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+        grounds: bool,
+    ) -> Planned:  # fmt: skip
+        """What is asked of a model; where it is to be grounded, with the host's real turns before it.
+
+        Raises:
+            EconChatRError: The real turns cannot be looked up, or the model's template does not work.
+        """
+        real = await asyncio.to_thread(self._library.find_real, model.rung, said) if grounds else ()
+        given = [self._library.cite(pair) for pair in real]
+        return plan_answer(model, voice, said, drawing, history=history, real=real, given=given)
+
+    async def tell(self, planned: Sequence[Planned]) -> AsyncGenerator[list[Answering], None]:
         """All answers so far, again and again until all have come; whoever stops listening ends every one of them."""
-        rows = [begin(telling) for telling in tellings]
+        rows = [begin(one) for one in planned]
         changed = asyncio.Event()
 
         async def follow(place: int) -> None:
             try:
-                async for row in self._follow(tellings[place]):
+                async for row in self._follow(planned[place]):
                     rows[place] = row
                     changed.set()
             finally:
                 changed.set()
 
-        tasks = [asyncio.create_task(follow(place)) for place in range(len(tellings))]
+        tasks = [asyncio.create_task(follow(place)) for place in range(len(planned))]
         try:
             yield list(rows)
             while not all(task.done() for task in tasks):
@@ -155,8 +184,8 @@ class Teller:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, telling: Telling) -> AsyncGenerator[Answering, None]:
-        row = begin(telling)
+    async def _follow(self, planned: Planned) -> AsyncGenerator[Answering, None]:
+        row, telling = begin(planned), planned.telling
         line = self._lines.setdefault(id(telling.model.slots), asyncio.Lock())
         try:
             async with line, aclosing(self._answerer.tell([telling])) as stream:
@@ -167,7 +196,7 @@ class Teller:
         except EconChatRError as exc:
             yield replace(row, state="failed", error=f"{exc.message} {exc.hint}".strip())
             return
-        evidence = await asyncio.to_thread(self._library.look_up, row.text, prompt=telling.prompt)
+        evidence = await asyncio.to_thread(self._library.look_up, row.text, prompt=telling.said)
         yield replace(row, state="done", evidence=evidence)
 
     def _add(self, row: Answering, piece: Piece, seconds: float) -> Answering:

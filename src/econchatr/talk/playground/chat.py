@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from econchatr.errors import EconChatRError
 from econchatr.records import Message
-from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
+from econchatr.talk.playground.answering import Answering, check_question, read_drawing, stop_rows
 from econchatr.talk.playground.desk import Desk, make_fields, wire
 from econchatr.talk.playground.shown import show_answer, show_prompt, show_text
 
@@ -44,11 +44,12 @@ def make_chat(desk: Desk) -> None:
         clear = gr.Button("New", elem_id="chat-new", min_width=80)
     with gr.Row():
         model = gr.Dropdown(list(desk.models), value=desk.tuned[0], label="Model", elem_id="chat-model", min_width=220)
+        grounds = gr.Checkbox(False, label="Give it real turns of the host", elem_id="chat-grounds", min_width=220)
         shows = gr.Checkbox(False, label="Show what the model reads", elem_id="chat-shows", min_width=220)
     with gr.Accordion("How answers are drawn", open=False, elem_id="chat-drawing"):
         fields = make_fields()
 
-    drawn = [model, *fields, shows]
+    drawn = [model, *fields, grounds, shows]
     sent = wire([send.click, text.submit], tab.send, [text, history, *drawn], [pane, history, text])
     tried = wire(retry.click, tab.retry, [history, *drawn], [pane, history, text])
     running = [sent, tried]
@@ -63,23 +64,40 @@ class _Chat:
         self._desk = desk
 
     async def send(
-        self, text: str, history: History, model: str, temperature: float, max_tokens: float, seed: float, shows: bool
+        self,
+        text: str,
+        history: History,
+        model: str,
+        temperature: float,
+        max_tokens: float,
+        seed: float,
+        grounds: bool,
+        shows: bool,
     ) -> AsyncGenerator[tuple[str, History, str], None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         drawing = drawing.with_seed(drawing.seed + len(history))
         try:
             said = check_question(text)
-            telling = plan_answer(self._desk.models[model], self._desk.voice, said, drawing, history=_messages(history))
+            planned = await self._desk.teller.plan(
+                self._desk.models[model], self._desk.voice, said, drawing, history=_messages(history), grounds=grounds
+            )
         except EconChatRError as exc:
             yield self.show(history, shows, error=f"{exc.message} {exc.hint}"), history, text
             return
-        async with aclosing(self._desk.teller.tell([telling])) as rows:
+        async with aclosing(self._desk.teller.tell([planned])) as rows:
             async for (row,) in rows:
                 now = (*history, Exchange(said, row))
                 yield self.show(now, shows), now, ""
 
     async def retry(
-        self, history: History, model: str, temperature: float, max_tokens: float, seed: float, shows: bool
+        self,
+        history: History,
+        model: str,
+        temperature: float,
+        max_tokens: float,
+        seed: float,
+        grounds: bool,
+        shows: bool,
     ) -> AsyncGenerator[tuple[str, History, str], None]:
         """The last question once more, with the seed after the last one's."""
         if not history:
@@ -87,7 +105,9 @@ class _Chat:
             return
         last, before = history[-1], history[:-1]
         next_seed = last.answer.seed + 1 - len(before)
-        async with aclosing(self.send(last.said, before, model, temperature, max_tokens, next_seed, shows)) as shown:
+        async with aclosing(
+            self.send(last.said, before, model, temperature, max_tokens, next_seed, grounds, shows)
+        ) as shown:
             async for update in shown:
                 yield update
 

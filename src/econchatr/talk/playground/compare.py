@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from econchatr.errors import EconChatRError
-from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
+from econchatr.talk.playground.answering import Answering, check_question, read_drawing, stop_rows
 from econchatr.talk.playground.desk import Desk, make_fields, wire
 from econchatr.talk.playground.shown import show_answer, show_text
 
@@ -28,11 +28,12 @@ def make_compare(desk: Desk) -> None:
         ask = gr.Button("Ask all", variant="primary", elem_id="compare-ask", min_width=80)
         stop = gr.Button("Stop", elem_id="compare-stop", min_width=80)
     models = gr.CheckboxGroup(list(desk.models), value=list(desk.models), label="Models", elem_id="compare-models")
+    grounds = gr.Checkbox(False, label="Give them real turns of the host", elem_id="compare-grounds", min_width=220)
     with gr.Accordion("How answers are drawn", open=False):
         fields = make_fields()
     pane = gr.HTML(elem_id="compare-pane")
 
-    asked = wire([ask.click, text.submit], tab.ask, [text, models, *fields], [pane, rows])
+    asked = wire([ask.click, text.submit], tab.ask, [text, models, *fields, grounds], [pane, rows])
     wire(stop.click, tab.stop, [rows], [pane, rows], cancels=[asked])
 
 
@@ -41,20 +42,29 @@ class _Compare:
         self._desk = desk
 
     async def ask(
-        self, text: str, names: Sequence[str], temperature: float, max_tokens: float, seed: float
+        self,
+        text: str,
+        names: Sequence[str],
+        temperature: float,
+        max_tokens: float,
+        seed: float,
+        grounds: bool,
     ) -> AsyncGenerator[tuple[str, Rows], None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         try:
             said = check_question(text)
             chosen = [model for name, model in self._desk.models.items() if name in names]
-            tellings = [plan_answer(model, self._desk.voice, said, drawing) for model in chosen]
+            planned = [
+                await self._desk.teller.plan(model, self._desk.voice, said, drawing, grounds=grounds)
+                for model in chosen
+            ]
         except EconChatRError as exc:
             yield f"<div class='failed' role='alert'>Error: {show_text(f'{exc.message} {exc.hint}')}</div>", ()
             return
-        if not tellings:
+        if not planned:
             yield "<div class='failed' role='alert'>Error: choose at least one model.</div>", ()
             return
-        async with aclosing(self._desk.teller.tell(tellings)) as updates:
+        async with aclosing(self._desk.teller.tell(planned)) as updates:
             async for rows in updates:
                 yield self._show(rows), tuple(rows)
 

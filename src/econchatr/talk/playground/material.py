@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from econchatr.prompts import Voice
@@ -36,6 +37,10 @@ class Near(Protocol):
     @property
     def pair(self) -> Pair:
         """Where it was said."""
+
+
+Find = Callable[[str], tuple[Pair, ...]]
+"""Gives the real turns that are put before a question, as a model is given them."""
 
 
 class Finder(Protocol):
@@ -74,6 +79,8 @@ class Material(NamedTuple):
     report: Path
     """The show's report page, which may not be there."""
     keeper: Keeper
+    open_find: Callable[[str], Find]
+    """By rung, what finds the real turns to put before a question; called when it is first needed."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -111,6 +118,15 @@ class Quoted(NamedTuple):
     turn: int
 
 
+class Given(NamedTuple):
+    """A real turn that a model was given with a question, as it is shown."""
+
+    text: str
+    """What the host said, as the model was given it."""
+    episode: str
+    published: date | None
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What stands under an answer."""
@@ -141,6 +157,9 @@ class Library:
         self.titles = {episode.slug: episode.title for episode in material.episodes}
         self.dates = {episode.slug: episode.published for episode in material.episodes}
         self._close = material.close
+        self._open_find = material.open_find
+        self._finds: dict[str, Find] = {}
+        self._lock = Lock()
         pool = ThreadPoolExecutor(1, thread_name_prefix="look-up")
         pairs = list(material.pairs)
         self._copies: Later[SpeechIndex] = Later(pool, lambda: index_speech(pairs))
@@ -157,6 +176,21 @@ class Library:
         slug, turn = near.pair.slug, int(near.pair.pair_id.rsplit("#", 1)[1])
         quoted = Quoted(near.text, near.likeness, self.titles.get(slug, slug), near.pair.published, turn)
         return Evidence(quoted, near.likeness, copied)
+
+    def find_real(self, rung: str, question: str) -> tuple[Pair, ...]:
+        """The real turns that a rung's models are given with a question.
+
+        Raises:
+            ShowFolderError: They cannot be looked up.
+        """
+        with self._lock:
+            if rung not in self._finds:
+                self._finds[rung] = self._open_find(rung)
+        return self._finds[rung](question)
+
+    def cite(self, pair: Pair) -> Given:
+        """A real turn as it is shown."""
+        return Given(pair.reply, self.titles.get(pair.slug, pair.slug), pair.published)
 
     def search(self, words: str, *, only_host: bool, n: int) -> tuple[list[Turn], list[str]]:
         """The turns most like some words, the most alike first; and which of the words tell something."""

@@ -24,7 +24,7 @@ from econchatr.talk.playground.blind import make_blind
 from econchatr.talk.playground.chat import make_chat
 from econchatr.talk.playground.compare import make_compare
 from econchatr.talk.playground.desk import Desk, wire
-from econchatr.talk.playground.material import Finder, Keeper, Library, Material, Rows
+from econchatr.talk.playground.material import Find, Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
 from econchatr.talk.playground.shown import show_text, show_turns
 from econchatr.talk.server.answers import Answerer
@@ -62,11 +62,11 @@ def import_gradio() -> Any:
     return gradio
 
 
-def make_material(voice: Voice, rows: Rows, keeper: Keeper) -> Material:
+def make_material(voice: Voice, rows: Rows, keeper: Keeper, open_find: Callable[[str], Find]) -> Material:
     """A show's records as the playground needs them."""
     return Material(
         voice=voice, episodes=rows.episodes, turns=rows.turns, pairs=rows.pairs, make_finder=_make_finder, close=CLOSE,
-        usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=keeper,
+        usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=keeper, open_find=open_find,
     )  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from econchatr.prompts import Voice
 from econchatr.records import Turn
 from econchatr.score.speech import split_words
 from econchatr.talk.playground.answering import Answering
-from econchatr.talk.playground.material import Evidence
+from econchatr.talk.playground.material import Evidence, Given
 
 _SIGNS = {sign: f"&#{ord(sign)};" for sign in "${}@`"}
 _CHUNKS = re.compile(r"\s+|\S+")
 _MAX_TURN_CHARS = 900
+_MAX_GIVEN_CHARS = 240
 _STATES = {"waiting": "waiting …", "stopped": "stopped"}
 
 
@@ -71,6 +72,7 @@ def show_answer(row: Answering, voice: Voice, *, prices: bool = True, name: str 
     kind = "" if hides_model else f"<span class='kind {row.variant}'>{_kind(row)}</span>"
     took = "" if hides_model else show_took(row, prices=prices)
     near = show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""
+    near = show_given(row.given) + near
     head = f"<header><b>{title}</b>{kind}<span class='label'>{label}</span></header>"
     return f"<article class='answer' data-state='{row.state}'>{head}{body}{took}{near}</article>"
 
@@ -117,6 +119,20 @@ def show_evidence(evidence: Evidence, voice: Voice) -> str:
     )
 
 
+def show_given(given: Sequence[Given]) -> str:
+    """The real turns a model was given with a question."""
+    turns = "".join(
+        f"<li>{show_text(_shorten(turn.text, _MAX_GIVEN_CHARS))} "
+        f"<small>{show_text(turn.episode)}, {show_day(turn.published)}</small></li>"
+        for turn in given
+    )
+    return f"<aside class='given'><b>Given to the model, really said:</b><ul>{turns}</ul></aside>" if turns else ""
+
+
+def _shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
+
+
 def show_prompt(prompt: str) -> str:
     """What a model reads, as it is."""
     return (
@@ -135,7 +151,7 @@ def show_turns(
 
 
 def _show_turn(turn: Turn, title: str, day: date | None, wanted: set[str]) -> str:
-    text = turn.text if len(turn.text) <= _MAX_TURN_CHARS else turn.text[:_MAX_TURN_CHARS].rsplit(" ", 1)[0] + " …"
+    text = _shorten(turn.text, _MAX_TURN_CHARS)
     shown = "".join(
         f"<b class='hit'>{show_text(chunk)}</b>" if wanted.intersection(split_words(chunk)) else show_text(chunk)
         for chunk in _CHUNKS.findall(text)
