@@ -183,6 +183,14 @@ class AskTable(_Table):
     paraphrases: bool = False
     """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
     model form where it has ten."""
+    retrieval: bool = True
+    """Whether to put every question with real turns of the host before it too, to the base and to the tuned model."""
+    retrieval_samples: int = Field(default=2, ge=1, le=100)
+    """Of those, per question and model; never more than `samples`."""
+    retrieval_questions: int = Field(default=0, ge=0)
+    """Questions put so, evenly over the exam; 0: every one."""
+    excerpts: int = Field(default=2, ge=1, le=8)
+    """Real turns put before a question, at most; by `retrieval` and by `chat --ground`."""
 
 
 class JudgeTable(_Table):

@@ -65,10 +65,24 @@ def persona_line(voice: Voice) -> str:
     )
 
 
-def chat_messages(cue: str, reply: str | None, *, system: str) -> tuple[Message, ...]:
-    """A cue, and the reply to it unless `None`, as messages."""
-    messages = (Message(role="system", content=system), Message(role="user", content=cue))
+def chat_messages(cue: str, reply: str | None, *, system: str, earlier: Sequence[Pair] = ()) -> tuple[Message, ...]:
+    """A cue, and the reply to it unless `None`, as messages.
+
+    Args:
+        earlier: Pairs that stand before the cue as if they had just been said, in the very form of training.
+    """
+    before = exchange_messages(earlier)
+    messages = (Message(role="system", content=system), *before, Message(role="user", content=cue))
     return messages if reply is None else (*messages, Message(role="assistant", content=reply))
+
+
+def exchange_messages(pairs: Sequence[Pair]) -> tuple[Message, ...]:
+    """Pairs as a conversation: each cue the user's, each reply the assistant's."""
+    return tuple(
+        message
+        for pair in pairs
+        for message in (Message(role="user", content=pair.cue), Message(role="assistant", content=pair.reply))
+    )
 
 
 def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.exam import Speaker
+from econchatr.ask.exam import TUNED_VARIANTS, Speaker
 from econchatr.config import Rung
 from econchatr.errors import ShowFolderError
 from econchatr.models.llamacpp import open_llamacpp
@@ -33,7 +33,7 @@ class OpenRung(NamedTuple):
 
 def model_identity(tuned: TunedModel, variant: Variant) -> str:
     """The hash that every answer of a model carries: of base weights, adapter and prompt form together."""
-    adapter = tuned.adapter_sha256 if variant == "tuned" else ""
+    adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
     return hash_settings([tuned.base_sha256, adapter, variant, FORM_VERSION])
 
 
