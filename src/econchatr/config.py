@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from econchatr.errors import InputError
-from econchatr.records import Question
+from econchatr.records import REPEAT_PENALTY, Question
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
@@ -179,7 +179,7 @@ class AskTable(_Table):
     temperature: float = Field(default=0.6, ge=0, le=2)
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023
-    repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+    repeat_penalty: float = Field(default=REPEAT_PENALTY, ge=1, le=2)
     paraphrases: bool = False
     """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
     model form where it has ten."""
