@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -119,7 +119,8 @@ def measure_longer(
             [lambda chunk=chunk: contexts.measure_chunk(chunk, book) for chunk in contexts.chunks],
             [lambda choice=choice: contexts.measure_choice(choice, book) for choice in contexts.choices],
         )
-        counts = _take_turns(streams, seconds, clock, lambda spent: narrator.progress(spent, seconds, "seconds"))
+        known = contexts.count_known(book)
+        counts = _take_turns(streams, known, seconds, clock, lambda spent: narrator.progress(spent, seconds, "seconds"))
         contexts.write_counts(*counts)
         n_replies = sum(map(len, contexts.chunks[: counts[0]]))
         narrator.end(name, {"replies": n_replies, "choices": counts[1]}, clock() - start)
@@ -128,15 +129,16 @@ def measure_longer(
 
 def _take_turns(
     streams: Sequence[Sequence[Callable[[], object]]],
+    known: tuple[int, int],
     seconds: float,
     clock: Callable[[], float],
     tell: Callable[[float], None],
 ) -> tuple[int, int]:
     """Do the next of the stream that has had less time, until time or work is out; at least one of the first.
 
-    Nothing is begun that, by the one before it, would not end in time.
+    Nothing is begun that, by the one before it, would not end in time. So many of each were done before.
     """
-    start, spent, last, counts = clock(), [0.0, 0.0], [0.0, 0.0], [0, 0]
+    start, spent, last, counts = clock(), [0.0, 0.0], [0.0, 0.0], list(known)
     while True:
         left = seconds - (clock() - start)
         ready = [n for n, stream in enumerate(streams) if counts[n] < len(stream) and last[n] <= left]
@@ -175,6 +177,14 @@ class _Contexts:
         self.choices = draw_choices(_list_whole(sides["host"], self._form)).choices
         self.longest = show.config.train.max_example_tokens + 1
 
+    def count_known(self, book: _Book) -> tuple[int, int]:
+        """How many chunks, and how many choices, were measured before, from the first on without a gap."""
+        chunks = (self._encode([build_example(pair, self._form) for _, pair in chunk]) for chunk in self.chunks)
+        n_chunks = sum(1 for _ in takewhile(book.knows, chunks))
+        # A choice's twenty with their cue are kept together; what each is without a cue was measured with them.
+        given = (self._encode(self._give_cue(choice)) for choice in self.choices)
+        return n_chunks, sum(1 for _ in takewhile(book.knows, given))
+
     def measure_chunk(
         self, chunk: Sequence[tuple[str, Pair]], book: _Book, tell: Callable[[int], None] = lambda n: None
     ) -> list[MeasuredReply]:
@@ -194,9 +204,8 @@ class _Contexts:
         self, choice: Choice, book: _Book, tell: Callable[[int], None] = lambda n: None
     ) -> dict[str, ChoiceLikelihood]:
         """Measure twenty replies after one cue, and after none."""
-        candidates = [choice.pair, *choice.others]
-        with_cue = self._encode([self._form_reply(choice.pair.cue, pair) for pair in candidates])
-        without = self._encode([self._form_reply("", pair) for pair in candidates])
+        with_cue = self._encode(self._give_cue(choice))
+        without = self._encode([self._form_reply("", pair) for pair in (choice.pair, *choice.others)])
         found = {}
         for model in MODELS:
             given = book.measure(with_cue, model)
@@ -218,6 +227,9 @@ class _Contexts:
     def _path(self) -> Path:
         return self._show.folder("score", self._rung.name) / CONTEXTS_NAME
 
+    def _give_cue(self, choice: Choice) -> list[Example]:
+        return [self._form_reply(choice.pair.cue, pair) for pair in (choice.pair, *choice.others)]
+
     def _form_reply(self, cue: str, pair: Pair) -> Example:
         return build_example(pair.model_copy(update={"cue": cue}), self._form)
 
@@ -237,11 +249,11 @@ def _spread_order(n: int) -> list[int]:
     """The numbers below n so that every beginning of the list is spread evenly: van der Corput's sequence.
 
     >>> _spread_order(5)
-    [0, 4, 2, 1, 3]
+    [0, 2, 1, 3, 4]
     """
     n_bits = max(1, (n - 1).bit_length())
     turned = (int(f"{number:0{n_bits}b}"[::-1], 2) for number in range(2**n_bits))
-    return [place for place in turned if place < n]
+    return list(dict.fromkeys(place * n >> n_bits for place in turned)) if n else []
 
 
 def _list_whole(pairs: Sequence[Pair], form: ExampleForm) -> list[Pair]:
@@ -296,10 +308,17 @@ class _Book:
 
     def measure(self, examples: Sequence[EncodedExample], model: str) -> list[float]:
         """Give nats of each example; all of them are measured together, and kept together."""
-        key = hash_settings([self._sha256[model], *((example.n_prompt, example.ids) for example in examples)])
+        key = self._key(examples, model)
         if key not in self._known:
             self._keep({key: self._open().measure(examples, tuned=model == "tuned")})
         return self._known[key]
+
+    def knows(self, examples: Sequence[EncodedExample]) -> bool:
+        """Whether these were measured together under both models."""
+        return all(self._key(examples, model) in self._known for model in MODELS)
+
+    def _key(self, examples: Sequence[EncodedExample], model: str) -> str:
+        return hash_settings([self._sha256[model], *((example.n_prompt, example.ids) for example in examples)])
 
     def measure_each(self, examples: Sequence[EncodedExample], model: str) -> list[float]:
         """Give nats of each example; what is not known is measured together, and known alone from then on."""

@@ -81,12 +81,12 @@ class VoicePicker:
         scales = [scale for scale in self._scales if not isinstance(scale, str)]
         size = _choose_window(said)
         reason = next((f"half of the show: {scale}" for scale in self._scales if isinstance(scale, str)), "")
-        if not reason and size is None:
-            reason = f"too few words in the answers; a row of one each must have {min(WINDOW_WORDS)}"
-        if not said or reason or size is None:
-            return score_choosing(
-                [], [], measure=MEASURE, unit=UNIT, rung=rung, variant=variant, reason=reason or "no answers"
-            )
+        if not said:
+            reason = "no answers"
+        elif not reason and size is None:
+            reason = f"too few words in the answers: {min(WINDOW_WORDS)} and more are needed in one to each question"
+        if reason or size is None:
+            return score_choosing([], [], measure=MEASURE, unit=UNIT, rung=rung, variant=variant, reason=reason)
         picked = [_count(said, scale) for scale in scales]
         folds = [
             Fold(like=one.like, worth=lambda ones, other=other: other.worth(ones, size))  # type: ignore[misc]
@@ -147,10 +147,10 @@ def _near(bags: Bags, scale: VoiceScale, window_words: int) -> float | None:
 
 
 def _choose_window(said: Sequence[Said]) -> int | None:
-    """The largest window that every row of one answer to each question fills, when one question is left out."""
-    shortest: dict[str, int] = {}
+    """The largest window that rows of one answer to each question fill on average, with one question left out."""
+    words: dict[str, list[int]] = {}
     for one in said:
-        n_words = len(split_words(one.text))
-        shortest[one.group] = min(shortest.get(one.group, n_words), n_words)
-    filled = sum(shortest.values()) - max(shortest.values(), default=0)
+        words.setdefault(one.group, []).append(len(split_words(one.text)))
+    means = [sum(counts) / len(counts) for counts in words.values()]
+    filled = sum(means) - max(means, default=0)
     return next((size for size in WINDOW_WORDS if size <= filled), None)

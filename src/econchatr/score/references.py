@@ -10,13 +10,12 @@ Source: shared reference `evaluation.md`, 9.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from econchatr.records import Pair, Question
 from econchatr.score.copying import SpeechIndex, find_copied
 from econchatr.score.gates import MAX_RUN_WORDS
+from econchatr.score.search import WordSearch
 from econchatr.score.speech import Said, read_pairs, split_words
 
 PARROT: Final = "parrot"
@@ -45,19 +44,12 @@ class Parrot:
     """Answers with what the host once said, word for word: the training reply most like the question."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        import bm25s
-
         self._replies = [pair.reply for pair in pairs]
-        self._bm25: Any = bm25s.BM25()
-        if self._replies:
-            self._bm25.index([split_words(reply) for reply in self._replies], show_progress=False)
+        self._search = WordSearch([split_words(reply) for reply in self._replies])
 
     def answer(self, question: str, *, n: int = 1) -> list[str]:
         """Give the `n` replies most like the question, the nearest first; fewer where the host said fewer."""
-        if not self._replies:
-            return []
-        likeness = self._bm25.get_scores(split_words(question))
-        return [self._replies[place] for place in np.argsort(-likeness, kind="stable")[:n]]
+        return [self._replies[place] for place in self._search.rank(split_words(question), n=n)]
 
 
 def parrot_questions(parrot: Parrot, questions: Sequence[Question], *, n_samples: int) -> list[Said]:
