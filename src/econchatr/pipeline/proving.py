@@ -88,11 +88,13 @@ def _score(show: Show, rung: Rung, narrator: Narrator, paraphrased_name: str) ->
         n_resamples = show.config.score.n_resamples
         scores += score_wording([*answers, *paraphrased], marks, rung=rung.name, n_resamples=n_resamples)
     yardstick = make_yardstick(pairs["host"], pairs["guest"])
-    rows = measure_rows(answers, show.questions(), pairs, yardstick, n_samples=show.config.ask.samples)
+    before = SaidBefore(pairs["host"], yardstick.subjects)
+    parrot = Parrot(pairs["host"], before.search)
+    rows = measure_rows(answers, show.questions(), pairs, yardstick, parrot, n_samples=show.config.ask.samples)
     scores += _score_rows(rows, yardstick, rung)
     picker = VoicePicker(pairs["host"], pairs["guest"], yardstick.speech, yardstick.subjects)
     scores += [picker.score(rows[variant].said, rung=rung.name, variant=variant) for variant in _list_variants(answers)]
-    nearest = find_nearest(answers, SaidBefore(pairs["host"], yardstick.subjects))
+    nearest = find_nearest(answers, before)
     write_table(folder / "gates.parquet", _list_gates(rows, rung), Gate)
     write_table(folder / "spans.parquet", _list_spans(rows, rung), CopiedSpan)
     write_table(folder / "nearest.parquet", nearest, NearQuote)
@@ -146,6 +148,7 @@ def measure_rows(
     questions: Sequence[Question],
     pairs: Mapping[str, Sequence[Pair]],
     yardstick: Yardstick,
+    parrot: Parrot,
     *,
     n_samples: int,
 ) -> dict[str, Row]:
@@ -155,7 +158,7 @@ def measure_rows(
     }
     for side in SIDES:
         said[side] = take_reference(pairs[side], yardstick.speech)
-    said[PARROT] = parrot_questions(Parrot(yardstick.speech.pairs), questions, n_samples=n_samples)
+    said[PARROT] = parrot_questions(parrot, questions, n_samples=n_samples)
     return {variant: measure_row(ones, yardstick) for variant, ones in said.items()}
 
 

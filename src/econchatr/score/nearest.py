@@ -48,7 +48,7 @@ class SaidBefore:
 
     def __init__(self, pairs: Sequence[Pair], subjects: Subjects) -> None:
         self._pairs, self._subjects = tuple(pairs), subjects
-        self._search = WordSearch([self._telling(pair.reply) for pair in self._pairs])
+        self.search = WordSearch(self._telling(pair.reply) for pair in self._pairs)
 
     def find(self, text: str) -> Near | None:
         """Find the nearest stretch of what the host said, however far it is; `None` where no content word is shared."""
@@ -57,7 +57,7 @@ class SaidBefore:
             return None
         parts = [self._weigh(part) for part in cut_stretches(text)]
         best: Near | None = None
-        for place in self._search.rank(asked, n=N_CANDIDATES):
+        for place in self.search.rank(asked, n=N_CANDIDATES):
             for stretch in cut_stretches(self._pairs[place].reply):
                 weights = self._weigh(stretch)
                 likeness = max(compare_weights(part, weights) for part in parts)
