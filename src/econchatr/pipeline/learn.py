@@ -12,7 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, plan_paraphrases, recall_one, render_question
+from econchatr.ask.exam import (
+    Ask,
+    ExamSettings,
+    answer_one,
+    plan_exam,
+    plan_grounded,
+    plan_paraphrases,
+    recall_one,
+    render_question,
+)
 from econchatr.ask.log import GenerationLog
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
@@ -30,9 +39,10 @@ from econchatr.pipeline.forms import (
     rung_template,
     rung_weights,
 )
+from econchatr.pipeline.grounding import open_grounding
 from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, plan_probes
 from econchatr.pipeline.proving import score_step
-from econchatr.pipeline.rungs import open_speaker
+from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
@@ -171,9 +181,10 @@ def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) ->
 def _ask_step(show: Show, rung: Rung) -> Step:
     def inputs() -> dict[str, str]:
         asked = {"tuned model": show.made("train", rung.name), "questions": hash_file(show.root / QUESTIONS_NAME)}
-        # The closed questions are made of what was said, and by whom.
-        said = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
-        return asked | (said if show.config.ask.max_probes else {})
+        # The closed questions are made of what was said, and by whom; what stands before a question, of pairs.
+        said = {"transcripts": show.made("parse")} if show.config.ask.max_probes else {}
+        given = {"pairs": show.made("pair")} if said or show.config.ask.retrieval else {}
+        return asked | said | given
 
     settings = {"ask": show.config.ask.model_dump(), "voice": show.voice, "form": FORM_VERSION}
     return Step("ask", rung.name, show.folder("ask", rung.name), _VERSIONS["ask"], settings, inputs,
@@ -183,17 +194,16 @@ def _ask_step(show: Show, rung: Rung) -> Step:
 def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
-    asks = list(plan_exam(show.questions(), settings))
-    if show.config.ask.paraphrases:
-        asks += plan_paraphrases(show.questions(), settings)
+    asks = _plan_asks(show, rung, settings)
     probes = make_show_probes(show).probes
     brief = list(plan_probes(probes, settings))
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)
 
     def answer(ask: Ask, settings: ExamSettings = settings) -> Answer:
-        model_sha256 = _model_sha256(tuned, ask)
-        key = hash_settings([model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice])
+        model_sha256 = model_identity(tuned, ask.variant)
+        asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice]
+        key = hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)])
         if known := log.find(key):
             return recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
         answered = answer_one(
@@ -230,9 +240,18 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     return Outcome(("answers.parquet", PARAPHRASED_NAME, PROBES_NAME, PROBE_QUESTIONS_NAME), counts)
 
 
-def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
-    adapter = tuned.adapter_sha256 if ask.variant == "tuned" else ""
-    return hash_settings([tuned.base_sha256, adapter, ask.variant, FORM_VERSION])
+def _plan_asks(show: Show, rung: Rung, settings: ExamSettings) -> list[Ask]:
+    """The exam, and beside it what the config wants asked too."""
+    asked, questions = show.config.ask, show.questions()
+    asks = list(plan_exam(questions, settings))
+    if asked.retrieval:
+        asks += plan_grounded(
+            questions, settings, open_grounding(show, rung).find,
+            n_samples=asked.retrieval_samples, n_questions=asked.retrieval_questions,
+        )  # fmt: skip
+    if asked.paraphrases:
+        asks += plan_paraphrases(questions, settings)
+    return asks
 
 
 # --- shared by train and ask ------------------------------------------------------------------------------------------
