@@ -92,6 +92,14 @@ def _list_facts(tuned: TunedModel) -> dict[str, str]:
     }
 
 
+def tabulate_made(material: ReportMaterial) -> Table | None:
+    """Give the hash of what each stage made, to compare a repetition with; `None` when none is told."""
+    if not material.made:
+        return None
+    columns = name_columns("stage", "SHA-256 of what it made")
+    return Table("made", "What each stage made", columns, material.made)
+
+
 def warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:
     """Name each tuned model whose selection is not the one this page shows."""
     shown = {selection.rung: selection.sha256 for selection in material.selections}
