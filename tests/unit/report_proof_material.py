@@ -11,6 +11,7 @@ from econchatr.records import (
     Mark,
     NearQuote,
     Overlap,
+    Probe,
     Reply,
     Score,
 )
@@ -66,6 +67,8 @@ def make_proof_scores() -> tuple[Score, ...]:
         score("confabulation", "tuned", 0.7, 0.5, 0.9, **closed_questions),
         score("coverage", "tuned", 0.25, 0.1, 0.4, **closed_questions),
         score("made-up rate", "base", None, subject="closed questions", n=0, reason="no name was given"),
+        score("gain of the best of 3, voice", "tuned", 0.11, 0.02, 0.2, n=12),
+        score("wording's share of the spread", "tuned", 0.3, 0.1, 0.5, subject="answers, their words"),
         score("blind picks of the real host", "tuned", 0.5, 0.3, 0.7, subject="held-out cues (test)", n=12),
     )
 
@@ -120,6 +123,15 @@ def make_proved_material() -> ReportMaterial:
             ),
             "answers": answers,
             "more_answers": (probe,),
+            "probes": (
+                Probe(
+                    probe_id="year-2021",
+                    kind="guests by year",
+                    text="Who was a guest in 2021?",
+                    is_answerable=True,
+                    right=("Mirela Dunne",),
+                ),
+            ),
             "marks": (
                 Mark(question_id="bees", rung=RUNG, variant="tuned", sample=0, wording=0, grade="wrong", likeness=0.2),
             ),

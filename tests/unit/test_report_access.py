@@ -1,4 +1,4 @@
-"""The pages hold to the rules of HTML, and a checker in a real browser finds no barrier, wide or narrow, light or dark."""
+"""The pages hold to the rules of HTML, and a checker in a real browser finds no barrier: wide, narrow, light, dark."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ATTACKS = (
     "| a | b |\n| --- | --- |\n\n# heading\n\n```\nfence",
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
-KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group"}
+KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id"}
 KEPT_EMPTY = {"doubt", "language", "text"}
 """What is empty has no row or other words on the page: the same page has others that are not."""
 
@@ -68,6 +68,10 @@ def poison(value: Any, attack: str) -> Any:
         "host bits saved",
         "hand mark",
         "held-out cues (test)",
+        "gain of the best of 3, voice",
+        "wording's share of the spread",
+        "guests by year",
+        "name cloze",
     }
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value
 

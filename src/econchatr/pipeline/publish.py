@@ -37,6 +37,7 @@ from econchatr.records import (
     NearQuote,
     Pair,
     PriceRow,
+    Probe,
     Record,
     Score,
     Selection,
@@ -143,6 +144,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
             *_read_all(show, rungs, "ask", "paraphrased", Answer),
             *_read_all(show, rungs, "ask", "probes", Answer),
         ),
+        probes=_read_all(show, rungs, "ask", "probe_questions", Probe),
         marks=_read_all(show, rungs, "score", "marks", Mark),
         scores=(
             *_read_all(show, rungs, "score", "scores", Score),

@@ -23,6 +23,7 @@ from econchatr.records import (
     Overlap,
     Pair,
     PriceRow,
+    Probe,
     Question,
     Record,
     Score,
@@ -137,7 +138,8 @@ class ReportMaterial(Record):
     answers: tuple[Answer, ...] = ()
     """To the exam's questions as they stand."""
     more_answers: tuple[Answer, ...] = ()
-    """To paraphrases and closed questions: in the table of all answers, not on the page."""
+    """To paraphrases and closed questions."""
+    probes: tuple[Probe, ...] = ()
     marks: tuple[Mark, ...] = ()
     scores: tuple[Score, ...] = ()
     gates: tuple[Gate, ...] = ()

@@ -24,6 +24,7 @@ from econchatr.report.evidence import chart_strategies
 from econchatr.report.exam import Card, lay_out_answers, note_gaps, tell_people
 from econchatr.report.flagged import ShownKind, chart_flags, lay_out_flags, tabulate_reasons
 from econchatr.report.formats import format_date
+from econchatr.report.further import tabulate_probes, tell_further
 from econchatr.report.gates import tabulate_gates
 from econchatr.report.ladder import Ladder, lay_out_ladder
 from econchatr.report.material import ReportMaterial, label_imitation, label_transcripts, name_hosts
@@ -61,6 +62,8 @@ class Outline:
     ladder: Ladder
     rows: tuple[Table, ...]
     measures: tuple[Explained, ...]
+    further: tuple[str, ...]
+    probes: Table | None
     gates: Table | None
     replies: tuple[ShownReplies, ...]
     choices: tuple[ToldChoice, ...]
@@ -111,6 +114,8 @@ def outline_page(material: ReportMaterial) -> Outline:
         ladder=lay_out_ladder(material),
         rows=tabulate_rows(material),
         measures=explain_measures(material),
+        further=tell_further(material),
+        probes=tabulate_probes(material),
         gates=tabulate_gates(material),
         replies=lay_out_replies(material),
         choices=tell_choices(material),

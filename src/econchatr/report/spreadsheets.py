@@ -71,11 +71,13 @@ def _write(columns: Sequence[str], rows: Iterator[tuple[CsvCell, ...]]) -> str:
 def _list_answers(material: ReportMaterial) -> Iterator[tuple[CsvCell, ...]]:
     label = label_imitation(material.hosts)
     questions = {question.question_id: question for question in material.questions}
+    probes = {probe.probe_id: probe for probe in material.probes}
     marks = {(_place(mark), mark.wording): mark for mark in material.marks}
     spans = gather_findings(material).spans
     nearest = {(row.rung, row.variant, row.question_id, row.sample): row for row in material.nearest}
     for answer in (*material.answers, *material.more_answers):
         question, reply, place = questions.get(answer.question_id), answer.reply, _place(answer)
+        probe = probes.get(answer.question_id)
         mark = marks.get((place, answer.wording))
         # What was found belongs to answers to the question's own words.
         span, near = (spans.get(place), nearest.get(place)) if not answer.wording else (None, None)
@@ -84,9 +86,9 @@ def _list_answers(material: ReportMaterial) -> Iterator[tuple[CsvCell, ...]]:
             answer.rung,
             answer.variant,
             answer.question_id,
-            question.kind if question else None,
-            _word(question.text, question.paraphrases, answer.wording) if question else None,
-            question.expected if question else None,
+            question.kind if question else probe.kind if probe else None,
+            _word(question.text, question.paraphrases, answer.wording) if question else probe.text if probe else None,
+            question.expected if question else "; ".join(probe.right) if probe else None,
             answer.wording,
             answer.sample,
             answer.seed,
