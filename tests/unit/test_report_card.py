@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -95,6 +96,13 @@ def test_every_row_and_what_it_was_made_of_are_there() -> None:
     assert "leaning towards the exam: 20.0% of its replies" in text
     assert head(text)["base_model"] == "org/SmolLM2-135M-Instruct"
     assert head(text)["language"] == ["en"]
+
+
+def test_the_hubs_own_library_reads_the_card() -> None:
+    hub: Any = pytest.importorskip("huggingface_hub")
+    data = hub.ModelCard(make_full_card()).data
+    assert data.base_model == "org/SmolLM2-135M-Instruct"
+    assert {result.metric_type: result.metric_value for result in data.eval_results}["voice"] == 0.74
 
 
 def test_nothing_measured_claims_nothing() -> None:

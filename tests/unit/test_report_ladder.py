@@ -69,6 +69,10 @@ def test_two_rungs_are_drawn_by_money_and_by_size() -> None:
     assert [row[2] for row in ladder.by_size.table.rows] == ["135 million", "8 billion"]
 
 
+def test_rung_that_is_only_selected_is_not_called_trained() -> None:
+    assert lay_out(bill=(), scores=(), tuned_models=()).told == (f"{RUNG}: not trained yet.",)
+
+
 def test_refund_is_taken_off_what_was_charged() -> None:
     material = make_two_rungs()
     bill = tuple(row.model_copy(update={"refunded_usd": Decimal("9.41")}) for row in material.bill[:1])

@@ -95,6 +95,7 @@ def test_guests_replies_and_those_without_bytes_are_not_shown() -> None:
     material = make_proved_material()
     guests = tuple(row.model_copy(update={"side": "guest"}) for row in material.replies)
     empty = tuple(row.model_copy(update={"n_bytes": 0}) for row in material.replies)
-    for replies in (guests, empty):
+    broken = tuple(row.model_copy(update={"tuned_bits": float("inf")}) for row in material.replies)
+    for replies in (guests, empty, broken):
         shown = lay_out_replies(material.model_copy(update={"replies": replies}))
         assert [(one.best, one.worst) for one in shown] == [((), ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from econchatr.report import ReportMaterial, render_html
 from econchatr.report.blocks import Figure, Table
-from econchatr.report.gates import find_gates, tell_why_closed
+from econchatr.report.gates import find_gates, tabulate_gates, tell_why_closed
 from econchatr.report.nearness import chart_voices
 from econchatr.report.rows import explain_measures, tabulate_rows
 from tests.unit.report_material import HOST, RUNG
@@ -86,6 +86,12 @@ def test_chart_draws_what_is_greyed_out_and_says_so() -> None:
     assert chart.svg.count('<circle class="dot k-base k-greyed"') == 1
     assert "(1.09)" in chart.svg
     assert any(row[0] == "retrieval parrot" and row[-1] == "it copies" for row in chart.table.rows)
+
+
+def test_gate_without_a_finite_value_is_listed_without_one() -> None:
+    table = tabulate_gates(make_proved_material().model_copy(update={"gates": (gate("tuned", value=float("nan")),)}))
+    assert table is not None
+    assert table.rows[0][4:6] == ("\N{EN DASH}", "6.0%")
 
 
 def test_no_voice_no_chart_and_no_rows() -> None:

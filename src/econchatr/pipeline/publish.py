@@ -268,6 +268,7 @@ def _settings(show: Show) -> tuple[tuple[str, str], ...]:
         ("samples per question", str(ask.samples)),
         ("seed of the first sample", str(ask.seed)),
         ("repeat penalty", f"{ask.repeat_penalty:g}"),
+        ("selection", f"{show.config.select.strategy}, seed {show.config.select.seed}"),
         ("training seed", str(train.seed)),
         ("learning rate", f"{train.learning_rate:g}"),
         ("adapter rank", str(train.rank)),

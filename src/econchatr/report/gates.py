@@ -5,6 +5,7 @@ Reads gates as they were ruled; rules nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from econchatr.records import Gate
@@ -85,6 +86,8 @@ def tabulate_gates(material: ReportMaterial) -> Table | None:
 
 
 def _show(gate: Gate, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return MISSING
     if gate.gate == "length":
-        return format_value(value) if value is None else f"{format_value(value)} times"
+        return f"{format_value(value)} times"
     return format_share(value, 1)

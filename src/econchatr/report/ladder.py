@@ -131,6 +131,8 @@ def _tell(steps: Sequence[Step], sized: Sequence[Step]) -> tuple[str, ...]:
 
 def _tell_cost(step: Step) -> str:
     trained = f", {format_count(step.n_trained_tokens)} tokens" if step.n_trained_tokens is not None else ""
+    if not step.is_paid and step.n_trained_tokens is None and not step.is_scored:
+        return f"{step.rung}: not trained yet."
     if not step.is_paid:
         return f"{step.rung}: trained at home{trained}; nothing was charged."
     return f"{step.rung}: {_dollars(step)} charged{trained}."

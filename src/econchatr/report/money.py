@@ -168,8 +168,12 @@ def tell_choices(material: ReportMaterial) -> tuple[ToldChoice, ...]:
             ("by hand", _tell_hand(chosen)),
         )
         if any(text for _, text in facts):
-            told.append(ToldChoice(chosen.rung, tuple((name, f"{text}.") for name, text in facts if text)))
+            told.append(ToldChoice(chosen.rung, tuple((name, _end(text)) for name, text in facts if text)))
     return tuple(told)
+
+
+def _end(text: str) -> str:
+    return text if text.endswith("...") else f"{text}."
 
 
 def _tell_hand(chosen: Selection) -> str:

@@ -5,6 +5,7 @@ Reads bits as they were measured; a short reply's bits per byte swing by chance,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,13 @@ def lay_out_replies(material: ReportMaterial) -> tuple[ShownReplies, ...]:
 
 
 def _list_host(replies: Sequence[HeldOutReply], rung: str) -> list[HeldOutReply]:
-    own = [row for row in replies if row.rung == rung and row.side == "host" and row.n_bytes > 0]
+    own = [row for row in replies if row.rung == rung and row.side == "host" and _is_measured(row)]
     long = [row for row in own if row.n_bytes >= MIN_BYTES]
     return long if len(long) >= 2 * N_SHOWN else own
+
+
+def _is_measured(row: HeldOutReply) -> bool:
+    return row.n_bytes > 0 and math.isfinite(row.base_bits) and math.isfinite(row.tuned_bits)
 
 
 def _lay_out(rung: str, replies: Sequence[HeldOutReply], sources: dict[str, str]) -> ShownReplies:
