@@ -27,7 +27,7 @@ def tell(verdict: Verdict, title: str) -> str:
     ("value", "low", "high", "told"),
     [
         (0.74, 0.6, 0.9, "stands 74% of the way from how the guests talk to how Hester Pellow talks"),
-        (0.9, 0.7, 1.1, "By how it talks, smollm2-135m cannot be told from Hester Pellow"),
+        (0.9, 0.7, 1.1, "By its way of talking alone, smollm2-135m cannot be told from Hester Pellow"),
         (0.8, 0.2, 1.4, "talks more like Hester Pellow than the guests do, but how near it comes is not sure"),
         (0.4, -0.3, 1.2, "The answers are too few to say"),
         (0.1, -0.2, 0.4, "not shown that smollm2-135m talks any more like Hester Pellow than the guests do"),
@@ -60,7 +60,8 @@ def test_voice_behind_a_closed_gate_is_no_nearness(gates: tuple[Gate, ...], told
 def test_gate_in_doubt_is_told_and_greys_nothing() -> None:
     verdict = judge(score("voice", "tuned", 0.9, 0.7, 1.1), gates=(gate("tuned", "length", "in doubt"),))
     assert not verdict.is_greyed
-    assert "2.0% of length" in tell(verdict, "In doubt")
+    assert verdict.sentence.endswith("; in doubt: length.")
+    assert tell(verdict, "In doubt").startswith("Length is past its limit, but by less than chance can bring")
 
 
 def test_unscored_voice_gives_its_reason() -> None:

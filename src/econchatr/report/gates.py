@@ -22,6 +22,14 @@ _FAULTS = {
     "on the question": "it misses the question",
     "length": "its answers are not of the host’s length",
 }
+GATE_SUBJECTS = {
+    "copying": "copying",
+    "repetition": "repetition",
+    "on the question": "keeping to the question",
+    "length": "length",
+}
+"""What each gate looks at, as a sentence names it."""
+
 _GUARDS = {
     "copying": "copying",
     "repetition": "repetition",

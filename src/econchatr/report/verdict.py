@@ -6,12 +6,12 @@ there is named with its reason, and a difference whose interval holds zero is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from econchatr.records import Score
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
-from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
+from econchatr.report.gates import GATE_SUBJECTS, find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, name_hosts
 from econchatr.report.scorebook import (
     BLIND_PICKS,
@@ -95,7 +95,9 @@ def _tell_nearness(material: ReportMaterial, rung: str, closed: str, *, is_first
     scale += f", where the guests are 0 and {host} is 1" if is_first else ""
     if score.low is None or score.high is None:
         return f"{_place_share(rung, score.value, host)} ({scale}; no interval says how sure that is)."
-    return f"{_place(rung, score.value, score.low, score.high, host)} ({scale}; {_span(score, 2)})."
+    doubts = list_doubts(find_gates(material.gates, rung=rung, variant="tuned"))
+    but = f"; in doubt: {_join(doubts)}" if doubts else ""
+    return f"{_place(rung, score.value, score.low, score.high, host)} ({scale}; {_span(score, 2)}){but}."
 
 
 def _place(rung: str, value: float, low: float, high: float, host: str) -> str:
@@ -106,7 +108,7 @@ def _place(rung: str, value: float, low: float, high: float, host: str) -> str:
             return f"It is not shown that {rung} talks any more like {host} than the guests do"
         return _place_share(rung, value, host)
     if low >= _NEAR:
-        return f"By how it talks, {rung} cannot be told from {host}"
+        return f"By its way of talking alone, {rung} cannot be told from {host}"
     if low > 0:
         return f"{rung} talks more like {host} than the guests do, but how near it comes is not sure"
     return f"The answers are too few to say whether {rung} talks like {host} or like the guests"
@@ -134,8 +136,11 @@ def _tell_grey(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]
         told = f"Its Voice of {format_decimal(score.value, 2)} is greyed out, since a trick can reach that too."
         yield "Greyed out", f"{told} {reasons}".strip()
     elif doubts := list_doubts(gates):
-        reasons = " ".join(_capitalise(gate.reason) for gate in gates if gate.gate in doubts)
-        yield "In doubt", reasons
+        are = "are past their limits" if len(doubts) > 1 else "is past its limit"
+        yield (
+            "In doubt",
+            f"{_capitalise(_join(doubts))} {are}, but by less than chance can bring: more answers must decide.",
+        )
 
 
 def _tell_training(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
@@ -190,7 +195,7 @@ def _tell_made_up(material: ReportMaterial, rung: str) -> Iterator[tuple[str, st
     if made_up is None:
         return
     if made_up.value is None:
-        told = [f"Not known: {made_up.reason or 'no reason was given'}."]
+        told = [f"How many names are wrong is not known: {made_up.reason or 'no reason was given'}."]
     else:
         told = [f"Asked for names of the show, it got {_spell(made_up)} of those it gave wrong."]
     if blurted is not None and blurted.value is not None:
@@ -212,6 +217,10 @@ def _span(score: Score, places: int) -> str:
     if score.low is None or score.high is None:
         return "no interval says how sure that is"
     return f"95% interval {format_interval(score.low, score.high, places)}"
+
+
+def _join(names: Sequence[str]) -> str:
+    return " and ".join(GATE_SUBJECTS[name] for name in names)
 
 
 def _capitalise(text: str) -> str:
