@@ -16,7 +16,7 @@ from econchatr.report.excerpts import keep_start
 from econchatr.report.formats import count_noun, format_date, format_share
 from econchatr.report.material import ReportMaterial, name_hosts
 
-MOST_QUOTE_CHARS = 260
+MOST_QUOTE_CHARS = 200
 _BETWEEN = r"[\W_]+"
 _QUOTES = "['\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}]"
 
