@@ -1,4 +1,4 @@
-"""What is doubtful about a file, in what language it is, and what to do about what was set aside, stand on the pages."""
+"""What is doubtful about a file, its language, and what to do about what was set aside, stand on the pages."""
 
 from __future__ import annotations
 

@@ -94,6 +94,21 @@ def test_gate_without_a_finite_value_is_listed_without_one() -> None:
     assert table.rows[0][4:6] == ("\N{EN DASH}", "6.0%")
 
 
+def test_what_is_in_doubt_is_told_in_the_table_and_in_that_of_the_chart() -> None:
+    gates = tuple(
+        one.model_copy(update={"outcome": "in doubt"})
+        if (one.variant, one.gate) == ("tuned", "on the question")
+        else one
+        for one in make_gates()
+    )
+    material = make_proved_material().model_copy(update={"gates": gates})
+    chart = chart_voices(material)
+    assert chart is not None
+    assert any(row[0] == "tuned" and row[-1] == "in doubt: keeping to the question" for row in chart.table.rows)
+    row = read_row(tabulate_rows(material)[0], "tuned model")
+    assert row["Voice"].context.endswith("; in doubt: keeping to the question")
+
+
 def test_no_voice_no_chart_and_no_rows() -> None:
     bare = ReportMaterial(show_name="s", hosts=(HOST,), rights=None, version="0", made_on=None)
     assert chart_voices(bare) is None

@@ -22,14 +22,12 @@ _FAULTS = {
     "on the question": "it misses the question",
     "length": "its answers are not of the host’s length",
 }
-GATE_SUBJECTS = {
+_SUBJECTS = {
     "copying": "copying",
     "repetition": "repetition",
     "on the question": "keeping to the question",
     "length": "length",
 }
-"""What each gate looks at, as a sentence names it."""
-
 _GUARDS = {
     "copying": "copying",
     "repetition": "repetition",
@@ -58,8 +56,8 @@ def tell_why_closed(gates: Sequence[Gate]) -> str:
 
 
 def list_doubts(gates: Sequence[Gate]) -> tuple[str, ...]:
-    """Name the gates that are past their limit by less than their interval."""
-    return tuple(gate.gate for gate in gates if gate.outcome == "in doubt")
+    """Name what is past its limit by less than its interval, as a sentence names it."""
+    return tuple(_SUBJECTS[gate.gate] for gate in gates if gate.outcome == "in doubt")
 
 
 def tabulate_gates(material: ReportMaterial) -> Table | None:

@@ -12,7 +12,7 @@ from econchatr.records import Score
 from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
 from econchatr.report.drawings import Ends, draw_rows
 from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval
-from econchatr.report.gates import find_gates, tell_why_closed
+from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, name_hosts
 from econchatr.report.scorebook import REFERENCES, VOICE, find_score, list_rungs
 from econchatr.report.svg import Group, Mark
@@ -34,12 +34,18 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One row's Voice, and why it is greyed out; empty: it is not."""
+    """One row's Voice, why it is greyed out, and what is in doubt; empty: it is not, and nothing is."""
 
     rung: str
     variant: str
     score: Score
     closed: str
+    doubts: tuple[str, ...]
+
+    @property
+    def ruling(self) -> str:
+        """What the gates say of it, in words."""
+        return self.closed or (f"in doubt: {' and '.join(self.doubts)}" if self.doubts else "passes")
 
 
 def chart_voices(material: ReportMaterial) -> Chart | None:
@@ -94,7 +100,7 @@ def _find(material: ReportMaterial, rung: str, variants: Sequence[str]) -> Itera
         score = find_score(material.scores, VOICE, rung=rung, variant=variant)
         if score is not None:
             gates = find_gates(material.gates, rung=rung, variant=variant)
-            yield _Found(rung, variant, score, tell_why_closed(gates))
+            yield _Found(rung, variant, score, tell_why_closed(gates), list_doubts(gates))
 
 
 def _mark(one: _Found) -> Mark:
@@ -125,7 +131,7 @@ def _tabulate(found: Sequence[_Found], host: str) -> Table:
             "not scored" if one.score.value is None else format_decimal(one.score.value, 2),
             format_interval(one.score.low, one.score.high, 2),
             format_count(one.score.n),
-            (one.score.reason or "no reason was given") if one.score.value is None else one.closed or "passes",
+            (one.score.reason or "no reason was given") if one.score.value is None else one.ruling,
         )
         for one in found
     )

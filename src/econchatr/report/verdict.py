@@ -6,12 +6,12 @@ there is named with its reason, and a difference whose interval holds zero is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from econchatr.records import Score
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
-from econchatr.report.gates import GATE_SUBJECTS, find_gates, list_doubts, tell_why_closed
+from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, name_hosts
 from econchatr.report.scorebook import (
     BLIND_PICKS,
@@ -96,7 +96,7 @@ def _tell_nearness(material: ReportMaterial, rung: str, closed: str, *, is_first
     if score.low is None or score.high is None:
         return f"{_place_share(rung, score.value, host)} ({scale}; no interval says how sure that is)."
     doubts = list_doubts(find_gates(material.gates, rung=rung, variant="tuned"))
-    but = f"; in doubt: {_join(doubts)}" if doubts else ""
+    but = f"; in doubt: {' and '.join(doubts)}" if doubts else ""
     return f"{_place(rung, score.value, score.low, score.high, host)} ({scale}; {_span(score, 2)}){but}."
 
 
@@ -139,7 +139,7 @@ def _tell_grey(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]
         are = "are past their limits" if len(doubts) > 1 else "is past its limit"
         yield (
             "In doubt",
-            f"{_capitalise(_join(doubts))} {are}, but by less than chance can bring: more answers must decide.",
+            f"{_capitalise(' and '.join(doubts))} {are}, but by less than chance can bring: more answers must decide.",
         )
 
 
@@ -217,10 +217,6 @@ def _span(score: Score, places: int) -> str:
     if score.low is None or score.high is None:
         return "no interval says how sure that is"
     return f"95% interval {format_interval(score.low, score.high, places)}"
-
-
-def _join(names: Sequence[str]) -> str:
-    return " and ".join(GATE_SUBJECTS[name] for name in names)
 
 
 def _capitalise(text: str) -> str:
