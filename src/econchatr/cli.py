@@ -28,6 +28,7 @@ from econchatr.cli_print import (
     relate_path,
     say,
 )
+from econchatr.cli_talk import chat, export, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -103,9 +104,7 @@ def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
-    ] = "",
+    name: Annotated[str, typer.Option("--name", help="The show's name.", show_default="the folder's")] = "",
     rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
@@ -131,9 +130,7 @@ def init(
 def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
-    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and its quote; do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -353,23 +350,6 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def chat(
-    show: ShowArgument = HERE,
-    rung: RungOption = "",
-    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
-) -> None:
-    """Talk with the tuned model; /base and /tuned switch."""
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.rungs import open_rung
-    from econchatr.talk.terminal import hold_chat
-
-    opened = open_show(show)
-    with open_rung(opened, rung) as model:
-        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
-                  log_path=opened.folder("talk") / "generations.jsonl")  # fmt: skip
-
-
-@app.command()
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
@@ -427,6 +407,11 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+app.command()(chat)
+app.command()(serve)
+app.command()(export)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

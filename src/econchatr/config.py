@@ -146,7 +146,9 @@ class Rung(_Table):
             if self.tokens_per_second or self.watts or self.usd_per_kwh or self.rent_usd_per_hour:
                 raise ValueError("watts, rent and tokens per second are of a rung trained at home, not of a hosted one")
         elif self.max_usd is not None:
-            raise ValueError("a local rung's budget is max_tokens or max_minutes, not max_usd")
+            raise ValueError(
+                'a rung trained at home has max_tokens or max_minutes; one with max_usd needs where = "hosted"'
+            )
         if self.max_tokens and self.max_minutes:
             raise ValueError("give max_tokens or max_minutes, not both")
         if self.usd_per_kwh is not None and self.watts is None:
@@ -181,6 +183,14 @@ class AskTable(_Table):
     paraphrases: bool = False
     """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
     model form where it has ten."""
+    retrieval: bool = True
+    """Whether to put every question with real turns of the host before it too, to the base and to the tuned model."""
+    retrieval_samples: int = Field(default=2, ge=1, le=100)
+    """Of those, per question and model; never more than `samples`."""
+    retrieval_questions: int = Field(default=0, ge=0)
+    """Questions put so, evenly over the exam; 0: every one."""
+    excerpts: int = Field(default=2, ge=1, le=8)
+    """Real turns put before a question, at most; by `retrieval` and by `chat --ground`."""
 
 
 class JudgeTable(_Table):

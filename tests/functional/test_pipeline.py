@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.ask.exam import TUNED_VARIANTS
 from econchatr.records import Answer, Pair, Score, Selection, TunedModel
 from econchatr.tables import hash_file, read_table
 from tests.functional.conftest import Run, write_tiny_show
@@ -70,9 +72,23 @@ def test_transformers_and_llama_cpp_agree_after_training(finished_show: Path) ->
 
 def test_every_question_is_answered_before_and_after(finished_show: Path) -> None:
     answers = read_table(finished_show / "ask" / "tiny" / "answers.parquet", Answer)
-    assert len(answers) == 4 * 3
-    assert {answer.variant for answer in answers} == {"base", "persona", "tuned"}
+    assert len(answers) == 4 * 5
+    assert {answer.variant for answer in answers} == {"base", "persona", "tuned", "retrieval", "grounded"}
     assert all(answer.reply is not None for answer in answers)
+
+
+def test_grounded_answers_name_the_turns_they_were_given_and_none_is_held_out(finished_show: Path) -> None:
+    answers = read_table(finished_show / "ask" / "tiny" / "answers.parquet", Answer)
+    splits = {pair.pair_id: pair.split for pair in read_table(finished_show / "pair" / "pairs.parquet", Pair)}
+    given = {answer.variant: answer.excerpts for answer in answers}
+    assert {splits[pair_id] for answer in answers for pair_id in answer.excerpts} == {"train"}
+    assert {variant for variant, excerpts in given.items() if excerpts} == {"retrieval", "grounded"}
+
+
+def test_a_grounded_chat_names_the_episode_of_the_turns_it_was_given(show: Path, econchatr: Run) -> None:
+    said = econchatr("chat", show, "--ground", text="How much do you trust surveys?\n").stdout
+    assert "AI imitation (grounded)>" in said
+    assert re.search(r"\[given: \d{4}-\d\d-\d\d-[a-z-]+, \d{4}-\d\d-\d\d, turn \d+\] Hester Pellow: ", said)
 
 
 def test_held_out_replies_are_scored_for_host_and_guests(finished_show: Path) -> None:
@@ -175,7 +191,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_tables(
         [
             answer
             for answer in read_table(folder / "ask" / "tiny" / "answers.parquet", Answer)
-            if answer.variant != "tuned"
+            if answer.variant not in TUNED_VARIANTS
         ]
         for folder in (root, finished_show)
     ]

@@ -10,9 +10,15 @@ from typing import NamedTuple, Protocol
 
 from econchatr.errors import ModelError
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
-from econchatr.records import Answer, Question, Reply, Variant
+from econchatr.records import Answer, Pair, Question, Reply, Variant
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
+
+GROUNDED_VARIANTS: tuple[Variant, ...] = ("retrieval", "grounded")
+"""The base and the tuned model, each given real turns of the host before the question."""
+
+TUNED_VARIANTS: frozenset[Variant] = frozenset({"tuned", "grounded"})
+"""Those that the adapter answers."""
 
 PARAPHRASE_SAMPLES = 2
 
@@ -57,6 +63,8 @@ class Ask(NamedTuple):
     seed: int
     wording: int = 0
     """0: in its own words; else the number of the paraphrase."""
+    excerpts: tuple[Pair, ...] = ()
+    """Real turns that stand before it, as the model is given them."""
 
     @property
     def text(self) -> str:
@@ -84,13 +92,43 @@ def plan_paraphrases(questions: Sequence[Question], settings: ExamSettings) -> I
                     yield Ask(question, variant, sample, settings.seed + sample, wording)
 
 
-def render_question(text: str, variant: Variant, voice: Voice, template: ChatTemplate) -> str:
+def plan_grounded(
+    questions: Sequence[Question],
+    settings: ExamSettings,
+    find: Callable[[str], tuple[Pair, ...]],
+    *,
+    n_samples: int,
+    n_questions: int = 0,
+) -> Iterator[Ask]:
+    """Questions with the real turns that `find` gives for each, to base and tuned model, with the exam's seeds.
+
+    So many of the questions are asked, evenly over the exam; 0: every one. Where nothing is found the question is put
+    as it is: that, too, is what a grounded model does.
+    """
+    chosen = spread_questions(questions, n_questions)
+    found = {question.question_id: find(question.text) for question in chosen}
+    for variant in GROUNDED_VARIANTS:
+        for question in chosen:
+            for sample in range(min(settings.samples, n_samples)):
+                excerpts = found[question.question_id]
+                yield Ask(question, variant, sample, settings.seed + sample, excerpts=excerpts)
+
+
+def spread_questions(questions: Sequence[Question], n: int) -> list[Question]:
+    """`n` questions, evenly over all of them and in their order; all where `n` is 0 or more than there are."""
+    n = min(n or len(questions), len(questions))
+    return [questions[place * len(questions) // n] for place in range(n)]
+
+
+def render_question(
+    text: str, variant: Variant, voice: Voice, template: ChatTemplate, excerpts: Sequence[Pair] = ()
+) -> str:
     """The prompt of a question.
 
     Base and tuned model see the very same text; the persona variant gets a longer system line.
     """
     system = persona_line(voice) if variant == "persona" else system_line(voice)
-    return render_chat(chat_messages(text, None, system=system), template)
+    return render_chat(chat_messages(text, None, system=system, earlier=excerpts), template)
 
 
 def answer_one(
@@ -107,22 +145,13 @@ def answer_one(
     reply: Reply | None = None
     error: str | None
     try:
-        prompt = render_question(ask.text, ask.variant, voice, template)
+        prompt = render_question(ask.text, ask.variant, voice, template, ask.excerpts)
     except ModelError as exc:
         error = exc.message
     else:
-        reply, error = speak(prompt, tuned=ask.variant == "tuned", seed=ask.seed, speaker=speaker, settings=settings)
-    return Answer(
-        question_id=ask.question.question_id,
-        rung=rung,
-        variant=ask.variant,
-        model_sha256=model_sha256,
-        sample=ask.sample,
-        seed=ask.seed,
-        reply=reply,
-        error=error,
-        wording=ask.wording,
-    )
+        is_tuned = ask.variant in TUNED_VARIANTS
+        reply, error = speak(prompt, tuned=is_tuned, seed=ask.seed, speaker=speaker, settings=settings)
+    return _make_answer(ask, reply, error, rung=rung, model_sha256=model_sha256)
 
 
 def speak(
@@ -145,6 +174,10 @@ def speak(
 
 def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answer:
     """The answer to a request that the very same model was given before."""
+    return _make_answer(ask, known, None, rung=rung, model_sha256=model_sha256)
+
+
+def _make_answer(ask: Ask, reply: Reply | None, error: str | None, *, rung: str, model_sha256: str) -> Answer:
     return Answer(
         question_id=ask.question.question_id,
         rung=rung,
@@ -152,7 +185,8 @@ def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answe
         model_sha256=model_sha256,
         sample=ask.sample,
         seed=ask.seed,
-        reply=known,
-        error=None,
+        reply=reply,
+        error=error,
         wording=ask.wording,
+        excerpts=tuple(pair.pair_id for pair in ask.excerpts),
     )

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from econchatr.ask.exam import VARIANTS, render_question
+from econchatr.ask.exam import VARIANTS, render_question, spread_questions
 from econchatr.config import CONFIG_NAME, QUESTIONS_NAME, Rung
 from econchatr.errors import BudgetError
 from econchatr.pipeline.forms import example_form, rung_epochs, rung_template, rung_tokenizer
+from econchatr.pipeline.grounding import grounding_room
 from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.show import Show
 from econchatr.records import Example, Pair, PriceRow, Selection
@@ -157,12 +158,18 @@ def count_exam(show: Show, rung: Rung, dev: Sequence[Example]) -> ExamCount | No
         ) for variant in VARIANTS
     }  # fmt: skip
     n_answers = settings.samples * len(questions)
+    n_chosen = len(spread_questions(questions, settings.retrieval_questions)) if settings.retrieval else 0
+    n_grounded = min(settings.samples, settings.retrieval_samples) * n_chosen
+    # What will be found is not known yet: every grounded question is counted with all the room it may fill.
+    n_in_grounded = n_in["base"] * n_grounded // max(1, n_answers) + n_grounded * grounding_room(show).max_tokens
     mean = -(-sum(example.n_learned_tokens for example in dev) // len(dev)) if dev else settings.max_tokens
-    n_out, n_most = n_answers * min(mean, settings.max_tokens), n_answers * settings.max_tokens
-    n_base = n_in["base"] + n_in["persona"]
+    n_each, n_most = min(mean, settings.max_tokens), settings.max_tokens
+    n_tuned, n_base = n_in["tuned"] + n_in_grounded, n_in["base"] + n_in["persona"] + n_in_grounded
+    n_of_tuned, n_of_base = n_answers + n_grounded, 2 * n_answers + n_grounded
     return ExamCount(
-        tuned=Usage(n_in["tuned"], n_out), tuned_worst=Usage(n_in["tuned"], n_most),
-        base=Usage(n_base, 2 * n_out), base_worst=Usage(n_base, 2 * n_most), n_tuned_answers=n_answers,
+        tuned=Usage(n_tuned, n_of_tuned * n_each), tuned_worst=Usage(n_tuned, n_of_tuned * n_most),
+        base=Usage(n_base, n_of_base * n_each), base_worst=Usage(n_base, n_of_base * n_most),
+        n_tuned_answers=n_of_tuned,
     )  # fmt: skip
 
 

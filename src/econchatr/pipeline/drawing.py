@@ -69,7 +69,7 @@ def open_drawer(show: Show, rung: Rung) -> Iterator[HeldOutDrawer]:
         ShowFolderError: The rung is not trained yet.
         ModelError: The model cannot be opened.
     """
-    settings = ExamSettings(**show.config.ask.model_dump(exclude={"paraphrases"}))
+    settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     with open_rung(show, rung.name, n_at_once=min(count_usable_cores(), MAX_AT_ONCE)) as opened:
         yield HeldOutDrawer(
             rung=rung.name, form=example_form(show, rung), template=opened.template, speaker=opened.speaker,

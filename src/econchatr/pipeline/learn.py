@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, plan_paraphrases, recall_one, render_question
+from econchatr.ask.exam import (
+    Ask,
+    ExamSettings,
+    answer_one,
+    plan_exam,
+    plan_grounded,
+    plan_paraphrases,
+    recall_one,
+    render_question,
+)
 from econchatr.ask.log import GenerationLog
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
@@ -28,9 +37,10 @@ from econchatr.pipeline.forms import (
     rung_template,
     rung_weights,
 )
+from econchatr.pipeline.grounding import open_grounding
 from econchatr.pipeline.guests import marking_guide
 from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
-from econchatr.pipeline.rungs import open_speaker
+from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
@@ -61,7 +71,7 @@ MAX_AT_ONCE = 4
 PARAPHRASED_NAME = "paraphrased.parquet"
 """Answers to the questions in other words, apart from the exam's own, so that nothing takes them for samples of it."""
 
-_VERSIONS = {"train": 1, "ask": 2, "score": 2}
+_VERSIONS = {"train": 1, "ask": 3, "score": 2}
 
 
 def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
@@ -173,7 +183,8 @@ def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) ->
 
 def _ask_step(show: Show, rung: Rung) -> Step:
     def inputs() -> dict[str, str]:
-        return {"tuned model": show.made("train", rung.name), "questions": hash_file(show.root / QUESTIONS_NAME)}
+        asked = {"tuned model": show.made("train", rung.name), "questions": hash_file(show.root / QUESTIONS_NAME)}
+        return asked | ({"pairs": show.made("pair")} if show.config.ask.retrieval else {})
 
     settings = {"ask": show.config.ask.model_dump(), "voice": show.voice, "form": FORM_VERSION}
     return Step("ask", rung.name, show.folder("ask", rung.name), _VERSIONS["ask"], settings, inputs,
@@ -182,16 +193,15 @@ def _ask_step(show: Show, rung: Rung) -> Step:
 
 def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
-    settings = ExamSettings(**show.config.ask.model_dump(exclude={"paraphrases"}))
-    asks = list(plan_exam(show.questions(), settings))
-    if show.config.ask.paraphrases:
-        asks += plan_paraphrases(show.questions(), settings)
+    settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
+    asks = _plan_asks(show, rung, settings)
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)
 
     def answer(ask: Ask) -> Answer:
-        model_sha256 = _model_sha256(tuned, ask)
-        key = hash_settings([model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice])
+        model_sha256 = model_identity(tuned, ask.variant)
+        asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice]
+        key = hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)])
         if known := log.find(key):
             return recall_one(ask, known, rung=rung.name, model_sha256=model_sha256)
         answered = answer_one(
@@ -222,9 +232,18 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     return Outcome(("answers.parquet", PARAPHRASED_NAME), counts)
 
 
-def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
-    adapter = tuned.adapter_sha256 if ask.variant == "tuned" else ""
-    return hash_settings([tuned.base_sha256, adapter, ask.variant, FORM_VERSION])
+def _plan_asks(show: Show, rung: Rung, settings: ExamSettings) -> list[Ask]:
+    """The exam, and beside it what the config wants asked too."""
+    asked, questions = show.config.ask, show.questions()
+    asks = list(plan_exam(questions, settings))
+    if asked.retrieval:
+        asks += plan_grounded(
+            questions, settings, open_grounding(show, rung).find,
+            n_samples=asked.retrieval_samples, n_questions=asked.retrieval_questions,
+        )  # fmt: skip
+    if asked.paraphrases:
+        asks += plan_paraphrases(questions, settings)
+    return asks
 
 
 # --- score ------------------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ class Answer(Record):
     """Why there is no reply. A failure is never speech."""
     wording: int = 0
     """0: the question's own text; from 1: the paraphrase of that number."""
+    excerpts: tuple[str, ...] = ()
+    """Ids of the pairs whose real turns the model was given before the question, in the order given."""
 
 
 class Probe(Record):

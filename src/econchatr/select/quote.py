@@ -151,7 +151,7 @@ class ExamCount(NamedTuple):
     tuned: Usage
     tuned_worst: Usage
     base: Usage
-    """Base and base with a persona prompt together."""
+    """Base, base with a persona prompt, and base with real turns together; `tuned` has its own with real turns."""
     base_worst: Usage
     n_tuned_answers: int
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
-from econchatr.prompts import ChatTemplate, Voice, render_chat, system_line
-from econchatr.records import Message, Reply
+from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
+from econchatr.records import Message, Pair, Reply
 
 
 class TalkSettings(NamedTuple):
@@ -37,9 +37,14 @@ class ChatSession:
         *,
         seed: int,
         settings: TalkSettings | None = None,
+        find: Callable[[str], tuple[Pair, ...]] | None = None,
     ) -> None:
         self.is_tuned = True
         self.voice = voice
+        self.find = find
+        """Gives the real turns that stand before each question; `None`: answer without."""
+        self.cited: tuple[Pair, ...] = ()
+        """Those the model was given for the last answer."""
         self._speaker = speaker
         self._template = template
         self._seed = seed
@@ -61,9 +66,10 @@ class ChatSession:
                 hint=f"Say it in at most {self._settings.max_history_chars:,}.",
             )
         said = Message(role="user", content=text.strip())
-        prompt = render_chat(
-            (Message(role="system", content=system_line(self.voice)), *self._recent(said), said), self._template
-        )
+        found = self.find(said.content) if self.find else ()
+        real = exchange_messages(found)
+        system = Message(role="system", content=system_line(self.voice))
+        prompt = render_chat((system, *real, *self._recent(*real, said), said), self._template)
         reply = self._speaker.reply(
             prompt,
             tuned=self.is_tuned,
@@ -74,15 +80,17 @@ class ChatSession:
             on_text=on_text,
         )
         self._history += [said, Message(role="assistant", content=reply.text)]
+        self.cited = found
         return reply
 
     def forget(self) -> None:
         """Begin a new conversation."""
         self._history.clear()
 
-    def _recent(self, said: Message) -> list[Message]:
-        """The latest whole exchanges that fit beside what is said now."""
-        room, start = self._settings.max_history_chars - len(said.content), len(self._history)
+    def _recent(self, *beside: Message) -> list[Message]:
+        """The latest whole exchanges that fit beside what else stands in the prompt."""
+        room = self._settings.max_history_chars - sum(len(message.content) for message in beside)
+        start = len(self._history)
         while start >= 2:
             room -= sum(len(message.content) for message in self._history[start - 2 : start])
             if room < 0:

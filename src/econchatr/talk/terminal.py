@@ -6,30 +6,50 @@ This module does not know where the model came from.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from econchatr.ask.exam import Speaker
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import EconChatRError
 from econchatr.prompts import ChatTemplate, Voice
+from econchatr.records import Pair
 from econchatr.talk.session import ChatSession
 
-HELP = "/base and /tuned switch the model, /new forgets the conversation, /quit (or Ctrl-D) leaves."
+HELP = (
+    "/base and /tuned switch the model, /ground gives it real turns of the host before each question or no more, /new "
+    "forgets the conversation, /quit (or Ctrl-D) leaves."
+)
+_SHOWN_WORDS = 20
+"""Of each real turn a model was given."""
+Find = Callable[[str], tuple[Pair, ...]]
 
 
 def hold_chat(
-    speaker: Speaker, template: ChatTemplate, voice: Voice, *, seed: int, model_sha256: str, log_path: Path
+    speaker: Speaker,
+    template: ChatTemplate,
+    voice: Voice,
+    *,
+    seed: int,
+    model_sha256: str,
+    log_path: Path,
+    open_find: Callable[[], Find],
+    ground: bool = False,
 ) -> None:
-    """Read lines until the end of input and stream an answer to each.
+    """Read lines until the end of input and stream an answer to each, with the real turns the model was given for it.
 
     A failed answer is shown as an error; the conversation goes on as it was before.
+
+    Args:
+        open_find: Gives what finds the host's real turns for a question; called when it is first needed.
+        ground: Whether to begin with real turns; `/ground` switches.
     """
     session, log = ChatSession(speaker, template, voice, seed=seed), GenerationLog(log_path)
+    session.find = open_find() if ground else None
     print(f"AI imitation of {voice.host}, not {voice.host}. It makes things up.\n{HELP}")
     for n, line in enumerate(_read_lines()):
         if line.startswith("/"):
-            if _obey(line, session):
+            if _obey(line, session, open_find):
                 return
             continue
         try:
@@ -39,8 +59,10 @@ def hold_chat(
             print(f"\nError: {exc.message} {exc.hint}", file=sys.stderr)
             continue
         print()
+        _cite(session)
         row = {"variant": _model(session), "model_sha256": model_sha256, "seed": seed, "turn": n, "cue": line}
-        log.add("", {**row, "reply": reply.model_dump()})
+        given = {"excerpts": [pair.pair_id for pair in session.cited]} if session.find else {}
+        log.add("", {**row, **given, "reply": reply.model_dump()})
 
 
 def _read_lines() -> Iterator[str]:
@@ -55,12 +77,15 @@ def _read_lines() -> Iterator[str]:
             yield line.strip()
 
 
-def _obey(command: str, session: ChatSession) -> bool:
+def _obey(command: str, session: ChatSession, open_find: Callable[[], Find]) -> bool:
     """Do what a /command says; whether it ends the chat."""
     word = command.split()[0]
     if word in ("/base", "/tuned"):
         session.is_tuned = word == "/tuned"
         print(f"now the {_model(session)} model answers")
+    elif word == "/ground":
+        session.find = None if session.find else open_find()
+        print(f"now the model is given {'real turns of the host' if session.find else 'nothing'} before each question")
     elif word == "/new":
         session.forget()
         print("a new conversation")
@@ -72,9 +97,28 @@ def _obey(command: str, session: ChatSession) -> bool:
 
 
 def _model(session: ChatSession) -> str:
+    if session.find:
+        return "grounded" if session.is_tuned else "retrieval"
     return "tuned" if session.is_tuned else "base"
 
 
+def _cite(session: ChatSession) -> None:
+    """Name the real turns the model was given, and what the host said there."""
+    if session.find and not session.cited:
+        print("  (nothing the host said is like it)")
+    for pair in session.cited:
+        words = pair.reply.split()
+        said = " ".join(words[:_SHOWN_WORDS]) + (" \N{HORIZONTAL ELLIPSIS}" if len(words) > _SHOWN_WORDS else "")
+        day = f", {pair.published}" if pair.published else ""
+        print(
+            _plain(f"  [given: {pair.slug}{day}, turn {pair.pair_id.rpartition('#')[2]}] {pair.reply_speaker}: {said}")
+        )
+
+
 def _stream(text: str) -> None:
-    # Control characters from a model must not steer the terminal.
-    print("".join(char for char in text if char in "\n\t" or char.isprintable()), end="", flush=True)
+    print(_plain(text), end="", flush=True)
+
+
+def _plain(text: str) -> str:
+    """The text without control characters: neither a model nor a transcript may steer the terminal."""
+    return "".join(char for char in text if char in "\n\t" or char.isprintable())
