@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
-
-import numpy as np
+from typing import Final, NamedTuple
 
 from econchatr.records import Answer, NearQuote, Pair
+from econchatr.score.search import WordSearch
 from econchatr.score.speech import split_words
 from econchatr.score.topic import Subjects
 
@@ -48,25 +47,17 @@ class SaidBefore:
     """Everything the host said, to be searched for what is nearest to a text."""
 
     def __init__(self, pairs: Sequence[Pair], subjects: Subjects) -> None:
-        import bm25s
-
         self._pairs, self._subjects = tuple(pairs), subjects
-        self._bm25: Any = bm25s.BM25()
-        words = [self._telling(pair.reply) for pair in self._pairs]
-        self._is_searchable = any(words)
-        if self._is_searchable:
-            self._bm25.index(words, show_progress=False)
+        self.search = WordSearch(self._telling(pair.reply) for pair in self._pairs)
 
     def find(self, text: str) -> Near | None:
         """Find the nearest stretch of what the host said, however far it is; `None` where no content word is shared."""
-        asked = self._telling(text)
-        if not asked or not self._is_searchable:
+        asked = sorted(set(self._telling(text)))
+        if not asked:
             return None
-        scores = self._bm25.get_scores(sorted(set(asked)))
-        order = np.argsort(-scores, kind="stable")[:N_CANDIDATES]
         parts = [self._weigh(part) for part in cut_stretches(text)]
         best: Near | None = None
-        for place in order[scores[order] > 0].tolist():
+        for place in self.search.rank(asked, n=N_CANDIDATES):
             for stretch in cut_stretches(self._pairs[place].reply):
                 weights = self._weigh(stretch)
                 likeness = max(compare_weights(part, weights) for part in parts)
