@@ -16,7 +16,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.tables import read_lines
 
-from .browser import CHROMIUM
+from .browser import CHROMIUM, find_axe
 from .playground_material import ATTACK, BEES, Playground, play
 from .server_material import open_two_adapters
 
@@ -59,6 +59,7 @@ def page(request: pytest.FixtureRequest, chromium: Any, playground: Playground) 
     assert tab.title().startswith("AI imitation of Hal Høst"), "a script of the transcript ran"
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert is_label_in_sight(tab)
+    assert list_barriers(tab) == []
     tab.close()
     assert not faults
 
@@ -70,6 +71,17 @@ def is_label_in_sight(page: Any) -> bool:
     box = page.locator("#label .bar").bounding_box()
     said = str(page.locator("#label .bar").inner_text())
     return "AI imitation of Hal Høst" in said and 0 <= box["y"] < page.viewport_size["height"] - box["height"]
+
+
+def list_barriers(page: Any) -> list[str]:
+    """What keeps people from reading or using what is shown, as far as the checker sees it."""
+    if (axe := find_axe()) is None:
+        return []
+    page.add_script_tag(content=axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((told) => told.violations)")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
+    ]
 
 
 def open_tab(page: Any, name: str) -> None:
