@@ -28,7 +28,7 @@ from econchatr.cli_print import (
     relate_path,
     say,
 )
-from econchatr.cli_talk import chat, export, serve
+from econchatr.cli_talk import chat, export, play, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -394,6 +394,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 app.command()(chat)
+app.command()(play)
 app.command()(serve)
 app.command()(export)
 

@@ -11,6 +11,7 @@ from econchatr.records.base import DatePrecision, EpisodeKind, Grade, QuestionKi
 from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
 from econchatr.records.models import ComparedStrategy, CurvePoint, EpisodeSaving, Trial, TunedModel
 from econchatr.records.money import BillRow, Example, Message, Overlap, Price, PriceRow, PriceUnit, Reason, Selection
+from econchatr.records.preferences import JudgedSample, PreferenceOutcome, Ranking, Verdict
 from econchatr.records.scores import (
     BlindCue,
     BlindPick,
@@ -49,18 +50,21 @@ __all__ = [
     "HandMark",
     "HandSheet",
     "HeldOutReply",
+    "JudgedSample",
     "Judgement",
     "Mark",
     "Message",
     "NearQuote",
     "Overlap",
     "Pair",
+    "PreferenceOutcome",
     "Price",
     "PriceRow",
     "PriceUnit",
     "Probe",
     "Question",
     "QuestionKind",
+    "Ranking",
     "Reason",
     "Record",
     "Reply",
@@ -74,5 +78,6 @@ __all__ = [
     "TunedModel",
     "Turn",
     "Variant",
+    "Verdict",
     "read_flag",
 ]
