@@ -103,7 +103,9 @@ def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
-    name: Annotated[str, typer.Option("--name", help="The show's name.", show_default="the folder's")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
+    ] = "",
     rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
@@ -129,7 +131,9 @@ def init(
 def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and its quote; do nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import re
@@ -101,6 +102,16 @@ def test_the_report_stands_alone_and_carries_the_label(finished_show: Path) -> N
     assert "AI imitation of Hester Pellow, not Hester Pellow" in html
     assert "<script" not in html
     assert "Is ninety-four per cent good?" in html
+
+
+def test_beside_the_report_lie_its_tables_and_a_card_of_the_tuned_model(finished_show: Path) -> None:
+    folder = finished_show / "report"
+    answers = read_table(finished_show / "ask" / "tiny" / "answers.parquet", Answer)
+    with (folder / "answers.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) >= len(answers)
+    assert {"report.md", "scores.csv", "gates.csv", "model-card-tiny.md"} <= {path.name for path in folder.iterdir()}
+    assert "AI imitation of Hester Pellow" in (folder / "model-card-tiny.md").read_text(encoding="utf-8")
 
 
 def test_a_changed_question_asks_again_and_trains_nothing(show: Path, econchatr: Run) -> None:
