@@ -33,7 +33,6 @@ from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline import RunResult, Show
-    from econchatr.records import Score
     from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
@@ -104,7 +103,9 @@ def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
-    name: Annotated[str, typer.Option("--name", help="The show's name.", show_default="the folder's")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
+    ] = "",
     rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
@@ -130,7 +131,9 @@ def init(
 def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and its quote; do nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -282,15 +285,23 @@ def score(
         bool,
         typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
     ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.1, help="Measure held-out replies for so long; the more, the surer."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
-    if sum(map(bool, (sheet, hand, blind, judge))) > 1:
-        raise InputError("--sheet, --hand, --blind and --judge are four things.", hint="Do one after the other.")
+    from econchatr import cli_score
+
+    if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
+        raise InputError(
+            "--sheet, --hand, --blind, --judge and --minutes are five things.", hint="Do one after the other."
+        )
     if judge:
-        return print_scores(_ask_judge(show, rung), as_json=as_json)
+        return print_scores(cli_score.ask_judge(show, rung), as_json=as_json)
     if sheet:
-        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+        return cli_score.write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     if hand or blind:
         from econchatr.pipeline import open_show
         from econchatr.pipeline.people import take_blind_files, take_hand_files
@@ -301,37 +312,10 @@ def score(
         raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     from econchatr.pipeline.reading import read_scores
 
+    if minutes is not None:
+        cli_score.measure_for(_run_until(show, "ask", rung=rung)[0], rung, minutes)
     opened, _ = _run_until(show, "score", rung=rung)
     print_scores(read_scores(opened, rung), as_json=as_json)
-
-
-def _ask_judge(show: Path, rung: str) -> list[Score]:
-    from econchatr.narrator import open_narrator
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.judging import run_judge
-
-    opened = open_show(show)
-    with open_narrator() as narrator:
-        return run_judge(opened, opened.rung(rung), narrator, environment=os.environ)
-
-
-def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
-    from econchatr.narrator import open_narrator
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.people import write_blind_sheet, write_hand_sheet
-
-    if kind not in ("hand", "blind"):
-        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
-    opened = open_show(show)
-    if kind == "hand":
-        path = write_hand_sheet(opened, seed=seed)
-    else:
-        with open_narrator() as narrator:
-            path = write_blind_sheet(opened, opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
-    if as_json:
-        return print_json({"written": str(path)})
-    typer.echo(f"wrote {path}")
-    say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")
 
 
 @app.command()

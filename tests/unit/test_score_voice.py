@@ -104,6 +104,15 @@ def test_the_host_is_closer_to_the_host_than_a_guest_is() -> None:
     assert difference.low > 0
 
 
+def test_a_row_too_short_for_a_voice_is_compared_with_nothing() -> None:
+    host = read_pairs(demo_show().take("host", "dev"))
+    short = [Said("Why?", "Nobody knows.", "q1")]
+    for before, after in ((short, host), (host, short), ([], host)):
+        reason = compare_voices(before, after, demo_scale())
+        assert isinstance(reason, str)
+        assert reason
+
+
 def width(voice: Voice) -> float:
     assert voice.low is not None
     assert voice.high is not None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
 from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
-from econchatr.records import Message, Pair, Reply
+from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply
 
 
 class TalkSettings(NamedTuple):
@@ -21,7 +21,7 @@ class TalkSettings(NamedTuple):
 
     temperature: float = 0.6
     max_tokens: int = 250
-    repeat_penalty: float = 1.1
+    repeat_penalty: float = REPEAT_PENALTY
     max_history_chars: int = 4000
     """Older exchanges are left out of the prompt; about 1,000 tokens, half of the context."""
 
