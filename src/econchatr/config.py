@@ -182,7 +182,7 @@ class AskTable(_Table):
     repeat_penalty: float = Field(default=REPEAT_PENALTY, ge=1, le=2)
     max_probes: int = Field(default=24, ge=0)
     """Closed questions about the show, asked once of the base and once of the tuned model; 0: none. They show what it
-    makes up; each takes a third of a second on two cores."""
+    makes up; each takes about half a second on two cores."""
     paraphrases: bool = False
     """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
     model form where it has ten."""

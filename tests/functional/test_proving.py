@@ -25,7 +25,8 @@ from econchatr.records import (
 from econchatr.tables import hash_file, read_table, write_table
 from tests.functional.conftest import Run
 
-ROWS = ("base", "persona", "tuned", "host", "guest", "parrot")
+MODELS = ("base", "persona", "retrieval", "tuned", "grounded")
+ROWS = (*MODELS, "host", "guest", "parrot")
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_every_row_has_its_measures_and_gates(finished_show: Path) -> None:
         (row, gate) for row in ROWS for gate in ("copying", "repetition", "on the question", "length")
     }
     assert {score.variant for score in scores if score.measure == "voice, closer to the host by"} == {
-        "tuned minus base", "tuned minus persona",
+        "tuned minus base", "tuned minus persona", "tuned minus retrieval", "grounded minus retrieval",
     }  # fmt: skip
     spans = scored(finished_show, "spans.parquet", CopiedSpan)
     assert {span.slug for span in spans if span.variant == "parrot"}
@@ -143,7 +144,7 @@ def test_a_line_cut_off_by_a_kill_is_measured_again_with_the_same_values(show: P
 def test_a_model_that_returns_nothing_is_unscored_everywhere(show: Path) -> None:
     change_answers(show, reply=None, error="the model returned no text")
     scores = score_again(show)
-    models = [score for score in scores if score.variant in ("base", "persona", "tuned") and score.subject == "answers"]
+    models = [score for score in scores if score.variant in MODELS and score.subject == "answers"]
     assert models
     assert all(score.value is None for score in models)
     assert values(scores, "copied words")["parrot"] == 1

@@ -53,7 +53,7 @@ def test_page_holds_to_the_rules_of_html(name: str) -> None:
 
 @needs_axe
 @pytest.mark.parametrize(
-    ("name", "flags"), [("proved", (WIDE,)), ("greyed out", (NARROW,)), ("proved", (WIDE, DARK)), ("corpus", (NARROW,))]
+    ("name", "flags"), [("proved", (WIDE,)), ("greyed out", (NARROW, DARK)), ("corpus", (NARROW,))]
 )
 def test_checker_finds_no_barrier(name: str, flags: tuple[str, ...], tmp_path: Path) -> None:
     told = run_page(PAGES[name](), CHECK, tmp_path, library=AXE, flags=flags)

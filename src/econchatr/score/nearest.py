@@ -69,7 +69,8 @@ class SaidBefore:
         return [word for word in split_words(text) if word not in self._subjects.function_words]
 
     def _weigh(self, text: str) -> dict[str, float]:
-        return {word: self._subjects.weigh(word) for word in set(self._telling(text))}
+        # In the order of the text, not of a set: sums must not differ from one process to the next.
+        return {word: self._subjects.weigh(word) for word in dict.fromkeys(self._telling(text))}
 
 
 def find_nearest(answers: Sequence[Answer], said: SaidBefore, *, close: float = CLOSE) -> list[NearQuote]:
