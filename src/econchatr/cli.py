@@ -142,9 +142,7 @@ def run(
 @app.command()
 def fetch(
     show: ShowArgument = HERE,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
-    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask again for what is there too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the episodes in, as they are; from a feed, ask for what is new."""
@@ -164,14 +162,9 @@ def fetch(
 def parse(
     show: ShowArgument = HERE,
     explain: Annotated[
-        Path | None,
-        typer.Option(
-            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
-        ),
+        Path | None, typer.Option("--explain", help="Say how this one file is read, and what of it is not.")
     ] = None,
-    report: Annotated[
-        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
-    ] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write a page of who speaks and what was flagged.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn files into speakers' turns, and count what was lost."""
@@ -220,9 +213,7 @@ def select(
     compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
     shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
-    minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Begin no further trial after so long.")] = None,
     rung: RungOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -252,9 +243,23 @@ def select(
 
 
 @app.command()
-def train(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+def train(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    preferences: Annotated[bool, typer.Option("--preferences", help="Then one round on what people ranked.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Train the rungs; goes on where it was stopped."""
-    _run_stage(show, "train", rung=rung, as_json=as_json)
+    if not preferences:
+        return _run_stage(show, "train", rung=rung, as_json=as_json)
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline.preferring import prefer_rungs, tell_outcome
+
+    opened, _ = _run_until(show, "train", rung=rung)
+    with open_narrator() as narrator:
+        outcomes = prefer_rungs(opened, narrator, rung=rung)
+    lines = [line for outcome in outcomes for line in tell_outcome(outcome)]
+    print_result([outcome.model_dump(mode="json") for outcome in outcomes], lines, as_json=as_json)
 
 
 @app.command()
@@ -271,16 +276,11 @@ def score(
     sheet: Annotated[
         str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
     ] = "",
-    hand: Annotated[
-        list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
-    ] = None,
+    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets.")] = None,
     blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
     n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
-    judge: Annotated[
-        bool,
-        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
-    ] = False,
+    judge: Annotated[bool, typer.Option("--judge", help="Ask the judge of [score.judge]; it may cost money.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
@@ -354,6 +354,7 @@ def chat(
     rung: RungOption = "",
     seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
     ground: Annotated[bool, typer.Option("--ground", help="Put the host's real turns before each question.")] = False,
+    preferred: Annotated[bool, typer.Option("--preferred", help="With what the rankings made of it.")] = False,
 ) -> None:
     """Talk with the tuned model; /base and /tuned switch, /ground puts real turns of the host before each question."""
     from econchatr.pipeline import open_show
@@ -362,7 +363,7 @@ def chat(
     from econchatr.talk.terminal import hold_chat
 
     opened = open_show(show)
-    with open_rung(opened, rung) as model:
+    with open_rung(opened, rung, is_preferred=preferred) as model:
         hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
                   log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
                   open_find=lambda: open_grounding(opened, opened.rung(rung)).find)  # fmt: skip
@@ -374,9 +375,7 @@ def quote(
     budget: Annotated[
         str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
     ] = "",
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Measure how fast this machine trains; under a minute per rung.")
-    ] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure how fast this machine trains.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
