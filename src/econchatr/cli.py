@@ -28,6 +28,7 @@ from econchatr.cli_print import (
     relate_path,
     say,
 )
+from econchatr.cli_talk import chat, export, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
-    name: Annotated[str, typer.Option("--name", help="The show's name.", show_default="the folder's")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
+    ] = "",
     rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
@@ -129,7 +132,9 @@ def init(
 def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and its quote; do nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -142,7 +147,9 @@ def run(
 @app.command()
 def fetch(
     show: ShowArgument = HERE,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask again for what is there too.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the episodes in, as they are; from a feed, ask for what is new."""
@@ -162,9 +169,14 @@ def fetch(
 def parse(
     show: ShowArgument = HERE,
     explain: Annotated[
-        Path | None, typer.Option("--explain", help="Say how this one file is read, and what of it is not.")
+        Path | None,
+        typer.Option(
+            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
+        ),
     ] = None,
-    report: Annotated[bool, typer.Option("--report", help="Write a page of who speaks and what was flagged.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn files into speakers' turns, and count what was lost."""
@@ -213,7 +225,9 @@ def select(
     compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
     strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
     shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
-    minutes: Annotated[float | None, typer.Option(min=0, help="Begin no further trial after so long.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+    ] = None,
     rung: RungOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -280,7 +294,10 @@ def score(
     blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
     n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
-    judge: Annotated[bool, typer.Option("--judge", help="Ask the judge of [score.judge]; it may cost money.")] = False,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
@@ -349,27 +366,6 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def chat(
-    show: ShowArgument = HERE,
-    rung: RungOption = "",
-    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
-    ground: Annotated[bool, typer.Option("--ground", help="Put the host's real turns before each question.")] = False,
-    preferred: Annotated[bool, typer.Option("--preferred", help="With what the rankings made of it.")] = False,
-) -> None:
-    """Talk with the tuned model; /base and /tuned switch, /ground puts real turns of the host before each question."""
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.grounding import open_grounding
-    from econchatr.pipeline.rungs import open_rung
-    from econchatr.talk.terminal import hold_chat
-
-    opened = open_show(show)
-    with open_rung(opened, rung, is_preferred=preferred) as model:
-        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
-                  log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
-                  open_find=lambda: open_grounding(opened, opened.rung(rung)).find)  # fmt: skip
-
-
-@app.command()
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
@@ -425,6 +421,11 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+app.command()(chat)
+app.command()(serve)
+app.command()(export)
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

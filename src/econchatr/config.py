@@ -146,7 +146,9 @@ class Rung(_Table):
             if self.tokens_per_second or self.watts or self.usd_per_kwh or self.rent_usd_per_hour:
                 raise ValueError("watts, rent and tokens per second are of a rung trained at home, not of a hosted one")
         elif self.max_usd is not None:
-            raise ValueError("a local rung's budget is max_tokens or max_minutes, not max_usd")
+            raise ValueError(
+                'a rung trained at home has max_tokens or max_minutes; one with max_usd needs where = "hosted"'
+            )
         if self.max_tokens and self.max_minutes:
             raise ValueError("give max_tokens or max_minutes, not both")
         if self.usd_per_kwh is not None and self.watts is None:

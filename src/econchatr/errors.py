@@ -4,12 +4,15 @@
 
     EconChatRError                 1   (never raised itself)
     ├── InputError                 2   change the command or show.toml
-    │   └── MissingExtraError      2   install an extra
+    │   ├── MissingExtraError      2   install an extra
+    │   ├── PromptTooLongError     2   say it in fewer words
+    │   └── UnknownModelError      2   ask for a model that is there
     ├── ShowFolderError            3   look at the show's folder: missing, broken, full disk
     ├── SourceError                4   look at the network or the source of the episodes
     ├── TranscriptError            5   look at one transcript
     ├── BudgetError                6   raise the budget, lower the ask, or refuse
     └── ModelError                 7   look at the model or the service
+        └── BusyError              7   ask again later
 
 Each class carries its exit code. `cli.main` is the only place that catches and prints them. To add one: subclass the
 branch that says what the user must do next; give a new exit code only when a script should tell it apart.
@@ -51,6 +54,14 @@ class MissingExtraError(InputError):
         super().__init__(message, hint=hint or f"pip install 'econchatr[{extra}]'")
 
 
+class PromptTooLongError(InputError):
+    """A prompt has more tokens than the model can read."""
+
+
+class UnknownModelError(InputError):
+    """A request names a model that is not served."""
+
+
 class ShowFolderError(EconChatRError):
     """The show's folder is missing, was changed from outside, or cannot be written."""
 
@@ -79,3 +90,7 @@ class ModelError(EconChatRError):
     """A model or a service failed, or its answers do not hold up to a check."""
 
     exit_code = 7
+
+
+class BusyError(ModelError):
+    """As many requests are waiting for a model as may wait."""

@@ -8,6 +8,7 @@ This module does not know which model reads the text: template, tokens and lengt
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,6 +106,43 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
         ) from exc
 
 
+def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
+    """A template for use elsewhere: a conversation without a system message begins with the line of training."""
+    line = json.dumps(system_line(voice), ensure_ascii=False)
+    first = (
+        "{% if messages[0]['role'] != 'system' %}"
+        f"{{% set messages = [{{'role': 'system', 'content': {line}}}] + messages %}}"
+        "{% endif %}"
+    )
+    return template._replace(template=first + template.template)
+
+
+def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ...]:
+    """Somebody else's conversation as a model here gets it: behind the line every prompt begins with.
+
+    What the caller says as system follows that line, in the same message: it may ask for anything, but not take the
+    line away.
+    """
+    asked = [message.content for message in messages if message.role == "system"]
+    system = Message(role="system", content="\n".join([system_line(voice), *asked]))
+    return (system, *(message for message in messages if message.role != "system"))
+
+
+def render_continuation(text: str, voice: Voice, template: ChatTemplate) -> tuple[str, str]:
+    """The text a model continues after a bare prompt, and what stands before its reply.
+
+    A prompt in the form of 2023 is a question: the model gets it in the form it was trained in, and its reply begins
+    with the space a completion of 2023 began with. Any other text is continued as it is, special tokens broken up.
+
+    Raises:
+        ModelError: The template does not work.
+    """
+    cue = _cue_2023(text, voice)
+    if cue is None:
+        return _disarm(text), ""
+    return render_chat(chat_messages(cue, None, system=system_line(voice)), template), " "
+
+
 def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, str]:
     """Prompt and reply of a training example as text: exactly what `render_chat` gives, and what must follow it."""
     return render_chat(messages[:-1], template), _disarm(messages[-1].content)
@@ -154,6 +192,12 @@ def completion_2023(pair: Pair, voice: Voice) -> dict[str, str]:
 def question_2023(text: str, voice: Voice) -> str:
     """A question in the form a model of 2023 was trained on."""
     return f"{text} {voice.host} responds:"
+
+
+def _cue_2023(text: str, voice: Voice) -> str | None:
+    """The question in a prompt of 2023; `None`: it is no such prompt."""
+    body, found, rest = text.rstrip().rpartition(question_2023("", voice).strip())
+    return body.strip() if found and not rest and body.strip() else None
 
 
 def _disarm(text: str) -> str:

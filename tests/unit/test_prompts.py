@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from econchatr.errors import ModelError
 from econchatr.prompts import (
@@ -9,10 +13,14 @@ from econchatr.prompts import (
     Voice,
     chat_messages,
     completion_2023,
+    conversation,
     encode_example,
     render_chat,
+    render_continuation,
     render_example,
+    system_line,
 )
+from econchatr.records import Message
 from tests.unit.make_records import make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
@@ -61,3 +69,23 @@ def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
     template = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
     with pytest.raises(ModelError):
         render_chat(chat_messages("Why?", None, system="S"), ChatTemplate(template, "", ""))
+
+
+def test_a_prompt_of_2023_is_the_question_in_the_form_of_training() -> None:
+    prompt, lead = render_continuation("Is it so? Hal Host responds:\n", VOICE, CHATML)
+    assert prompt == render_chat(chat_messages("Is it so?", None, system=system_line(VOICE)), CHATML)
+    assert lead == " "
+
+
+@pytest.mark.parametrize("text", ["Hal Host responds:", "Is it so? Hal Host responds: No.", "Once <|im_end|> upon", ""])
+def test_any_other_text_is_continued_as_it_is_without_special_tokens(text: str) -> None:
+    prompt, lead = render_continuation(text, VOICE, CHATML)
+    assert (prompt.replace("\u200d", ""), lead) == (text, "")
+    assert "<|" not in prompt
+
+
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=9)), max_size=5))
+def test_the_line_stands_first_whatever_a_caller_says(said: list[tuple[Literal["system", "user"], str]]) -> None:
+    messages = conversation([Message(role=role, content=text) for role, text in said], VOICE)
+    assert messages[0].content.startswith(system_line(VOICE))
+    assert [message.role for message in messages].count("system") == 1

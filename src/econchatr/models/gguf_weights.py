@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from econchatr.errors import ModelError
 from econchatr.models.gguf_file import GgufFile, GgufTensor, read_gguf_file
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_F32, _F16 = 0, 1
+_F32, _F16, _Q8_0 = 0, 1, 8
+_TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
+"""ggml's number for an array's element type, by the bytes of an item; a quantized array is one of bytes."""
 _OTHER = "Use another GGUF file."
-_MOSTLY_F16 = 1
-"""`general.file_type` of a float16 file. Source: LLAMA_FTYPE_MOSTLY_F16, llama.cpp/include/llama.h."""
+_FILE_TYPES = {"F16": 1, "Q8_0": 7}
+"""`general.file_type` by what most matrices are. Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
+_STRING = 8
+"""The kind of a metadata value that is a text."""
 
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -122,8 +127,20 @@ def write_f16_gguf(gguf: Path, out: Path) -> None:
     _write_gguf(found, list(_dequantized(found)), out)
 
 
-def write_gguf_like(checkpoint: Path, *, like: Path, out: Path) -> None:
+def write_gguf_like(
+    checkpoint: Path,
+    *,
+    like: Path,
+    out: Path,
+    kind: Literal["F16", "Q8_0"] = "F16",
+    texts: Mapping[str, str] | None = None,
+) -> None:
     """Write a checkpoint's weights as GGUF, with the metadata of another GGUF file of the same model.
+
+    Args:
+        kind: What the matrices become. The `gguf` package writes 8-bit numbers, and 4-bit ones of an older kind that
+            would lose most of what an adapter adds; llama.cpp's own tools, which are not here, write the others.
+        texts: Metadata to replace or to add.
 
     Raises:
         ModelError: The two are not of the same model.
@@ -136,8 +153,9 @@ def write_gguf_like(checkpoint: Path, *, like: Path, out: Path) -> None:
         array = weights.get(_checkpoint_name(found, tensor))
         if array is None or array.shape != tensor.shape:
             raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
-        arrays.append((tensor, _gguf_array(tensor, array, shape)))
-    _write_gguf(found, arrays, out)
+        array = _gguf_array(tensor, array, shape)
+        arrays.append((tensor, _quantized(array) if kind == "Q8_0" else array))
+    _write_gguf(found, arrays, out, kind=kind, texts=texts or {})
 
 
 def _read_float16(checkpoint: Path) -> dict[str, NDArray[Any]]:
@@ -152,10 +170,28 @@ def _read_float16(checkpoint: Path) -> dict[str, NDArray[Any]]:
     return weights
 
 
-def _write_gguf(found: GgufFile, arrays: list[tuple[GgufTensor, NDArray[Any]]], out: Path) -> None:
+def _quantized(array: NDArray[Any]) -> NDArray[Any]:
+    """A matrix in blocks of 32 numbers of 8 bits; a vector, or a row that is no whole number of blocks, as it is."""
+    import gguf
+    import numpy as np
+
+    kind = gguf.GGMLQuantizationType.Q8_0
+    if array.ndim < 2 or array.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
+        return array
+    return np.asarray(gguf.quants.quantize(np.asarray(array, dtype=np.float32), kind))
+
+
+def _write_gguf(
+    found: GgufFile,
+    arrays: list[tuple[GgufTensor, NDArray[Any]]],
+    out: Path,
+    *,
+    kind: str = "F16",
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     with out.open("wb") as file:
-        file.write(struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len(found.metadata)))
-        file.write(_metadata_bytes(found))
+        file.write(struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len({*found.metadata, *texts})))
+        file.write(_metadata_bytes(found, kind, texts))
         offset = 0
         for tensor, array in arrays:
             file.write(_tensor_entry(tensor, array, offset))
@@ -170,7 +206,8 @@ def _aligned(n_bytes: int) -> int:
     return -(-n_bytes // 32) * 32
 
 
-def _metadata_bytes(found: GgufFile) -> bytes:
+def _metadata_bytes(found: GgufFile, kind: str, texts: Mapping[str, str]) -> bytes:
+    """The metadata as it stands in the file, but for the file's kind and the texts given."""
     if found.metadata.get("general.alignment", 32) != 32:
         raise ModelError(f"{found.path}: only the usual alignment of 32 bytes is handled", hint="use another file")
     with found.path.open("rb") as file:
@@ -178,13 +215,21 @@ def _metadata_bytes(found: GgufFile) -> bytes:
         content = bytearray(file.read(found.metadata_end - found.metadata_start))
     at = found.value_offsets.get("general.file_type")
     if at is not None:
-        struct.pack_into("<I", content, at - found.metadata_start, _MOSTLY_F16)
-    return bytes(content)
+        struct.pack_into("<I", content, at - found.metadata_start, _FILE_TYPES[kind])
+    starts = {key: at - 4 - len(key.encode()) - 8 - found.metadata_start for key, at in found.value_offsets.items()}
+    ends = dict(zip(starts, [*list(starts.values())[1:], len(content)], strict=True))
+    kept = b"".join(bytes(content[starts[key] : ends[key]]) for key in starts if key not in texts)
+    return kept + b"".join(_text_entry(key, text) for key, text in texts.items())
+
+
+def _text_entry(key: str, text: str) -> bytes:
+    name, value = key.encode(), text.encode()
+    return struct.pack(f"<Q{len(name)}sIQ", len(name), name, _STRING, len(value)) + value
 
 
 def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes:
     name = tensor.name.encode()
-    code = _F16 if array.dtype.itemsize == 2 else _F32
+    code = _TYPE_CODES[array.dtype.itemsize]
     sizes = tensor.shape[::-1]
     return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
 

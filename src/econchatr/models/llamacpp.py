@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.gguf_file import read_gguf_file
@@ -25,7 +25,20 @@ SPIN_COUNT = "1000"
 """Turns a waiting OpenMP thread makes before it sleeps."""
 _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
-_TOKENIZE_SECONDS = 30
+_POST_SECONDS = 120
+_N_LIKELIEST = 50
+
+
+class ServerSettings(NamedTuple):
+    """How one llama.cpp server is set up."""
+
+    n_ctx: int
+    """Tokens of prompt and reply together, per slot."""
+    n_threads: int
+    n_slots: int = 1
+    """Requests it computes together."""
+    n_batch: int = 512
+    """Prompt tokens it computes at once."""
 
 
 class LlamaCpp:
@@ -97,17 +110,47 @@ class LlamaCpp:
         Raises:
             ModelError: llama.cpp fails.
         """
-        body = json.dumps({"content": text, "add_special": True, "parse_special": True}).encode()
+        told = self._post("tokenize", {"content": text, "add_special": True, "parse_special": True})
+        return [int(token) for token in told["tokens"]]
+
+    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
+        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
+
+        0 where the token is the one the model itself would have taken there. The adapter takes part. A token that is
+        not among the `_N_LIKELIEST` counts as the least likely of those.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        gaps = []
+        for place, token in enumerate(ids):
+            request = {"prompt": [*prompt_ids, *ids[:place]], "n_predict": 1, "n_probs": _N_LIKELIEST, "temperature": 0}
+            told = self._post("completion", request)["completion_probabilities"][0]["top_logprobs"]
+            logprobs = {int(item["id"]): float(item["logprob"]) for item in told}
+            gaps.append(max(logprobs.values()) - logprobs.get(token, min(logprobs.values())))
+        return gaps
+
+    def apply_template(self, text: str) -> str:
+        """Give what the file's own chat template makes of one question.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        return str(self._post("apply-template", {"messages": [{"role": "user", "content": text}]})["prompt"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What one of the server's own addresses answers."""
         with self._take_server() as server:
-            address = f"{server.listening_address}/tokenize"
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        request = urllib.request.Request(address, body, headers)
-        try:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(request, timeout=_TOKENIZE_SECONDS) as response:
-                return [int(token) for token in json.load(response)["tokens"]]
-        except (OSError, ValueError, KeyError) as exc:
-            raise ModelError(f"{self._name}: llama.cpp cannot read the text ({exc}).", hint="Try again.") from exc
+            address = f"{server.listening_address}/{path}"
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+            request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+            try:
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                with opener.open(request, timeout=_POST_SECONDS) as response:
+                    told: dict[str, Any] = json.load(response)
+                    return told
+            except (OSError, ValueError) as exc:
+                raise ModelError(f"{self._name}: llama.cpp refuses {path} ({exc}).", hint="Try again.") from exc
 
     @contextmanager
     def _take_server(self) -> Iterator[Any]:
@@ -158,12 +201,11 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
         MissingExtraError: xllamacpp is not installed.
         ModelError: A file is missing, damaged, or not for this base.
     """
-    for path in (gguf, adapter) if adapter else (gguf,):
-        read_gguf_file(path)
+    adapters = (adapter,) if adapter else ()
     key = secrets.token_urlsafe(32)
-    n_threads = max(1, count_usable_cores() // n_at_once)
+    settings = ServerSettings(n_ctx=n_ctx, n_threads=max(1, count_usable_cores() // n_at_once))
     model = LlamaCpp(
-        [_start(gguf, adapter, n_ctx=n_ctx, n_threads=n_threads, key=key) for _ in range(n_at_once)],
+        [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)],
         key=key, name=gguf.name, has_adapter=adapter is not None,
     )  # fmt: skip
     try:
@@ -172,13 +214,25 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
         model.close()
 
 
-def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key: str) -> Any:
+def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettings, key: str) -> Any:
+    """Give llama.cpp's server for a base and its adapters: inside this process, on loopback, for those with the key.
+
+    It stops when its last reference goes.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: A file is missing, damaged, or not for this base.
+    """
+    for path in (gguf, *adapters):
+        read_gguf_file(path)
     xllamacpp = _import_xllamacpp()
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
-    params.n_ctx = n_ctx
-    params.n_parallel = 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
+    params.n_parallel = settings.n_slots
+    params.n_ctx = settings.n_ctx * settings.n_slots
+    params.n_batch = params.n_ubatch = settings.n_batch
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.n_threads
+    params.cache_ram_mib = 0  # prompts of the past are not kept
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
@@ -187,17 +241,20 @@ def _start(gguf: Path, adapter: Path | None, *, n_ctx: int, n_threads: int, key:
     params.endpoint_slots = False
     params.warmup = False
     params.verbosity = _SILENT
-    if adapter is not None:
-        lora = xllamacpp.CommonAdapterLoraInfo()
-        lora.path, lora.scale = str(adapter), 1.0
-        params.lora_adapters = [lora]
+    params.lora_adapters = [_lora(xllamacpp, adapter) for adapter in adapters]
     try:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError) as exc:
-        beside = f" with {adapter.name}" if adapter else ""
+        beside = f" with {', '.join(adapter.name for adapter in adapters)}" if adapters else ""
         raise ModelError(
             f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
         ) from exc
+
+
+def _lora(xllamacpp: Any, adapter: Path) -> Any:
+    lora = xllamacpp.CommonAdapterLoraInfo()
+    lora.path, lora.scale = str(adapter), 1.0
+    return lora
 
 
 def _import_xllamacpp() -> Any:

@@ -71,6 +71,28 @@ class TransformersModel:
         prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
         return self._generate(prompt_ids, seed=0, temperature=0.0, max_tokens=n_tokens, stop=(), penalty=1.0)
 
+    def encode(self, prompt: str) -> list[int]:
+        """Give the token ids of a rendered prompt."""
+        return [int(token) for token in self._tokenizer(prompt, add_special_tokens=False).input_ids]
+
+    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
+        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
+
+        0 where the token is the one the model itself would have taken there.
+        """
+        import torch
+
+        whole = torch.tensor([[*prompt_ids, *ids]], device=self._model.device)
+        with self._lock, torch.no_grad():
+            logits = self._model(input_ids=whole).logits[0, len(prompt_ids) - 1 : -1].float()
+        given = logits.gather(1, whole[0, len(prompt_ids) :, None])[:, 0]
+        return [float(gap) for gap in logits.max(dim=-1).values - given]
+
+    def apply_template(self, text: str) -> str:
+        """Give what the checkpoint's own chat template makes of one question."""
+        said = [{"role": "user", "content": text}]
+        return str(self._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+
     def decode(self, ids: Sequence[int]) -> str:
         """Give the text of token ids, without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))

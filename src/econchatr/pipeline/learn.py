@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from econchatr.ask.exam import (
-    TUNED_VARIANTS,
     Ask,
     ExamSettings,
     answer_one,
@@ -41,7 +40,7 @@ from econchatr.pipeline.forms import (
 from econchatr.pipeline.grounding import open_grounding
 from econchatr.pipeline.guests import marking_guide
 from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
-from econchatr.pipeline.rungs import open_speaker
+from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
@@ -200,7 +199,7 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     template = rung_template(rung)
 
     def answer(ask: Ask) -> Answer:
-        model_sha256 = _model_sha256(tuned, ask)
+        model_sha256 = model_identity(tuned, ask.variant)
         asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice]
         key = hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)])
         if known := log.find(key):
@@ -245,11 +244,6 @@ def _plan_asks(show: Show, rung: Rung, settings: ExamSettings) -> list[Ask]:
     if asked.paraphrases:
         asks += plan_paraphrases(questions, settings)
     return asks
-
-
-def _model_sha256(tuned: TunedModel, ask: Ask) -> str:
-    adapter = tuned.adapter_sha256 if ask.variant in TUNED_VARIANTS else ""
-    return hash_settings([tuned.base_sha256, adapter, ask.variant, FORM_VERSION])
 
 
 # --- score ------------------------------------------------------------------------------------------------------------

@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.exam import Speaker
+from econchatr.ask.exam import TUNED_VARIANTS, Speaker
+from econchatr.config import Rung
 from econchatr.errors import ShowFolderError
 from econchatr.models.llamacpp import open_llamacpp
 from econchatr.models.transformers_model import open_transformers
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.show import Show
-from econchatr.prompts import ChatTemplate
-from econchatr.records import PreferenceOutcome, TunedModel
-from econchatr.tables import read_manifest, read_table
+from econchatr.prompts import FORM_VERSION, ChatTemplate
+from econchatr.records import PreferenceOutcome, TunedModel, Variant
+from econchatr.tables import hash_settings, read_manifest, read_table
 
 
 class OpenRung(NamedTuple):
@@ -35,6 +36,26 @@ PREFERRED = "preferred"
 OUTCOME_NAME = "outcome.parquet"
 
 
+def model_identity(tuned: TunedModel, variant: Variant) -> str:
+    """The hash that every answer of a model carries: of base weights, adapter and prompt form together."""
+    adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
+    return hash_settings([tuned.base_sha256, adapter, variant, FORM_VERSION])
+
+
+def read_tuned(show: Show, rung: Rung) -> TunedModel:
+    """The record of a rung's tuned model.
+
+    Raises:
+        InputError: The show has no `[rights]`.
+        ShowFolderError: The rung is not trained yet.
+    """
+    show.require_rights()
+    folder = show.folder("train", rung.name)
+    if read_manifest(folder) is None:
+        raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")
+    return read_table(folder / "tuned.parquet", TunedModel)[0]
+
+
 @contextmanager
 def open_rung(show: Show, name: str = "", *, n_at_once: int = 1, is_preferred: bool = False) -> Iterator[OpenRung]:
     """The tuned model of a rung, the first one when no name is given, for so many callers side by side.
@@ -48,12 +69,8 @@ def open_rung(show: Show, name: str = "", *, n_at_once: int = 1, is_preferred: b
         ModelError: The model cannot be opened.
     """
     rung = show.rung(name)
-    show.require_rights()
-    folder = show.folder("train", rung.name)
-    if read_manifest(folder) is None:
-        raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr run {show.root}")
-    base = rung_weights(show, rung)
-    tuned = read_table(folder / "tuned.parquet", TunedModel)[0]
+    tuned = read_tuned(show, rung)
+    base, folder = rung_weights(show, rung), show.folder("train", rung.name)
     if is_preferred:
         folder = folder / PREFERRED
         tuned = _prefer_over(tuned, folder, show)

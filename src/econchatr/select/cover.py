@@ -25,8 +25,10 @@ from econchatr.select.features import Features, Integers, Rows
 SCALE: Final = 1 << 24
 """A logarithm of 1 in the whole numbers used here."""
 
-_N_NEAR: Final = 4096
-"""So many of a stratum are at hand; the others wait, known to be worth less for their cost."""
+_MIN_NEAR: Final = 1024
+_NEAR_SHARE: Final = 50
+"""One in so many of a stratum is at hand, and `_MIN_NEAR` at least; the others wait, known to be worth less for their
+cost. Fewer must be drawn anew more often, more take longer to look through."""
 _FIRST_LOOKS: Final = 32
 _MAX_FIRSTS: Final = 5
 
@@ -248,7 +250,7 @@ class _Queue:
         self._members, self._bounds = self._members[fits], self._bounds[fits]
         if not len(self._members):
             return False
-        n = min(_N_NEAR, len(self._members))
+        n = min(max(_MIN_NEAR, len(self._members) // _NEAR_SHARE), len(self._members))
         is_near = self._bounds >= np.partition(self._bounds, -n)[-n]
         self._near = np.flatnonzero(is_near)
         self._near_bounds = self._bounds[self._near]

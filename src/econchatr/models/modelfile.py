@@ -1,0 +1,139 @@
+"""The Modelfile with which Ollama runs an exported GGUF file: with the line and the template of the training.
+
+Ollama reads templates of Go's kind. One is made by looking at what the model's own template puts between the messages,
+and checked against it on longer conversations; a template that puts something else there each time is refused.
+
+Source: Ollama's docs/modelfile.md and docs/template.md; template/template.go for how messages reach a template.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from econchatr.errors import ModelError
+from econchatr.prompts import ChatTemplate, render_chat
+from econchatr.records import Message
+
+_QUOTES = '"""'
+_HINT = "Export the other forms; Ollama can be given a Modelfile of your own."
+
+
+class Marks(NamedTuple):
+    """What a template writes around the messages of a conversation."""
+
+    head: str
+    """Before the system message."""
+    after_system: str
+    before_user: str
+    after_user: str
+    """It opens the reply too."""
+    before_reply: str
+    """What stands before a reply of the past, beyond what opened it."""
+    after_reply: str
+
+
+def write_modelfile(
+    template: ChatTemplate, *, gguf_name: str, line: str, label: str, settings: dict[str, float], adds_bos: bool
+) -> str:
+    """Give the text of a Modelfile.
+
+    Args:
+        line: The system line of the training.
+        settings: Ollama's parameters by name.
+        adds_bos: Whether the engine itself puts the beginning token in front, so that the template must not.
+
+    Raises:
+        ModelError: The template, or the line, cannot be said in a Modelfile.
+    """
+    marks = read_marks(template)
+    if adds_bos and template.bos:
+        marks = marks._replace(head=marks.head.removeprefix(template.bos))
+    go = _go_template(marks)
+    for text in (go, line, template.eos):
+        if _QUOTES in text or text.endswith('"'):
+            raise ModelError(f"{text!r} cannot stand in a Modelfile.", hint=_HINT)
+    parameters = [f"PARAMETER {name} {value:g}" for name, value in settings.items()]
+    if template.eos:
+        parameters.append(f"PARAMETER stop {_QUOTES}{template.eos}{_QUOTES}")
+    return "\n".join(
+        [
+            f"# {' '.join(label.split())}",
+            f"FROM ./{gguf_name}",
+            f"TEMPLATE {_QUOTES}{go}{_QUOTES}",
+            f"SYSTEM {_QUOTES}{line}{_QUOTES}",
+            *parameters,
+            "",
+        ]
+    )
+
+
+def read_marks(template: ChatTemplate) -> Marks:
+    """Give what a template writes around messages.
+
+    Raises:
+        ModelError: It does not write the same around each.
+    """
+    said = [f"\ue000{n}\ue001" for n in range(4)]
+    messages = _messages(said)
+    text = render_chat(messages, template)
+    parts = []
+    for content in said:
+        before, found, text = text.partition(content)
+        if not found:
+            raise ModelError("the model's chat template leaves out what was said.", hint=_HINT)
+        parts.append(before)
+    (head, after_system, around_user, after_reply), after_user = parts, text
+    # Where a message is closed by the token that ends a reply, that belongs to it, not to the user who speaks next.
+    before_user = _common_end(after_system, after_reply)
+    if template.eos:
+        before_user = before_user.rpartition(template.eos)[2].lstrip()
+    marks = Marks(
+        head=head, after_system=after_system.removesuffix(before_user), before_user=before_user, after_user=after_user,
+        before_reply=around_user.removeprefix(after_user), after_reply=after_reply.removesuffix(before_user),
+    )  # fmt: skip
+    for n in (2, 4, 6):
+        messages = _messages([f"What {place}?" for place in range(n)])
+        if render_with(marks, messages) != render_chat(messages, template):
+            raise ModelError("the model's chat template has no fixed marks around messages.", hint=_HINT)
+    return marks
+
+
+def render_with(marks: Marks, messages: list[Message]) -> str:
+    """Give what Ollama makes of a conversation, by the rules of the template written for it."""
+    around = {
+        "system": (marks.head, marks.after_system),
+        "user": (marks.before_user, marks.after_user),
+        "assistant": (marks.before_reply, marks.after_reply),
+    }
+    return "".join(around[item.role][0] + item.content + around[item.role][1] for item in messages)
+
+
+def _common_end(one: str, other: str) -> str:
+    n = 0
+    while n < min(len(one), len(other)) and one[-n - 1] == other[-n - 1]:
+        n += 1
+    return one[len(one) - n :]
+
+
+def _messages(said: list[str]) -> list[Message]:
+    """A conversation that ends with the user: system, user, assistant, user ..."""
+    first, *rest = said
+    return [
+        Message(role="system", content=first),
+        *(Message(role="assistant" if n % 2 else "user", content=text) for n, text in enumerate(rest)),
+    ]
+
+
+def _go_template(marks: Marks) -> str:
+    head, after_system, before_user, after_user, before_reply, after_reply = (_go_text(mark) for mark in marks)
+    return (
+        "{{ range .Messages }}"
+        '{{ if eq .Role "system" }}' + head + "{{ .Content }}" + after_system
+        + '{{ else if eq .Role "user" }}' + before_user + "{{ .Content }}" + after_user
+        + '{{ else if eq .Role "assistant" }}' + before_reply + "{{ .Content }}" + after_reply
+        + "{{ end }}{{ end }}"
+    )  # fmt: skip
+
+
+def _go_text(text: str) -> str:
+    return text.replace("{{", '{{ "{{" }}')

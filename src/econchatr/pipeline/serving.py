@@ -1,0 +1,88 @@
+"""A show's trained rungs, opened to be served: every base file once, with all the adapters made for it.
+
+This module speaks no protocol: whoever serves the models does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from econchatr.config import Rung
+from econchatr.errors import InputError, ModelError
+from econchatr.models.slots import ServedModel, open_slots
+from econchatr.models.weights import BaseWeights
+from econchatr.pipeline.forms import rung_template, rung_weights
+from econchatr.pipeline.rungs import model_identity, read_tuned
+from econchatr.pipeline.show import Show
+from econchatr.records import TunedModel
+from econchatr.tables import hash_file, read_manifest
+
+BASE_SUFFIX = ":base"
+"""What follows a rung's name in the name of its untrained base."""
+
+_VARIANTS: tuple[tuple[Literal["base", "tuned"], str], ...] = (("tuned", ""), ("base", BASE_SUFFIX))
+
+
+class _Trained(NamedTuple):
+    rung: Rung
+    tuned: TunedModel
+    base: BaseWeights
+    adapter: Path
+
+
+@contextmanager
+def open_served(show: Show, rung: str = "", *, n_slots: int) -> Iterator[list[ServedModel]]:
+    """The tuned model and the base of one rung, or of every trained rung, until the block ends.
+
+    Raises:
+        InputError: No such rung, no rung that llama.cpp can serve, or no `[rights]`.
+        ShowFolderError: Nothing is trained yet.
+        ModelError: A model cannot be opened, or was changed since it was trained.
+    """
+    trained = _find_trained(show, rung)
+    with ExitStack() as stack:
+        models: list[ServedModel] = []
+        for gguf in dict.fromkeys(item.base.gguf_path for item in trained if item.base.gguf_path):
+            beside = [item for item in trained if item.base.gguf_path == gguf]
+            slots = stack.enter_context(open_slots(gguf, adapters=[item.adapter for item in beside], n_slots=n_slots))
+            for place, item in enumerate(beside):
+                template = rung_template(item.rung)
+                for variant, suffix in _VARIANTS:
+                    models.append(
+                        ServedModel(
+                            name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
+                            adapter=place if variant == "tuned" else None, template=template,
+                            sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
+                        )
+                    )  # fmt: skip
+        yield models
+
+
+def _find_trained(show: Show, name: str) -> list[_Trained]:
+    """The rung asked for, or every one that is trained and has what llama.cpp needs."""
+    local = [rung for rung in show.config.ladder if rung.where == "local"]
+    if not local:
+        raise InputError("no rung of this show is trained at home.", hint="Ask a hosted model where it lives.")
+    # Where none is trained the first one tells what it lacks.
+    done = [rung for rung in local if read_manifest(show.folder("train", rung.name))] or local[:1]
+    found = [_find(show, rung) for rung in ([show.rung(name)] if name else done)]
+    servable = [item for item in found if item.base.gguf_path and item.tuned.gguf_path]
+    if not servable:
+        raise InputError(
+            f"rung {found[0].rung.name!r} has no GGUF file, which llama.cpp needs.",
+            hint="Give its base as a .gguf file and train again.",
+        )
+    return servable
+
+
+def _find(show: Show, rung: Rung) -> _Trained:
+    tuned = read_tuned(show, rung)
+    adapter = show.root / (tuned.gguf_path or "")
+    if tuned.gguf_path and (not adapter.is_file() or hash_file(adapter) != tuned.gguf_sha256):
+        raise ModelError(
+            f"{adapter} is missing or was changed since it was trained.", hint=f"econchatr run {show.root}"
+        )
+    return _Trained(rung, tuned, rung_weights(show, rung), adapter)

@@ -1,0 +1,230 @@
+"""From a request to replies: which model, which prompt, how drawn; each reply logged and counted.
+
+This module knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from econchatr.ask.log import GenerationLog
+from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
+from econchatr.models.slots import N_CTX, Chance, Draw, Piece, ServedModel
+from econchatr.prompts import Voice, conversation, render_chat, render_continuation
+from econchatr.records import Message, Reply
+from econchatr.talk.server.gauges import Gauges
+from econchatr.talk.server.shapes import ChatRequest, CompletionRequest, DrawRequest
+from econchatr.talk.session import TalkSettings
+
+_DEFAULTS = TalkSettings()
+_MAX_SHOWN_CHARS = 80
+_SEEDS = 2**31
+_NOTHING = Piece("", stop="end")
+
+
+class Telling(NamedTuple):
+    """One reply to come."""
+
+    model: ServedModel
+    prompt: str
+    draw: Draw
+    said: str
+    """What the caller said, for the log."""
+    lead: str = ""
+    """What stands before the reply."""
+
+
+@dataclass
+class Told:
+    """A reply that has come."""
+
+    text: str = ""
+    chances: list[Chance] = field(default_factory=list)
+    last: Piece = _NOTHING
+
+
+class Answerer:
+    """Every served model, with what all of them share."""
+
+    def __init__(self, models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, gauges: Gauges) -> None:
+        self.models: Mapping[str, ServedModel] = {model.name: model for model in models}
+        self.gauges = gauges
+        self._voice, self._log = voice, log
+
+    def find(self, name: str) -> ServedModel:
+        """Give a model by its name.
+
+        Raises:
+            UnknownModelError: There is none of that name.
+        """
+        if name in self.models:
+            return self.models[name]
+        shown = "".join(char for char in name[:_MAX_SHOWN_CHARS] if char.isprintable())
+        raise UnknownModelError(f"there is no model {shown!r} here.", hint=f"There are: {', '.join(self.models)}.")
+
+    def chat(self, request: ChatRequest) -> list[Telling]:
+        """The replies that a chat request asks for.
+
+        Raises:
+            UnknownModelError: There is no such model.
+            InputError: The model's template does not take such a conversation.
+        """
+        model = self.find(request.model)
+        messages = [
+            Message(role="system" if message.role == "developer" else message.role, content=_whole(message.text))
+            for message in request.messages
+        ]
+        try:
+            prompt = render_chat(conversation(messages, self._voice), model.template)
+        except ModelError as exc:
+            raise InputError(exc.message, hint="Let user and assistant speak in turn.") from exc
+        n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
+        max_tokens = request.max_completion_tokens or request.max_tokens
+        return [
+            Telling(model, prompt, draw, said=messages[-1].content)
+            for draw in _draws(request, max_tokens=max_tokens, n_alternatives=n_alternatives)
+        ]
+
+    def complete(self, request: CompletionRequest) -> list[Telling]:
+        """The replies that a completion request asks for: all of the first prompt, then all of the next.
+
+        Raises:
+            UnknownModelError: There is no such model.
+            InputError: The model's template does not work.
+        """
+        model = self.find(request.model)
+        draws = _draws(request, max_tokens=request.max_tokens, n_alternatives=request.logprobs)
+        tellings = []
+        prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+        for text in map(_whole, prompts):
+            try:
+                prompt, lead = render_continuation(text, self._voice, model.template)
+            except ModelError as exc:
+                raise InputError(exc.message, hint="Ask through the chat instead.") from exc
+            lead = text + lead if request.echo else lead
+            tellings += [Telling(model, prompt, draw, said=text, lead=lead) for draw in draws]
+        return tellings
+
+    async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[tuple[int, Piece], None]:
+        """Pieces of all the replies as they come, each with the place of its reply; logged before the last one.
+
+        A reader who is slow does not hold a slot; one who stops reading ends every generation.
+
+        Raises:
+            EconChatRError: Whatever one of the replies raises; the others then end.
+        """
+        pieces: asyncio.Queue[tuple[int, Piece] | asyncio.Task[None]] = asyncio.Queue()
+
+        async def pass_on(place: int, telling: Telling) -> None:
+            async with aclosing(self._tell_one(telling)) as stream:
+                async for piece in stream:
+                    pieces.put_nowait((place, piece))
+
+        tasks = [asyncio.create_task(pass_on(place, telling)) for place, telling in enumerate(tellings)]
+        for task in tasks:
+            task.add_done_callback(pieces.put_nowait)
+        n_open = len(tasks)
+        try:
+            while n_open:
+                item = await pieces.get()
+                if isinstance(item, tuple):
+                    yield item
+                else:
+                    n_open -= 1
+                    item.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def tell_whole(self, tellings: Sequence[Telling]) -> list[Told]:
+        """All the replies, when all have come.
+
+        Raises:
+            EconChatRError: Whatever one of the replies raises.
+        """
+        told = [Told(text=telling.lead) for telling in tellings]
+        async with aclosing(self.tell(tellings)) as stream:
+            async for place, piece in stream:
+                told[place].text += piece.text
+                told[place].chances += piece.chances
+                told[place].last = piece
+        return told
+
+    async def _tell_one(self, telling: Telling) -> AsyncGenerator[Piece, None]:
+        start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
+        model, n_pieces = telling.model, 0
+        try:
+            stream = model.slots.say(telling.prompt, telling.draw, adapter=model.adapter)
+            async with aclosing(stream):
+                async for piece in stream:
+                    if not n_pieces:
+                        self.gauges.count_first(model.name, time.monotonic() - start)
+                    n_pieces, text = n_pieces + 1, text + piece.text
+                    if piece.stop:
+                        await asyncio.to_thread(self._keep, telling, text, piece)
+                        ending, last = piece.stop, piece
+                    yield piece
+        except EconChatRError as exc:
+            ending = "refused" if isinstance(exc, InputError | BusyError) else "failed"
+            raise
+        finally:
+            if text and ending in ("hung up", "failed"):
+                self._log.add("", {**_row(telling), "reply": None, "error": ending, "text": text})
+            self.gauges.count_reply(
+                model.name, ending, seconds=time.monotonic() - start,
+                n_prompt_tokens=last.n_prompt_tokens, n_reply_tokens=last.n_reply_tokens,
+            )  # fmt: skip
+
+    def _keep(self, telling: Telling, text: str, last: Piece) -> None:
+        reply = Reply(
+            text=text,
+            stop="length" if last.stop == "length" else "end",
+            n_prompt_tokens=last.n_prompt_tokens,
+            n_reply_tokens=last.n_reply_tokens,
+        )
+        self._log.add("", {**_row(telling), "reply": reply.model_dump()})
+
+
+def _row(telling: Telling) -> dict[str, object]:
+    """What the log says of every reply, however it ended."""
+    model = telling.model
+    made = {"variant": model.variant, "rung": model.rung, "model_sha256": model.sha256}
+    return {**made, "seed": telling.draw.seed, "cue": telling.said}
+
+
+def _whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON can hold and no file."""
+    return text.encode("utf-8", errors="replace").decode()
+
+
+def _draws(request: DrawRequest, *, max_tokens: int | None, n_alternatives: int | None) -> list[Draw]:
+    """One per choice, with seeds that follow each other."""
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    first = secrets.randbelow(_SEEDS) if request.seed is None else request.seed
+    common = Draw(
+        seed=first,
+        is_repeatable=request.seed is not None,
+        max_tokens=min(max_tokens or _DEFAULTS.max_tokens, N_CTX),
+        temperature=_or(request.temperature, _DEFAULTS.temperature),
+        top_p=_or(request.top_p, 1.0),
+        top_k=request.top_k or 0,
+        min_p=request.min_p or 0.0,
+        repeat_penalty=_or(request.repeat_penalty, _DEFAULTS.repeat_penalty),
+        presence_penalty=request.presence_penalty or 0.0,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        stop=tuple(stop),
+        logit_bias=tuple((int(token), bias) for token, bias in (request.logit_bias or {}).items()),
+        n_alternatives=n_alternatives,
+    )
+    return [common._replace(seed=first + n) for n in range(request.n or 1)]
+
+
+def _or(given: float | None, default: float) -> float:
+    return default if given is None else given

@@ -1,0 +1,290 @@
+"""The routes: who is asked what, and how errors are told.
+
+It knows no socket and no process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any, TypeAlias, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from econchatr import __version__
+from econchatr.ask.log import GenerationLog
+from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
+from econchatr.models.slots import Piece, ServedModel
+from econchatr.prompts import Voice
+from econchatr.talk.server.answers import Answerer, Telling
+from econchatr.talk.server.forms import ChatForm, CompletionForm, Form
+from econchatr.talk.server.gauges import CONTENT_TYPE, Gauges
+from econchatr.talk.server.guard import HEALTH_PATH, Guard, GuardSettings, label_of
+from econchatr.talk.server.shapes import (
+    ChatCompletion,
+    ChatRequest,
+    Completion,
+    CompletionRequest,
+    DrawRequest,
+    ErrorBody,
+    ErrorDetail,
+    Health,
+    Model,
+    ModelList,
+)
+
+T = TypeVar("T")
+_Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+_log = logging.getLogger(__name__)
+
+_PATHS = ("/v1/models", "/v1/chat/completions", "/v1/completions", HEALTH_PATH, "/metrics", "/openapi.json")
+_EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
+_HUNG_UP = 499
+"""Nobody is there to read it; nginx's number for it."""
+_ERRORS: tuple[tuple[type[EconChatRError], HTTPStatus, str, str | None], ...] = (
+    (PromptTooLongError, HTTPStatus.BAD_REQUEST, "invalid_request_error", "context_length_exceeded"),
+    (UnknownModelError, HTTPStatus.NOT_FOUND, "invalid_request_error", "model_not_found"),
+    (InputError, HTTPStatus.BAD_REQUEST, "invalid_request_error", None),
+    (BusyError, HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded"),
+    (EconChatRError, HTTPStatus.INTERNAL_SERVER_ERROR, "server_error", None),
+)
+"""Our errors as the OpenAI API tells them; the first that fits."""
+
+
+class _HungUpError(Exception):
+    """The caller has gone."""
+
+
+def create_app(
+    models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
+    hosts: Sequence[str] = (),
+) -> ASGIApp:  # fmt: skip
+    """Give the application that serves `models` in the words of the OpenAI API.
+
+    Args:
+        log: Where every generation is kept.
+        key: What a caller must show; empty: nothing.
+        is_public: Whether it will be reached from beyond this machine.
+        hosts: Names under which it is reached, beside this machine's own.
+    """
+    gauges = Gauges(models)
+    answerer = Answerer(models, voice, log=log, gauges=gauges)
+    label = label_of(voice)
+
+    app = FastAPI(
+        title="EconChatR", version=__version__, description=f"{label}. In the words of the OpenAI API.",
+        docs_url=None, redoc_url=None,  # both load scripts from elsewhere
+    )  # fmt: skip
+    _add_routes(app, _Routes(answerer, label))
+    _add_errors(app)
+    guarded = GuardSettings(label, key, is_public, tuple(host.lower() for host in hosts))
+    return Guard(app, guarded, lambda path, status: gauges.count_response(_known(path), status))
+
+
+class _Routes:
+    def __init__(self, answerer: Answerer, label: str) -> None:
+        self._answerer, self._label = answerer, label
+        self._started = int(time.time())
+
+    async def list_models(self) -> ModelList:
+        """Every model that can be asked."""
+        return ModelList(data=[self._describe(model) for model in self._answerer.models.values()])
+
+    async def show_model(self, model: str) -> Model:
+        """One model."""
+        return self._describe(self._answerer.find(model))
+
+    async def chat(self, request: Request, body: ChatRequest) -> Response:
+        """The next message of a conversation."""
+        tellings = self._answerer.chat(body)
+        return await self._answer(request, body, tellings, ChatForm(tellings, self._label))
+
+    async def complete(self, request: Request, body: CompletionRequest) -> Response:
+        """What follows a text; after one that ends in the host's name and "responds:", the host's reply."""
+        tellings = self._answerer.complete(body)
+        return await self._answer(request, body, tellings, CompletionForm(tellings, self._label))
+
+    async def health(self) -> Response:
+        """Whether the models answer."""
+        servers = {id(model.slots): model.slots for model in self._answerer.models.values()}
+        is_well = all([await server.is_well() for server in servers.values()])
+        health = Health(status="ok" if is_well else "failing")
+        return _json(health, HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self) -> Response:
+        """Counts, for Prometheus."""
+        return Response(self._answerer.gauges.render(), media_type=CONTENT_TYPE)
+
+    def _describe(self, model: ServedModel) -> Model:
+        kind = "trained" if model.variant == "tuned" else "the same before training"
+        return Model(id=model.name, created=self._started, description=f"{self._label}. {model.weights}, {kind}.")
+
+    async def _answer(self, request: Request, body: DrawRequest, tellings: list[Telling], form: Form) -> Response:
+        if not body.stream:
+            told = await _unless_hung_up(request, self._answerer.tell_whole(tellings))
+            return _json(form.whole(told), HTTPStatus.OK)
+        has_usage = bool(body.stream_options and body.stream_options.include_usage)
+        pieces = self._answerer.tell(tellings)
+        try:
+            # An error before the first piece is told as an error, not inside a stream that began well.
+            first = await _unless_hung_up(request, anext(pieces))
+        except BaseException:
+            await pieces.aclose()
+            raise
+        events = _events(first, pieces, form, len(tellings), has_usage=has_usage)
+        return StreamingResponse(
+            events, media_type="text/event-stream", headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+            # Runs when the last event is sent, and when the reader has gone: the generation ends with the reader.
+            background=BackgroundTask(events.aclose),
+        )  # fmt: skip
+
+
+async def _events(
+    first: tuple[int, Piece], rest: AsyncGenerator[tuple[int, Piece], None], form: Form, n_replies: int, *,
+    has_usage: bool,
+) -> AsyncGenerator[bytes, None]:  # fmt: skip
+    lasts = [Piece("")] * n_replies
+    async with aclosing(rest):
+        try:
+            for place in range(n_replies):
+                if opening := form.opening(place):
+                    yield _event(opening)
+            yield _event(form.piece(*first))
+            lasts[first[0]] = first[1]
+            async for place, piece in rest:
+                lasts[place] = piece
+                yield _event(form.piece(place, piece))
+            if has_usage:
+                yield _event(form.closing(lasts))
+            yield b"data: [DONE]\n\n"
+        except EconChatRError as exc:
+            yield _event(_tell_error(exc)[1])
+
+
+def _event(content: BaseModel) -> bytes:
+    return b"data: " + content.model_dump_json().encode() + b"\n\n"
+
+
+async def _unless_hung_up(request: Request, work: Awaitable[T]) -> T:
+    """What the work gives; it is stopped when the caller goes away.
+
+    Raises:
+        _HungUpError: The caller has gone.
+    """
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, watching = asyncio.ensure_future(work), asyncio.create_task(watch())
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _HungUpError
+        return working.result()
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+# --- routes and errors ------------------------------------------------------------------------------------------------
+
+
+def _add_routes(app: FastAPI, routes: _Routes) -> None:
+    asking: _Responses = {
+        int(status): {"model": ErrorBody, "description": status.phrase}
+        for status in (
+            HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
+            HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        )
+    }  # fmt: skip
+    reading: _Responses = {status: asking[status] for status in (400, 401, 403, 404)}
+    events: dict[str, Any] = {"content": {"text/event-stream": {"schema": _EVENT}}}
+    failing: _Responses = {503: {"model": Health, "description": "The models do not answer."}}
+    app.add_api_route("/v1/models", routes.list_models, response_model=ModelList, responses=reading)
+    app.add_api_route("/v1/models/{model:path}", routes.show_model, response_model=Model, responses=reading)
+    app.add_api_route("/v1/chat/completions", routes.chat, methods=["POST"], response_model=None,
+                      responses={200: {"model": ChatCompletion, **events}, **asking})  # fmt: skip
+    app.add_api_route("/v1/completions", routes.complete, methods=["POST"], response_model=None,
+                      responses={200: {"model": Completion, **events}, **asking})  # fmt: skip
+    app.add_api_route(HEALTH_PATH, routes.health, response_model=None,
+                      responses={200: {"model": Health}, **failing, **reading})  # fmt: skip
+    counts = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    app.add_api_route("/metrics", routes.metrics, response_class=Response, responses={200: counts, **reading})
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def ours(_: Request, exc: Exception) -> Response:
+        status, body = _tell_error(exc)
+        headers = {"Retry-After": "2"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
+        return _json(body, status, headers)
+
+    async def misread(_: Request, exc: Exception) -> Response:
+        return _json(_tell_misread(exc), HTTPStatus.BAD_REQUEST)
+
+    async def of_http(_: Request, exc: Exception) -> Response:
+        status, headers = getattr(exc, "status_code", 500), getattr(exc, "headers", None)
+        return _json(_error(str(getattr(exc, "detail", "")) + ".", "invalid_request_error"), status, headers)
+
+    async def gone(_: Request, exc: Exception) -> Response:
+        return Response(status_code=_HUNG_UP)
+
+    async def unforeseen(_: Request, exc: Exception) -> Response:
+        return _json(_error("The server made a mistake; its console says which.", "server_error"), 500)
+
+    app.add_exception_handler(EconChatRError, ours)
+    app.add_exception_handler(RequestValidationError, misread)
+    app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(_HungUpError, gone)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def _tell_error(exc: Exception) -> tuple[HTTPStatus, ErrorBody]:
+    for kind, status, name, code in _ERRORS:
+        if isinstance(exc, kind):
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                # It may name files of this machine, which are nobody's business elsewhere.
+                _log.error("%s %s", getattr(exc, "message", ""), getattr(exc, "hint", ""))
+                return status, _error("The model failed; the server's console says why.", name)
+            return status, _error(f"{exc.message} {exc.hint}".strip(), name, code=code)
+    raise exc
+
+
+def _tell_misread(exc: Exception) -> ErrorBody:
+    """Name the first fault: which field, what is wrong. What was sent is not sent back."""
+    errors = exc.errors() if isinstance(exc, RequestValidationError) else []
+    first: dict[str, Any] = errors[0] if errors else {"loc": (), "msg": "cannot be read"}
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    context = first.get("ctx", {})
+    message = "is not supported here" if context.get("max_length") == 0 else str(first["msg"])
+    if first.get("type") == "json_invalid":
+        return _error(f"The body is not JSON: {context.get('error', message)}.", "invalid_request_error")
+    return _error(f"{place or 'The body'}: {message}.", "invalid_request_error", param=place or None)
+
+
+def _error(message: str, kind: str, *, param: str | None = None, code: str | None = None) -> ErrorBody:
+    return ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code))
+
+
+def _json(content: BaseModel, status: int, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(content.model_dump(), status_code=int(status), headers=headers)
+
+
+def _known(path: str) -> str:
+    """A path that may become a label: one of ours, without the model's name."""
+    return next(
+        (known for known in _PATHS if path == known), "/v1/models" if path.startswith("/v1/models/") else "other"
+    )

@@ -1,0 +1,202 @@
+"""What every request passes before it is read, and the label that every response carries.
+
+A page in the user's browser can send requests to this machine, and can make its own name point here. So the Host must
+be one of this server's, an Origin must be the server's own, and beyond loopback a key is wanted. It knows no path but
+that of the health check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import socket
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from econchatr.prompts import Voice
+
+LABEL_HEADER = "x-ai-imitation"
+HEALTH_PATH = "/health"
+MAX_BODY_BYTES = 4_000_000
+"""More than any prompt that fits a model; a longer body is not even read."""
+MAX_BODY_SECONDS = 30.0
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+class GuardSettings(NamedTuple):
+    """Who may ask."""
+
+    label: str
+    """What every response carries: whom the models imitate."""
+    key: str
+    """What a caller must show; empty: nothing."""
+    is_public: bool
+    """Whether the server can be reached from beyond this machine."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which it is reached, in small letters."""
+
+
+class _Refusal(NamedTuple):
+    status: HTTPStatus
+    message: str
+    code: str
+
+
+def label_of(voice: Voice) -> str:
+    """Give the label that stands on everything a model says."""
+    return f"AI imitation of {voice.host}, not {voice.host}"
+
+
+class Guard:
+    """The ASGI application around the one that answers."""
+
+    def __init__(self, app: ASGIApp, settings: GuardSettings, on_response: Callable[[str, int], None]) -> None:
+        self._app, self._settings, self._on_response = app, settings, on_response
+        # A header holds plain characters only; a name may hold any.
+        self._label = quote(settings.label, safe=_PLAIN).encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+
+        async def send_labelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (LABEL_HEADER.encode(), self._label)]
+                self._on_response(scope["path"], message["status"])
+            await send(message)
+
+        refusal = self._find_refusal(scope)
+        if refusal is None:
+            body = await _read_body(receive)
+            if isinstance(body, bytes):
+                await self._app(scope, _replay(body, receive), send_labelled)
+                return
+            refusal = body
+        await _refuse(refusal, send_labelled)
+
+    def _find_refusal(self, scope: Scope) -> _Refusal | None:
+        headers = _read_headers(scope)
+        host = headers.get(b"host", [])
+        if len(host) != 1 or not self._is_own(host[0]):
+            return _Refusal(HTTPStatus.FORBIDDEN, "This server does not go by that Host.", "foreign_host")
+        for origin in headers.get(b"origin", []):
+            if not self._is_same(origin, host[0]):
+                return _Refusal(HTTPStatus.FORBIDDEN, "Pages from elsewhere may not ask here.", "foreign_origin")
+        if self._settings.key and scope["path"] != HEALTH_PATH and not self._has_key(headers):
+            return _Refusal(HTTPStatus.UNAUTHORIZED, "Incorrect API key provided.", "invalid_api_key")
+        return None
+
+    def _is_own(self, host: str) -> bool:
+        """An address is never a name that was made to point here, so any will do where the server is public."""
+        name = _host_name(host)
+        if is_loopback(name) or name in self._settings.hosts:
+            return True
+        if not self._settings.is_public:
+            return False
+        return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+
+    def _is_same(self, origin: str, host: str) -> bool:
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower() and urlsplit(origin).scheme in ("http", "https")
+        except ValueError:
+            return False
+
+    def _has_key(self, headers: dict[bytes, list[str]]) -> bool:
+        for shown in headers.get(b"authorization", []):
+            scheme, _, key = shown.partition(" ")
+            given, wanted = key.strip().encode("latin-1", "replace"), self._settings.key.encode()
+            if scheme.lower() == "bearer" and hmac.compare_digest(given, wanted):
+                return True
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_headers(scope: Scope) -> dict[bytes, list[str]]:
+    found: dict[bytes, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port; empty where it makes no sense."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _read_body(receive: Receive) -> bytes | _Refusal:
+    """The whole body, as long as it is neither too long nor too slow."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return _Refusal(HTTPStatus.BAD_REQUEST, "The request broke off.", "broken_off")
+                parts.append(message.get("body", b""))
+                n_bytes += len(parts[-1])
+                if n_bytes > MAX_BODY_BYTES:
+                    text = f"A request may have {MAX_BODY_BYTES:,} bytes."
+                    return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "request_too_large")
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        return _Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.", "timeout")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What gives the body that was read, and then whatever comes after it."""
+    waiting = [body]
+
+    async def read() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return read
+
+
+async def _refuse(refusal: _Refusal, send: Send) -> None:
+    error: dict[str, Any] = {
+        "message": refusal.message, "type": "invalid_request_error", "param": None, "code": refusal.code,
+    }  # fmt: skip
+    body = json.dumps({"error": error}).encode()
+    headers: Iterable[tuple[bytes, bytes]] = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        # What is left of a body that was not read must not be taken for the next request.
+        (b"connection", b"close"),
+    ]
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        headers = [*headers, (b"www-authenticate", b"Bearer")]
+    await send({"type": "http.response.start", "status": int(refusal.status), "headers": list(headers)})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,39 @@
+"""`econchatr export` on a trained show: every form is proven, or nothing is left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from econchatr.errors import InputError, ModelError
+from econchatr.pipeline import Silent, export, open_show
+from tests.functional.conftest import Run
+
+
+def test_every_form_is_written_with_its_proof(finished_show: Path, econchatr: Run, tmp_path: Path) -> None:
+    told = json.loads(econchatr("export", finished_show, "--out", tmp_path / "out", "--json").stdout)
+    forms = {name.partition("/")[0] for name in told["files"]}
+    assert forms == {"adapter", "checkpoint", "gguf", "ollama", "training"}
+    assert all((tmp_path / "out" / name).stat().st_size for name in told["files"])
+    gated = [proof for proof in told["proofs"] if proof["max_gap_nats"] is not None]
+    assert [proof["form"] for proof in gated] == ["adapter", "checkpoint", "gguf F16", "gguf Q8_0"]
+    assert all(proof["n_tokens"] and proof["worst_gap_nats"] <= proof["max_gap_nats"] for proof in gated)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(forms)
+    again = econchatr("export", finished_show, "--to", "adapter", "--out", tmp_path / "out", check=2)
+    assert "is there already" in again.stderr
+
+
+def test_a_form_that_says_something_else_is_not_handed_out(
+    finished_show: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(export.MAX_GAP_NATS, "adapter", -1.0)
+    with pytest.raises(ModelError, match="says something else"):
+        export.export_rung(open_show(finished_show), Silent(), forms=["adapter"], out=tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_unknown_form_is_told(finished_show: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no form 'mlx'"):
+        export.export_rung(open_show(finished_show), Silent(), forms=["mlx"], out=tmp_path)
