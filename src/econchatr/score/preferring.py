@@ -1,8 +1,9 @@
 """Whether a round of preference training may be kept: what it must not cost.
 
-Two things are asked. The host's held-out replies must not become less likely: the change's interval must reach zero,
-and the change may cost at most a twentieth of what training had saved. And no gate that the tuned model passed may
-fail. Whether people are better served is not asked here: that is what they ranked for.
+Two things are asked. The host's held-out replies must not become less likely: a change that costs at most a hundredth
+of what training had saved counts as none, and one that costs at most a twentieth only if its interval reaches zero. And
+no gate that the tuned model passed may fail. Whether people are better served is not asked here: that is what they
+ranked for.
 
 This module opens no model: likelihoods, gates and answers come in.
 """
@@ -20,8 +21,9 @@ from econchatr.score.references import drop_reread
 from econchatr.score.repetition import measure_host, measure_repetition
 from econchatr.score.speech import Said, read_pairs, spread_pairs
 
+NO_COST_SHARE: Final = 0.01
 MAX_COST_SHARE: Final = 0.05
-"""Of the bits per byte that training had saved on held-out replies."""
+"""Of the bits per byte that training had saved on held-out replies. Source: a choice, `docs/preferences.md`."""
 MAX_REPLIES: Final = 1000
 """Held-out replies that set the gates' limits."""
 
@@ -72,14 +74,16 @@ def decide_keeping(bits: BitsChange | None, lost: Sequence[str]) -> tuple[bool, 
         return False, f"Answers fail a gate that they passed before: {', '.join(lost)}."
     if bits is None:
         return False, "No development replies of the host to check it on."
-    change, saved = bits.after - bits.before, bits.base - bits.before
+    change, saved = bits.after - bits.before, max(0.0, bits.base - bits.before)
     told = f"The host's development replies take {bits.after:.4f} bits per byte, {change:+.4f}"
     if change <= 0:
         return True, f"{told}, and no gate was lost."
+    if change <= NO_COST_SHARE * saved:
+        return True, f"{told}, less than a hundredth of the {saved:.4f} that training had saved; no gate was lost."
+    if change > MAX_COST_SHARE * saved:
+        return False, f"{told}, more than a twentieth of the {saved:.4f} that training had saved."
     if bits.low is None or bits.low > 0:
         return False, f"{told}: more than before, beyond chance."
-    if change > MAX_COST_SHARE * max(0.0, saved):
-        return False, f"{told}, more than a twentieth of the {saved:.4f} that training had saved."
     return True, f"{told}, which cannot be told from none, and no gate was lost."
 
 

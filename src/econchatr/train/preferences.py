@@ -41,9 +41,9 @@ class PreferenceRecipe(Record):
 
     beta: float = Field(default=0.1, gt=0)
     """How dear it is to move away from the tuned model."""
-    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    learning_rate: float = Field(default=2e-4, gt=0, lt=1)
     """The highest; it falls to zero in a straight line."""
-    batch_examples: int = Field(default=8, ge=2)
+    batch_examples: int = Field(default=4, ge=2)
     n_epochs: int = Field(default=1, ge=1)
     max_gradient_norm: float = Field(default=1.0, gt=0)
     seed: int = 0
