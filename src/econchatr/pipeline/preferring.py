@@ -291,8 +291,9 @@ def _answer_exam(show: Show, rung: Rung, base: BaseWeights, folder: Path, narrat
     asks = [ask for ask in plan_exam(show.questions(), settings) if ask.variant == "tuned"]
     model_sha256 = hash_settings([base.sha256, hash_file(folder / "adapter_model.safetensors"), "tuned", FORM_VERSION])
     known = _read_answers(show, rung, model_sha256)
-    if {(ask.question.question_id, ask.sample) for ask in asks} <= set(known):
-        return list(known.values())
+    wanted = [(ask.question.question_id, ask.sample) for ask in asks]
+    if set(wanted) <= set(known):
+        return [known[place] for place in wanted]
     template = rung_template(rung)
     n_at_once = min(count_usable_cores(), MAX_AT_ONCE)
     answers: list[Answer] = []

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def train_preferences(
         folder.mkdir(parents=True, exist_ok=True)
     with _quiet():
         trainer = _make_trainer(rows, base=base, adapter=adapter, folder=folder, recipe=recipe, report=on_progress)
-        return _run(trainer, folder)
+        return _run(trainer, folder, adapter)
 
 
 def _make_trainer(
@@ -157,16 +158,27 @@ def _make_trainer(
     return trainer
 
 
-def _run(trainer: Any, folder: Path) -> PreferenceTraining:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    kept = Path(trainer.args.output_dir)
+def _run(trainer: Any, folder: Path, adapter: Path) -> PreferenceTraining:
+    made = folder / "adapter"
     with disk_errors(folder):
-        result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(kept)) if kept.is_dir() else None)
+        result = trainer.train(resume_from_checkpoint=_find_state(Path(trainer.args.output_dir)))
         if not math.isfinite(result.training_loss):
             raise ModelError(f"the loss became {result.training_loss}.", hint="Lower the learning rate.")
-        trainer.model.save_pretrained(str(folder / "adapter"), selected_adapters=["default"])
-    return PreferenceTraining(folder / "adapter", trainer.state.global_step)
+        trainer.model.save_pretrained(str(made), selected_adapters=["default"])
+        # The same adapter in all but its numbers; peft's own account would name a folder of this machine.
+        shutil.copyfile(adapter / "adapter_config.json", made / "adapter_config.json")
+    return PreferenceTraining(made, trainer.state.global_step)
+
+
+def _find_state(folder: Path) -> str | None:
+    """The last state that was kept whole: what says where the round stands is written last."""
+    for place in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]), reverse=True):
+        try:
+            json.loads((place / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return str(place)
+    return None
 
 
 def _columns(
