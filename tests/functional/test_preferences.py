@@ -20,7 +20,7 @@ from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ran
 from econchatr.tables import hash_file, read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
 
-N_QUESTIONS = 24
+N_QUESTIONS = 16
 MAX_TOKENS = 48
 """Of an answer that is ranked: short ones make a round of a minute or two."""
 
@@ -67,17 +67,17 @@ def rank_shortest_first(show: Show) -> int:
 def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_nothing(
     tmp_path: Path, cache: Path
 ) -> None:
-    root = write_tiny_show(tmp_path / "show", n_episodes=14)
-    edit_show(root, "max_tokens = 1200", "max_tokens = 12_000")
+    root = write_tiny_show(tmp_path / "show", n_episodes=10)
+    edit_show(root, "max_tokens = 1200", "max_tokens = 9000")
     edit_show(root, "samples = 1\nmax_tokens = 8", "samples = 4\nmax_tokens = 80\nretrieval = false")
     show = open_show(root, cache=cache)
     run_show(show, Silent(), until="train")
     tuned = hash_file(root / "train" / "tiny" / "adapter_model.safetensors")
-    assert rank_shortest_first(show) >= 16
+    assert rank_shortest_first(show) >= 12
     (outcome,) = prefer_rungs(show, Silent())
     assert outcome.words_before is not None
     assert outcome.words_after is not None
-    assert outcome.words_after < 0.8 * outcome.words_before
+    assert outcome.words_after < 0.9 * outcome.words_before
     assert outcome.is_kept, outcome.reason
     assert (outcome.method, outcome.source, outcome.tuned_sha256) == ("dpo", "rankings", tuned)
     folder = preferred_folder(show, show.rung("tiny"))

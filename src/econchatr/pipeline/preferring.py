@@ -37,9 +37,17 @@ from econchatr.score.speech import Said, read_answers
 from econchatr.score.statistics import bootstrap_ratio
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_manifest, read_table, write_table
 from econchatr.tokens import cut_left, cut_right
-from econchatr.train.preferences import EncodedPreference, EncodedVerdict, PreferenceRecipe, train_preferences
+from econchatr.train.preferences import (
+    EncodedPreference,
+    EncodedVerdict,
+    PreferenceRecipe,
+    blend_adapters,
+    train_preferences,
+)
 
 ANSWERS_NAME = "answers.parquet"
+STRENGTHS = (1.0, 0.5, 0.25)
+"""How far to go from the tuned model to what the round made of it: the farthest that costs the host nothing."""
 MAX_DEV_REPLIES = 200
 """The host's development replies measured, evenly spread."""
 
@@ -107,7 +115,8 @@ def tell_outcome(outcome: PreferenceOutcome) -> list[str]:
     """What a round came to, in lines."""
     lines = [
         f"{outcome.rung}: {'kept' if outcome.is_kept else 'not kept'}. {outcome.reason}",
-        f"  {outcome.method} on {outcome.n_preferences} of {outcome.source}, {outcome.n_steps} steps",
+        f"  {outcome.method} on {outcome.n_preferences} of {outcome.source}, {outcome.n_steps} steps, "
+        f"{outcome.strength:.0%} of the way",
     ]
     for name, before, after, form in (
         ("bits per byte of the host's development replies", outcome.bits_before, outcome.bits_after, ".4f"),
@@ -136,11 +145,13 @@ def _prefer(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
         _encode_judgements(judgements, show, rung), base=base, adapter=tuned_folder, folder=folder / "work",
         recipe=recipe, on_progress=lambda n, n_all: narrator.progress(n, n_all, "steps"),
     )  # fmt: skip
-    names = _keep_adapter(trained.adapter_folder, folder, base=base)
+    free_memory()
+    bench = _DevBench(show, rung, base)
+    strength, bits, names = _keep_adapter(trained.adapter_folder, folder, bench, base=base)
     free_memory()
     answers = tuple(_answer_exam(show, rung, base, place, narrator) for place in (tuned_folder, folder))
-    measured = _measure(show, rung, judgements, base, answers)
-    outcome = _conclude(show, rung, judgements, measured, recipe, n_steps=trained.n_steps)
+    measured = _measure(show, rung, judgements, base, answers)._replace(bits=bits, n_held_out=bench.n)
+    outcome = _conclude(show, rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
     write_table(folder / OUTCOME_NAME, [outcome], PreferenceOutcome)
     write_table(folder / ANSWERS_NAME, answers[1], Answer)
     shutil.rmtree(folder / "work", ignore_errors=True)
@@ -148,20 +159,36 @@ def _prefer(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     return Outcome((*names, OUTCOME_NAME, ANSWERS_NAME), counts)
 
 
-def _keep_adapter(trained: Path, folder: Path, *, base: BaseWeights) -> list[str]:
-    """Put the adapter into its folder in both forms, as a tuned model's lies."""
+def _keep_adapter(
+    trained: Path, folder: Path, bench: _DevBench, *, base: BaseWeights
+) -> tuple[float, BitsChange | None, list[str]]:
+    """Put the adapter into its folder in both forms, as far from the tuned model as the host's replies bear it.
+
+    Where they bear none of it, it goes all the way, and will not be kept.
+    """
     names = ["adapter_model.safetensors", "adapter_config.json"]
     with disk_errors(folder):
-        for name in names:
-            shutil.copyfile(trained / name, folder / name)
+        shutil.copyfile(trained / names[1], folder / names[1])
+    for strength in (*STRENGTHS, STRENGTHS[0]):
+        blend_adapters(folder.parent / names[0], trained / names[0], strength, out=folder / names[0])
+        bits = bench.change(folder)
+        if bits is None or decide_keeping(bits, ())[0]:
+            break
     if base.gguf_path is None:
-        return names
+        return strength, bits, names
     write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
-    return [*names, "adapter.gguf"]
+    return strength, bits, [*names, "adapter.gguf"]
 
 
 def _conclude(
-    show: Show, rung: Rung, judgements: Judgements, measured: _Measured, recipe: PreferenceRecipe, *, n_steps: int
+    show: Show,
+    rung: Rung,
+    judgements: Judgements,
+    measured: _Measured,
+    recipe: PreferenceRecipe,
+    *,
+    n_steps: int,
+    strength: float,
 ) -> PreferenceOutcome:
     folder, bits = preferred_folder(show, rung), measured.bits
     then, now = measured.rulings
@@ -175,6 +202,7 @@ def _conclude(
         n_preferences=judgements.n_rows,
         n_scorers=judgements.n_scorers,
         n_steps=n_steps,
+        strength=strength,
         beta=recipe.beta,
         learning_rate=recipe.learning_rate,
         tuned_sha256=read_table(folder.parent / "tuned.parquet", TunedModel)[0].adapter_sha256,
@@ -241,33 +269,41 @@ def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _measure(
     show: Show, rung: Rung, judgements: Judgements, base: BaseWeights, answers: Sequence[Sequence[Answer]]
 ) -> _Measured:
+    """What is measured besides the bits."""
     folders = (show.folder("train", rung.name), preferred_folder(show, rung))
-    bits, n_held_out = _measure_bits(show, rung, base, folders)
     before, after = (_agree(show, rung, judgements, base, folder) for folder in folders)
     pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
     book = GateBook([pair for pair in pairs if pair.is_kept])
     then, now = (read_answers(rows, show.questions(), variant="tuned") for rows in answers)
-    return _Measured(bits, n_held_out, (before, after), (then, now), (book.judge(then), book.judge(now)))
+    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)))
 
 
-def _measure_bits(
-    show: Show, rung: Rung, base: BaseWeights, folders: tuple[Path, Path]
-) -> tuple[BitsChange | None, int]:
-    """Bits per byte of the host's development replies under base, tuned and preferred model."""
-    rows = read_table(show.folder("select") / "examples.parquet", Example)
-    dev = [row for row in rows if row.rung == rung.name and row.split == "dev"]
-    n = min(len(dev), MAX_DEV_REPLIES)
-    dev = [dev[place * len(dev) // n] for place in range(n)]
-    if not dev:
-        return None, 0
-    encoded = encode_examples(dev, show, rung)
-    nats = [reply_nats(encoded, checkpoint=base.checkpoint_path, adapter=place) for place in (None, *folders)]
-    sizes = [len(row.messages[-1].content.encode()) * math.log(2) for row in dev]
-    slugs = [row.pair_id.rsplit("#", 1)[0] for row in dev]
-    change = [after - before for before, after in zip(nats[1], nats[2], strict=True)]
-    interval = bootstrap_ratio(change, sizes, slugs, n_resamples=show.config.score.n_resamples)
-    of_base, before, after = (sum(values) / sum(sizes) for values in nats)
-    return BitsChange(of_base, before, after, interval.low, interval.high), n
+class _DevBench:
+    """The host's development replies, and how likely the base and the tuned model find them."""
+
+    def __init__(self, show: Show, rung: Rung, base: BaseWeights) -> None:
+        rows = read_table(show.folder("select") / "examples.parquet", Example)
+        dev = [row for row in rows if row.rung == rung.name and row.split == "dev"]
+        self.n = min(len(dev), MAX_DEV_REPLIES)
+        dev = [dev[place * len(dev) // self.n] for place in range(self.n)]
+        self._encoded, self._base = encode_examples(dev, show, rung), base
+        self._sizes = [len(row.messages[-1].content.encode()) * math.log(2) for row in dev]
+        self._slugs = [row.pair_id.rsplit("#", 1)[0] for row in dev]
+        self._n_resamples = show.config.score.n_resamples
+        self._nats = [self._measure(place) for place in (None, show.folder("train", rung.name))]
+
+    def change(self, folder: Path) -> BitsChange | None:
+        """What the adapter in a folder changes; `None`: there are no development replies."""
+        if not self.n:
+            return None
+        (of_base, before), after = self._nats, self._measure(folder)
+        differences = [now - then for then, now in zip(before, after, strict=True)]
+        interval = bootstrap_ratio(differences, self._sizes, self._slugs, n_resamples=self._n_resamples)
+        before_bits, after_bits, base_bits = (sum(nats) / sum(self._sizes) for nats in (before, after, of_base))
+        return BitsChange(base_bits, before_bits, after_bits, interval.low, interval.high)
+
+    def _measure(self, adapter: Path | None) -> list[float]:
+        return reply_nats(self._encoded, checkpoint=self._base.checkpoint_path, adapter=adapter)
 
 
 def _agree(show: Show, rung: Rung, judgements: Judgements, base: BaseWeights, adapter: Path) -> float | None:

@@ -94,6 +94,8 @@ class PreferenceOutcome(Record):
     n_scorers: int
     """People behind them; 0: none."""
     n_steps: int
+    strength: float
+    """How far it goes from the tuned model to what the training made of it: 1 is all the way."""
     beta: float
     learning_rate: float
     tuned_sha256: str

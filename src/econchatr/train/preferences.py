@@ -28,7 +28,7 @@ from pydantic import Field
 from econchatr.errors import InputError, MissingExtraError, ModelError
 from econchatr.models.weights import BaseWeights
 from econchatr.records import Record
-from econchatr.tables import disk_errors, hash_file
+from econchatr.tables import disk_errors, hash_file, write_bytes
 
 _SAVE_EVERY_STEPS = 5
 """Steps between two kept states: a minute or two on two cores."""
@@ -107,6 +107,21 @@ def train_preferences(
     with _quiet():
         trainer = _make_trainer(rows, base=base, adapter=adapter, folder=folder, recipe=recipe, report=on_progress)
         return _run(trainer, folder, adapter)
+
+
+def blend_adapters(tuned: Path, preferred: Path, strength: float, *, out: Path) -> None:
+    """Write the adapter that lies so far on the straight line between two; 0 is the first, 1 the second.
+
+    Source: Wortsman et al., "Robust fine-tuning of zero-shot models" (2022), who so keep what was there before.
+
+    Raises:
+        ShowFolderError: It cannot be written.
+    """
+    from safetensors.torch import load_file, save
+
+    start, end = load_file(tuned), load_file(preferred)
+    between = {name: (tensor + strength * (end[name] - tensor)).contiguous() for name, tensor in start.items()}
+    write_bytes(out, save(between, {"format": "pt"}))
 
 
 def _make_trainer(
