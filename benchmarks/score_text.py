@@ -3,7 +3,8 @@
 python benchmarks/score_text.py            # made-up speech: 6 million words of the host, 3 million of guests
 python benchmarks/score_text.py SHOW       # a show that was paired, with the guests' side paired here
 
-Prints seconds and the most memory, from pairs in memory to scores. Speech is made, or read, before the clock starts.
+The real host, the guests, the parrot and the nearest real quotation to each answer are in it. Prints seconds and the
+most memory, from pairs in memory to scores. Speech is made, or read, before the clock starts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from econchatr.pair import PROFILES, drop_duplicates, pair_episode
-from econchatr.records import Episode, Pair, Turn
+from econchatr.records import Episode, Pair, Question, Turn
+from econchatr.score.nearest import SaidBefore
+from econchatr.score.references import Parrot, parrot_questions, take_reference
 from econchatr.score.rows import make_yardstick, measure_row
 from econchatr.score.scoresheet import list_gates, list_scores, list_spans
 from econchatr.score.speech import Said, split_words
@@ -39,16 +42,29 @@ def main() -> None:
     yardstick = make_yardstick(host, guest)
     made = time.perf_counter()
     n_scores = 0
-    for number, said in enumerate(rows):
+    said_before = SaidBefore(host, yardstick.subjects)
+    parrot = Parrot(host, said_before.search)
+    indexed = time.perf_counter()
+    questions = [Question(question_id=one.group, kind="belief", text=one.prompt) for one in rows[0][:N_QUESTIONS]]
+    references = [
+        take_reference(host, yardstick.speech), take_reference(guest, yardstick.speech),
+        parrot_questions(parrot, questions, n_samples=N_SAMPLES),
+    ]  # fmt: skip
+    for number, said in enumerate([*rows, *references]):
         row = measure_row(said, yardstick)
         names = {"rung": f"model-{number}", "variant": "tuned"}
         n_scores += len(list_scores(row, yardstick, subject="answers", **names))
         n_scores += len(list_gates(row, **names)) + len(list_spans(row, **names))
+    measured = time.perf_counter()
+    n_near = sum(said_before.find(one.text) is not None for said in rows for one in said)
     ended = time.perf_counter()
+    n_guest_words = sum(len(pair.reply.split()) for pair in guest)
     print(
-        f"{len(rows)} rows of {len(rows[0])} answers against {n_words:,} words of the host and "
-        f"{sum(len(pair.reply.split()) for pair in guest):,} of guests: {n_scores} records\n"
-        f"yardstick {made - started:.1f} s, rows {ended - made:.1f} s, together {ended - started:.1f} s "
+        f"{len(rows)} rows of {len(rows[0])} answers against {n_words:,} words of the host and {n_guest_words:,} of "
+        f"guests: {n_scores} records\n"
+        f"yardstick {made - started:.1f} s, index {indexed - made:.1f} s, "
+        f"rows and references {measured - indexed:.1f} s, "
+        f"{n_near} nearest quotations {ended - measured:.1f} s, together {ended - started:.1f} s "
         f"({time.process_time() - started_cpu:.1f} s of processor); "
         f"{peak_mb()} MB at most, {before_mb} MB of it before the clock started"
     )

@@ -28,12 +28,11 @@ from econchatr.cli_print import (
     relate_path,
     say,
 )
-from econchatr.cli_talk import chat, export, serve
+from econchatr.cli_talk import chat, export, play, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline import RunResult, Show
-    from econchatr.records import Score
     from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
@@ -298,15 +297,23 @@ def score(
         bool,
         typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
     ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.1, help="Measure held-out replies for so long; the more, the surer."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
-    if sum(map(bool, (sheet, hand, blind, judge))) > 1:
-        raise InputError("--sheet, --hand, --blind and --judge are four things.", hint="Do one after the other.")
+    from econchatr import cli_score
+
+    if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
+        raise InputError(
+            "--sheet, --hand, --blind, --judge and --minutes are five things.", hint="Do one after the other."
+        )
     if judge:
-        return print_scores(_ask_judge(show, rung), as_json=as_json)
+        return print_scores(cli_score.ask_judge(show, rung), as_json=as_json)
     if sheet:
-        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+        return cli_score.write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     if hand or blind:
         from econchatr.pipeline import open_show
         from econchatr.pipeline.people import take_blind_files, take_hand_files
@@ -317,37 +324,10 @@ def score(
         raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     from econchatr.pipeline.reading import read_scores
 
+    if minutes is not None:
+        cli_score.measure_for(_run_until(show, "ask", rung=rung)[0], rung, minutes)
     opened, _ = _run_until(show, "score", rung=rung)
     print_scores(read_scores(opened, rung), as_json=as_json)
-
-
-def _ask_judge(show: Path, rung: str) -> list[Score]:
-    from econchatr.narrator import open_narrator
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.judging import run_judge
-
-    opened = open_show(show)
-    with open_narrator() as narrator:
-        return run_judge(opened, opened.rung(rung), narrator, environment=os.environ)
-
-
-def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
-    from econchatr.narrator import open_narrator
-    from econchatr.pipeline import open_show
-    from econchatr.pipeline.people import write_blind_sheet, write_hand_sheet
-
-    if kind not in ("hand", "blind"):
-        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
-    opened = open_show(show)
-    if kind == "hand":
-        path = write_hand_sheet(opened, seed=seed)
-    else:
-        with open_narrator() as narrator:
-            path = write_blind_sheet(opened, opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
-    if as_json:
-        return print_json({"written": str(path)})
-    typer.echo(f"wrote {path}")
-    say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")
 
 
 @app.command()
@@ -424,6 +404,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 app.command()(chat)
+app.command()(play)
 app.command()(serve)
 app.command()(export)
 

@@ -6,6 +6,7 @@ Like `cli`, which gives them their names, this module parses, calls one function
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,6 +76,47 @@ def serve(
         raise KeyboardInterrupt  # it returns only when it was told to stop
 
 
+def play(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    n_slots: Annotated[int, typer.Option("--slots", min=1, max=16, help="Replies of one model side by side.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Talk with all models in the browser: chat, compare, guess, rank, and see what the host really said."""
+    from econchatr.ask.log import GenerationLog
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.grounding import open_grounding
+    from econchatr.pipeline.playing import PlayKeeper, read_play
+    from econchatr.pipeline.serving import open_served
+
+    create_app, take_place, run_server, label_of = _import_server()
+    make_material, add_playground = _import_playground()
+    opened = open_show(show)
+    with (
+        take_place("127.0.0.1", port, key="") as place,
+        open_served(opened, rung, n_slots=n_slots, apart=True) as models,
+    ):
+        material = make_material(
+            opened.voice,
+            read_play(opened),
+            PlayKeeper(opened),
+            lambda name: open_grounding(opened, opened.rung(name)).find,
+        )
+        log = GenerationLog(opened.folder("talk") / "generations.jsonl")
+        app = create_app(models, opened.voice, log=log, extend=add_playground(material))
+        if as_json:
+            typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
+        else:
+            say(f"{label_of(opened.voice)}. Playground: {place.address} - Ctrl-C stops.")
+        if browser:
+            # The socket listens already: the page waits until the server answers.
+            webbrowser.open(place.address)
+        run_server(app, place)
+        raise KeyboardInterrupt  # it returns only when it was told to stop
+
+
 def export(
     show: ShowArgument = HERE,
     rung: Annotated[str, typer.Option("--rung", help="Which rung.", show_default="the first")] = "",
@@ -118,3 +160,15 @@ def _import_server() -> tuple[Any, ...]:
             raise
         raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
     return create_app, take_place, run_server, label_of
+
+
+def _import_playground() -> tuple[Any, Any]:
+    try:
+        from econchatr.talk.playground.page import add_playground, import_gradio, make_material
+
+        import_gradio()  # told now if it is missing, and not when the models are open
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("econchatr"):
+            raise
+        raise MissingExtraError(f"the playground needs {exc.name}.", extra="web") from exc
+    return make_material, add_playground

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from econchatr.errors import InputError
-from econchatr.records import Question
+from econchatr.records import REPEAT_PENALTY, Question
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
@@ -179,7 +179,10 @@ class AskTable(_Table):
     temperature: float = Field(default=0.6, ge=0, le=2)
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023
-    repeat_penalty: float = Field(default=1.0, ge=1, le=2)
+    repeat_penalty: float = Field(default=REPEAT_PENALTY, ge=1, le=2)
+    max_probes: int = Field(default=24, ge=0)
+    """Closed questions about the show, asked once of the base and once of the tuned model; 0: none. They show what it
+    makes up; each takes about half a second on two cores."""
     paraphrases: bool = False
     """Whether to put every question in its other wordings too, two samples each: twenty answers more per question and
     model form where it has ten."""
@@ -215,6 +218,8 @@ class ScoreTable(_Table):
 
     max_replies: int = Field(default=200, ge=1)
     """Held-out replies measured per side, spread evenly over the test episodes."""
+    max_choices: int = Field(default=20, ge=0)
+    """Held-out cues put to base and tuned model with twenty replies to choose from: some ten seconds each."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples behind each interval."""
     judge: JudgeTable | None = None

@@ -37,6 +37,7 @@ weights = "embedded"
 [ask]
 samples = 1
 max_tokens = 8
+max_probes = 3
 
 [score]
 max_replies = 2

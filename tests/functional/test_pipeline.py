@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import re
@@ -103,6 +104,16 @@ def test_the_report_stands_alone_and_carries_the_label(finished_show: Path) -> N
     assert "Is ninety-four per cent good?" in html
 
 
+def test_beside_the_report_lie_its_tables_and_a_card_of_the_tuned_model(finished_show: Path) -> None:
+    folder = finished_show / "report"
+    answers = read_table(finished_show / "ask" / "tiny" / "answers.parquet", Answer)
+    with (folder / "answers.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) >= len(answers)
+    assert {"report.md", "scores.csv", "gates.csv", "model-card-tiny.md"} <= {path.name for path in folder.iterdir()}
+    assert "AI imitation of Hester Pellow" in (folder / "model-card-tiny.md").read_text(encoding="utf-8")
+
+
 def test_a_changed_question_asks_again_and_trains_nothing(show: Path, econchatr: Run) -> None:
     path = show / "questions.toml"
     path.write_text(path.read_text().replace("Why mend things?", "Why mend anything?"))
@@ -140,7 +151,7 @@ def test_a_deleted_output_is_made_again_with_the_same_bytes(show: Path, econchat
 def test_the_log_knows_every_generation(finished_show: Path) -> None:
     lines = (finished_show / "ask" / "tiny" / "generations.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
-    assert len(rows) == 12
+    assert len(rows) == 4 * 5 + 3 * 2, "the exam, and the closed questions"
     assert all(row["model_sha256"] and row["seed"] and row["at"] for row in rows)
 
 

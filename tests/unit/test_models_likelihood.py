@@ -6,7 +6,7 @@ import pytest
 
 from econchatr.errors import ModelError
 from econchatr.models.examples import EncodedExample
-from econchatr.models.likelihood import _measure_with_transformers, reply_nats
+from econchatr.models.likelihood import _TransformersMeter, open_meter, reply_nats
 from econchatr.models.llama_checkpoint import new_adapters, open_packed_llama
 from econchatr.models.packed_llama import PackedLlama, pack_examples
 
@@ -95,10 +95,39 @@ def test_values_keep_the_order_of_the_examples(cache: Path) -> None:
 
 
 def test_the_way_through_transformers_gives_the_same_values(cache: Path) -> None:
+    from econchatr.models.transformers_model import load_model
+
     base, adapter = open_embedded(cache), train_briefly(cache).adapter_folder
     examples = make_examples(base)[:3]
-    packed = reply_nats(examples, checkpoint=base.checkpoint_path, adapter=adapter)
-    assert _measure_with_transformers(examples, base.checkpoint_path, adapter, None) == pytest.approx(packed, rel=0.02)
+    meter = _TransformersMeter(load_model(base.checkpoint_path, adapter=adapter), has_adapter=True)
+    for tuned, known in ((False, None), (True, adapter)):
+        packed = reply_nats(examples, checkpoint=base.checkpoint_path, adapter=known)
+        assert meter.measure(examples, tuned=tuned) == pytest.approx(packed, rel=0.02)
+
+
+def test_one_open_model_measures_base_and_tuned_in_any_order(cache: Path) -> None:
+    base, adapter, examples = (
+        open_embedded(cache),
+        train_briefly(cache).adapter_folder,
+        make_examples(open_embedded(cache)),
+    )
+    alone = {
+        tuned: reply_nats(examples, checkpoint=base.checkpoint_path, adapter=adapter if tuned else None)
+        for tuned in (False, True)
+    }
+    meter = open_meter(base.checkpoint_path, adapter=adapter, n_positions=256)
+    for tuned in (True, False, True):
+        assert meter.measure(examples, tuned=tuned) == alone[tuned]
+
+
+def test_replies_to_one_cue_have_the_values_they_have_alone(cache: Path) -> None:
+    """The cue is computed once for all of them."""
+    first, *others = make_examples(open_embedded(cache))
+    prompt = first.ids[: first.n_prompt]
+    examples = [first, *(EncodedExample((*prompt, *one.ids[one.n_prompt :][:40]), len(prompt)) for one in others)]
+    meter = open_meter(open_embedded(cache).checkpoint_path, adapter=None, n_positions=512)
+    alone = [meter.measure([example], tuned=False)[0] for example in examples]
+    assert meter.measure(examples, tuned=False) == pytest.approx(alone, rel=0.01)
 
 
 def test_progress_ends_with_all(cache: Path) -> None:

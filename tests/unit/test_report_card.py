@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
 
 from econchatr.records import Score, TunedModel
-from econchatr.report.card import CardMaterial, render_card
+from econchatr.report.card import CardMaterial, card_from_report, render_card
 from econchatr.report.material import RightsNote
+from econchatr.report.scorebook import ROW_NAMES
+from tests.unit.report_proof_material import make_gates, make_proved_material
+from tests.unit.test_report_hostile import ATTACKS, make_hostile_material
 
 TUNED = TunedModel(
     rung="r", base_model="b", base_sha256="1" * 64, weights="b, F16", selection_sha256="2" * 64, adapter_path="a",
@@ -55,3 +62,69 @@ def test_a_name_is_only_a_name() -> None:
     assert "<script>" not in text
     assert not re.search(r"(?<!\\)\]\(", text), "a link"
     assert text.count("\n---\n") == 1
+
+
+def make_full_card(**update: object) -> str:
+    material = make_proved_material().model_copy(update=update)
+    found = card_from_report(material, material.tuned_models[0])
+    assert found is not None
+    return render_card(found)
+
+
+def list_metrics(text: str) -> dict[str, float]:
+    results = head(text)["model-index"][0]["results"][0]["metrics"]  # type: ignore[index]
+    return {metric["type"]: metric["value"] for metric in results}
+
+
+def test_the_head_tells_the_measured_values_that_may_be_believed() -> None:
+    metrics = list_metrics(make_full_card())
+    assert (metrics["voice"], metrics["made-up-rate"], metrics["host-bits-saved"]) == (0.74, 0.6, 0.083)
+
+
+def test_a_greyed_out_voice_is_told_as_one_and_left_out_of_the_head() -> None:
+    text = make_full_card(gates=make_gates({"tuned": "copying"}))
+    assert "voice" not in list_metrics(text)
+    assert "cannot be said: it copies." in text
+    assert "greyed out: it copies" in text
+
+
+def test_every_row_and_what_it_was_made_of_are_there() -> None:
+    text = make_full_card()
+    assert all(f"| {name} |" in text for name in list(ROW_NAMES.values())[1:])
+    assert "Episodes no model was trained on" in text
+    assert "trained at home, 100,080 tokens; nothing was charged" in text
+    assert "leaning towards the exam: 20.0% of its replies" in text
+    assert head(text)["base_model"] == "org/SmolLM2-135M-Instruct"
+    assert head(text)["language"] == ["en"]
+
+
+def test_the_hubs_own_library_reads_the_card() -> None:
+    hub: Any = pytest.importorskip("huggingface_hub")
+    data = hub.ModelCard(make_full_card()).data
+    assert data.base_model == "org/SmolLM2-135M-Instruct"
+    assert {result.metric_type: result.metric_value for result in data.eval_results}["voice"] == 0.74
+
+
+def test_nothing_measured_claims_nothing() -> None:
+    text = make_full_card(scores=(), gates=())
+    assert "model-index" not in head(text)
+    assert "Nothing has been measured yet." in text
+
+
+def test_a_show_without_rights_has_no_card() -> None:
+    material = make_proved_material().model_copy(update={"rights": None})
+    assert card_from_report(material, material.tuned_models[0]) is None
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_hostile_show_puts_no_markup_into_its_card(attack: str) -> None:
+    material = make_hostile_material(attack)
+    found = card_from_report(material, material.tuned_models[0])
+    assert found is not None
+    text = render_card(found)
+    body = text.split("\n---\n", 1)[1]
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(body)
+    inline = {child.type for token in tokens for child in token.children or []}
+    assert not inline & {"html_inline", "link_open", "image"}
+    assert not {"html_block", "fence", "code_block"} & {token.type for token in tokens}
+    assert head(text)["pipeline_tag"] == "text-generation"

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 
 from econchatr.report import ReportMaterial, render_corpus, render_html, render_markdown
 from econchatr.report.plaintext import disarm, escape_markdown, quote_markdown
-from tests.unit.report_material import make_material
 from tests.unit.report_page_reader import PageReader
+from tests.unit.report_proof_material import make_proved_material as make_material
 
 ATTACKS = (
     "<script>alert(1)</script>",
@@ -25,13 +25,19 @@ ATTACKS = (
     "| a | b |\n| --- | --- |\n\n# heading\n\n```\nfence",
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
-KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision"}
+KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id"}
+KEPT_EMPTY = {"doubt", "language", "text"}
+"""What is empty has no row or other words on the page: the same page has others that are not."""
 
 
 def poison(value: Any, attack: str) -> Any:
     """Put the attack at the end of every free text inside a dumped record."""
     if isinstance(value, dict):
-        return {key: part if key in KEPT_KEYS else poison(part, attack) for key, part in value.items()}
+        # A copied run is looked up in the answer: with other words it would not be found.
+        is_span = "n_words" in value and "group" in value
+        kept = {"text"} if is_span else set()
+        kept |= {key for key, part in value.items() if key in KEPT_KEYS or (part == "" and key in KEPT_EMPTY)}
+        return {key: part if key in kept else poison(part, attack) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return tuple(poison(part, attack) for part in value)
     closed = {
@@ -53,6 +59,20 @@ def poison(value: Any, attack: str) -> Any:
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
     closed |= {"token", "hour", "none"}
+    closed |= {"retrieval", "grounded", "parrot", "copying", "repetition", "on the question", "passes", "fails"}
+    closed |= {"voice", "copied words", "longest copied run", "true reply among twenty", "closed questions"}
+    closed |= {"made-up rate", "confabulation", "coverage", "blind picks of the real host", "wrong", "exact", "near"}
+    closed |= {
+        "voice, closer to the host by",
+        "tuned minus persona",
+        "host bits saved",
+        "hand mark",
+        "held-out cues (test)",
+        "gain of the best of 3, voice",
+        "wording's share of the spread",
+        "guests by year",
+        "name cloze",
+    }
     return f"{value}{attack}" if isinstance(value, str) and value not in closed else value
 
 

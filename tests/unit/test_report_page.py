@@ -146,6 +146,11 @@ def test_each_chart_has_a_title_a_description_and_a_table(page: str, seen: PageR
         assert {f"{key}-title", f"{key}-desc", f"{key}-table-caption"} <= set(seen.ids)
 
 
+def test_the_best_step_is_the_last_that_was_the_best_so_far(seen: PageReader) -> None:
+    assert "best 3.180 at step 200" in seen.text
+    assert [line.strip() for line in seen.text.splitlines() if "(best)" in line] == ["200 (best)"]
+
+
 def test_there_is_one_main_heading_and_the_language_is_named(page: str, seen: PageReader) -> None:
     assert seen.tags.count("h1") == 1
     assert seen.tags.count("main") == 1

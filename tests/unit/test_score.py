@@ -73,6 +73,20 @@ def test_swapped_labels_give_no_host_bits() -> None:
     assert score.value == pytest.approx(0)
 
 
+def test_labels_at_random_give_no_host_bits() -> None:
+    """Sixty replies of which the host's gain more; who said which is drawn by lot."""
+    rng, found = random.Random(0), []
+    rows = [row(f"e{n % 12}", 100 + rng.gauss(0, 9), 60 + 30 * (n % 2) + rng.gauss(0, 9)) for n in range(240)]
+    told = score_host_share(rows[::2], rows[1::2], rung="s", n_resamples=200)
+    assert told.low is not None
+    assert told.low > 0, "with the true labels there is something to find"
+    for _ in range(40):
+        rng.shuffle(rows)
+        found.append(score_host_share(rows[:120], rows[120:], rung="s", n_resamples=200))
+    assert sum(score.value or 0 for score in found) / 40 == pytest.approx(0, abs=0.02)
+    assert sum((score.low or 0) <= 0 <= (score.high or 0) for score in found) / 40 >= 0.85
+
+
 def test_words_keep_their_apostrophes_and_lose_their_case() -> None:
     assert split_words("Weren’t the co-op's hens--1,000 of them--'odd'?") == [
         "weren't", "the", "co-op's", "hens", "1", "000", "of", "them", "odd",

@@ -104,6 +104,25 @@ def test_the_host_is_closer_to_the_host_than_a_guest_is() -> None:
     assert difference.low > 0
 
 
+def test_the_difference_is_that_of_the_distances_in_windows_of_one_size() -> None:
+    rows = [read_pairs(demo_show().take(side, "dev")) for side in ("guest", "host")]
+    apart = [abs(1 - value(measure_voice(said, demo_scale(), window_words=500))) for said in (rows[0][:20], rows[1])]
+    size = measure_voice(rows[0][:20], demo_scale()).window_words
+    difference = compare_voices(rows[0][:20], rows[1], demo_scale())
+    assert size == 500
+    assert not isinstance(difference, str)
+    assert difference.value == pytest.approx(apart[0] - apart[1], abs=1e-6)
+
+
+def test_a_row_too_short_for_a_voice_is_compared_with_nothing() -> None:
+    host = read_pairs(demo_show().take("host", "dev"))
+    short = [Said("Why?", "Nobody knows.", "q1")]
+    for before, after in ((short, host), (host, short), ([], host)):
+        reason = compare_voices(before, after, demo_scale())
+        assert isinstance(reason, str)
+        assert reason
+
+
 def width(voice: Voice) -> float:
     assert voice.low is not None
     assert voice.high is not None

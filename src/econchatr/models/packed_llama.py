@@ -97,6 +97,10 @@ class FusedLinear:
         self._downs = (downs if in_scale is None else downs * in_scale).to(dtype)
         self._ups = [(adapter.up.detach() * self._scale).to(dtype) for adapter in self._adapters]
 
+    def rest(self) -> None:
+        """Leave the adapters out, until the next refresh."""
+        self._downs, self._ups = self._weight[:0], []
+
     def apply(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give the projections of `x` (T, in), and the adapters' inner values (T, r * projections) for `back`."""
         y = x @ self._weight.t()
@@ -243,6 +247,12 @@ class PackedLlama:
         for layer in self.layers:
             for linear in layer.linears():
                 linear.refresh(dropout=dropout, generator=generator)
+
+    def use_adapters(self, is_on: bool) -> None:
+        """Let the adapters take part, or not: with none of them the model is its base."""
+        for layer in self.layers:
+            for linear in layer.linears():
+                linear.refresh() if is_on else linear.rest()
 
     def measure_nats(self, examples: Sequence[EncodedExample]) -> list[float]:
         """Give each example's summed negative log-likelihood of its reply, in nats."""

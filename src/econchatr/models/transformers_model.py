@@ -54,7 +54,7 @@ class TransformersModel:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
         prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
         self._check_length(prompt_ids.shape[1] + max_tokens)
-        with self._lock, _adapter_switched(self._model, is_on=tuned, has_adapter=self._has_adapter):
+        with self._lock, switch_adapter(self._model, is_on=tuned, has_adapter=self._has_adapter):
             ids = self._generate(
                 prompt_ids, seed=seed, temperature=temperature, max_tokens=max_tokens, stop=stop, penalty=repeat_penalty
             )
@@ -194,7 +194,8 @@ def _without_noise() -> Iterator[None]:
 
 
 @contextmanager
-def _adapter_switched(model: Any, *, is_on: bool, has_adapter: bool) -> Iterator[None]:
+def switch_adapter(model: Any, *, is_on: bool, has_adapter: bool) -> Iterator[None]:
+    """Let a loaded model's adapter take part within the block, or not."""
     if has_adapter and not is_on:
         with model.disable_adapter():
             yield

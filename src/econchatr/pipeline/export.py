@@ -30,7 +30,7 @@ from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.rungs import read_tuned
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import ChatTemplate, chat_messages, render_chat, system_line, with_line
-from econchatr.records import Score, TunedModel
+from econchatr.records import REPEAT_PENALTY, Score, TunedModel
 from econchatr.report.card import CardMaterial, render_card
 from econchatr.report.material import RightsNote
 from econchatr.tables import disk_errors, hash_file, read_manifest, read_table, write_bytes
@@ -41,7 +41,7 @@ N_TOKENS = 24
 """Greedy tokens of each answer that are compared."""
 MAX_GAP_NATS = {"adapter": 0.01, "checkpoint": 0.05, "gguf F16": 0.1, "gguf Q8_0": 0.3}
 """By how much an export may prefer another token than the trained model's. Source: docs/exporting.md, measured."""
-_CHAT = {"temperature": 0.6, "repeat_penalty": 1.1, "num_predict": 250}
+_CHAT = {"temperature": 0.6, "repeat_penalty": REPEAT_PENALTY, "num_predict": 250}
 """How `econchatr chat` draws, in Ollama's words."""
 
 

@@ -1,6 +1,7 @@
 """The steps that need a model, one rung at a time: train, ask, score.
 
-This module does not know how a model learns or answers: it opens one, hands it records, and keeps what comes back.
+This module does not know how a model learns or answers: it opens one, hands it records, and keeps what comes back. How
+an answer is scored is `proving`'s.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from econchatr.ask.exam import (
@@ -23,8 +25,8 @@ from econchatr.ask.exam import (
 from econchatr.ask.log import GenerationLog
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.errors import ModelError
+from econchatr.models.examples import EncodedExample
 from econchatr.models.gguf_adapter import write_gguf_adapter
-from econchatr.models.likelihood import EncodedExample, reply_nats
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
@@ -38,8 +40,8 @@ from econchatr.pipeline.forms import (
     rung_weights,
 )
 from econchatr.pipeline.grounding import open_grounding
-from econchatr.pipeline.guests import marking_guide
-from econchatr.pipeline.heldout import held_out_examples, held_out_pairs
+from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, plan_probes
+from econchatr.pipeline.proving import score_step
 from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
@@ -47,15 +49,10 @@ from econchatr.records import (
     Answer,
     CurvePoint,
     Example,
-    Mark,
-    Score,
+    Probe,
     Selection,
     TunedModel,
 )
-from econchatr.score.exam import mark_answers, score_exam
-from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
-from econchatr.score.text import score_answers
-from econchatr.score.wording import score_wording
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
 from econchatr.train.local import train_lora
 
@@ -71,12 +68,12 @@ MAX_AT_ONCE = 4
 PARAPHRASED_NAME = "paraphrased.parquet"
 """Answers to the questions in other words, apart from the exam's own, so that nothing takes them for samples of it."""
 
-_VERSIONS = {"train": 1, "ask": 3, "score": 2}
+_VERSIONS = {"train": 1, "ask": 4}
 
 
 def learn_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
     """train, ask, score: each for every rung, stage by stage."""
-    makers = (_train_step, _ask_step, _score_step)
+    makers = (_train_step, _ask_step, partial(score_step, paraphrased_name=PARAPHRASED_NAME))
     return [make(show, rung) for make in makers for rung in rungs]
 
 
@@ -184,7 +181,10 @@ def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) ->
 def _ask_step(show: Show, rung: Rung) -> Step:
     def inputs() -> dict[str, str]:
         asked = {"tuned model": show.made("train", rung.name), "questions": hash_file(show.root / QUESTIONS_NAME)}
-        return asked | ({"pairs": show.made("pair")} if show.config.ask.retrieval else {})
+        # The closed questions are made of what was said, and by whom; what stands before a question, of pairs.
+        said = {"transcripts": show.made("parse")} if show.config.ask.max_probes else {}
+        given = {"pairs": show.made("pair")} if said or show.config.ask.retrieval else {}
+        return asked | said | given
 
     settings = {"ask": show.config.ask.model_dump(), "voice": show.voice, "form": FORM_VERSION}
     return Step("ask", rung.name, show.folder("ask", rung.name), _VERSIONS["ask"], settings, inputs,
@@ -195,10 +195,12 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     asks = _plan_asks(show, rung, settings)
+    probes = make_show_probes(show).probes
+    brief = list(plan_probes(probes, settings))
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)
 
-    def answer(ask: Ask) -> Answer:
+    def answer(ask: Ask, settings: ExamSettings = settings) -> Answer:
         model_sha256 = model_identity(tuned, ask.variant)
         asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, show.voice]
         key = hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)])
@@ -219,7 +221,11 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     ):
         for answered in pool.map(answer, asks):
             answers.append(answered)
-            narrator.progress(len(answers), len(asks), "answers")
+            narrator.progress(len(answers), len(asks) + len(brief), "answers")
+        told: list[Answer] = []
+        for answered in pool.map(lambda job: answer(*job), brief):
+            told.append(answered)
+            narrator.progress(len(answers) + len(told), len(asks) + len(brief), "answers")
     failed = [answer for answer in answers if answer.error]
     if len(failed) == len(answers):
         raise ModelError(
@@ -228,8 +234,10 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
         )
     write_table(folder / "answers.parquet", [answer for answer in answers if not answer.wording], Answer)
     write_table(folder / PARAPHRASED_NAME, [answer for answer in answers if answer.wording], Answer)
-    counts = {"answers": len(answers) - len(failed), "failed": len(failed)}
-    return Outcome(("answers.parquet", PARAPHRASED_NAME), counts)
+    write_table(folder / PROBES_NAME, told, Answer)
+    write_table(folder / PROBE_QUESTIONS_NAME, probes, Probe)
+    counts = {"answers": len(answers) - len(failed), "failed": len(failed), "closed questions": len(told)}
+    return Outcome(("answers.parquet", PARAPHRASED_NAME, PROBES_NAME, PROBE_QUESTIONS_NAME), counts)
 
 
 def _plan_asks(show: Show, rung: Rung, settings: ExamSettings) -> list[Ask]:
@@ -246,77 +254,7 @@ def _plan_asks(show: Show, rung: Rung, settings: ExamSettings) -> list[Ask]:
     return asks
 
 
-# --- score ------------------------------------------------------------------------------------------------------------
-
-
-def _score_step(show: Show, rung: Rung) -> Step:
-    def inputs() -> dict[str, str]:
-        stages = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
-        # What is expected of an answer may change without any answer changing.
-        stages["questions"] = hash_file(show.root / QUESTIONS_NAME)
-        return stages | {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
-
-    settings = {"score": show.config.score.model_dump(exclude={"judge"}), "form": FORM_VERSION}
-    return Step("score", rung.name, show.folder("score", rung.name), _VERSIONS["score"], settings, inputs,
-                lambda narrator: _score(show, rung, narrator))  # fmt: skip
-
-
-def _score(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
-    folder, settings = show.folder("score", rung.name), show.config.score
-    likelihoods = _measure_likelihoods(show, rung, narrator)
-    scores: list[Score] = []
-    for side, rows in likelihoods.items():
-        scores += score_likelihood(
-            rows, rung=rung.name, subject=f"{side} replies (test)", n_resamples=settings.n_resamples
-        )
-    scores.append(
-        score_host_share(likelihoods["host"], likelihoods["guest"], rung=rung.name, n_resamples=settings.n_resamples)
-    )
-    answers = read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
-    said = [pair.reply for pair in held_out_pairs(show, "host")]
-    scores += score_answers(answers, show.questions(), said, rung=rung.name)
-    paraphrased = read_table(show.folder("ask", rung.name) / PARAPHRASED_NAME, Answer)
-    marks = mark_answers([*answers, *paraphrased], show.questions(), marking_guide(show))
-    scores += score_exam(marks, show.questions(), rung=rung.name)
-    if show.config.ask.paraphrases:
-        scores += score_wording([*answers, *paraphrased], marks, rung=rung.name, n_resamples=settings.n_resamples)
-    write_table(folder / "marks.parquet", marks, Mark)
-    write_table(folder / "scores.parquet", scores, Score)
-    counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
-    return Outcome(
-        ("scores.parquet", "marks.parquet"),
-        counts | {f"{side} replies": len(rows) for side, rows in likelihoods.items()},
-    )
-
-
-def _measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> dict[str, list[ReplyLikelihood]]:
-    """Log-likelihood of every measured reply under the base and the tuned model."""
-    base = rung_weights(show, rung)
-    built = held_out_examples(show, rung, max_replies=show.config.score.max_replies)
-    flat = [example for examples in built.values() for example in examples]
-    encoded = encode_examples(flat, show, rung)
-    adapter = show.folder("train", rung.name)
-    nats = {}
-    for place, (name, folder) in enumerate((("base", None), ("tuned", adapter))):
-        nats[name] = reply_nats(
-            encoded, checkpoint=base.checkpoint_path, adapter=folder,
-            on_progress=lambda n, n_all, place=place: narrator.progress(place * n_all + n, 2 * n_all, "replies"),  # type: ignore[misc]
-        )  # fmt: skip
-    rows = [
-        ReplyLikelihood(
-            slug=example.pair_id.rsplit("#", 1)[0],
-            n_bytes=len(example.messages[-1].content.encode()),
-            n_tokens=example.n_learned_tokens,
-            base_nats=base_nats,
-            tuned_nats=tuned_nats,
-        )
-        for example, base_nats, tuned_nats in zip(flat, nats["base"], nats["tuned"], strict=True)
-    ]
-    n_host = len(built["host"])
-    return {"host": rows[:n_host], "guest": rows[n_host:]}
-
-
-# --- shared by the three ----------------------------------------------------------------------------------------------
+# --- shared by train and ask ------------------------------------------------------------------------------------------
 
 
 def _selection(show: Show, rung: Rung) -> Selection:

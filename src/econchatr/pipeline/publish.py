@@ -1,17 +1,22 @@
-"""The last step: gather what is stored and write the report.
+"""The last step: gather what is stored and write the report, and beside it the same in other forms.
 
-This module measures nothing: what is not in a table is not in the report.
+This module measures nothing: what is not in a table is not in the report. A table that an older run did not write is
+taken for empty, and the page says or leaves out what it would have told.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import numpy as np
 
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
+from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID
 from econchatr.pipeline.approval import read_bill
 from econchatr.pipeline.choosing import show_strategy
 from econchatr.pipeline.compare import COMPARED_NAME
@@ -20,21 +25,30 @@ from econchatr.pipeline.judging import hash_judged, score_judged
 from econchatr.pipeline.people import hash_people, score_people
 from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
+from econchatr.prompts import system_line
 from econchatr.records import (
     Answer,
     ComparedStrategy,
+    CopiedSpan,
     CurvePoint,
+    Gate,
+    HeldOutReply,
     Mark,
+    NearQuote,
     Pair,
     PriceRow,
+    Probe,
+    Record,
     Score,
     Selection,
     TunedModel,
 )
+from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
 from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
+from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.baskets import fill_baskets
 from econchatr.select.cover import Purse
 from econchatr.select.prices import (
@@ -51,23 +65,25 @@ HISTORY_BUDGET_USD = Decimal(10)
 HISTORY_EPOCHS = 4
 """What each model of 2023 might cost, for how many passes. Source: shared reference `original.md`, step 8."""
 
-_VERSION = 2
+R = TypeVar("R", bound=Record)
+
+_VERSION = 3
+_PACKAGES = ("torch", "transformers", "peft", "trl", "xllamacpp", "numpy", "scikit-learn", "polars")
+_STAGES = ("fetch", "parse", "pair", "select")
+_RUNG_STAGES = ("train", "ask", "score")
 
 
 def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
     """Report."""
 
     def inputs() -> dict[str, str]:
-        stages = {stage: show.made(stage) for stage in ("fetch", "parse", "pair", "select")}
-        learned = {
-            f"{stage}/{rung.name}": show.made(stage, rung.name) for rung in rungs for stage in ("train", "ask", "score")
-        }
+        stages = dict(_list_made(show, rungs))
         compared = show.folder("select") / COMPARED_NAME
         stages |= {"compared strategies": hash_file(compared)} if compared.is_file() else {}
         bill = [row.model_dump(mode="json") for row in read_bill(show)]
         paid = {"bill": hash_settings(bill)} if bill else {}
         heard = hash_people(show) | hash_judged(show, rungs)
-        return {**stages, **learned, **paid, **heard, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        return {**stages, **paid, **heard, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -80,9 +96,22 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
 
 def _publish(show: Show, rungs: Sequence[Rung]) -> Outcome:
     folder, material = show.folder("report"), gather_material(show, rungs)
-    write_bytes(folder / "index.html", render_html(material).encode())
-    write_bytes(folder / "report.md", render_markdown(material).encode())
-    return Outcome(("index.html", "report.md"), {"answers": len(material.answers), "scores": len(material.scores)})
+    cards = {
+        f"model-card-{tuned.rung}.md": render_card(card)
+        for tuned in material.tuned_models
+        if (card := card_from_report(material, tuned)) is not None
+    }
+    beside = {
+        "answers.csv": write_answers(material),
+        "scores.csv": write_scores(material),
+        "gates.csv": write_gates(material),
+        **cards,
+    }
+    material = material.model_copy(update={"files": ("report.md", *beside)})
+    texts = {"index.html": render_html(material), "report.md": render_markdown(material), **beside}
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    return Outcome(tuple(texts), {"answers": len(material.answers), "scores": len(material.scores)})
 
 
 def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
@@ -107,28 +136,59 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         overlaps=tuple(read_overlaps(show)),
         compared=_compared(show),
-        curve=tuple(
-            row for rung in rungs for row in read_table(show.folder("train", rung.name) / "curve.parquet", CurvePoint)
-        ),
-        tuned_models=tuple(
-            row for rung in rungs for row in read_table(show.folder("train", rung.name) / "tuned.parquet", TunedModel)
-        ),
+        curve=_read_all(show, rungs, "train", "curve", CurvePoint),
+        tuned_models=_read_all(show, rungs, "train", "tuned", TunedModel),
         questions=show.questions(),
-        answers=tuple(
-            row for rung in rungs for row in read_table(show.folder("ask", rung.name) / "answers.parquet", Answer)
+        answers=_read_all(show, rungs, "ask", "answers", Answer),
+        more_answers=(
+            *_read_all(show, rungs, "ask", "paraphrased", Answer),
+            *_read_all(show, rungs, "ask", "probes", Answer),
         ),
-        marks=tuple(
-            row for rung in rungs for row in read_table(show.folder("score", rung.name) / "marks.parquet", Mark)
-        ),
+        probes=_read_all(show, rungs, "ask", "probe_questions", Probe),
+        marks=_read_all(show, rungs, "score", "marks", Mark),
         scores=(
-            *(row for rung in rungs for row in read_table(show.folder("score", rung.name) / "scores.parquet", Score)),
+            *_read_all(show, rungs, "score", "scores", Score),
             *score_people(show, rungs),
             *score_judged(show, rungs),
         ),
+        gates=_read_all(show, rungs, "score", "gates", Gate),
+        spans=_read_all(show, rungs, "score", "spans", CopiedSpan),
+        nearest=_read_all(show, rungs, "score", "nearest", NearQuote),
+        replies=_read_all(show, rungs, "score", "replies", HeldOutReply),
         settings=_settings(show),
+        system_line=system_line(show.voice),
+        hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.base == EMBEDDED),
+        made=tuple((stage, sha256) for stage, sha256 in _list_made(show, rungs) if sha256),
+        versions=_versions(),
         version=__version__,
         made_on=None,
     )
+
+
+def _read_all(show: Show, rungs: Sequence[Rung], stage: str, name: str, kind: type[R]) -> tuple[R, ...]:
+    """One table of every rung, one after the other; nothing of a rung whose stage did not write it."""
+    paths = [show.folder(stage, rung.name) / f"{name}.parquet" for rung in rungs]
+    return tuple(row for path in paths if path.is_file() for row in read_table(path, kind))
+
+
+def _list_made(show: Show, rungs: Sequence[Rung]) -> Iterator[tuple[str, str]]:
+    """Each stage, and the hash of what it made; empty for one that is not finished."""
+    for stage in _STAGES:
+        yield stage, show.made(stage)
+    for rung in rungs:
+        for stage in _RUNG_STAGES:
+            yield f"{stage}/{rung.name}", show.made(stage, rung.name)
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Python, and the packages that decide what comes out; those not installed are left out."""
+    found = [("Python", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
 
 
 def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
@@ -208,6 +268,7 @@ def _settings(show: Show) -> tuple[tuple[str, str], ...]:
         ("samples per question", str(ask.samples)),
         ("seed of the first sample", str(ask.seed)),
         ("repeat penalty", f"{ask.repeat_penalty:g}"),
+        ("selection", f"{show.config.select.strategy}, seed {show.config.select.seed}"),
         ("training seed", str(train.seed)),
         ("learning rate", f"{train.learning_rate:g}"),
         ("adapter rank", str(train.rank)),

@@ -5,14 +5,14 @@ This module speaks no protocol: whoever serves the models does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from econchatr.config import Rung
 from econchatr.errors import InputError, ModelError
-from econchatr.models.slots import ServedModel, open_slots
+from econchatr.models.slots import ServedModel, SlotServer, open_slots
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.rungs import model_identity, read_tuned
@@ -34,8 +34,12 @@ class _Trained(NamedTuple):
 
 
 @contextmanager
-def open_served(show: Show, rung: str = "", *, n_slots: int) -> Iterator[list[ServedModel]]:
+def open_served(show: Show, rung: str = "", *, n_slots: int, apart: bool = False) -> Iterator[list[ServedModel]]:
     """The tuned model and the base of one rung, or of every trained rung, until the block ends.
+
+    Args:
+        apart: Give every model a llama.cpp server of its own, so that all of them can speak at the same time. Weights
+            are mapped once into memory; the rest (context, buffers) is needed once per model.
 
     Raises:
         InputError: No such rung, no rung that llama.cpp can serve, or no `[rights]`.
@@ -47,18 +51,23 @@ def open_served(show: Show, rung: str = "", *, n_slots: int) -> Iterator[list[Se
         models: list[ServedModel] = []
         for gguf in dict.fromkeys(item.base.gguf_path for item in trained if item.base.gguf_path):
             beside = [item for item in trained if item.base.gguf_path == gguf]
-            slots = stack.enter_context(open_slots(gguf, adapters=[item.adapter for item in beside], n_slots=n_slots))
+            shared = None if apart else _open(stack, gguf, beside, n_slots)
             for place, item in enumerate(beside):
-                template = rung_template(item.rung)
                 for variant, suffix in _VARIANTS:
+                    own = [item] if variant == "tuned" else []
+                    slots, number = (shared, place) if shared else (_open(stack, gguf, own, n_slots), 0)
                     models.append(
                         ServedModel(
                             name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
-                            adapter=place if variant == "tuned" else None, template=template,
+                            adapter=number if variant == "tuned" else None, template=rung_template(item.rung),
                             sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
                         )
                     )  # fmt: skip
         yield models
+
+
+def _open(stack: ExitStack, gguf: Path, items: Sequence[_Trained], n_slots: int) -> SlotServer:
+    return stack.enter_context(open_slots(gguf, adapters=[item.adapter for item in items], n_slots=n_slots))
 
 
 def _find_trained(show: Show, name: str) -> list[_Trained]:

@@ -5,11 +5,15 @@ This module judges no answer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from econchatr.records.base import QuestionKind, Record, Variant
+
+REPEAT_PENALTY: Final = 1.05
+"""Of answers that are drawn, unless the user says otherwise: the same for the exam as for whoever talks to the model.
+1 is off; then small models circle. Source: docs/experiments.md, "How answers are drawn"."""
 
 
 class Question(Record):

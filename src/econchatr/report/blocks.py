@@ -26,7 +26,17 @@ class Link:
     href: str
 
 
-Cell = str | Link
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A cell that shows one measured value, and below it, smaller, what it must be read with."""
+
+    value: str
+    context: str = ""
+    is_greyed: bool = False
+    """Not to be believed; the context says why."""
+
+
+Cell = str | Link | Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,15 @@ class Table:
     note: str = ""
     anchors: tuple[str, ...] = ()
     """Per row, the id that a link leads to; empty: no row has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure of a first screen: what it is, what it came to, and what to hold it against."""
+
+    title: str
+    value: str
+    context: str
 
 
 @dataclass(frozen=True, slots=True)

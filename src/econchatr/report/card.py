@@ -1,4 +1,7 @@
-"""The model card that goes with an export, in the model hub's form: a head for machines, then words for people.
+"""The model card, in the model hub's form: a head for machines, then words for people.
+
+It goes with an export, and stands beside the report; with the report's material it tells what was measured, beside the
+rows that keep that honest. A greyed-out Voice is told as one, and left out of the head, where no reason can stand.
 
 Every text from outside is escaped, in the head as JSON, which YAML reads, and below as Markdown.
 """
@@ -11,8 +14,9 @@ from typing import NamedTuple
 
 from econchatr.records import Score, TunedModel
 from econchatr.report.blocks import Column, Table, name_columns
+from econchatr.report.card_measures import index_results, tell_measured
 from econchatr.report.markdown import write_table
-from econchatr.report.material import RightsNote
+from econchatr.report.material import ReportMaterial, RightsNote, label_imitation, name_hosts
 from econchatr.report.plaintext import escape_markdown
 
 _LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -35,6 +39,27 @@ class CardMaterial(NamedTuple):
     proofs: tuple[tuple[str, ...], ...]
     """Rows of the comparison with the trained model: form, tokens that agree, greatest difference."""
     version: str
+    report: ReportMaterial | None = None
+    """What the report is made from, to tell what was measured; `None`: only the scores above."""
+
+
+def card_from_report(material: ReportMaterial, tuned: TunedModel) -> CardMaterial | None:
+    """Make the card of one rung from what the report is made from; `None`: the show states no rights."""
+    if material.rights is None:
+        return None
+    return CardMaterial(
+        label=label_imitation(material.hosts),
+        host=name_hosts(material.hosts),
+        show_name=material.show_name,
+        line=material.system_line,
+        rights=material.rights,
+        tuned=tuned,
+        base_id=dict(material.hub_ids).get(tuned.rung, tuned.base_model),
+        scores=(),
+        proofs=(),
+        version=material.version,
+        report=material,
+    )
 
 
 def render_card(material: CardMaterial) -> str:
@@ -53,6 +78,9 @@ def _head(material: CardMaterial) -> list[str]:
     }
     if licence not in _LICENCES:
         fields["license_name"] = material.rights.licence or "see the card"
+    if material.report is not None:
+        fields |= _list_languages(material.report)
+        fields |= index_results(material.report, material.tuned.rung, name=material.label)
     return ["---", *(f"{name}: {json.dumps(value, ensure_ascii=True)}" for name, value in fields.items()), "---"]
 
 
@@ -85,8 +113,28 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         "Special tokens written inside a message are read as such by most programs; EconChatR breaks them up.",
         "",
+        *_USES,
+        *([] if material.report is None else tell_measured(material.report, tuned.rung)),
         *_tables(material),
     ]
+
+
+_USES = (
+    "## What it is for, and what not",
+    "",
+    "For studying style, for trying out how well a small model takes on a manner, and for fun among people who know "
+    "what it is. Not for speaking in the imitated person's name, for endorsements, for medical, legal or financial "
+    "advice, for news, or for anything that somebody could take for a statement of that person.",
+    "",
+    "It repeats what stood in its training text, and it makes up what did not. Whoever wants an episode or a voice "
+    "taken out asks the one who published the model; every training pair is traced to its episode, so it can be done.",
+    "",
+)
+
+
+def _list_languages(report: ReportMaterial) -> dict[str, object]:
+    codes = sorted({episode.language for episode in report.episodes if episode.language})
+    return {"language": codes} if codes else {}
 
 
 def _tables(material: CardMaterial) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from econchatr.report.blocks import Cell, Chart, Link, Table, name_columns
 from econchatr.report.excerpts import LostLine
-from econchatr.report.formats import count_noun, format_count, format_share
+from econchatr.report.formats import MISSING, count_noun, format_count, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
 
@@ -64,11 +64,34 @@ def tabulate_failures(material: ReportMaterial) -> Table | None:
         return None
     shown = {(one.item, one.why): Link("how it begins", f"#{one.key}") for one in lay_out_openings(material)}
     rows = tuple(
-        (fail.item, fail.stage, fail.error, fail.message, shown.get((fail.item, fail.message), _NOT_SHOWN))
+        (
+            fail.item,
+            fail.stage,
+            fail.error,
+            fail.message,
+            fail.hint or MISSING,
+            shown.get((fail.item, fail.message), _NOT_SHOWN),
+        )
         for fail in material.failures
     )
     caption = f"Quarantined: {count_noun(len(rows), 'item')}"
-    return Table("failures", caption, name_columns("item", "stage", "error", "message", "its text"), rows)
+    columns = name_columns("item", "stage", "error", "message", "what to do", "its text")
+    return Table("failures", caption, columns, rows)
+
+
+def tabulate_doubts(material: ReportMaterial) -> Table | None:
+    """List the episodes whose file is doubtful as a whole, and those in another language than most; `None`: none is."""
+    languages = Counter(episode.language for episode in material.episodes if episode.language)
+    usual = languages.most_common(1)[0][0] if languages else ""
+    rows = tuple(
+        (episode.title, episode.language or MISSING, episode.doubt or f"in another language than most ({usual})")
+        for episode in material.episodes
+        if episode.doubt or (episode.language and episode.language != usual)
+    )
+    if not rows:
+        return None
+    caption = f"Used, but doubtful: {count_noun(len(rows), 'episode')}"
+    return Table("doubts", caption, name_columns("episode", "language", "what is doubtful"), rows)
 
 
 def tabulate_unplaced(material: ReportMaterial) -> Table | None:

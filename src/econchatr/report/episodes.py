@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from econchatr.records import Episode, EpisodeKind
-from econchatr.report.blocks import Cell, Chart, LegendEntry, Link, Table, name_columns
+from econchatr.report.blocks import Cell, Chart, KeyFigure, LegendEntry, Link, Table, name_columns
 from econchatr.report.counts import EpisodeFlags
 from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.periods import label_period, list_periods, name_period
 from econchatr.report.svg import Mark, choose_ticks, draw_columns
-from econchatr.report.verdict import KeyFigure
 
 KIND_WORDS: dict[EpisodeKind, str] = {
     "verbatim": "verbatim",
@@ -179,6 +178,8 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
         return None
     flags = {count.slug: count for count in material.parsed.flagged.episodes}
     stretches, lines = _find_first_flags(material), _find_first_lines(material)
+    has_languages = any(episode.language for episode in material.episodes)
+    has_doubts = any(episode.doubt for episode in material.episodes)
     rows = tuple(
         (
             episode.title,
@@ -191,12 +192,15 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
             if episode.slug in flags
             else "",
             _link(format_count(episode.n_unplaced_lines), lines.get(episode.slug)),
+            *((episode.language or MISSING,) if has_languages else ()),
+            *((episode.doubt or MISSING,) if has_doubts else ()),
         )
         for episode in material.episodes
     )
     columns = name_columns(
-        "episode", "date", "read as", "#turns", "#words", "#words flagged", "flags", "#lines unplaced"
-    )
+        "episode", "date", "read as", "#turns", "#words", "#words flagged", "flags", "#lines unplaced",
+        *(("language",) if has_languages else ()), *(("in doubt",) if has_doubts else ()),
+    )  # fmt: skip
     return Table(
         "listing",
         f"All {count_noun(len(rows), 'episode')}, in the show’s order",

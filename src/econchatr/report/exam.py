@@ -5,25 +5,34 @@ Reads questions, answers and their marks; judges no answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from econchatr.records import Answer, Mark, Question, Score, Variant
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_share
 from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.nearest import Findings, Near, Piece, gather_findings, split_copied
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     HAND_MARK,
     HELD_OUT_CUES,
+    ROW_NAMES,
     SCORER_AGREEMENT,
+    VARIANT_ORDER,
     find_score,
     list_rungs,
 )
 
 COLUMNS: tuple[tuple[Variant, str], ...] = (
+    ("tuned", "Tuned model"),
     ("base", "Base model"),
     ("persona", "Base model with a persona prompt"),
-    ("tuned", "Tuned model"),
 )
+_WITH_EXCERPTS: tuple[tuple[Variant, str], ...] = (
+    ("grounded", "Tuned model with real excerpts"),
+    ("retrieval", "Base model with real excerpts"),
+)
+"""Folded away, so that each question has three answers to read; not mentioned where they were not asked."""
 
 _CHANCE = 0.2
 """Of picking the real one of five by guessing."""
@@ -33,12 +42,22 @@ _CHANCE = 0.2
 class Sample:
     """One answer as it is shown: speech, or a failure, never both."""
 
-    speech: str | None
+    speech: tuple[Piece, ...] | None
+    """In the pieces that are the model's own words and the host's; `None`: it failed."""
     failure: str | None
     facts: str
     """Sample number, seed and size, in words."""
     mark: str = ""
     """How it was marked, in words; empty where no rule marks it."""
+    near: Near | None = None
+    """`None`: nobody looked."""
+    copied: str = ""
+    """What it copies, in words; empty: no run of eight words."""
+
+    @property
+    def text(self) -> str:
+        """The answer in one piece."""
+        return "".join(piece.text for piece in self.speech or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +71,16 @@ class AnswerColumn:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """One rung's three columns."""
+    """One rung's three columns, and those that had real turns of the host put before the question."""
 
     rung: str
     columns: tuple[AnswerColumn, ...]
+    with_excerpts: tuple[AnswerColumn, ...] = ()
+
+    @property
+    def all_columns(self) -> tuple[AnswerColumn, ...]:
+        """Every column, the three first."""
+        return (*self.columns, *self.with_excerpts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +96,36 @@ class Card:
 def lay_out_answers(material: ReportMaterial) -> tuple[Card, ...]:
     """Make one card per question, in the exam's order, samples in the order of their numbers."""
     rungs = tuple(dict.fromkeys(answer.rung for answer in material.answers))
+    asked = {answer.variant for answer in material.answers}
+    findings = gather_findings(material)
     by_place: dict[tuple[str, str, str], list[Answer]] = {}
     for answer in material.answers:
         by_place.setdefault((answer.question_id, answer.rung, answer.variant), []).append(answer)
     marks = {_place(mark): mark for mark in material.marks if mark.wording == 0}
-    cards = []
-    for number, question in enumerate(material.questions, start=1):
-        rows = []
-        for rung in rungs:
-            columns = []
-            for variant, title in COLUMNS:
-                found = sorted(
-                    by_place.get((question.question_id, rung, variant), []), key=lambda a: (a.sample, a.seed)
-                )
-                samples = tuple(
-                    _show_sample(answer, number=place, mark=_tell_mark(marks.get(_place(answer)), question))
-                    for place, answer in enumerate(found, start=1)
-                )
-                columns.append(AnswerColumn(variant, title, samples))
-            rows.append(AnswerRow(rung, tuple(columns)))
-        cards.append(Card(question, number, len(material.questions), tuple(rows)))
-    return tuple(cards)
+
+    def lay_out(question: Question, rung: str, forms: Sequence[tuple[Variant, str]]) -> tuple[AnswerColumn, ...]:
+        columns = []
+        for variant, title in forms:
+            found = sorted(by_place.get((question.question_id, rung, variant), []), key=lambda a: (a.sample, a.seed))
+            samples = tuple(
+                _show_sample(answer, findings, number=place, mark=_tell_mark(marks.get(_place(answer)), question))
+                for place, answer in enumerate(found, start=1)
+            )
+            columns.append(AnswerColumn(variant, title, samples))
+        return tuple(columns)
+
+    excerpts = [form for form in _WITH_EXCERPTS if form[0] in asked]
+    return tuple(
+        Card(
+            question,
+            number,
+            len(material.questions),
+            tuple(
+                AnswerRow(rung, lay_out(question, rung, COLUMNS), lay_out(question, rung, excerpts)) for rung in rungs
+            ),
+        )
+        for number, question in enumerate(material.questions, start=1)
+    )
 
 
 def tell_people(material: ReportMaterial) -> tuple[str, ...]:
@@ -105,13 +139,13 @@ def tell_people(material: ReportMaterial) -> tuple[str, ...]:
 
 def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
     found = [
-        (title, score)
-        for variant, title in COLUMNS
+        (ROW_NAMES[variant], score)
+        for variant in VARIANT_ORDER
         if (score := find_score(material.scores, HAND_MARK, rung=rung, variant=variant)) and score.value is not None
     ]
     if not found:
         return ""
-    told = "; ".join(f"{title.lower()} {_tell_share(score)}, n = {score.n}" for title, score in found)
+    told = "; ".join(f"{title} {_tell_share(score)}, n = {score.n}" for title, score in found)
     agreement = find_score(material.scores, SCORER_AGREEMENT, rung="", variant="all")
     if agreement is None or agreement.value is None:
         trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
@@ -185,7 +219,7 @@ def _tell_mark(mark: Mark | None, question: Question) -> str:
     return f"Names given: {'; '.join(parts)} ({asked_for})." if parts else f"Names nobody ({asked_for})."
 
 
-def _show_sample(answer: Answer, *, number: int, mark: str) -> Sample:
+def _show_sample(answer: Answer, findings: Findings, *, number: int, mark: str) -> Sample:
     where = f"sample {number} \N{MIDDLE DOT} seed {answer.seed}"
     if answer.error is not None or answer.reply is None:
         return Sample(None, answer.error or "no reply and no reason were recorded", where)
@@ -194,4 +228,6 @@ def _show_sample(answer: Answer, *, number: int, mark: str) -> Sample:
     facts = f"{where} \N{MIDDLE DOT} {tokens}{cut}"
     if not answer.reply.text.strip():
         return Sample(None, "the model returned no words", facts)
-    return Sample(answer.reply.text.strip(), None, facts, mark)
+    place = answer.rung, answer.variant, answer.question_id, answer.sample
+    speech = split_copied(answer.reply.text.strip(), findings.spans.get(place))
+    return Sample(speech, None, facts, mark, near=findings.near.get(place), copied=findings.tell_copied(place))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from econchatr.report.blocks import Cell, Link, Table
+from econchatr.report.blocks import Cell, Figure, Link, Table
 from econchatr.report.material import ReportMaterial
 from econchatr.report.outline import outline_page
 from econchatr.report.plaintext import escape_markdown, quote_markdown
@@ -47,6 +47,8 @@ def _write_row(cells: tuple[Cell, ...]) -> str:
 
 
 def _write_cell(cell: Cell) -> str:
+    if isinstance(cell, Figure):
+        return escape_markdown(f"{cell.value} ({cell.context})" if cell.context else cell.value)
     if isinstance(cell, Link) and not cell.href.startswith("#"):
         return f"{escape_markdown(cell.text)} ({escape_markdown(cell.href)})"
     return escape_markdown(cell.text if isinstance(cell, Link) else cell)

@@ -12,13 +12,18 @@ from econchatr.records import (
     Answer,
     BillRow,
     ComparedStrategy,
+    CopiedSpan,
     CurvePoint,
     Episode,
     Failure,
+    Gate,
+    HeldOutReply,
     Mark,
+    NearQuote,
     Overlap,
     Pair,
     PriceRow,
+    Probe,
     Question,
     Record,
     Score,
@@ -131,10 +136,29 @@ class ReportMaterial(Record):
     tuned_models: tuple[TunedModel, ...] = ()
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
+    """To the exam's questions as they stand."""
+    more_answers: tuple[Answer, ...] = ()
+    """To paraphrases and closed questions."""
+    probes: tuple[Probe, ...] = ()
     marks: tuple[Mark, ...] = ()
     scores: tuple[Score, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    """Empty: no gate was checked, and no Voice is shown as if it had passed them."""
+    spans: tuple[CopiedSpan, ...] = ()
+    nearest: tuple[NearQuote, ...] = ()
+    replies: tuple[HeldOutReply, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of what else a repeat needs: temperature, tokens per answer, seeds."""
+    system_line: str = ""
+    """What every example and every question began with; empty: not told."""
+    hub_ids: tuple[tuple[str, str], ...] = ()
+    """Rung and the name of its base where others find it, for the model card."""
+    made: tuple[tuple[str, str], ...] = ()
+    """Stage, or stage and rung, and the hash of what it made."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Programs and packages that were installed when the page was written."""
+    files: tuple[str, ...] = ()
+    """Names of the files that lie beside the page."""
     commands: tuple[str, ...] = ("econchatr run --plan", "econchatr run", "econchatr chat")
     """Typed in the show's folder, these make this page again."""
     version: str

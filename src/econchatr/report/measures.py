@@ -101,12 +101,17 @@ def chart_lengths(material: ReportMaterial) -> Chart | None:
 
 
 def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
-    """Name each value that could not be measured, with its reason."""
+    """Name what could not be measured, reason by reason."""
+    by_reason: dict[str, dict[str, list[str]]] = {}
+    for score in material.scores:
+        if score.value is None:
+            named = f"{score.measure} ({score.subject})"
+            rows = by_reason.setdefault(score.reason or "no reason was given", {}).setdefault(named, [])
+            row = score.variant if score.rung == "" else f"{score.rung} {score.variant}"
+            rows += [row] if row not in rows else []
     return tuple(
-        f"{score.measure}, {score.rung or 'reference'} {score.variant}, {score.subject}: "
-        f"{score.reason or 'no reason was given'}"
-        for score in material.scores
-        if score.value is None
+        f"{reason}: " + "; ".join(f"{measure}: {', '.join(rows)}" for measure, rows in measures.items())
+        for reason, measures in by_reason.items()
     )
 
 

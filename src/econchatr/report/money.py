@@ -5,12 +5,12 @@ Quotes amounts and counts as they were recorded; computes no price.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
-from econchatr.records import BillRow, Price, PriceRow
+from econchatr.records import BillRow, Price, PriceRow, Selection
 from econchatr.report.blocks import Cell, Link, Table, name_columns
-from econchatr.report.formats import MISSING, format_count, format_date, format_share, format_usd
+from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_share, format_usd
 from econchatr.report.material import ReportMaterial, SubsetTable
 
 
@@ -142,18 +142,44 @@ def tabulate_selections(material: ReportMaterial) -> Table | None:
         ),
         tuple(rows),
         note="Tokens are billed tokens of one epoch by the tokenizer of the rung, template included: they differ "
-        "from the size of the show." + "".join(f" {told}" for told in _tell_choices(material)),
+        "from the size of the show.",
     )
 
 
-def _tell_choices(material: ReportMaterial) -> Iterator[str]:
-    """How good each choice is, how long its replies are, and how far it leans towards the exam."""
+@dataclass(frozen=True, slots=True)
+class ToldChoice:
+    """How good one rung's choice is, in words."""
+
+    rung: str
+    facts: tuple[tuple[str, str], ...]
+    """What is told, and the telling."""
+
+
+def tell_choices(material: ReportMaterial) -> tuple[ToldChoice, ...]:
+    """Say how good each choice is, how long its replies are, and how far it leans towards the exam."""
     leanings = {overlap.rung: overlap for overlap in material.overlaps}
+    told = []
     for chosen in material.selections:
         overlap = leanings.get(chosen.rung)
-        told = [chosen.tell_cover(), chosen.tell_lengths(), overlap.tell() if overlap else ""]
-        if any(told):
-            yield f"{chosen.rung}: {'; '.join(part for part in told if part)}."
+        facts = (
+            ("certificate", chosen.tell_cover()),
+            ("lengths", chosen.tell_lengths()),
+            ("leaning towards the exam", overlap.tell() if overlap else ""),
+            ("by hand", _tell_hand(chosen)),
+        )
+        if any(text for _, text in facts):
+            told.append(ToldChoice(chosen.rung, tuple((name, _end(text)) for name, text in facts if text)))
+    return tuple(told)
+
+
+def _end(text: str) -> str:
+    return text if text.endswith("...") else f"{text}."
+
+
+def _tell_hand(chosen: Selection) -> str:
+    if not chosen.n_pinned and not chosen.n_banned:
+        return ""
+    return f"{count_noun(chosen.n_pinned, 'pair')} pinned, {format_count(chosen.n_banned)} banned"
 
 
 def _show_per_mtok(price: Price | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from econchatr.report.blocks import Chart, Table
+from econchatr.report.blocks import Chart, KeyFigure, Table
 from econchatr.report.corpus import chart_episodes, chart_roles, tabulate_corpus, tabulate_splits
 from econchatr.report.dropped import (
     ShownLine,
@@ -15,6 +15,7 @@ from econchatr.report.dropped import (
     chart_dropped,
     lay_out_lines,
     lay_out_openings,
+    tabulate_doubts,
     tabulate_failures,
     tabulate_unplaced,
 )
@@ -23,18 +24,26 @@ from econchatr.report.evidence import chart_strategies
 from econchatr.report.exam import Card, lay_out_answers, note_gaps, tell_people
 from econchatr.report.flagged import ShownKind, chart_flags, lay_out_flags, tabulate_reasons
 from econchatr.report.formats import format_date
+from econchatr.report.further import tabulate_probes, tell_further
+from econchatr.report.gates import tabulate_gates
+from econchatr.report.ladder import Ladder, lay_out_ladder
 from econchatr.report.material import ReportMaterial, label_imitation, label_transcripts, name_hosts
 from econchatr.report.measures import chart_bits, chart_lengths, list_unscored, tabulate_scores
 from econchatr.report.money import (
+    ToldChoice,
     tabulate_bill,
     tabulate_epochs,
     tabulate_prices,
     tabulate_selections,
     tabulate_subsets,
+    tell_choices,
 )
+from econchatr.report.nearness import chart_voices
+from econchatr.report.replies import ShownReplies, lay_out_replies
+from econchatr.report.rows import Explained, explain_measures, tabulate_rows
 from econchatr.report.scorebook import refuse_infinite
-from econchatr.report.training import chart_curves, tabulate_weights, warn_of_mismatch
-from econchatr.report.verdict import KeyFigure, Verdict, give_verdicts
+from econchatr.report.training import chart_curves, tabulate_made, tabulate_weights, warn_of_mismatch
+from econchatr.report.verdict import Verdict, give_verdicts
 from econchatr.report.voices import chart_speakers, tabulate_unnamed
 
 
@@ -48,7 +57,18 @@ class Outline:
     made_on: str
     verdicts: tuple[Verdict, ...]
     gaps: tuple[str, ...]
+    voices: Chart | None
     bits: Chart | None
+    ladder: Ladder
+    rows: tuple[Table, ...]
+    measures: tuple[Explained, ...]
+    further: tuple[str, ...]
+    probes: Table | None
+    gates: Table | None
+    replies: tuple[ShownReplies, ...]
+    choices: tuple[ToldChoice, ...]
+    doubts: Table | None
+    made: Table | None
     cards: tuple[Card, ...]
     people: tuple[str, ...]
     lengths: Chart | None
@@ -89,7 +109,18 @@ def outline_page(material: ReportMaterial) -> Outline:
         made_on="" if material.made_on is None else format_date(material.made_on),
         verdicts=give_verdicts(material),
         gaps=note_gaps(material),
+        voices=chart_voices(material),
         bits=chart_bits(material),
+        ladder=lay_out_ladder(material),
+        rows=tabulate_rows(material),
+        measures=explain_measures(material),
+        further=tell_further(material),
+        probes=tabulate_probes(material),
+        gates=tabulate_gates(material),
+        replies=lay_out_replies(material),
+        choices=tell_choices(material),
+        doubts=tabulate_doubts(material),
+        made=tabulate_made(material),
         cards=lay_out_answers(material),
         people=tell_people(material),
         lengths=chart_lengths(material),

@@ -11,7 +11,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from econchatr.report.blocks import Link
+from econchatr.report.blocks import Figure, Link
 from econchatr.report.material import ReportMaterial
 from econchatr.report.outline import CorpusOutline, Outline, outline_corpus, outline_page
 from econchatr.report.plaintext import disarm
@@ -45,6 +45,7 @@ def _render(template: str, page: Outline | CorpusOutline, material: ReportMateri
         lstrip_blocks=True,
     )
     environment.tests["link"] = _is_link
+    environment.tests["figure"] = _is_figure
     style = files("econchatr.report").joinpath(_TEMPLATES, "report.css").read_text(encoding="utf-8")
     # The style sheet is ours, and holds no text from outside.
     text = environment.get_template(template).render(page=page, material=material, style=Markup(style))
@@ -53,6 +54,10 @@ def _render(template: str, page: Outline | CorpusOutline, material: ReportMateri
 
 def _disarm_value(value: object) -> object:
     return disarm(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, Figure)
 
 
 def _is_link(value: object) -> bool:

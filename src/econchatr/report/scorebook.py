@@ -24,7 +24,29 @@ HAND_MARK = "hand mark"
 SCORER_AGREEMENT = "agreement between scorers"
 BLIND_PICKS = "blind picks of the real host"
 HELD_OUT_CUES = "held-out cues (test)"
-_REFERENCES = ("host", "guest")
+VOICE = "voice"
+CLOSER = "voice, closer to the host by"
+COPIED = "copied words"
+LONGEST_RUN = "longest copied run"
+TRUE_REPLY = "true reply among twenty"
+MADE_UP = "made-up rate"
+CONFABULATION = "confabulation"
+COVERAGE = "coverage"
+CLOSED_QUESTIONS = "closed questions"
+REFERENCES = ("host", "guest", "parrot")
+"""Rows that are the same for every rung."""
+VARIANT_ORDER = ("host", "guest", "base", "persona", "retrieval", "parrot", "tuned", "grounded")
+ROW_NAMES = {
+    "host": "the real host",
+    "guest": "the guests",
+    "base": "base model",
+    "persona": "base model with a persona prompt",
+    "retrieval": "base model with real excerpts",
+    "parrot": "retrieval parrot",
+    "tuned": "tuned model",
+    "grounded": "tuned model with real excerpts",
+}
+"""How the rows are called, in the order of the table: ceiling and floor, what costs no training, what was trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +82,7 @@ def _unscore(score: Score) -> Score:
 def find_score(
     scores: Sequence[Score], measure: str, *, rung: str, variant: str, subject: str | None = None
 ) -> Score | None:
-    """Give the first score that fits; the references `host` and `guest` may stand under any rung."""
+    """Give the first score that fits; a reference may stand under any rung."""
     fitting = [
         score
         for score in scores
@@ -69,12 +91,12 @@ def find_score(
     own = [score for score in fitting if score.rung == rung]
     if own:
         return own[0]
-    return fitting[0] if fitting and variant in _REFERENCES else None
+    return fitting[0] if fitting and variant in REFERENCES else None
 
 
 def list_rungs(scores: Sequence[Score]) -> tuple[str, ...]:
     """Give the rungs that were scored as models, in the order of the scores."""
-    return tuple(dict.fromkeys(score.rung for score in scores if score.variant not in _REFERENCES and score.rung))
+    return tuple(dict.fromkeys(score.rung for score in scores if score.variant not in REFERENCES and score.rung))
 
 
 def compute_fall(scores: Sequence[Score], *, rung: str, subject: str) -> Fall | str:

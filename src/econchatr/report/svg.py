@@ -90,12 +90,12 @@ def draw_intervals(key: str, title: str, description: str, groups: Sequence[Grou
     parts = [_draw_axis(scale, ticks, height=height)]
     top = 0
     for group in groups:
-        parts.append(_text(0, top + 18, group.title, "chart-head"))
-        parts.append(_text(100, top + 18, group.remark, "chart-head end"))
+        parts.append(draw_text(0, top + 18, group.title, "chart-head"))
+        parts.append(draw_text(100, top + 18, group.remark, "chart-head end"))
         for row, mark in enumerate(group.marks):
             parts.append(_draw_dot(scale, mark, y=top + 40 + 24 * row))
         top += 30 + 24 * len(group.marks) + 14
-    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+    return wrap_drawing(key, title, description, height + _AXIS_HEIGHT, parts)
 
 
 def draw_bars(key: str, title: str, description: str, marks: Sequence[Mark], *, places: int = 0) -> Markup:
@@ -105,17 +105,17 @@ def draw_bars(key: str, title: str, description: str, marks: Sequence[Mark], *, 
     parts = []
     for row, mark in enumerate(marks):
         y = 44 * row
-        width = _percent(scale.place(mark.value))
-        parts.append(_text(0, y + 14, mark.label, "chart-text"))
+        width = percent(scale.place(mark.value))
+        parts.append(draw_text(0, y + 14, mark.label, "chart-text"))
         parts.append(
             Markup('<rect class="fill {}" x="0" y="{}" width="{}" height="12"/>').format(mark.style, y + 21, width)
         )
         end = mark.value
         if mark.low is not None and mark.high is not None:
-            parts.append(_draw_whisker(scale, mark, y=y + 27))
+            parts.append(draw_whisker(scale, mark, y=y + 27))
             end = max(mark.value, mark.high)
-        parts.append(_text(scale.place(end), y + 31, format_decimal(mark.value, places), "chart-value", dx=7))
-    return _wrap(key, title, description, 44 * len(marks), parts)
+        parts.append(draw_text(scale.place(end), y + 31, format_decimal(mark.value, places), "chart-value", dx=7))
+    return wrap_drawing(key, title, description, 44 * len(marks), parts)
 
 
 def draw_columns(key: str, title: str, description: str, columns: Sequence[tuple[str, Sequence[Mark]]]) -> Markup:
@@ -128,7 +128,7 @@ def draw_columns(key: str, title: str, description: str, columns: Sequence[tuple
     for tick in ticks:
         y = round(scale.place(tick), 1)
         parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y))
-        parts.append(_text(0, y - 4, format_decimal(tick, 0), "chart-tick"))
+        parts.append(draw_text(0, y - 4, format_decimal(tick, 0), "chart-tick"))
     slot = 93 / max(1, len(columns))
     for index, (label, marks) in enumerate(columns):
         x, base = 7 + slot * index, 0.0
@@ -136,12 +136,12 @@ def draw_columns(key: str, title: str, description: str, columns: Sequence[tuple
             y_top, y_bottom = scale.place(base + mark.value), scale.place(base)
             parts.append(
                 Markup('<rect class="fill {}" x="{}" y="{}" width="{}" height="{}"/>').format(
-                    mark.style, _percent(x), round(y_top, 1), _percent(slot * 0.78), round(y_bottom - y_top, 1)
+                    mark.style, percent(x), round(y_top, 1), percent(slot * 0.78), round(y_bottom - y_top, 1)
                 )
             )
             base += mark.value
-        parts.append(_text(x, height + 16, label, "chart-tick"))
-    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+        parts.append(draw_text(x, height + 16, label, "chart-tick"))
+    return wrap_drawing(key, title, description, height + _AXIS_HEIGHT, parts)
 
 
 def draw_lines(
@@ -158,19 +158,19 @@ def draw_lines(
     for tick in choose_ticks(down.low, down.high):
         y = round(down.place(tick), 1)
         parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y))
-        parts.append(_text(0, y - 4, f"{tick:g}", "chart-tick"))
+        parts.append(draw_text(0, y - 4, f"{tick:g}", "chart-tick"))
     for tick in choose_ticks(across.low, across.high, n_wanted=3):
-        parts.append(_text(across.place(tick), height + 18, f"{tick:,.0f}", "chart-tick middle"))
+        parts.append(draw_text(across.place(tick), height + 18, f"{tick:,.0f}", "chart-tick middle"))
     if best is not None:
-        x = _percent(across.place(best[0]))
+        x = percent(across.place(best[0]))
         parts.append(Markup('<line class="plumb" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, top - 8, height))
         anchor = "end" if across.place(best[0]) > 50 else ""
-        parts.append(_text(across.place(best[0]), top - 14, best[2], f"chart-value {anchor}"))
+        parts.append(draw_text(across.place(best[0]), top - 14, best[2], f"chart-value {anchor}"))
     parts += [_draw_line(across, down, line, height=height) for line in lines]
     if best is not None:
         y = round(down.place(best[1]), 1)
         parts.append(Markup('<circle class="ring" cx="{}" cy="{}" r="6"/>').format(x, y))
-    return _wrap(key, title, description, height + _AXIS_HEIGHT, parts)
+    return wrap_drawing(key, title, description, height + _AXIS_HEIGHT, parts)
 
 
 def _draw_line(across: Scale, down: Scale, line: Line, *, height: int) -> Markup:
@@ -185,43 +185,47 @@ def _draw_line(across: Scale, down: Scale, line: Line, *, height: int) -> Markup
 def _draw_axis(scale: Scale, ticks: Sequence[float], *, height: int) -> Markup:
     parts = []
     for tick in ticks:
-        x = _percent(scale.place(tick))
+        x = percent(scale.place(tick))
         parts.append(Markup('<line class="grid" x1="{0}" x2="{0}" y1="28" y2="{1}"/>').format(x, height))
-        parts.append(_text(scale.place(tick), height + 18, f"{tick:g}", "chart-tick middle"))
+        parts.append(draw_text(scale.place(tick), height + 18, f"{tick:g}", "chart-tick middle"))
     return Markup().join(parts)
 
 
 def _draw_dot(scale: Scale, mark: Mark, *, y: int) -> Markup:
     end = mark.value if mark.high is None else max(mark.value, mark.high)
     dot = Markup('<circle class="dot {}" cx="{}" cy="{}" r="5.5"/>').format(
-        mark.style, _percent(scale.place(mark.value)), y
+        mark.style, percent(scale.place(mark.value)), y
     )
-    return _draw_whisker(scale, mark, y=y) + dot + _text(scale.place(end), y + 4, mark.label, "chart-value", dx=10)
+    return draw_whisker(scale, mark, y=y) + dot + draw_text(scale.place(end), y + 4, mark.label, "chart-value", dx=10)
 
 
-def _draw_whisker(scale: Scale, mark: Mark, *, y: int) -> Markup:
+def draw_whisker(scale: Scale, mark: Mark, *, y: int) -> Markup:
+    """Draw a mark's interval; nothing where it has none."""
     if mark.low is None or mark.high is None:
         return Markup()
     # The wider line behind parts the whisker from the bar it may lie on.
     return Markup(
         '<line class="halo" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>'
         '<line class="whisker {0}" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>'
-    ).format(mark.style, _percent(scale.place(mark.low)), _percent(scale.place(mark.high)), y)
+    ).format(mark.style, percent(scale.place(mark.low)), percent(scale.place(mark.high)), y)
 
 
-def _text(x: float, y: float, text: str, style: str, *, dx: int = 0) -> Markup:
+def draw_text(x: float, y: float, text: str, style: str, *, dx: int = 0) -> Markup:
+    """Write one line at `x` percent and `y` pixels, cut where it is too long for a drawing."""
     # A drawing cannot wrap its lines: what is cut here stands whole in the chart's table.
     text = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return Markup('<text class="{}" x="{}" y="{}" dx="{}">{}</text>').format(
-        style, _percent(x), round(y, 1), dx, disarm(text)
+        style, percent(x), round(y, 1), dx, disarm(text)
     )
 
 
-def _percent(place: float) -> str:
+def percent(place: float) -> str:
+    """Give a place as SVG takes it."""
     return f"{place:.2f}%"
 
 
-def _wrap(key: str, title: str, description: str, height: int, parts: Sequence[Markup]) -> Markup:
+def wrap_drawing(key: str, title: str, description: str, height: int, parts: Sequence[Markup]) -> Markup:
+    """Put parts into one drawing with a title and a description in words, for those who do not see it."""
     head = Markup(
         '<svg class="chart" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
         '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>'

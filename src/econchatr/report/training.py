@@ -34,7 +34,8 @@ def _chart_curve(key: str, rung: str, points: tuple[CurvePoint, ...]) -> Chart:
     train = tuple((float(p.n_seen_tokens), p.train_loss) for p in points if _is_drawn(p.train_loss))
     dev = tuple((float(p.n_seen_tokens), p.dev_loss) for p in points if _is_drawn(p.dev_loss))
     lines = [Line(style, path) for style, path in (("k-base", train), ("k-tuned", dev)) if path]
-    best = next((point for point in points if point.is_best and _is_drawn(point.dev_loss)), None)
+    # A reading is marked when it is the best so far: the last one marked is the one that was kept.
+    best = next((point for point in reversed(points) if point.is_best and _is_drawn(point.dev_loss)), None)
     title = f"Learning curve of {rung}"
     mark, told = None, "no best step is recorded"
     if best is not None and best.dev_loss is not None:
@@ -47,7 +48,7 @@ def _chart_curve(key: str, rung: str, points: tuple[CurvePoint, ...]) -> Chart:
     )
     rows = tuple(
         (
-            f"{format_count(point.step)}{' (best)' if point.is_best else ''}",
+            f"{format_count(point.step)}{' (best)' if point is best else ''}",
             format_count(point.n_seen_tokens),
             format_decimal(point.train_loss, 4),
             format_decimal(point.dev_loss, 4),
@@ -90,6 +91,14 @@ def _list_facts(tuned: TunedModel) -> dict[str, str]:
         "SHA-256 of the adapter": tuned.adapter_sha256,
         "SHA-256 of the adapter for llama.cpp": tuned.gguf_sha256 or MISSING,
     }
+
+
+def tabulate_made(material: ReportMaterial) -> Table | None:
+    """Give the hash of what each stage made, to compare a repetition with; `None` when none is told."""
+    if not material.made:
+        return None
+    columns = name_columns("stage", "SHA-256 of what it made")
+    return Table("made", "What each stage made", columns, material.made)
 
 
 def warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:

@@ -1,41 +1,44 @@
-"""Say in plain words what the scores show, and no more than they show.
+"""Say in plain words how near each rung comes to the host, what it copies and what it makes up, and no more.
 
-Each sentence is made from scores alone; a value that is not there is named with its reason, and a difference whose
-interval holds zero is called no clear difference.
+Each sentence is made from scores and gates alone: a Voice behind a closed gate is no nearness, a value that is not
+there is named with its reason, and a difference whose interval holds zero is not shown to be one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from econchatr.records import Score
-from econchatr.report.formats import MISSING, count_noun, format_decimal, format_interval, format_share
+from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
+from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, name_hosts
 from econchatr.report.scorebook import (
+    BLIND_PICKS,
     CHANGE,
-    EXPECTED_WORDS,
-    GUEST_REPLIES,
-    HOST_REPLIES,
-    HOST_SHARE,
-    MEDIAN_WORDS,
-    REPETITION,
-    Fall,
-    compute_fall,
+    CLOSED_QUESTIONS,
+    CLOSER,
+    CONFABULATION,
+    COPIED,
+    COVERAGE,
+    LONGEST_RUN,
+    MADE_UP,
+    VOICE,
     find_score,
     list_rungs,
 )
+from econchatr.report.surprise import tell_surprise
 
-_RATHER = " rather than the show"
+_NEAR = 0.5
+"""An interval that reaches the host and begins above this is called as near as the measure can tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFigure:
-    """One figure of the first screen: what it is, what it came to, and what to hold it against."""
+class Point:
+    """One thing the scores show, under a word or two."""
 
     title: str
-    value: str
-    context: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,161 +47,177 @@ class Verdict:
 
     rung: str
     sentence: str
-    remarks: tuple[str, ...]
-    figures: tuple[KeyFigure, ...]
+    is_greyed: bool
+    """How near it comes cannot be said: a gate is closed."""
+    points: tuple[Point, ...]
 
 
 def give_verdicts(material: ReportMaterial) -> tuple[Verdict, ...]:
     """Judge each scored rung, in the order of its scores; empty when nothing was scored."""
-    return tuple(_judge(material, rung) for rung in list_rungs(material.scores))
+    rungs = list_rungs(material.scores)
+    return tuple(_judge(material, rung, is_first=rung == rungs[0]) for rung in rungs)
 
 
-def _judge(material: ReportMaterial, rung: str) -> Verdict:
-    host = compute_fall(material.scores, rung=rung, subject=HOST_REPLIES)
-    guest = compute_fall(material.scores, rung=rung, subject=GUEST_REPLIES)
-    name = name_hosts(material.hosts)
-    figures = (
-        _show_fall(host, guest),
-        _show_words(material.scores, rung, name),
-        _show_repetition(material.scores, rung, name),
-        _show_expected(material.scores, rung),
-    )
-    remarks: tuple[str, ...] = ()
-    if isinstance(host, Fall) and host.percent > 0:
-        share = find_score(material.scores, HOST_SHARE, rung=rung, variant=CHANGE)
-        remarks = (_weigh(host, guest, name) if share is None or share.value is None else _weigh_share(share, name),)
-    return Verdict(rung, _tell_fall(rung, name, host, guest), remarks, figures)
+def _judge(material: ReportMaterial, rung: str, *, is_first: bool) -> Verdict:
+    closed = _why_closed(material, rung)
+    makers = (_tell_grey, _tell_training, _tell_copied, _tell_made_up)
+    points = [Point(title, text) for make in makers for title, text in make(material, rung)]
+    points.append(Point("Surprise", tell_surprise(material, rung)))
+    score = find_score(material.scores, BLIND_PICKS, rung=rung, variant="tuned")
+    if score is not None and score.value is not None:
+        told = f"people found {name_hosts(material.hosts)}’s own reply among five {_spell(score)}; a guess finds 20%."
+        points.append(Point("People", told[0].upper() + told[1:]))
+    return Verdict(rung, _tell_nearness(material, rung, closed, is_first=is_first), bool(closed), tuple(points))
 
 
-def _tell_fall(rung: str, name: str, host: Fall | str, guest: Fall | str) -> str:
-    if isinstance(host, str):
-        unknown = f"Whether training taught {rung} anything of {name} is not known"
-        return f"{unknown}: the held-out replies are not scored ({host})."
-    size = f"{format_decimal(abs(host.percent), 1)}%"
-    span = f"95% interval {format_interval(host.low, host.high, 1)}%"
-    told = f"what {name} really said in episodes it had never seen"
-    if host.low is None:
-        direction = "less" if host.percent >= 0 else "more"
-        sentence = (
-            f"Training left {rung} {size} {direction} surprised by {told}, without an interval to say how sure that is"
+# --- how near ---------------------------------------------------------------------------------------------------------
+
+
+def _why_closed(material: ReportMaterial, rung: str) -> str:
+    """Why the tuned model's Voice is greyed out; empty: it is not, or there is none."""
+    score = find_score(material.scores, VOICE, rung=rung, variant="tuned")
+    if score is None or score.value is None:
+        return ""
+    return tell_why_closed(find_gates(material.gates, rung=rung, variant="tuned"))
+
+
+def _tell_nearness(material: ReportMaterial, rung: str, closed: str, *, is_first: bool) -> str:
+    host = name_hosts(material.hosts)
+    score = find_score(material.scores, VOICE, rung=rung, variant="tuned")
+    if score is None:
+        return f"How near {rung} comes to {host} was not measured."
+    if score.value is None:
+        return f"How near {rung} comes to {host} is not known: {score.reason or 'no reason was given'}."
+    if closed:
+        return f"How near {rung} comes to {host} cannot be said: {closed}."
+    scale = f"Voice {format_decimal(score.value, 2)}"
+    # Said once: the sentences of a ladder stand under each other.
+    scale += f", where the guests are 0 and {host} is 1" if is_first else ""
+    if score.low is None or score.high is None:
+        return f"{_place_share(rung, score.value, host)} ({scale}; no interval says how sure that is)."
+    doubts = list_doubts(find_gates(material.gates, rung=rung, variant="tuned"))
+    but = f"; in doubt: {' and '.join(doubts)}" if doubts else ""
+    return f"{_place(rung, score.value, score.low, score.high, host)} ({scale}; {_span(score, 2)}){but}."
+
+
+def _place(rung: str, value: float, low: float, high: float, host: str) -> str:
+    if low > 1:
+        return f"{rung} overdoes {host}: it is further from the guests than {host} is"
+    if high < 1:
+        if low <= 0:
+            return f"It is not shown that {rung} talks any more like {host} than the guests do"
+        return _place_share(rung, value, host)
+    if low >= _NEAR:
+        return f"By its way of talking alone, {rung} cannot be told from {host}"
+    if low > 0:
+        return f"{rung} talks more like {host} than the guests do, but how near it comes is not sure"
+    return f"The answers are too few to say whether {rung} talks like {host} or like the guests"
+
+
+def _place_share(rung: str, value: float, host: str) -> str:
+    if value > 1:
+        return f"{rung} overdoes {host}: it is further from the guests than {host} is"
+    if value <= 0:
+        return f"{rung} talks no more like {host} than the guests do"
+    return f"{rung} stands {format_share(value)} of the way from how the guests talk to how {host} talks"
+
+
+# --- the points -------------------------------------------------------------------------------------------------------
+
+
+def _tell_grey(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
+    """Why a Voice is greyed out, or in doubt."""
+    score = find_score(material.scores, VOICE, rung=rung, variant="tuned")
+    if score is None or score.value is None:
+        return
+    gates = find_gates(material.gates, rung=rung, variant="tuned")
+    if tell_why_closed(gates):
+        reasons = " ".join(_capitalise(gate.reason) for gate in gates if gate.outcome in ("fails", "unscored"))
+        told = f"Its Voice of {format_decimal(score.value, 2)} is greyed out, since a trick can reach that too."
+        yield "Greyed out", f"{told} {reasons}".strip()
+    elif doubts := list_doubts(gates):
+        are = "are past their limits" if len(doubts) > 1 else "is past its limit"
+        yield (
+            "In doubt",
+            f"{_capitalise(' and '.join(doubts))} {are}, but by less than chance can bring: more answers must decide.",
         )
-    elif not host.is_clear:
-        sentence = f"Training made no clear difference to how well {rung} foresees {told} ({span})"
-    elif host.percent > 0:
-        sentence = f"Training left {rung} {size} less surprised by {told} ({span})"
+
+
+def _tell_training(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
+    """What training brought against the same model untrained and against a persona prompt."""
+    if _why_closed(material, rung):
+        return
+    told = []
+    for variant, rival in (
+        (CHANGE, "the untrained model"),
+        ("tuned minus persona", "a prompt that describes the host"),
+    ):
+        score = find_score(material.scores, CLOSER, rung=rung, variant=variant)
+        if score is not None and score.value is not None:
+            told.append(_tell_nearer(score, rival))
+    if told:
+        yield "Training", " ".join(told)
+
+
+def _tell_nearer(score: Score, rival: str) -> str:
+    value = score.value or 0.0
+    size = f"{format_decimal(abs(value), 2)} {'nearer' if value >= 0 else 'further away'}; {_span(score, 2)}"
+    if score.low is not None and score.low > 0:
+        return f"Nearer to the host than {rival} ({size})."
+    if score.high is not None and score.high < 0:
+        return f"Further from the host than {rival} ({size})."
+    return f"Not shown to be nearer than {rival} ({size})."
+
+
+def _tell_copied(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
+    host = name_hosts(material.hosts)
+    score = find_score(material.scores, COPIED, rung=rung, variant="tuned")
+    if score is None:
+        return
+    if score.value is None:
+        yield "Copied", f"Not known: {score.reason or 'no reason was given'}."
+        return
+    own = find_score(material.scores, COPIED, rung=rung, variant="host")
+    beside = f" ({host}’s own, in new episodes: {format_share(own.value, 1)})" if own and own.value is not None else ""
+    run = find_score(material.scores, LONGEST_RUN, rung=rung, variant="tuned")
+    longest = f" The longest has {count_noun(round(run.value), 'word')}." if run and run.value else ""
+    share = format_share(score.value, 1) if score.value else "None"
+    told = f"{share} of its words stand in runs of eight or more that {host} said before{beside}."
+    yield "Copied", told + longest
+
+
+def _tell_made_up(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
+    found = {
+        name: find_score(material.scores, name, rung=rung, variant="tuned", subject=CLOSED_QUESTIONS)
+        for name in (MADE_UP, CONFABULATION, COVERAGE)
+    }
+    made_up, blurted, covered = found.values()
+    if made_up is None:
+        return
+    if made_up.value is None:
+        told = [f"How many names are wrong is not known: {made_up.reason or 'no reason was given'}."]
     else:
-        sentence = f"Training made {rung} worse: {size} more surprised by {told} (95% interval {_span_of_rise(host)}%)"
-    return f"{sentence}; {_tell_guests(guest)}."
+        told = [f"Asked for names of the show, it got {_spell(made_up)} of those it gave wrong."]
+    if blurted is not None and blurted.value is not None:
+        told.append(f"Where it could not know, it named somebody {format_share(blurted.value)} of the time.")
+    if covered is not None and covered.value is not None:
+        told.append(f"Where it could, it was right {format_share(covered.value)} of the time.")
+    yield "Made up", " ".join(told)
 
 
-def _span_of_rise(fall: Fall) -> str:
-    if fall.low is None or fall.high is None:
-        return MISSING
-    return format_interval(-fall.high, -fall.low, 1)
+def _spell(score: Score) -> str:
+    """A share with its interval and n."""
+    span = ""
+    if score.low is not None and score.high is not None:
+        span = f"{format_share(score.low)} to {format_share(score.high)}, "
+    return f"{format_share(score.value)} ({span}n = {format_count(score.n)})"
 
 
-def _tell_guests(guest: Fall | str) -> str:
-    if isinstance(guest, str):
-        return f"for the guests there is no score to compare ({guest})"
-    size = f"{format_decimal(abs(guest.percent), 1)}%"
-    if guest.low is None or guest.high is None:
-        return f"by the guests, {size} {'less' if guest.percent >= 0 else 'more'}"
-    if not guest.is_clear:
-        return f"for the guests there is no clear difference ({format_interval(guest.low, guest.high, 1)}% less)"
-    if guest.percent > 0:
-        return f"by the guests, {size} less ({format_interval(guest.low, guest.high, 1)}%)"
-    return f"by the guests, {size} more ({_span_of_rise(guest)}%)"
+def _span(score: Score, places: int) -> str:
+    if score.low is None or score.high is None:
+        return "no interval says how sure that is"
+    return f"95% interval {format_interval(score.low, score.high, places)}"
 
 
-def _weigh_share(share: Score, name: str) -> str:
-    """Judge by the measured difference of the two savings, whose interval is narrower than the two set side by side."""
-    size = f"{format_decimal(share.value, 3)} bits per byte"
-    if share.low is None or share.high is None:
-        return f"Training saves {size} more on {name} than on the guests, but no interval says how sure that is."
-    span = f"{size}, 95% interval {format_interval(share.low, share.high, 3)}"
-    if share.low > 0:
-        return f"Training saves more on {name} than on the guests ({span}): shared subjects do not explain it all."
-    if share.high < 0:
-        return f"Training saves less on {name} than on the guests ({span}), so it did not learn {name}{_RATHER}."
-    return (
-        f"What training saves on {name} beyond the guests cannot be told from nothing ({span}), so this does not "
-        f"show that the model learned {name}{_RATHER}."
-    )
-
-
-def _weigh(host: Fall, guest: Fall | str, name: str) -> str:
-    if isinstance(guest, str) or host.low is None or host.high is None or guest.low is None or guest.high is None:
-        return f"Without an interval for host and guests, this does not show that the model learned {name}{_RATHER}."
-    if host.low > guest.high:
-        return (
-            f"The gain on {name} is larger than on the guests by more than both intervals, so subjects that both "
-            "share do not explain all of it."
-        )
-    if host.high < guest.low:
-        return f"The guests gained more than {name}, so this does not show that the model learned {name}{_RATHER}."
-    return f"The two intervals overlap, so this alone does not show that the model learned {name}{_RATHER}."
-
-
-def _show_fall(host: Fall | str, guest: Fall | str) -> KeyFigure:
-    title = "Bits per byte of held-out replies by the host"
-    if isinstance(host, str):
-        return KeyFigure(title, "not scored", host)
-    value = f"{format_decimal(host.before.value, 3)} → {format_decimal(host.after.value, 3)}"
-    if isinstance(guest, str):
-        return KeyFigure(title, value, f"guests: not scored, {guest}")
-    before, after = format_decimal(guest.before.value, 3), format_decimal(guest.after.value, 3)
-    return KeyFigure(title, value, f"guests {before} → {after}; lower is better")
-
-
-def _show_words(scores: Sequence[Score], rung: str, name: str) -> KeyFigure:
-    title = "Words in a typical (median) tuned answer"
-    tuned = find_score(scores, MEDIAN_WORDS, rung=rung, variant="tuned")
-    return _show_beside(title, tuned, _tell_references(scores, rung, name, MEDIAN_WORDS), _format_words)
-
-
-def _show_repetition(scores: Sequence[Score], rung: str, name: str) -> KeyFigure:
-    title = "Four-word runs that a tuned answer repeats"
-    tuned = find_score(scores, REPETITION, rung=rung, variant="tuned")
-    # Repetition grows with length: the host's own figure counts only at the length of the answers.
-    context = _tell_references(scores, rung, name, REPETITION, host=f"{REPETITION} of the host at the length of tuned")
-    return _show_beside(title, tuned, context, _format_repeats)
-
-
-def _show_expected(scores: Sequence[Score], rung: str) -> KeyFigure:
-    title = "Tuned answers with the expected words"
-    tuned = find_score(scores, EXPECTED_WORDS, rung=rung, variant="tuned")
-    base = find_score(scores, EXPECTED_WORDS, rung=rung, variant="base")
-    context = (
-        []
-        if base is None
-        else [f"before training {format_share(base.value) if base.value is not None else 'not scored'}"]
-    )
-    if tuned is not None:
-        context.append(f"{count_noun(tuned.n, 'answer')} to questions that expect some")
-    return _show_beside(title, tuned, "; ".join(context), format_share)
-
-
-def _show_beside(title: str, tuned: Score | None, context: str, form: Callable[[float | None], str]) -> KeyFigure:
-    if tuned is None:
-        return KeyFigure(title, "not scored", "no such score was made")
-    if tuned.value is None:
-        return KeyFigure(title, "not scored", tuned.reason or "no reason was given")
-    return KeyFigure(title, form(tuned.value), context)
-
-
-def _tell_references(scores: Sequence[Score], rung: str, name: str, measure: str, *, host: str = "") -> str:
-    form = _format_words if measure == MEDIAN_WORDS else _format_repeats
-    parts = []
-    for variant, who, asked in (("host", name, host or measure), ("base", "before training", measure)):
-        score = find_score(scores, asked, rung=rung, variant=variant)
-        if score is not None:
-            parts.append(f"{who} {form(score.value) if score.value is not None else 'not scored'}")
-    return "; ".join(parts)
-
-
-def _format_words(value: float | None) -> str:
-    return format_decimal(value, 0)
-
-
-def _format_repeats(value: float | None) -> str:
-    return format_share(value, 1)
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]

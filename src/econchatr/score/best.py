@@ -120,13 +120,15 @@ def score_choosing(
     unit: str,
     rung: str,
     variant: str,
+    reason: str = "",
 ) -> Score:
     """The gain as a score: `gain of the best of 3, voice`; unscored with its reason where it is not known.
 
     Args:
         measure: What `worth` measures, in a word or two.
+        reason: Why it cannot be known, where that was found out before.
     """
-    found = gain_of_choosing(draws, folds, gates=gates)
+    found = reason or gain_of_choosing(draws, folds, gates=gates)
     if isinstance(found, str):
         return Score(
             measure=f"gain of the best of many, {measure}", rung=rung, variant=variant, subject="answers", value=None,

@@ -94,10 +94,22 @@ def choose_reply(choice: ChoiceLikelihood) -> float:
     return 1 / gains.count(best) if gains[0] == best else 0.0
 
 
-def score_choices(likelihoods: Sequence[ChoiceLikelihood], *, rung: str, variant: str) -> Score:
+def score_choices(
+    likelihoods: Sequence[ChoiceLikelihood],
+    *,
+    rung: str,
+    variant: str,
+    reason: str = "too few held-out replies to choose from",
+) -> Score:
     """How often a model finds the true reply, with its interval over episodes; chance is 1 in 20.
 
     A choice with a likelihood that is no finite number is left out, never counted as wrong.
+
+    Args:
+        likelihoods: Of one model.
+        rung: As in `Score`.
+        variant: As in `Score`.
+        reason: Why there is no choice, where there is none.
     """
     known = [one for one in likelihoods if all(map(math.isfinite, (*one.with_cue, *one.without_cue)))]
     share: Interval | None = None
@@ -105,7 +117,6 @@ def score_choices(likelihoods: Sequence[ChoiceLikelihood], *, rung: str, variant
         hits = [choose_reply(one) for one in known]
         share = share_interval(hits, [1.0] * len(hits), [one.slug for one in known])
     n_ways = len(known[0].with_cue) if known else N_CANDIDATES
-    reason = "no likelihood is a finite number" if likelihoods else "too few held-out replies to choose from"
     return make_score(
         MEASURE,
         share,
@@ -114,5 +125,5 @@ def score_choices(likelihoods: Sequence[ChoiceLikelihood], *, rung: str, variant
         subject="host replies (test)",
         n=len(known),
         unit=f"share, chance {1 / n_ways:.2f}",
-        reason=reason,
+        reason="no likelihood is a finite number" if likelihoods else reason,
     )

@@ -10,7 +10,7 @@ Source: shared reference `evaluation.md`, section 4 (BMC@k, arXiv 2603.20957) an
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -97,6 +97,18 @@ def index_speech(pairs: Sequence[Pair]) -> SpeechIndex:
 def find_copied(text: str, index: SpeechIndex, *, prompt: str = "") -> Copied:
     """Find what a reply copies from the indexed replies; runs of eight that stand in the prompt do not count."""
     words = split_words(text)
+    found = _find_runs(words, index, prompt)
+    return Copied(len(words), int(_flag(words, found).sum()), _find_longest(found, words, index))
+
+
+def flag_copied(text: str, index: SpeechIndex, *, prompt: str = "") -> list[bool]:
+    """Tell for each word of `split_words(text)` whether it is copied, as `find_copied` counts it."""
+    words = split_words(text)
+    return [bool(flag) for flag in _flag(words, _find_runs(words, index, prompt))]
+
+
+def _find_runs(words: Sequence[str], index: SpeechIndex, prompt: str) -> dict[int, NDArray[np.int32]]:
+    """Where a run of eight begins that was said before, and every place where it was said."""
     # A word that stands nowhere gets a number that is nowhere either.
     numbers = np.array([index.vocabulary.get(word, -1) for word in words], dtype=np.int32)
     hashes, places = _hash_runs(numbers)
@@ -108,10 +120,14 @@ def find_copied(text: str, index: SpeechIndex, *, prompt: str = "") -> Copied:
             sources = index.places[first:last]
             if _is_same(index.numbers, int(sources[0]), numbers, place):
                 found[place] = sources
-    is_copied = np.zeros(len(words), dtype=bool)
+    return found
+
+
+def _flag(words: Sequence[str], found: Iterable[int]) -> NDArray[np.bool_]:
+    is_copied = np.zeros(len(words), dtype=np.bool_)
     for place in found:
         is_copied[place : place + RUN_WORDS] = True
-    return Copied(len(words), int(is_copied.sum()), _find_longest(found, words, index))
+    return is_copied
 
 
 def measure_copying(said: Sequence[Said], index: SpeechIndex) -> Copying:

@@ -10,16 +10,19 @@ Source: shared reference `evaluation.md`, 9.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-import numpy as np
+from itertools import islice
+from typing import Final
 
 from econchatr.records import Pair, Question
 from econchatr.score.copying import SpeechIndex, find_copied
 from econchatr.score.gates import MAX_RUN_WORDS
-from econchatr.score.speech import Said, read_pairs, split_words
+from econchatr.score.search import WordSearch
+from econchatr.score.speech import Said, read_pairs, split_words, spread_pairs
 
 PARROT: Final = "parrot"
+
+MAX_REPLIES: Final = 1000
+"""Of a reference row, evenly over the episodes: more would cost time and change nothing."""
 
 
 def drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
@@ -37,27 +40,29 @@ def take_reference(pairs: Sequence[Pair], index: SpeechIndex) -> list[Said]:
     The marks and limits come from the test episodes, so a row of the others shows what an honest row scores. `index`
     holds the host's training speech: what is read out again from there is left out.
     """
-    by_split = {split: [pair for pair in pairs if pair.split == split] for split in ("dev", "test")}
+    by_split = {
+        split: spread_pairs([pair for pair in pairs if pair.split == split], n=MAX_REPLIES) for split in ("dev", "test")
+    }
     return read_pairs(drop_reread(by_split["dev"], index) or drop_reread(by_split["test"], index))
 
 
 class Parrot:
     """Answers with what the host once said, word for word: the training reply most like the question."""
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        import bm25s
+    def __init__(self, pairs: Sequence[Pair], search: WordSearch | None = None) -> None:
+        """Take what it may repeat.
 
-        self._replies = [pair.reply for pair in pairs]
-        self._bm25: Any = bm25s.BM25()
-        if self._replies:
-            self._bm25.index([split_words(reply) for reply in self._replies], show_progress=False)
+        Args:
+            pairs: Of which those of training episodes are repeated.
+            search: Over the replies of these pairs, in their order, where there is one already.
+        """
+        self._pairs = pairs
+        self._search = search or WordSearch(split_words(pair.reply) for pair in pairs)
 
     def answer(self, question: str, *, n: int = 1) -> list[str]:
         """Give the `n` replies most like the question, the nearest first; fewer where the host said fewer."""
-        if not self._replies:
-            return []
-        likeness = self._bm25.get_scores(split_words(question))
-        return [self._replies[place] for place in np.argsort(-likeness, kind="stable")[:n]]
+        ranked = (self._pairs[place] for place in self._search.rank(split_words(question), n=len(self._pairs)))
+        return [pair.reply for pair in islice((pair for pair in ranked if pair.split == "train"), n)]
 
 
 def parrot_questions(parrot: Parrot, questions: Sequence[Question], *, n_samples: int) -> list[Said]:

@@ -7,13 +7,13 @@ This module does not print and does not read the keyboard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
 from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
-from econchatr.records import Message, Pair, Reply
+from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply
 
 
 class TalkSettings(NamedTuple):
@@ -21,7 +21,7 @@ class TalkSettings(NamedTuple):
 
     temperature: float = 0.6
     max_tokens: int = 250
-    repeat_penalty: float = 1.1
+    repeat_penalty: float = REPEAT_PENALTY
     max_history_chars: int = 4000
     """Older exchanges are left out of the prompt; about 1,000 tokens, half of the context."""
 
@@ -68,8 +68,9 @@ class ChatSession:
         said = Message(role="user", content=text.strip())
         found = self.find(said.content) if self.find else ()
         real = exchange_messages(found)
+        recent = keep_recent(self._history, (*real, said), max_chars=self._settings.max_history_chars)
         system = Message(role="system", content=system_line(self.voice))
-        prompt = render_chat((system, *real, *self._recent(*real, said), said), self._template)
+        prompt = render_chat((system, *real, *recent, said), self._template)
         reply = self._speaker.reply(
             prompt,
             tuned=self.is_tuned,
@@ -87,13 +88,13 @@ class ChatSession:
         """Begin a new conversation."""
         self._history.clear()
 
-    def _recent(self, *beside: Message) -> list[Message]:
-        """The latest whole exchanges that fit beside what else stands in the prompt."""
-        room = self._settings.max_history_chars - sum(len(message.content) for message in beside)
-        start = len(self._history)
-        while start >= 2:
-            room -= sum(len(message.content) for message in self._history[start - 2 : start])
-            if room < 0:
-                break
-            start -= 2
-        return self._history[start:]
+
+def keep_recent(history: Sequence[Message], beside: Sequence[Message], *, max_chars: int) -> list[Message]:
+    """The latest whole exchanges that fit, in so many characters, beside what else stands in the prompt."""
+    room, start = max_chars - sum(len(message.content) for message in beside), len(history)
+    while start >= 2:
+        room -= sum(len(message.content) for message in history[start - 2 : start])
+        if room < 0:
+            break
+        start -= 2
+    return list(history[start:])

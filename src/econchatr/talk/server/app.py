@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
@@ -68,7 +68,7 @@ class _HungUpError(Exception):
 
 def create_app(
     models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
-    hosts: Sequence[str] = (),
+    hosts: Sequence[str] = (), extend: Callable[[FastAPI, Answerer], None] | None = None,
 ) -> ASGIApp:  # fmt: skip
     """Give the application that serves `models` in the words of the OpenAI API.
 
@@ -77,6 +77,7 @@ def create_app(
         key: What a caller must show; empty: nothing.
         is_public: Whether it will be reached from beyond this machine.
         hosts: Names under which it is reached, beside this machine's own.
+        extend: Gets the application and what answers, to add pages behind the same guard.
     """
     gauges = Gauges(models)
     answerer = Answerer(models, voice, log=log, gauges=gauges)
@@ -88,6 +89,8 @@ def create_app(
     )  # fmt: skip
     _add_routes(app, _Routes(answerer, label))
     _add_errors(app)
+    if extend:
+        extend(app, answerer)
     guarded = GuardSettings(label, key, is_public, tuple(host.lower() for host in hosts))
     return Guard(app, guarded, lambda path, status: gauges.count_response(_known(path), status))
 

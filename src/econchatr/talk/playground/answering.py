@@ -1,0 +1,224 @@
+"""Answers while they are written: several models side by side, each with its time, its tokens and its price.
+
+A failure is shown as one and never as speech; one model's failure does not end the others. This module knows no page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from econchatr.errors import EconChatRError, InputError
+from econchatr.models.slots import N_CTX, Draw, Piece, ServedModel
+from econchatr.prompts import Voice, conversation, exchange_messages, render_chat
+from econchatr.records import Message, Pair, Variant
+from econchatr.talk.playground.material import Evidence, Given, Library
+from econchatr.talk.server.answers import Answerer, Telling
+from econchatr.talk.session import TalkSettings, keep_recent
+
+DEFAULTS = TalkSettings()
+MAX_TOKENS = 1000
+_TICK_SECONDS = 0.1
+_SEEDS = 2**31
+
+State = Literal["waiting", "writing", "done", "stopped", "failed"]
+
+
+class Drawing(NamedTuple):
+    """How a person wants answers drawn."""
+
+    temperature: float = DEFAULTS.temperature
+    max_tokens: int = DEFAULTS.max_tokens
+    seed: int = 0
+
+    def with_seed(self, seed: int) -> Drawing:
+        """The same with another seed."""
+        return self._replace(seed=seed % _SEEDS)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """One answer, as far as it has come."""
+
+    model: str
+    rung: str
+    variant: Variant
+    model_sha256: str
+    seed: int
+    prompt: str
+    state: State = "waiting"
+    text: str = ""
+    error: str = ""
+    first_seconds: float | None = None
+    """Until its first token."""
+    seconds: float | None = None
+    """Until its last."""
+    n_prompt_tokens: int = 0
+    n_reply_tokens: int = 0
+    is_cut: bool = False
+    """Whether it reached the limit of tokens before it ended."""
+    usd: Decimal | None = None
+    given: tuple[Given, ...] = ()
+    """Real turns that stood before the question."""
+    evidence: Evidence | None = None
+    """`None`: not looked up yet."""
+
+
+def read_drawing(temperature: float | None, max_tokens: float | None, seed: float | None) -> Drawing:
+    """What the page's fields say; a field left empty or far out is brought back to what is possible."""
+    return Drawing(
+        temperature=min(2.0, max(0.0, DEFAULTS.temperature if temperature is None else float(temperature))),
+        max_tokens=int(min(MAX_TOKENS, max(1, DEFAULTS.max_tokens if max_tokens is None else max_tokens))),
+        seed=int(seed or 0) % _SEEDS,
+    )
+
+
+def check_question(text: str) -> str:
+    """The question without what surrounds it.
+
+    Raises:
+        InputError: Nothing was said, or far too much.
+    """
+    said = text.encode("utf-8", errors="replace").decode().strip()
+    if not said:
+        raise InputError("nothing was said.", hint="Type a question.")
+    if len(said) > DEFAULTS.max_history_chars:
+        raise InputError(
+            f"{len(said):,} characters are too many for this model.",
+            hint=f"Say it in at most {DEFAULTS.max_history_chars:,}.",
+        )
+    return said
+
+
+class Planned(NamedTuple):
+    """An answer to come."""
+
+    telling: Telling
+    given: tuple[Given, ...] = ()
+
+
+def plan_answer(
+    model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+    real: Sequence[Pair] = (), given: Sequence[Given] = (),
+) -> Planned:  # fmt: skip
+    """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
+
+    Args:
+        real: Real turns to put before it all, as in training.
+        given: The same as they are shown.
+
+    Raises:
+        ModelError: The model's template does not work.
+    """
+    last = Message(role="user", content=said)
+    before = exchange_messages(real)
+    recent = keep_recent(history, [*before, last], max_chars=DEFAULTS.max_history_chars)
+    messages = conversation([*before, *recent, last], voice)
+    draw = Draw(
+        max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
+        repeat_penalty=DEFAULTS.repeat_penalty,
+    )  # fmt: skip
+    return Planned(Telling(model, render_chat(messages, model.template), draw, said=said), tuple(given))
+
+
+def begin(planned: Planned) -> Answering:
+    """An answer of which nothing has come yet."""
+    telling = planned.telling
+    model = telling.model
+    return Answering(
+        model=model.name, rung=model.rung, variant=model.variant, model_sha256=model.sha256, seed=telling.draw.seed,
+        prompt=telling.prompt, given=planned.given,
+    )  # fmt: skip
+
+
+class Teller:
+    """Writes answers, and looks up what the host said to each."""
+
+    def __init__(self, answerer: Answerer, library: Library, usd_per_hour: dict[str, Decimal | None]) -> None:
+        self._answerer, self._library, self._usd_per_hour = answerer, library, usd_per_hour
+        # A repeatable answer has its server to itself in any case: in this line its time begins when its turn comes.
+        self._lines: dict[int, asyncio.Lock] = {}
+
+    async def plan(
+        self, model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+        grounds: bool,
+    ) -> Planned:  # fmt: skip
+        """What is asked of a model; where it is to be grounded, with the host's real turns before it.
+
+        Raises:
+            EconChatRError: The real turns cannot be looked up, or the model's template does not work.
+        """
+        real = await asyncio.to_thread(self._library.find_real, model.rung, said) if grounds else ()
+        given = [self._library.cite(pair) for pair in real]
+        return plan_answer(model, voice, said, drawing, history=history, real=real, given=given)
+
+    async def tell(self, planned: Sequence[Planned]) -> AsyncGenerator[list[Answering], None]:
+        """All answers so far, again and again until all have come; whoever stops listening ends every one of them."""
+        rows = [begin(one) for one in planned]
+        changed = asyncio.Event()
+
+        async def follow(place: int) -> None:
+            try:
+                async for row in self._follow(planned[place]):
+                    rows[place] = row
+                    changed.set()
+            finally:
+                changed.set()
+
+        tasks = [asyncio.create_task(follow(place)) for place in range(len(planned))]
+        try:
+            yield list(rows)
+            while not all(task.done() for task in tasks):
+                await changed.wait()
+                changed.clear()
+                yield list(rows)
+                await asyncio.sleep(_TICK_SECONDS)
+            yield list(rows)
+            for task in tasks:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self, planned: Planned) -> AsyncGenerator[Answering, None]:
+        row, telling = begin(planned), planned.telling
+        line = self._lines.setdefault(id(telling.model.slots), asyncio.Lock())
+        try:
+            async with line, aclosing(self._answerer.tell([telling])) as stream:
+                start = time.monotonic()
+                async for _, piece in stream:
+                    row = self._add(row, piece, time.monotonic() - start)
+                    yield row
+        except EconChatRError as exc:
+            yield replace(row, state="failed", error=f"{exc.message} {exc.hint}".strip())
+            return
+        evidence = await asyncio.to_thread(self._library.look_up, row.text, prompt=telling.said)
+        yield replace(row, state="done", evidence=evidence)
+
+    def _add(self, row: Answering, piece: Piece, seconds: float) -> Answering:
+        row = replace(
+            row, state="writing", text=row.text + piece.text,
+            first_seconds=seconds if row.first_seconds is None else row.first_seconds,
+        )  # fmt: skip
+        if not piece.stop:
+            return row
+        per_hour = self._usd_per_hour.get(row.rung)
+        return replace(
+            row, seconds=seconds, n_prompt_tokens=piece.n_prompt_tokens, n_reply_tokens=piece.n_reply_tokens,
+            is_cut=piece.stop == "length",
+            usd=None if per_hour is None else per_hour * Decimal(str(round(seconds, 3))) / 3600,
+        )  # fmt: skip
+
+
+def stop_rows(rows: Sequence[Answering]) -> list[Answering]:
+    """The answers of a generation that was stopped: what was not finished stays as it is."""
+    return [
+        replace(row, state="stopped") if row.state in ("waiting", "writing") and row.seconds is None else row
+        for row in rows
+    ]

@@ -1,0 +1,213 @@
+"""The page: its frame, its tabs, and what the browser may load for it, which is nothing from elsewhere.
+
+This module answers nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from html import escape
+from importlib import resources
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from econchatr.prompts import Voice
+from econchatr.records import Pair
+from econchatr.score.nearest import CLOSE, SaidBefore
+from econchatr.score.topic import learn_subjects
+from econchatr.talk.playground.answering import Teller
+from econchatr.talk.playground.blind import make_blind
+from econchatr.talk.playground.chat import make_chat
+from econchatr.talk.playground.compare import make_compare
+from econchatr.talk.playground.desk import Desk, wire
+from econchatr.talk.playground.material import Find, Finder, Keeper, Library, Material, Rows
+from econchatr.talk.playground.rank import make_rank
+from econchatr.talk.playground.shown import show_text, show_turns
+from econchatr.talk.server.answers import Answerer
+
+REPORT_PATH = "/show-report"
+_N_FOUND = 20
+_OPEN = (
+    "/assets/", "/static/", "/theme.css", "/config", "/favicon.ico", "/manifest.json", "/gradio_api/info",
+    "/gradio_api/queue/", "/gradio_api/heartbeat/", "/gradio_api/startup-events", "/gradio_api/cancel",
+    "/gradio_api/reset", "/gradio_api/theme.css",
+)  # fmt: skip
+"""All of the page library's addresses that this page uses. Others read files, fetch addresses or take uploads."""
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+"""What the browser may load: the page library needs inline scripts of its own; nothing may come from elsewhere."""
+_REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
+_FONTS = ("system-ui", "sans-serif")
+_MONO = ("ui-monospace", "monospace")
+
+
+def import_gradio() -> Any:
+    """The page library, told to ask nobody anything.
+
+    Raises:
+        ModuleNotFoundError: It is not installed.
+    """
+    # It would ask the network for its newest version, and tell that it runs.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio
+
+    return gradio
+
+
+def make_material(voice: Voice, rows: Rows, keeper: Keeper, open_find: Callable[[str], Find]) -> Material:
+    """A show's records as the playground needs them."""
+    return Material(
+        voice=voice, episodes=rows.episodes, turns=rows.turns, pairs=rows.pairs, make_finder=_make_finder, close=CLOSE,
+        usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=keeper, open_find=open_find,
+    )  # fmt: skip
+
+
+def _make_finder(pairs: Sequence[Pair]) -> Finder:
+    return SaidBefore(pairs, learn_subjects([text for pair in pairs for text in (pair.cue, pair.reply)]))
+
+
+def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
+    """Give what adds the playground to the server's application, at its root.
+
+    Raises:
+        ModuleNotFoundError: Gradio is not installed.
+    """
+    gr = import_gradio()
+
+    def add(app: FastAPI, answerer: Answerer) -> None:
+        library = Library(material)
+        teller = Teller(answerer, library, dict(material.usd_per_hour))
+        desk = Desk(material.voice, answerer.models, teller, library, material.keeper, material.now)
+
+        async def report() -> Response:
+            """The show's report."""
+            return _read_report(material)
+
+        app.add_api_route(REPORT_PATH, report, include_in_schema=False)
+        blocks = _make_blocks(desk, material)
+        # Given as `css`, every rule would be narrowed to the inside of the page.
+        css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+        gr.mount_gradio_app(
+            app, blocks, path="/", server_name="127.0.0.1", footer_links=[], run_history=False, ssr_mode=False,
+            mcp_server=False, pwa=False, enable_monitoring=False, show_error=True, max_file_size=1,
+            theme=_make_theme(), head=f"<style>{css}</style>",
+        )  # fmt: skip
+        page: Any = app.router.routes[-1]
+        page.app = _Shield(page.app)
+
+    return add
+
+
+def _make_theme() -> Any:
+    import gradio as gr
+
+    return gr.themes.Base(
+        primary_hue="teal", neutral_hue="stone", font=_FONTS, font_mono=_MONO, radius_size="md", text_size="md"
+    )
+
+
+def _make_blocks(desk: Desk, material: Material) -> Any:
+    import gradio as gr
+
+    voice = desk.voice
+    title = f"AI imitation of {voice.host} - {voice.show}"
+    with gr.Blocks(analytics_enabled=False, title=_plain(title)) as blocks:
+        gr.HTML(_show_label(voice), elem_id="label")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Chat", id="chat"):
+                make_chat(desk)
+            with gr.Tab("Compare", id="compare"):
+                make_compare(desk)
+            with gr.Tab("Blind", id="blind"):
+                make_blind(desk, [pair for pair in material.pairs if pair.split == "test"])
+            with gr.Tab("Rank", id="rank"):
+                make_rank(desk)
+            with gr.Tab("Corpus", id="corpus"):
+                _make_corpus(desk)
+            with gr.Tab("Report", id="report"):
+                gr.HTML(_show_report(material))
+    # Whatever is answered here is limited by the model's slots, and not by the page.
+    blocks.queue(default_concurrency_limit=None, api_open=False)
+    return blocks
+
+
+def _make_corpus(desk: Desk) -> None:
+    import gradio as gr
+
+    text = gr.Textbox(label="Search what was really said", max_lines=1, elem_id="corpus-text", placeholder="Words")
+    with gr.Row(elem_classes="buttons"):
+        search = gr.Button("Search", variant="primary", elem_id="corpus-search", min_width=80)
+        only_host = gr.Checkbox(False, label=f"Only {desk.voice.host}", elem_id="corpus-host")
+    pane = gr.HTML(elem_id="corpus-pane")
+
+    def find(words: str, is_host: bool) -> str:
+        if not words.strip():
+            return "<p class='empty'>Type some words.</p>"
+        found, telling = desk.library.search(words, only_host=is_host, n=_N_FOUND)
+        return show_turns(found, desk.library.titles, desk.library.dates, telling)
+
+    wire([search.click, text.submit, only_host.input], find, [text, only_host], [pane])
+
+
+def _show_label(voice: Voice) -> str:
+    host, show = show_text(voice.host), show_text(voice.show)
+    return (
+        f"<div class='bar' role='note'><b>AI imitation of {host}</b><span>not {host}; it makes things up</span>"
+        f"<i>{show}</i></div>"
+    )
+
+
+def _show_report(material: Material) -> str:
+    if not material.report.is_file():
+        return "<p class='empty'>There is no report yet: econchatr report writes it.</p>"
+    return (
+        f"<p class='aside'><a href='{REPORT_PATH}' target='_blank' rel='noopener'>Open it in a page of its own</a></p>"
+        f"<iframe id='report-frame' title='Report' src='{REPORT_PATH}' sandbox loading='lazy'></iframe>"
+    )
+
+
+def _read_report(material: Material) -> Response:
+    try:
+        page = material.report.read_bytes()
+    except OSError:
+        return HTMLResponse("<p>There is no report.</p>", status_code=404)
+    return HTMLResponse(page, headers={"content-security-policy": _REPORT_POLICY, **_HEADERS})
+
+
+def _plain(text: str) -> str:
+    """A name for the browser's title bar."""
+    return escape("".join(char for char in text if char.isprintable()), quote=False)
+
+
+class _Shield:
+    """Around the page library: only the addresses this page uses, and a policy that lets nothing in from elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
+            await Response("Not found.", status_code=404, media_type="text/plain")(scope, receive, send)
+            return
+
+        async def send_shielded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = {b"content-security-policy": _POLICY.encode(), b"x-frame-options": b"SAMEORIGIN"}
+                told |= {name.encode(): value.encode() for name, value in _HEADERS.items() if name != "cache-control"}
+                kept = [item for item in message.get("headers", ()) if item[0].lower() not in told]
+                message["headers"] = [*kept, *told.items()]
+            await send(message)
+
+        await self._app(scope, receive, send_shielded)
+
+
+def _is_open(path: str) -> bool:
+    return path == "/" or path.startswith(_OPEN)
