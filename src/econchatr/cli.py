@@ -469,6 +469,7 @@ def _run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: bo
         typer.echo("Nothing to do: everything is up to date.")
     typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
     typer.echo(f"Chat:   econchatr chat {show}")
+    typer.echo(f"Page:   econchatr play {show}")
 
 
 def main() -> None:

@@ -114,7 +114,11 @@ def test_what_the_host_really_said_is_found_with_episode_date_and_likeness(tmp_p
     assert (near.text, near.episode, near.turn) == (BEES, f"Title 1 {ATTACK}", 1)
     assert near.published is not None
     assert 0.35 <= near.likeness <= 1
-    assert library.look_up("Quantum chromodynamics.", prompt="").near is None
+    far = library.look_up("Quantum chromodynamics.", prompt="")
+    assert (far.near, far.copied_from) == (None, None)
+    copied = library.look_up(BEES[:70], prompt="").copied_from
+    assert copied is not None
+    assert copied.episode == f"Title 1 {ATTACK}"
 
 
 def test_turns_are_found_by_their_words_and_by_who_spoke() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +14,9 @@ import pytest
 pytest.importorskip("gradio", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
-from .browser import CHROMIUM
+from econchatr.tables import read_lines
+
+from .browser import CHROMIUM, find_axe
 from .playground_material import ATTACK, BEES, Playground, play
 from .server_material import open_two_adapters
 
@@ -55,6 +59,7 @@ def page(request: pytest.FixtureRequest, chromium: Any, playground: Playground) 
     assert tab.title().startswith("AI imitation of Hal Høst"), "a script of the transcript ran"
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert is_label_in_sight(tab)
+    assert list_barriers(tab) == []
     tab.close()
     assert not faults
 
@@ -68,6 +73,17 @@ def is_label_in_sight(page: Any) -> bool:
     return "AI imitation of Hal Høst" in said and 0 <= box["y"] < page.viewport_size["height"] - box["height"]
 
 
+def list_barriers(page: Any) -> list[str]:
+    """What keeps people from reading or using what is shown, as far as the checker sees it."""
+    if (axe := find_axe()) is None:
+        return []
+    page.add_script_tag(content=axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((told) => told.violations)")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
+    ]
+
+
 def open_tab(page: Any, name: str) -> None:
     """By its button, or where there is no room for it, by the menu of the others."""
     button = page.get_by_role("tab", name=name)
@@ -77,7 +93,7 @@ def open_tab(page: Any, name: str) -> None:
     button.click()
 
 
-def draw_few(page: Any, tab: str, n_tokens: int) -> None:
+def draw_few(page: Any, n_tokens: int) -> None:
     """Let answers be short: the machine may be busy."""
     page.get_by_text("How answers are drawn").locator("visible=true").click()
     page.get_by_role("spinbutton", name="Tokens at most").locator("visible=true").fill(str(n_tokens))
@@ -94,7 +110,7 @@ def test_a_chat_streams_and_can_be_stopped_edited_and_tried_again(page: Any, pla
     assert ATTACK in page.inner_text("#chat-pane")
     page.locator("#chat-shows input").check()
     assert "AI imitation of Hal Høst, host of The Show." in page.inner_text("#chat-pane details.prompt")
-    draw_few(page, "chat", 12)
+    draw_few(page, 12)
     page.click("#chat-edit")
     page.wait_for_function("document.querySelector('#chat-text textarea').value.startsWith('Say it.')")
     page.fill("#chat-text textarea", "Is it ninety-four?")
@@ -109,9 +125,28 @@ def test_a_chat_streams_and_can_be_stopped_edited_and_tried_again(page: Any, pla
 
 
 @needs_browser
+def test_whoever_closes_the_page_in_mid_answer_frees_the_model(chromium: Any, playground: Playground) -> None:
+    page = chromium.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(playground.server.address)
+    page.wait_for_selector("#chat-text textarea")
+    draw_few(page, 1000)
+    page.fill("#chat-text textarea", "Tell me everything there is to say.")
+    page.click("#chat-send")
+    page.wait_for_selector("#chat-pane article.answer[data-state=writing]")
+    page.close()
+    end = time.monotonic() + 20
+    while playground.server.slots.turns.n_busy and time.monotonic() < end:
+        time.sleep(0.1)
+    assert playground.server.slots.turns.n_busy == 0
+    endings = [json.loads(line).get("error") for line in read_lines(playground.server.log_path)]
+    assert endings[-1] == "hung up"
+
+
+@needs_browser
 def test_all_models_answer_the_same_question_with_time_tokens_and_price(page: Any) -> None:
     open_tab(page, "Compare")
-    draw_few(page, "compare", 8)
+    draw_few(page, 8)
     page.fill("#compare-text textarea", "Is it ninety-four?")
     page.locator("#compare-grounds input").check()
     page.click("#compare-ask")
@@ -146,7 +181,7 @@ def test_a_guess_is_counted_kept_and_told(page: Any, playground: Playground, mon
 @needs_browser
 def test_answers_are_ranked_and_judged_and_kept_with_their_seeds(page: Any, playground: Playground) -> None:
     open_tab(page, "Rank")
-    draw_few(page, "rank", 8)
+    draw_few(page, 8)
     page.fill("#rank-text textarea", "Is it ninety-four?")
     page.fill("#rank-who input, #rank-who textarea", "Bo")
     page.click("#rank-draw")

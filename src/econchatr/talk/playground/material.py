@@ -17,7 +17,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from econchatr.prompts import Voice
 from econchatr.records import BlindCue, Episode, Pair, Ranking, Turn, Verdict
-from econchatr.score.copying import SpeechIndex, flag_copied, index_speech
+from econchatr.score.copying import SpeechIndex, find_copied, flag_copied, index_speech
 from econchatr.talk.playground.search import TurnSearch
 
 T = TypeVar("T")
@@ -137,6 +137,8 @@ class Evidence:
     """Of the nearest, close or not."""
     is_copied: tuple[bool, ...] = ()
     """For each word of the answer, as `split_words` counts them, whether it is the host's own, copied."""
+    copied_from: Given | None = None
+    """Where the host said the longest copied run."""
 
 
 class Later(Generic[T]):
@@ -169,13 +171,15 @@ class Library:
 
     def look_up(self, text: str, *, prompt: str) -> Evidence:
         """What the host really said that is nearest, and which words are copied; those of the prompt aside."""
-        copied = tuple(flag_copied(text, self._copies.get(), prompt=prompt))
+        copies = self._copies.get()
+        longest = find_copied(text, copies, prompt=prompt).longest
+        copied = tuple(flag_copied(text, copies, prompt=prompt)), self.cite(longest.source) if longest else None
         near = self._finder.get().find(text)
         if near is None or near.likeness < self._close:
-            return Evidence(None, near.likeness if near else 0.0, copied)
+            return Evidence(None, near.likeness if near else 0.0, *copied)
         slug, turn = near.pair.slug, int(near.pair.pair_id.rsplit("#", 1)[1])
         quoted = Quoted(near.text, near.likeness, self.titles.get(slug, slug), near.pair.published, turn)
-        return Evidence(quoted, near.likeness, copied)
+        return Evidence(quoted, near.likeness, *copied)
 
     def find_real(self, rung: str, question: str) -> tuple[Pair, ...]:
         """The real turns that a rung's models are given with a question.

@@ -109,9 +109,14 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
 def _make_theme() -> Any:
     import gradio as gr
 
-    return gr.themes.Base(
+    theme = gr.themes.Base(
         primary_hue="teal", neutral_hue="stone", font=_FONTS, font_mono=_MONO, radius_size="md", text_size="md"
     )
+    # The library's own pair of colours is too weak to read.
+    return theme.set(
+        button_primary_background_fill="#0f766e", button_primary_background_fill_dark="#0f766e",
+        button_primary_background_fill_hover="#115e59", button_primary_background_fill_hover_dark="#115e59",
+    )  # fmt: skip
 
 
 def _make_blocks(desk: Desk, material: Material) -> Any:
@@ -160,7 +165,7 @@ def _make_corpus(desk: Desk) -> None:
 def _show_label(voice: Voice) -> str:
     host, show = show_text(voice.host), show_text(voice.show)
     return (
-        f"<div class='bar' role='note'><b>AI imitation of {host}</b><span>not {host}; it makes things up</span>"
+        f"<div class='bar' role='note'><h1>AI imitation of {host}</h1><span>not {host}; it makes things up</span>"
         f"<i>{show}</i></div>"
     )
 

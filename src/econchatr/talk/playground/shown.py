@@ -35,15 +35,17 @@ def show_text(text: str) -> str:
 
 def show_copied(text: str, is_copied: Sequence[bool]) -> str:
     """A text in which the words copied from the host are marked."""
-    flags = iter(is_copied)
-    parts: list[tuple[bool, str]] = []
-    for chunk in _CHUNKS.findall(text):
-        own = list(itertools.islice(flags, len(split_words(chunk))))
-        # What has no word (space, a dash) goes with what stands before it.
-        parts.append((any(own) if own else bool(parts and parts[-1][0]), chunk))
+    flags, chunks = iter(is_copied), _CHUNKS.findall(text)
+    own = [list(itertools.islice(flags, len(split_words(chunk)))) for chunk in chunks]
+    # What has no word (space, a dash) is marked between marked words only.
+    is_marked = [any(words) for words in own]
+    inside = [
+        words == [] and 0 < place < len(own) - 1 and is_marked[place - 1] and is_marked[place + 1]
+        for place, words in enumerate(own)
+    ]
     shown = []
-    for marked, group in itertools.groupby(parts, key=lambda part: part[0]):
-        piece = show_text("".join(chunk for _, chunk in group))
+    for marked, group in itertools.groupby(range(len(chunks)), key=lambda place: is_marked[place] or inside[place]):
+        piece = show_text("".join(chunks[place] for place in group))
         shown.append(f"<mark title='copied word for word from the host'>{piece}</mark>" if marked else piece)
     return "".join(shown)
 
@@ -105,7 +107,10 @@ def show_usd(usd: Decimal | None) -> str:
 def show_evidence(evidence: Evidence, voice: Voice) -> str:
     """The nearest thing the host really said, or that nothing is close."""
     copied = sum(evidence.is_copied)
-    words = f" <mark>{copied} of {len(evidence.is_copied)} words</mark> are copied from the host." if copied else ""
+    words = f"<div><mark>{copied} of {len(evidence.is_copied)} words</mark> are copied from the host" if copied else ""
+    if copied:
+        given = evidence.copied_from
+        words += f": {show_text(given.episode)}, {show_day(given.published)}.</div>" if given else ".</div>"
     if evidence.near is None:
         nearest = f"the nearest has a likeness of {evidence.likeness:.2f} of 1"
         return f"<aside class='near none'><b>Really said:</b> nothing close <small>({nearest})</small>{words}</aside>"

@@ -84,7 +84,7 @@ class DrawRequest(_Asked):
     """Beyond the OpenAI API, like the two below."""
     min_p: float | None = Field(default=None, ge=0, le=1)
     repeat_penalty: float | None = Field(default=None, ge=1, le=2)
-    """1.1 unless given; 1 is off."""
+    """1.05 unless given; 1 is off."""
 
 
 class TextFormat(_Asked):
