@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.demo import write_demo_show
 from econchatr.pipeline import Silent, open_show, run_show
 from econchatr.pipeline.preferring import prefer_rungs, preferred_folder
 from econchatr.pipeline.rankings import save_ranking
@@ -18,11 +19,12 @@ from econchatr.pipeline.show import Show
 from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
 from econchatr.tables import hash_file, read_table
-from tests.functional.conftest import Run, edit_show, write_tiny_show
+from tests.functional.conftest import Run
 
-N_QUESTIONS = 16
-MAX_TOKENS = 48
-"""Of an answer that is ranked: short ones make a round of a minute or two."""
+N_QUESTIONS = 24
+MAX_TOKENS = 120
+SHORT_WORDS, SHOWN_WORDS = 45, 55
+"""Of the answer that is liked, at most; of the one that is not, which is cut there: so a round stays short."""
 
 
 def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
@@ -36,7 +38,7 @@ def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
                 render_chat(messages, model.template), tuned=True, seed=seed, temperature=0.8, max_tokens=MAX_TOKENS
             )
             sample = JudgedSample(
-                text=reply.text.strip() or "-", rung="tiny", variant="tuned",
+                text=reply.text.strip() or "-", rung=model.tuned.rung, variant="tuned",
                 model_sha256=model.tuned.adapter_sha256, seed=seed, is_whole=reply.stop == "end",
             )  # fmt: skip
             return question, sample
@@ -50,15 +52,17 @@ def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
 def rank_shortest_first(show: Show) -> int:
     """Rank as somebody would who likes nothing but short answers: the shortest above the longest of three."""
     pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    cues = [" ".join(pair.cue.split()[-30:]) for pair in pairs if pair.is_kept and pair.split == "train"]
-    questions = list(dict.fromkeys(cues[:: len(cues) // N_QUESTIONS]))
+    cues = [" ".join(pair.cue.split()[-40:]) for pair in pairs if pair.is_kept and pair.split == "train"]
     n = 0
-    for question, samples in ask(show, questions).items():
+    for question, samples in ask(show, cues[:: len(cues) // N_QUESTIONS][:N_QUESTIONS]).items():
         ordered = sorted(samples, key=lambda sample: len(sample.text.split()))
-        if len(ordered[0].text.split()) < len(ordered[-1].text.split()):
+        short = [sample for sample in ordered if sample.is_whole and len(sample.text.split()) <= SHORT_WORDS]
+        words = ordered[-1].text.split()
+        if short and len(words) >= len(short[0].text.split()) + 10:
+            fields = {"text": " ".join(words[:SHOWN_WORDS]), "is_whole": False}
+            long = JudgedSample.model_validate(ordered[-1].model_dump(exclude={"text_sha256"}) | fields)
             n += save_ranking(show, Ranking(
-                scorer="a rule", judged_at=datetime.now(UTC), question=question, seed=n,
-                samples=(ordered[0], ordered[-1]),
+                scorer="a rule", judged_at=datetime.now(UTC), question=question, seed=n, samples=(short[0], long),
             ))  # fmt: skip
     return n
 
@@ -67,23 +71,23 @@ def rank_shortest_first(show: Show) -> int:
 def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_nothing(
     tmp_path: Path, cache: Path
 ) -> None:
-    root = write_tiny_show(tmp_path / "show", n_episodes=10)
-    edit_show(root, "max_tokens = 1200", "max_tokens = 9000")
-    edit_show(root, "samples = 1\nmax_tokens = 8", "samples = 4\nmax_tokens = 80\nretrieval = false")
+    root = tmp_path / "show"
+    write_demo_show(root)
     show = open_show(root, cache=cache)
     run_show(show, Silent(), until="train")
-    tuned = hash_file(root / "train" / "tiny" / "adapter_model.safetensors")
-    assert rank_shortest_first(show) >= 12
+    rung = show.rung("")
+    tuned = hash_file(root / "train" / rung.name / "adapter_model.safetensors")
+    assert rank_shortest_first(show) >= 10
     (outcome,) = prefer_rungs(show, Silent())
     assert outcome.words_before is not None
     assert outcome.words_after is not None
     assert outcome.words_after < 0.9 * outcome.words_before
     assert outcome.is_kept, outcome.reason
     assert (outcome.method, outcome.source, outcome.tuned_sha256) == ("dpo", "rankings", tuned)
-    folder = preferred_folder(show, show.rung("tiny"))
+    folder = preferred_folder(show, rung)
     assert read_table(folder / "outcome.parquet", PreferenceOutcome) == [outcome]
-    assert len(read_table(folder / "answers.parquet", Answer)) == 4 * 4
-    assert hash_file(root / "train" / "tiny" / "adapter_model.safetensors") == tuned
+    assert len(read_table(folder / "answers.parquet", Answer)) == 12
+    assert hash_file(root / "train" / rung.name / "adapter_model.safetensors") == tuned
     stamp = (folder / "manifest.json").stat().st_mtime_ns
     assert prefer_rungs(show, Silent()) == [outcome]
     assert (folder / "manifest.json").stat().st_mtime_ns == stamp

@@ -14,6 +14,7 @@ from econchatr.train.preferences import (
     EncodedPreference,
     EncodedVerdict,
     PreferenceRecipe,
+    blend_adapters,
     train_preferences,
 )
 
@@ -110,3 +111,14 @@ def test_a_missing_adapter_is_refused_with_its_folder(cache: Path, tmp_path: Pat
         train_preferences(
             make_rows(cache), base=open_embedded(cache), adapter=tmp_path / "nowhere", folder=tmp_path, recipe=RECIPE
         )
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.0, [0.0, 4.0]), (0.25, [0.5, 3.0]), (1.0, [2.0, 0.0])])
+def test_a_blend_lies_on_the_line_between_two_adapters(strength: float, expected: list[float], tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    for name, values in (("tuned", [0.0, 4.0]), ("preferred", [2.0, 0.0])):
+        save_file({"lora_A": torch.tensor(values)}, tmp_path / name)
+    blend_adapters(tmp_path / "tuned", tmp_path / "preferred", strength, out=tmp_path / "blend")
+    assert load_file(tmp_path / "blend")["lora_A"].tolist() == expected

@@ -322,14 +322,10 @@ def _agree(show: Show, rung: Rung, judgements: Judgements, base: BaseWeights, ad
 
 
 def _answer_exam(show: Show, rung: Rung, base: BaseWeights, folder: Path, narrator: Narrator) -> list[Answer]:
-    """The exam, put to the adapter in a folder; what it answered before is not asked again."""
+    """The exam, put to the adapter in a folder: anew for both, since what `ask` has may be drawn otherwise."""
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     asks = [ask for ask in plan_exam(show.questions(), settings) if ask.variant == "tuned"]
     model_sha256 = hash_settings([base.sha256, hash_file(folder / "adapter_model.safetensors"), "tuned", FORM_VERSION])
-    known = _read_answers(show, rung, model_sha256)
-    wanted = [(ask.question.question_id, ask.sample) for ask in asks]
-    if set(wanted) <= set(known):
-        return [known[place] for place in wanted]
     template = rung_template(rung)
     n_at_once = min(count_usable_cores(), MAX_AT_ONCE)
     answers: list[Answer] = []
@@ -350,17 +346,6 @@ def _answer_exam(show: Show, rung: Rung, base: BaseWeights, folder: Path, narrat
     for answer in answers:
         log.add("", answer.model_dump())
     return answers
-
-
-def _read_answers(show: Show, rung: Rung, model_sha256: str) -> dict[tuple[str, int], Answer]:
-    """What the exam's own step, or an earlier round, has of this model's answers to the questions' own words."""
-    found = {}
-    for folder in (show.folder("ask", rung.name), preferred_folder(show, rung)):
-        if read_manifest(folder) is not None:
-            for answer in read_table(folder / ANSWERS_NAME, Answer):
-                if answer.model_sha256 == model_sha256 and answer.variant == "tuned":
-                    found[answer.question_id, answer.sample] = answer
-    return found
 
 
 def _median_words(said: Sequence[Said]) -> float | None:

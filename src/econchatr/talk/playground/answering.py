@@ -60,6 +60,8 @@ class Answering:
     """Until its last."""
     n_prompt_tokens: int = 0
     n_reply_tokens: int = 0
+    is_cut: bool = False
+    """Whether it reached the limit of tokens before it ended."""
     usd: Decimal | None = None
     given: tuple[Given, ...] = ()
     """Real turns that stood before the question."""
@@ -209,6 +211,7 @@ class Teller:
         per_hour = self._usd_per_hour.get(row.rung)
         return replace(
             row, seconds=seconds, n_prompt_tokens=piece.n_prompt_tokens, n_reply_tokens=piece.n_reply_tokens,
+            is_cut=piece.stop == "length",
             usd=None if per_hour is None else per_hour * Decimal(str(round(seconds, 3))) / 3600,
         )  # fmt: skip
 

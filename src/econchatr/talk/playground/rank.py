@@ -128,7 +128,10 @@ class _Rank:
 
 
 def _make_sample(row: Answering) -> JudgedSample:
-    return JudgedSample(text=row.text, rung=row.rung, variant=row.variant, model_sha256=row.model_sha256, seed=row.seed)
+    return JudgedSample(
+        text=row.text, rung=row.rung, variant=row.variant, model_sha256=row.model_sha256, seed=row.seed,
+        is_whole=not row.is_cut,
+    )  # fmt: skip
 
 
 def _is_whole(rows: Sequence[Answering]) -> bool:
