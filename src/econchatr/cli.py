@@ -256,9 +256,23 @@ def select(
 
 
 @app.command()
-def train(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+def train(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    preferences: Annotated[bool, typer.Option("--preferences", help="Then one round on what people ranked.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Train the rungs; goes on where it was stopped."""
-    _run_stage(show, "train", rung=rung, as_json=as_json)
+    if not preferences:
+        return _run_stage(show, "train", rung=rung, as_json=as_json)
+    from econchatr.narrator import open_narrator
+    from econchatr.pipeline.preferring import prefer_rungs, tell_outcome
+
+    opened, _ = _run_until(show, "train", rung=rung)
+    with open_narrator() as narrator:
+        outcomes = prefer_rungs(opened, narrator, rung=rung)
+    lines = [line for outcome in outcomes for line in tell_outcome(outcome)]
+    print_result([outcome.model_dump(mode="json") for outcome in outcomes], lines, as_json=as_json)
 
 
 @app.command()
@@ -275,9 +289,7 @@ def score(
     sheet: Annotated[
         str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
     ] = "",
-    hand: Annotated[
-        list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets: FILE [FILE...].")
-    ] = None,
+    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets.")] = None,
     blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
     n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
@@ -339,9 +351,7 @@ def quote(
     budget: Annotated[
         str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
     ] = "",
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Measure how fast this machine trains; under a minute per rung.")
-    ] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure how fast this machine trains.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""

@@ -26,6 +26,7 @@ def chat(
     rung: RungOption = "",
     seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
     ground: Annotated[bool, typer.Option("--ground", help="Put the host's real turns before each question.")] = False,
+    preferred: Annotated[bool, typer.Option("--preferred", help="With what the rankings made of it.")] = False,
 ) -> None:
     """Talk with the tuned model; /base and /tuned switch, /ground puts real turns of the host before each question."""
     from econchatr.pipeline import open_show
@@ -34,7 +35,7 @@ def chat(
     from econchatr.talk.terminal import hold_chat
 
     opened = open_show(show)
-    with open_rung(opened, rung) as model:
+    with open_rung(opened, rung, is_preferred=preferred) as model:
         hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
                   log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
                   open_find=lambda: open_grounding(opened, opened.rung(rung)).find)  # fmt: skip

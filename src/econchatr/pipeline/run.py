@@ -82,6 +82,18 @@ def run_show(
         return RunResult(before.done + after.done, before.fresh + after.fresh)
 
 
+def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResult:
+    """Do steps that no run does by itself, each unless it is fresh.
+
+    Raises:
+        InputError: The show has no `[rights]`.
+        EconChatRError: Whatever a step raises.
+    """
+    show.require_rights()
+    with lock_folder(show.root):
+        return _run_steps(steps, narrator)
+
+
 def status_of(show: Show, *, rung: str = "") -> list[StepState]:
     """Every step and its state; a step behind a stale one is stale too."""
     states: list[StepState] = []

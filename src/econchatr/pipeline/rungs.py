@@ -19,7 +19,7 @@ from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.show import Show
 from econchatr.prompts import FORM_VERSION, ChatTemplate
-from econchatr.records import TunedModel, Variant
+from econchatr.records import PreferenceOutcome, TunedModel, Variant
 from econchatr.tables import hash_settings, read_manifest, read_table
 
 
@@ -29,6 +29,11 @@ class OpenRung(NamedTuple):
     speaker: Speaker
     template: ChatTemplate
     tuned: TunedModel
+
+
+PREFERRED = "preferred"
+"""Folder, inside a trained rung's, of what a round of preferences made of it."""
+OUTCOME_NAME = "outcome.parquet"
 
 
 def model_identity(tuned: TunedModel, variant: Variant) -> str:
@@ -52,19 +57,36 @@ def read_tuned(show: Show, rung: Rung) -> TunedModel:
 
 
 @contextmanager
-def open_rung(show: Show, name: str = "", *, n_at_once: int = 1) -> Iterator[OpenRung]:
+def open_rung(show: Show, name: str = "", *, n_at_once: int = 1, is_preferred: bool = False) -> Iterator[OpenRung]:
     """The tuned model of a rung, the first one when no name is given, for so many callers side by side.
+
+    Args:
+        is_preferred: Open what a round of preferences made of the tuned model, whether that was kept or not.
 
     Raises:
         InputError: No such rung, or the show has no `[rights]`.
-        ShowFolderError: The rung is not trained yet.
+        ShowFolderError: The rung is not trained yet, or had no such round.
         ModelError: The model cannot be opened.
     """
     rung = show.rung(name)
     tuned = read_tuned(show, rung)
     base, folder = rung_weights(show, rung), show.folder("train", rung.name)
+    if is_preferred:
+        folder = folder / PREFERRED
+        tuned = _prefer_over(tuned, folder, show)
     with open_speaker(base, folder=folder, n_at_once=n_at_once) as speaker:
         yield OpenRung(speaker, rung_template(rung), tuned)
+
+
+def _prefer_over(tuned: TunedModel, folder: Path, show: Show) -> TunedModel:
+    """The record of a tuned model with the round's adapter in it."""
+    if read_manifest(folder) is None:
+        raise ShowFolderError(
+            f"rung {tuned.rung!r} had no round of preferences.", hint=f"econchatr train {show.root} --preferences"
+        )
+    (outcome,) = read_table(folder / OUTCOME_NAME, PreferenceOutcome)
+    names = ("adapter_path", "adapter_sha256", "gguf_path", "gguf_sha256")
+    return tuned.model_copy(update={name: getattr(outcome, name) for name in names})
 
 
 @contextmanager

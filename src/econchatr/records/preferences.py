@@ -27,6 +27,8 @@ class JudgedSample(Record):
     model_sha256: str = Field(max_length=64)
     """As in an `Answer`."""
     seed: int
+    is_whole: bool = True
+    """Whether it ended by itself; false: it was cut off at the limit of tokens."""
 
     @model_validator(mode="before")
     @classmethod
@@ -92,6 +94,8 @@ class PreferenceOutcome(Record):
     n_scorers: int
     """People behind them; 0: none."""
     n_steps: int
+    strength: float
+    """How far it goes from the tuned model to what the training made of it: 1 is all the way."""
     beta: float
     learning_rate: float
     tuned_sha256: str
@@ -103,24 +107,30 @@ class PreferenceOutcome(Record):
     """As in a `TunedModel`."""
     gguf_sha256: str | None
     n_held_out: int
-    """Development replies behind the bits; test replies are not touched."""
+    """The host's development replies behind the bits; test replies are not touched."""
+    bits_base: float | None
+    """Bits per byte of those replies under the base model; `None`, as the next two: there are none."""
     bits_before: float | None
-    """Bits per byte of the host's development replies under the tuned model; `None`: there are none."""
+    """Under the tuned model."""
     bits_after: float | None
+    """Under the preferred one."""
     bits_change_low: float | None
     """95% interval of after less before, over episodes; `None`: one episode cannot give one."""
     bits_change_high: float | None
     copied_before: float | None
-    """Share of the words of the same answers that are copied from training episodes; `None`: it said nothing."""
+    """Share of the words of the exam's answers that are copied from training episodes; `None`: it said nothing."""
     copied_after: float | None
     copied_limit: float | None
-    """What `copied_after` must not pass."""
+    gates_lost: tuple[str, ...]
+    """Gates that the tuned model passed, or left in doubt, and the preferred one fails."""
     words_before: float | None
-    """Mean words of the same answers."""
+    """Median words of the exam's answers."""
     words_after: float | None
+    n_kept_out: int
+    """Preferences or verdicts kept out of the training, whole questions."""
     agreement_before: float | None
-    """Of preferences kept out of the training, the share in which the model too finds the better answer likelier than
-    the worse one, each by its own gain over the base model; `None`: none were kept out."""
+    """Of those, the share in which the model gains more over its base on the better answer than on the worse one (of
+    verdicts: in which it gains on the right, or loses on the wrong); `None`: none were kept out."""
     agreement_after: float | None
     is_kept: bool
     reason: str

@@ -1,0 +1,105 @@
+"""The whole loop of preferences: a rule ranks what the model says, one round is trained, what it cost decides."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from econchatr.pipeline import Silent, open_show, run_show
+from econchatr.pipeline.preferring import prefer_rungs, preferred_folder
+from econchatr.pipeline.rankings import save_ranking
+from econchatr.pipeline.rungs import open_rung
+from econchatr.pipeline.show import Show
+from econchatr.prompts import chat_messages, render_chat, system_line
+from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
+from econchatr.tables import hash_file, read_table
+from tests.functional.conftest import Run, edit_show, write_tiny_show
+
+N_QUESTIONS = 16
+MAX_TOKENS = 48
+"""Of an answer that is ranked: short ones make a round of a minute or two."""
+
+
+def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
+    """Three answers of the tuned model to each question."""
+    with open_rung(show, n_at_once=2) as model, ThreadPoolExecutor(2) as pool:
+
+        def draw(place: tuple[str, int]) -> tuple[str, JudgedSample]:
+            question, seed = place
+            messages = chat_messages(question, None, system=system_line(show.voice))
+            reply = model.speaker.reply(
+                render_chat(messages, model.template), tuned=True, seed=seed, temperature=0.8, max_tokens=MAX_TOKENS
+            )
+            sample = JudgedSample(
+                text=reply.text.strip() or "-", rung="tiny", variant="tuned",
+                model_sha256=model.tuned.adapter_sha256, seed=seed, is_whole=reply.stop == "end",
+            )  # fmt: skip
+            return question, sample
+
+        answers: dict[str, list[JudgedSample]] = {}
+        for question, sample in pool.map(draw, [(question, seed) for question in questions for seed in range(3)]):
+            answers.setdefault(question, []).append(sample)
+        return answers
+
+
+def rank_shortest_first(show: Show) -> int:
+    """Rank as somebody would who likes nothing but short answers: the shortest above the longest of three."""
+    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    cues = [" ".join(pair.cue.split()[-30:]) for pair in pairs if pair.is_kept and pair.split == "train"]
+    questions = list(dict.fromkeys(cues[:: len(cues) // N_QUESTIONS]))
+    n = 0
+    for question, samples in ask(show, questions).items():
+        ordered = sorted(samples, key=lambda sample: len(sample.text.split()))
+        if len(ordered[0].text.split()) < len(ordered[-1].text.split()):
+            n += save_ranking(show, Ranking(
+                scorer="a rule", judged_at=datetime.now(UTC), question=question, seed=n,
+                samples=(ordered[0], ordered[-1]),
+            ))  # fmt: skip
+    return n
+
+
+@pytest.mark.slow
+def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_nothing(
+    tmp_path: Path, cache: Path
+) -> None:
+    root = write_tiny_show(tmp_path / "show", n_episodes=10)
+    edit_show(root, "max_tokens = 1200", "max_tokens = 9000")
+    edit_show(root, "samples = 1\nmax_tokens = 8", "samples = 4\nmax_tokens = 80\nretrieval = false")
+    show = open_show(root, cache=cache)
+    run_show(show, Silent(), until="train")
+    tuned = hash_file(root / "train" / "tiny" / "adapter_model.safetensors")
+    assert rank_shortest_first(show) >= 12
+    (outcome,) = prefer_rungs(show, Silent())
+    assert outcome.words_before is not None
+    assert outcome.words_after is not None
+    assert outcome.words_after < 0.9 * outcome.words_before
+    assert outcome.is_kept, outcome.reason
+    assert (outcome.method, outcome.source, outcome.tuned_sha256) == ("dpo", "rankings", tuned)
+    folder = preferred_folder(show, show.rung("tiny"))
+    assert read_table(folder / "outcome.parquet", PreferenceOutcome) == [outcome]
+    assert len(read_table(folder / "answers.parquet", Answer)) == 4 * 4
+    assert hash_file(root / "train" / "tiny" / "adapter_model.safetensors") == tuned
+    stamp = (folder / "manifest.json").stat().st_mtime_ns
+    assert prefer_rungs(show, Silent()) == [outcome]
+    assert (folder / "manifest.json").stat().st_mtime_ns == stamp
+
+
+def test_two_rankings_are_refused_and_nothing_is_left_half_done(
+    finished_show: Path, econchatr: Run, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(finished_show, tmp_path / "show"))
+    samples = [JudgedSample(text=text, rung="tiny", variant="tuned", model_sha256="", seed=0) for text in ("a", "b")]
+    for question in ("Why?", "How?"):
+        save_ranking(
+            open_show(root),
+            Ranking(scorer="ada", judged_at=datetime.now(UTC), question=question, samples=samples),  # type: ignore[arg-type]
+        )
+    assert "2 preferences are too few" in econchatr("train", root, "--preferences", check=2).stderr
+    assert "had no round" in econchatr("chat", root, "--preferred", check=3).stderr
+    states = json.loads(econchatr("status", root, "--json").stdout)["steps"]
+    assert {state["why"] for state in states} == {""}
