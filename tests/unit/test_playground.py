@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,9 @@ def test_whoever_stops_listening_ends_every_answer(tmp_path: Path) -> None:
     (row,) = asyncio.run(run())
     assert (row.state, row.text, slots.n_open) == ("stopped", "Well, ", 0)
     assert json.loads((tmp_path / "log.jsonl").read_text())["error"] == "hung up"
+    # Stopped between its last token and what is looked up for it.
+    (whole,) = stop_rows([replace(row, state="writing", seconds=1.0)])
+    assert whole.state == "done"
 
 
 def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible() -> None:

@@ -217,8 +217,8 @@ class Teller:
 
 
 def stop_rows(rows: Sequence[Answering]) -> list[Answering]:
-    """The answers of a generation that was stopped: what was not finished stays as it is."""
+    """The answers of a generation that was stopped: each stays as it is; one whose last token had come is done."""
     return [
-        replace(row, state="stopped") if row.state in ("waiting", "writing") and row.seconds is None else row
+        replace(row, state="stopped" if row.seconds is None else "done") if row.state in ("waiting", "writing") else row
         for row in rows
     ]
