@@ -45,7 +45,7 @@ def test_pairs_are_chosen_by_coverage_where_nothing_is_said(tmp_path: Path) -> N
         ('[show]\nname = "A"\n', "'show.hosts' is missing", "Add 'hosts'."),
         (GOOD + "[pair\n", "is not TOML", "Mend that line."),
         (GOOD + '[[ladder]]\nname = "a"\n[[ladder]]\nname = "a"\n', "a name of its own", "Change that value."),
-        (GOOD + '[[ladder]]\nname = "a"\nmax_usd = 4\n', "local rung's budget", "Change that value."),
+        (GOOD + '[[ladder]]\nname = "a"\nmax_usd = 4\n', "needs where = ", "Change that value."),
         (GOOD + '[[ladder]]\nname = "a"\nwhere = "hosted"\n', "needs a price", "Change that value."),
         (GOOD.replace("[show]", "budget_usd = -1\n[show]"), "line 1: 'budget_usd'", "Change that value."),
     ],

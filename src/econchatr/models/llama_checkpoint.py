@@ -30,11 +30,6 @@ PROJECTIONS = (
 _PEFT_PREFIX = "base_model.model.model.layers"
 
 
-# The tails of softmax are denormal numbers, on which this processor's float32 units are tens of times slower. Set here,
-# before the first parallel operation, because a thread takes the setting over from the one that starts it.
-torch.set_flush_denormal(True)
-
-
 def choose_dtype(device: str) -> torch.dtype:
     """Give the number format for products: bfloat16 where the machine multiplies in it natively, else float32."""
     if device == "cuda":
