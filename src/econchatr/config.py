@@ -104,7 +104,9 @@ class PairTable(_Table):
 class SelectTable(_Table):
     """`[select]`: which pairs are bought."""
 
-    strategy: Literal["coverage", "coverage-cues", "random", "subjects-2023", "longest", "recent", "all"] = "coverage"
+    strategy: Literal[
+        "coverage", "coverage-plain", "coverage-cues", "random", "subjects-2023", "longest", "recent", "all"
+    ] = "coverage"
     seed: int = 0
     subjects: tuple[str, ...] = ()
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econchatr.select.features import MAX_WEIGHT, Rows, find_features, split_words
+from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, Rows, find_features, split_words
 
 WORDS = ("so", "we", "can't", "all", "agree", "über", "94", "Who")
 SPOKEN = st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=12)
@@ -68,3 +68,21 @@ def test_a_pool_without_words_has_no_features() -> None:
         features = find_features(replies)
         assert features.n_replies == len(replies)
         assert len(features.weights) == 0
+
+
+def test_what_others_say_as_often_weighs_nothing_and_what_only_the_host_says_weighs_all() -> None:
+    replies = ["hold the kettle"] * 4
+    features = find_features(replies, cues=["the"] * 3 + ["the report"] * 3 + ["a"] * 3)
+    weights = {features.name(number): weight for number, weight in enumerate(features.weights.tolist())}
+    assert weights["kettle"] == weights["hold the"] == 4 * OWN_PARTS
+    assert weights["the"] == 0
+
+
+def test_a_share_is_the_same_worked_out_by_hand() -> None:
+    # 4 of 12 reply words are "kettle", 1 of 6 cue words: (4/12 - 1/6) / (4/12 + 1/6) = 1/3 of 32 parts, rounded down.
+    features = find_features(["hold the kettle"] * 4, cues=["kettle on so many words here"])
+    assert dict(zip(features.words, features.weights.tolist(), strict=False))["kettle"] == 4 * 10
+
+
+def test_without_cues_every_feature_weighs_as_often_as_it_is_held() -> None:
+    assert find_features(["so we"] * 5).weights.tolist() == [5, 5, 5]

@@ -67,7 +67,7 @@ def prepare_steps(show: Show) -> list[Step]:
     ]
 
 
-_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 2}
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 3}
 
 _MAX_VOICES_TOLD = 10
 

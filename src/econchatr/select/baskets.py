@@ -23,8 +23,9 @@ from econchatr.select.cover import SCALE, Coverage, Purse, Taken, cover_purses
 from econchatr.select.features import Features, Integers, find_features
 from econchatr.select.order import ORDERS, order_pairs
 
-COVERS: Final = ("coverage", "coverage-cues")
-"""`coverage` keeps the pool's mix of reply lengths, `coverage-cues` that of cue lengths too."""
+COVERS: Final = ("coverage", "coverage-plain", "coverage-cues")
+"""`coverage` covers what sets the host apart from those who speak to the host; `coverage-plain` all that the host says;
+`coverage-cues` does that too, and keeps the pool's mix of cue lengths beside that of reply lengths."""
 
 STRATEGIES: Final = (*COVERS, *ORDERS)
 
@@ -143,11 +144,12 @@ def _find_buyer(position: int, purses: Sequence[Purse], ends: Sequence[int]) -> 
 
 
 def _choose_cover(pairs: Sequence[Pair], purses: Sequence[Purse], strategy: Strategy, pins: Sequence[int]) -> Filled:
-    features = find_features([pair.reply for pair in pairs])
+    cues = [pair.cue for pair in pairs] if strategy.name == "coverage" else None
+    features = find_features([pair.reply for pair in pairs], cues=cues)
     bands = [band_lengths(features.n_words, _N_REPLY_STRATA, "replies of {} words")]
     if strategy.name == "coverage-cues":
-        cues = np.array([pair.n_cue_tokens for pair in pairs], np.int64)
-        bands.append(band_lengths(cues, _N_CUE_STRATA, "cues of {} tokens"))
+        cue_lengths = np.array([pair.n_cue_tokens for pair in pairs], np.int64)
+        bands.append(band_lengths(cue_lengths, _N_CUE_STRATA, "cues of {} tokens"))
     strata, names = _cross(bands)
     cover = cover_purses(features, strata, purses, pinned=pins)
     baskets = [

@@ -8,7 +8,7 @@ This module does not know what a pair costs, nor which are taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +24,9 @@ Integers = npt.NDArray[np.int64]
 MIN_REPLIES: Final = 3
 MAX_WEIGHT: Final = 200
 """Source of both: shared reference `evaluation.md`, 9.3; 200 was the best of five variants measured there."""
+
+OWN_PARTS: Final = 32
+"""So finely is told how far a feature is the host's own. Finer, and the sums of a million replies leave 64 bits."""
 
 _WORD: Final = r"[\p{L}\p{N}]+(?:'[\p{L}\p{N}]+)*"
 _CHUNK_BITS: Final = 15
@@ -64,7 +67,8 @@ class Features:
     rows: Rows
     """A row per reply, in the order given: each feature at most once, ascending."""
     weights: Integers
-    """Per feature: how many replies hold it, at most `MAX_WEIGHT`."""
+    """Per feature what it is worth: how many replies hold it, at most `MAX_WEIGHT`; where there are cues to compare
+    with, times how far it is the host's own, in parts of `OWN_PARTS`."""
     n_words: Integers
     """Per reply, rare words included."""
     words: tuple[str, ...]
@@ -112,12 +116,21 @@ def split_words(texts: Sequence[str]) -> pl.Series:
     return folded.str.extract_all(_WORD)
 
 
-def find_features(replies: Sequence[str]) -> Features:
-    """Number the words and pairs of neighbouring words that at least three of the replies hold."""
+def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) -> Features:
+    """Number the words and pairs of neighbouring words that at least three of the replies hold.
+
+    Args:
+        cues: What others said. A feature then weighs (h - c) / (h + c) of what it else would, where h and c are how
+            often replies and cues hold it for each of their words; nothing, if it is not the host's rather than theirs.
+    """
     flat, n_words, known = _number_words(replies)
     bits = len(known).bit_length()
     chunks = list(_code_chunks(flat, n_words, bits))
-    codes, weights = _keep_common([chunk.codes for chunk in chunks])
+    codes, n_holding = _keep_common([chunk.codes for chunk in chunks])
+    weights = np.minimum(n_holding, MAX_WEIGHT)
+    if cues is not None:
+        n_others, n_cue_words = _count_known(cues, known, codes, bits)
+        weights *= _share_own(n_holding * n_cue_words, n_others * int(n_words.sum()))
     sizes, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for n_done, chunk in enumerate(chunks):
         size, found = _find_rows(chunk, codes)
@@ -127,7 +140,7 @@ def find_features(replies: Sequence[str]) -> Features:
     n_single = int(np.searchsorted(codes, 1 << bits))
     return Features(
         rows=Rows(np.concatenate(([0], np.cumsum(np.concatenate(sizes)))), np.concatenate(numbers)),
-        weights=np.minimum(weights, MAX_WEIGHT),
+        weights=weights,
         n_words=n_words,
         words=tuple(known[code] for code in codes[:n_single]),
         bigrams=np.stack((codes[n_single:] >> bits, codes[n_single:] & ((1 << bits) - 1)), axis=1),
@@ -139,7 +152,9 @@ def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Intege
     """Every word of every reply as a number, words per reply, and the numbers' words; 0 stands for all rare words."""
     flat, n_words, seen = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], dict[str, int]()
     for begin in range(0, len(replies), 1 << _CHUNK_BITS):
-        found, n_found = _number_some(replies[begin : begin + (1 << _CHUNK_BITS)], seen)
+        found, n_found = _number_some(
+            replies[begin : begin + (1 << _CHUNK_BITS)], lambda word: seen.setdefault(word, len(seen))
+        )
         flat.append(found)
         n_words.append(n_found)
     numbers = np.concatenate(flat)
@@ -152,14 +167,33 @@ def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Intege
     return renumbered[numbers], np.concatenate(n_words), ("", *known)
 
 
-def _number_some(replies: Sequence[str], seen: dict[str, int]) -> tuple[npt.NDArray[np.int32], Integers]:
+def _count_known(texts: Sequence[str], known: Sequence[str], codes: Integers, bits: int) -> tuple[Integers, int]:
+    """Per code, how many of other texts hold it; and how many words these have."""
+    place_of = {word: place for place, word in enumerate(known) if word}
+    n_holding, n_all = np.zeros(len(codes), np.int64), 0
+    for begin in range(0, len(texts), 1 << _CHUNK_BITS):
+        flat, n_words = _number_some(texts[begin : begin + (1 << _CHUNK_BITS)], lambda word: place_of.get(word, 0))
+        n_all += int(n_words.sum())
+        for chunk in _code_chunks(flat, n_words, bits):
+            _, numbers = _find_rows(chunk, codes)
+            n_holding += np.bincount(numbers, minlength=len(codes))
+    return n_holding, n_all
+
+
+def _share_own(own: Integers, others: Integers) -> Integers:
+    """(own - others) / (own + others) in parts of `OWN_PARTS`, rounded down; 0 where others have as much."""
+    shares: Integers = np.maximum(own - others, 0) * OWN_PARTS // np.maximum(own + others, 1)
+    return shares
+
+
+def _number_some(replies: Sequence[str], number: Callable[[str], int]) -> tuple[npt.NDArray[np.int32], Integers]:
     import polars as pl
 
     lists = split_words(replies)
     n_words = lists.list.len()
     flat = lists.filter(n_words > 0).explode()
     words = flat.unique()
-    globally = np.array([seen.setdefault(word, len(seen)) for word in words.to_list()], np.int32)
+    globally = np.array([number(word) for word in words.to_list()], np.int32)
     return globally[flat.cast(pl.Enum(words)).to_physical().to_numpy()], n_words.to_numpy().astype(np.int64)
 
 
