@@ -143,7 +143,7 @@ def test_each_pair_says_why_it_was_taken_or_left() -> None:
         make_pair(4, reply="about the fence", cue="so " * 30),
     ]
     costs = np.array([4, 4, 9, 99])
-    filled = fill_baskets(pool, [Purse(costs, 13, "small")], Strategy("coverage"))
+    filled = fill_baskets(pool, [Purse(costs, 13, "small")], Strategy("coverage-plain"))
     first, second, third, fourth = filled.reasons
     assert (first.rung, first.position, first.reason) == ("small", 0, "adds most for its cost")
     assert first.firsts == ("agree", "so", "we", "so we", "we agree")
@@ -152,6 +152,15 @@ def test_each_pair_says_why_it_was_taken_or_left() -> None:
     assert (second.rung, second.position) == ("", None)
     assert second.reason.startswith("adds less for its cost than the last one taken")
     assert fourth.cost == 99
+
+
+def test_what_guests_say_as_often_is_no_reason_to_take_a_pair() -> None:
+    pool = [make_pair(n, cue="so we agree", reply="so we agree") for n in range(4)]
+    pool += [make_pair(n, cue="that", reply="hold the kettle") for n in range(4, 8)]
+    filled = fill_baskets(pool, [Purse(np.full(8, 5), 5, "small")], Strategy("coverage"))
+    assert filled.baskets[0].places == (4,)
+    assert "kettle" in filled.reasons[4].firsts
+    assert not filled.reasons[0].firsts
 
 
 def test_a_pair_that_would_have_paid_but_cost_too_much_says_so() -> None:

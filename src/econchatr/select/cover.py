@@ -93,7 +93,7 @@ class Coverage:
         self.counts[row] = before + 1
         self.worth[row] = weights[row] * self.steps[before + 1]
         self.value += gain
-        new = row[before == 0]
+        new = row[(before == 0) & (weights[row] > 0)]
         return gain, tuple(new[np.argsort(-weights[new], kind="stable")[:_MAX_FIRSTS]].tolist())
 
 
