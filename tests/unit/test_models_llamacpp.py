@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_a_prompt_beyond_the_context_is_an_error_of_ours(speaker: LlamaCpp) -> N
 def test_without_an_adapter_tuned_is_refused() -> None:
     with open_llamacpp(locate_embedded_gguf(), adapter=None, n_ctx=512) as alone, pytest.raises(ModelError):
         say(alone, tuned=True)
+
+
+OPEN_AND_CLOSE = """
+import os, sys
+from pathlib import Path
+from econchatr.models.llamacpp import open_llamacpp
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for _ in range(4):
+    with open_llamacpp(Path(sys.argv[1]), adapter=None, n_ctx=512):
+        pass
+"""
+
+
+def test_closed_as_soon_as_it_is_open_it_ends() -> None:
+    """On one core llama.cpp's server waited for ever when it was stopped before its loop had begun."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", OPEN_AND_CLOSE, str(locate_embedded_gguf())]
+    assert subprocess.run(command, env=environment, timeout=300, check=False).returncode == 0
 
 
 def test_it_answers_from_another_thread(speaker: LlamaCpp) -> None:

@@ -243,7 +243,10 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
     params.verbosity = _SILENT
     params.lora_adapters = [_lora(xllamacpp, adapter) for adapter in adapters]
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
+        # Stopped before its loop has begun, it would wait for that for ever: so it answers once before anybody has it.
+        server.handle_completions(json.dumps({"prompt": "a", "n_predict": 1, "cache_prompt": False}), lambda _: False)
+        return server
     except (RuntimeError, ValueError) as exc:
         beside = f" with {', '.join(adapter.name for adapter in adapters)}" if adapters else ""
         raise ModelError(
