@@ -209,6 +209,8 @@ def test_answers_are_ranked_and_judged_and_kept_with_their_seeds(page: Any, play
         ("first", "tuned", seed) for seed in (1, 0, 2)
     ]
     page.get_by_label("Right or wrong").check()
+    for letter in "ABC":  # until then the marks are still those of the order
+        page.wait_for_selector(f"#rank-mark-{letter} label:has-text('wrong')")
     for letter, verdict in zip("ABC", (0, 1, 1), strict=True):
         page.locator(f"#rank-mark-{letter} label").nth(verdict).click()
     before = len(playground.kept.verdicts)
