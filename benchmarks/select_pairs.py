@@ -30,15 +30,18 @@ def main() -> None:
     n_pairs = int(sys.argv[1])
     shares = [float(share) for share in sys.argv[2:]] or [0.01, 0.05, 0.1]
     replies, costs = make_pairs(n_pairs)
+    # What is said to the host: as long and as rich, by people who like other words.
+    cues, _ = make_pairs(n_pairs, seed=7)
+    find_features(replies[:100], cues=cues[:100])  # libraries are loaded before the clock starts
     print(f"{n_pairs:,} pairs, {sum(map(len, replies)):,} characters: {memory_mb()} MB before anything is chosen")
     for share in shares:
-        measure(replies, costs, share)
+        measure(replies, cues, costs, share)
 
 
-def measure(replies: list[str], costs: np.ndarray, share: float) -> None:
+def measure(replies: list[str], cues: list[str], costs: np.ndarray, share: float) -> None:
     """Choose from the texts for one budget, all the way, and print what each part took."""
     clocks = [(time.perf_counter(), time.process_time())]
-    features = find_features(replies)
+    features = find_features(replies, cues=cues)
     clocks.append((time.perf_counter(), time.process_time()))
     strata, _ = band_lengths(features.n_words, 5, "{}")
     purse = Purse(costs, int(costs.sum() * share))
