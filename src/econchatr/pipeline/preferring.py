@@ -22,9 +22,11 @@ from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.likelihood import reply_nats
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
+from econchatr.models.parity import ParityResult
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import encode_examples, example_form, rung_template, rung_weights
 from econchatr.pipeline.judgements import MAX_AT_ONCE, Judgements, Text, gather_judgements, hash_judgements
+from econchatr.pipeline.parity import check_rung_parity
 from econchatr.pipeline.round_rows import measure_round, score_agreement, score_bits
 from econchatr.pipeline.rounds import GATES_NAME, SCORES_NAME, preferred_folder, read_outcome
 from econchatr.pipeline.run import run_alone
@@ -64,6 +66,7 @@ class _Measured(NamedTuple):
     agreement: tuple[float | None, float | None]
     said: tuple[list[Said], list[Said]]
     rulings: tuple[tuple[Ruling, ...], tuple[Ruling, ...]]
+    parity: ParityResult | None
 
 
 def preference_step(show: Show, rung: Rung) -> Step:
@@ -109,6 +112,9 @@ def tell_outcome(outcome: PreferenceOutcome) -> list[str]:
     ):
         told = [f"{value:{form}}" if value is not None else "not measured" for value in (before, after)]
         lines.append(f"  {name}: {told[0]} before, {told[1]} after")
+    if outcome.n_agreeing_questions is not None:
+        alike = f"{outcome.n_agreeing_questions} of {outcome.n_checked_questions}"
+        lines.append(f"  questions with the same first tokens in transformers and llama.cpp: {alike}")
     return lines
 
 
@@ -132,8 +138,10 @@ def _prefer(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     bench = _DevBench(show, rung, base)
     strength, bits, names = _keep_adapter(trained.adapter_folder, folder, bench, base=base)
     free_memory()
+    parity = check_rung_parity(show, rung, base=base, folder=folder)
     answers = tuple(_answer_exam(show, rung, base, place, narrator) for place in (tuned_folder, folder))
-    measured = _measure(show, rung, judgements, base, answers)._replace(bits=bits, n_held_out=bench.n)
+    measured = _measure(show, rung, judgements, base, answers)
+    measured = measured._replace(bits=bits, n_held_out=bench.n, parity=parity)
     outcome = _conclude(show, rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
     scores, gates = measure_round(show, rung, measured.said)
     scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
@@ -213,6 +221,8 @@ def _conclude(
         n_kept_out=judgements.n_kept_out,
         agreement_before=measured.agreement[0],
         agreement_after=measured.agreement[1],
+        n_agreeing_questions=measured.parity.n_agreeing if measured.parity else None,
+        n_checked_questions=measured.parity.n_checked if measured.parity else 0,
         is_kept=is_kept,
         reason=reason,
     )
@@ -263,7 +273,7 @@ def _measure(
     pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
     book = GateBook([pair for pair in pairs if pair.is_kept])
     then, now = (read_answers(rows, show.questions(), variant="tuned") for rows in answers)
-    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)))
+    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)), None)
 
 
 class _DevBench:
