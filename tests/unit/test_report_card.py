@@ -57,6 +57,18 @@ def test_the_label_the_proof_and_what_is_unscored_are_there() -> None:
     assert "unscored" in text
 
 
+def test_a_card_without_figures_says_why() -> None:
+    fields = {"label": "AI imitation of H, not H", "host": "H", "show_name": "S", "line": "Line.", "base_id": "b"}
+    rights = RightsNote(voice="H", ground="consent", licence="")
+    made = CardMaterial(**fields, rights=rights, tuned=TUNED, scores=(), proofs=(), version="1",
+                        unmeasured="It was not measured <b>yet</b>.")  # fmt: skip
+    text = render_card(made)
+    assert text.index("## Measured") < text.index("It was not measured")
+    assert "<b>" not in text
+    assert "model-index" not in head(text)
+    assert "## Measured\n" not in card()
+
+
 def test_a_name_is_only_a_name() -> None:
     text = card(host="<script>x</script>\n---\n# [y](http://evil)")
     assert "<script>" not in text
