@@ -249,6 +249,7 @@ def test_an_unknown_model_is_not_found(client: Any, name: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+EMPTY = {"type": "text", "text": ""}
 BAD_BODIES = [
     b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"[" * 100_000, b'{"model": "first"}',
     b'{"model": "first", "messages": []}', b'{"model": "first", "messages": [{"role": "tool", "content": "x"}]}',
@@ -257,6 +258,9 @@ BAD_BODIES = [
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1e999}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "n": 1000}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "logit_bias": {"' + b"y" * 999_999 + b'": 1}}',
+    json.dumps({"model": "first", "messages": SAID, "logit_bias": dict.fromkeys(map(str, range(1025)), 1)}).encode(),
+    json.dumps({"model": "first", "messages": SAID * 50_000}).encode(),
+    json.dumps({"model": "first", "messages": [{"role": "user", "content": [EMPTY] * 2049}]}).encode(),
     b'{"model": "first", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}',
 ]  # fmt: skip

@@ -29,9 +29,10 @@ from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback, label
 from econchatr.talk.server.run import take_place
 from econchatr.talk.server.shapes import ChatRequest
 
-from .server_material import VOICE, list_models, serve
+from .server_material import VOICE, Server, list_models, serve
 from .test_talk_server import SAID, send, wait_until
 
+N_PIECES = 350
 ASKED = b'{"model": "first", "messages": [{"role": "user", "content": "x"}]}'
 FAR = GuardSettings(label="AI imitation", key="k", is_public=True, hosts=("studio.example",))
 NEAR = GuardSettings(label="AI imitation", key="", is_public=False)
@@ -67,6 +68,22 @@ class Endless:
         async with self.turns.take(adapter):
             yield Piece("Well")
             await asyncio.Event().wait()
+
+
+class Fluent:
+    """A slot server that says far more than a connection can hold by itself."""
+
+    def __init__(self) -> None:
+        self.turns = Turns(1, max_waiting=0)
+        self.n_said = 0
+
+    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+        async with self.turns.take(adapter):
+            for _ in range(N_PIECES):
+                self.n_said += 1
+                yield Piece("well " * 4000)
+                await asyncio.sleep(0)
+            yield Piece("", stop="end")
 
 
 class Inner:
@@ -223,17 +240,29 @@ def test_counts_and_console_hold_nobodys_words_and_no_key(tmp_path: Path, caplog
     assert "/home/ada" not in counts
 
 
+def ask_and_read_nothing(running: Server, body: bytes) -> socket.socket:
+    """A caller who only asks; it hangs up when it is closed."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {running.address.removeprefix('http://')}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.connect(("127.0.0.1", int(running.address.rpartition(":")[2])))
+    caller.sendall(head.encode() + body)
+    return caller
+
+
+def test_a_client_that_reads_nothing_holds_no_slot(tmp_path: Path) -> None:
+    slots = Fluent()
+    with serve(slots, tmp_path) as running, ask_and_read_nothing(running, b'{"stream": true, ' + ASKED[1:]):
+        assert wait_until(lambda: slots.n_said == N_PIECES and slots.turns.n_busy == 0)
+
+
 def test_a_client_that_hangs_up_in_the_line_leaves_it(tmp_path: Path) -> None:
     slots = Endless()
     with serve(slots, tmp_path) as running:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {running.address.removeprefix('http://')}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(ASKED)}\r\n\r\n"
-        address = ("127.0.0.1", int(running.address.rpartition(":")[2]))
-        with socket.create_connection(address) as first:
-            first.sendall(head.encode() + ASKED)
+        with ask_and_read_nothing(running, ASKED):
             assert wait_until(lambda: slots.turns.n_busy == 1)
-            with socket.create_connection(address) as second:
-                second.sendall(head.encode() + ASKED)
+            with ask_and_read_nothing(running, ASKED):
                 assert wait_until(lambda: slots.turns.n_waiting == 1)
             assert wait_until(lambda: slots.turns.n_waiting == 0)
             assert slots.turns.n_busy == 1

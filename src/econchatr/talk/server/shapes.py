@@ -13,11 +13,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_CHOICES = 8
+MAX_MESSAGES = 2048
+"""As many as a context has tokens: more can never fit, and a body has room for so many that all others wait seconds."""
+MAX_BIASES = 1024
 
 Text = Annotated[str, Field(min_length=1)]
 TokenNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
-Biases = Annotated[dict[TokenNumber, Bias], Field(json_schema_extra={"additionalProperties": False})]
+Biases = Annotated[
+    dict[TokenNumber, Bias], Field(max_length=MAX_BIASES, json_schema_extra={"additionalProperties": False})
+]
 FinishReason = Literal["stop", "length"]
 
 
@@ -50,7 +55,7 @@ class ChatMessage(_Asked):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=MAX_MESSAGES)] | None = None
 
     @property
     def text(self) -> str:
@@ -100,7 +105,7 @@ class TextFormat(_Asked):
 class ChatRequest(DrawRequest):
     """POST /v1/chat/completions."""
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None = None
