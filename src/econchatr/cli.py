@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from econchatr import __version__
 from econchatr.cli_print import (
     describe_result,
     plain,
@@ -70,10 +71,19 @@ RungOption = Annotated[str, typer.Option("--rung", help="Only this rung of the l
 HERE = Path()
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"econchatr {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def prepare(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens inside.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
 ) -> None:
     """Set up logging; the command follows."""
     # A Hugging Face library must not ask the hub for anything nobody asked for.

@@ -53,18 +53,27 @@ def serve(
         list[str] | None, typer.Option("--name", help="A name under which callers reach this machine; may be repeated.")
     ] = None,
     n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to write side by side.")] = 8,
+    ground: Annotated[
+        bool, typer.Option("--ground", help="Give real turns of the host to whatever is asked by a rung's name alone.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve every trained model, and its base, in the words of the OpenAI API."""
+    """Serve every trained model, and its base, in the words of the OpenAI API; RUNG:grounded is given real turns."""
     from econchatr.ask.log import GenerationLog
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.serving import open_served
+    from econchatr.pipeline.grounding import open_grounding
+    from econchatr.pipeline.serving import RealTurnsUse, open_served
 
     create_app, take_place, run_server, label_of = _import_server()
     opened = open_show(show)
-    with take_place(host, port, key=key) as place, open_served(opened, rung, n_slots=n_slots) as models:
+    real_turns: RealTurnsUse = "default" if ground else "offered"
+    with (
+        take_place(host, port, key=key) as place,
+        open_served(opened, rung, n_slots=n_slots, real_turns=real_turns) as models,
+    ):
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
-        app = create_app(models, opened.voice, log=log, key=key, is_public=place.is_public, hosts=names or ())
+        app = create_app(models, opened.voice, log=log, key=key, is_public=place.is_public, hosts=names or (),
+                         open_find=lambda name: open_grounding(opened, opened.rung(name)).find)  # fmt: skip
         # The socket listens already: whoever connects from here on is answered.
         served = [model.name for model in models]
         if as_json:

@@ -195,7 +195,7 @@ class AskTable(_Table):
     retrieval_questions: int = Field(default=0, ge=0)
     """Questions put so, evenly over the exam; 0: every one."""
     excerpts: int = Field(default=2, ge=1, le=8)
-    """Real turns put before a question, at most; by `retrieval` and by `chat --ground`."""
+    """Real turns put before a question, at most; by `retrieval`, in a chat and by `serve`."""
 
 
 class JudgeTable(_Table):

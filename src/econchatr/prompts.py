@@ -132,19 +132,24 @@ def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ..
     return (system, *(message for message in messages if message.role != "system"))
 
 
-def render_continuation(text: str, voice: Voice, template: ChatTemplate) -> tuple[str, str]:
+def render_continuation(
+    text: str, voice: Voice, template: ChatTemplate, *, earlier: Sequence[Pair] = ()
+) -> tuple[str, str]:
     """The text a model continues after a bare prompt, and what stands before its reply.
 
     A prompt in the form of 2023 is a question: the model gets it in the form it was trained in, and its reply begins
     with the space a completion of 2023 began with. Any other text is continued as it is, special tokens broken up.
 
+    Args:
+        earlier: Pairs that stand before the question, as in `chat_messages`; before any other text there is no room.
+
     Raises:
         ModelError: The template does not work.
     """
-    cue = _cue_2023(text, voice)
+    cue = cue_2023(text, voice)
     if cue is None:
         return _disarm(text, template), ""
-    return render_chat(chat_messages(cue, None, system=system_line(voice)), template), " "
+    return render_chat(chat_messages(cue, None, system=system_line(voice), earlier=earlier), template), " "
 
 
 def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, str]:
@@ -198,8 +203,8 @@ def question_2023(text: str, voice: Voice) -> str:
     return f"{text} {voice.host} responds:"
 
 
-def _cue_2023(text: str, voice: Voice) -> str | None:
-    """The question in a prompt of 2023; `None`: it is no such prompt."""
+def cue_2023(text: str, voice: Voice) -> str | None:
+    """Give the question in a prompt of 2023; `None`: it is no such prompt."""
     body, found, rest = text.rstrip().rpartition(question_2023("", voice).strip())
     return body.strip() if found and not rest and body.strip() else None
 

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ def test_every_command_has_help(econchatr: Run) -> None:
     assert {"demo", "init", "run", "chat", "status"} <= set(commands)
     for command in commands:
         assert "Usage:" in econchatr(command, "--help").stdout
+
+
+def test_the_version_is_that_of_the_installed_package(econchatr: Run) -> None:
+    assert econchatr("--version").stdout == f"econchatr {version('econchatr')}\n"
 
 
 def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path, econchatr: Run) -> None:

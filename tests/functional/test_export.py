@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from econchatr.errors import InputError, ModelError
 from econchatr.pipeline import Silent, export, open_show
-from tests.functional.conftest import Run
+from econchatr.pipeline.export_card import make_card
+from econchatr.pipeline.rungs import read_tuned
+from econchatr.records import Score
+from econchatr.report.card import render_card
+from econchatr.tables import read_table
+from tests.functional.conftest import Run, edit_show
 
 
 def test_every_form_is_written_with_its_proof(finished_show: Path, econchatr: Run, tmp_path: Path) -> None:
@@ -32,6 +38,29 @@ def test_a_form_that_says_something_else_is_not_handed_out(
     with pytest.raises(ModelError, match="says something else"):
         export.export_rung(open_show(finished_show), Silent(), forms=["adapter"], out=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_card_has_the_figures_of_this_very_model_or_says_why_not(finished_show: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(finished_show, tmp_path / "show"))
+
+    def card() -> str:
+        show = open_show(root)
+        rung = show.rung("")
+        return render_card(make_card(show, rung, read_tuned(show, rung), base_id="org/base", proofs=()))
+
+    text = card()
+    scores = read_table(root / "score" / "tiny" / "scores.parquet", Score)
+    (change,) = [s for s in scores if (s.measure, s.variant) == ("host bits saved", "tuned minus base")]
+    assert "How near it comes, what it copies, what it makes up" in text
+    assert f"{change.value:.3f}" in text
+    assert 'base_model: "org/base"' in text
+    shutil.rmtree(root / "report")
+    assert card() == text
+    edit_show(root, "n_resamples = 100", "n_resamples = 200")
+    assert "out of date (score/tiny: settings changed), so no figure" in card()
+    assert f"{change.value:.3f}" not in card()
+    shutil.rmtree(root / "score")
+    assert "It was not measured." in card()
 
 
 def test_an_unknown_form_is_told(finished_show: Path, tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ import pytest
 
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Silent, open_show, run_show
-from econchatr.pipeline.preferring import prefer_rungs, preferred_folder
+from econchatr.pipeline.preferring import prefer_rungs
 from econchatr.pipeline.rankings import save_ranking
+from econchatr.pipeline.rounds import preferred_folder, read_measured
 from econchatr.pipeline.rungs import open_rung
 from econchatr.pipeline.show import Show
 from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
 from econchatr.tables import hash_file, read_table
-from tests.functional.conftest import Run
+from tests.functional.conftest import Run, edit_show
 
 N_QUESTIONS = 24
 MAX_TOKENS = 120
@@ -88,9 +89,31 @@ def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_not
     assert read_table(folder / "outcome.parquet", PreferenceOutcome) == [outcome]
     assert len(read_table(folder / "answers.parquet", Answer)) == 12
     assert hash_file(root / "train" / rung.name / "adapter_model.safetensors") == tuned
+    scores, gates = read_measured(show, rung)
+    assert {score.variant for score in scores} == {"tuned before preferences", "preferred", "preferred minus tuned"}
+    assert len(gates) == 8
+    assert outcome.n_agreeing_questions is not None
     stamp = (folder / "manifest.json").stat().st_mtime_ns
     assert prefer_rungs(show, Silent()) == [outcome]
     assert (folder / "manifest.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.slow
+def test_a_round_is_checked_in_both_engines_and_told_by_the_next_report(
+    finished_show: Path, econchatr: Run, tmp_path: Path
+) -> None:
+    """Nobody ranked anything, so it learns from the host's own replies; the report measures nothing for it."""
+    root = Path(shutil.copytree(finished_show, tmp_path / "show"))
+    edit_show(root, "max_tokens = 1200", "max_tokens = 2400")
+    (told,) = json.loads(econchatr("train", root, "--preferences", "--json").stdout)
+    assert told["n_checked_questions"] == 4
+    assert told["n_agreeing_questions"] >= 3
+    econchatr("report", root)
+    text = (root / "report" / "report.md").read_text()
+    assert "## A round on preferences" in text
+    assert "pairs of the host\N{RIGHT SINGLE QUOTATION MARK}s own reply" in text
+    assert "tuned model after a round on preferences" in text
+    assert "bits per byte of the host" in text
 
 
 def test_two_rankings_are_refused_and_nothing_is_left_half_done(

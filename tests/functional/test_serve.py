@@ -10,13 +10,18 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
+from econchatr.records import Pair
+from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
 
 PROMPT = "Do you trust surveys? Hester Pellow responds:"
@@ -28,23 +33,57 @@ def show(finished_show: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished_show, tmp_path / "show"))
 
 
-def test_a_finished_show_is_served_until_it_is_stopped(finished_show: Path) -> None:
-    command = [sys.executable, "-m", "econchatr", "serve", str(finished_show), "--port", "0", "--json"]
+@contextmanager
+def run_serve(show: Path, *options: str) -> Iterator[dict[str, Any]]:
+    """The command in a process of its own, stopped as a user stops it when the block ends; and what it told first."""
+    command = [sys.executable, "-m", "econchatr", "serve", str(show), "--port", "0", "--json", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout is not None
     try:
-        told = json.loads(process.stdout.readline())
-        assert told["models"] == ["tiny", "tiny:base"]
-        body = json.dumps({"model": "tiny", "prompt": PROMPT, "max_tokens": 4}).encode()
-        request = urllib.request.Request(f"{told['address']}/completions", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
-            assert response.headers["x-ai-imitation"] == "AI imitation of Hester Pellow, not Hester Pellow"
-            assert json.load(response)["choices"][0]["text"].startswith(" ")
+        yield json.loads(process.stdout.readline())
     finally:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+def complete(told: dict[str, Any], model: str) -> tuple[Any, dict[str, Any]]:
+    """A completion in the form of 2023: the response's headers, and its first choice."""
+    body = json.dumps({"model": model, "prompt": PROMPT, "max_tokens": 4}).encode()
+    request = urllib.request.Request(f"{told['address']}/completions", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.headers, json.load(response)["choices"][0]
+
+
+def test_a_finished_show_is_served_until_it_is_stopped(finished_show: Path) -> None:
+    with run_serve(finished_show) as told:
+        assert told["models"] == ["tiny", "tiny:base", "tiny:grounded", "tiny:retrieval"]
+        headers, choice = complete(told, "tiny")
+        assert headers["x-ai-imitation"] == "AI imitation of Hester Pellow, not Hester Pellow"
+        assert choice["text"].startswith(" ")
+        assert choice["excerpts"] is None
+        _, grounded = complete(told, "tiny:grounded")
+    said = {pair.pair_id: pair for pair in read_table(finished_show / "pair" / "pairs.parquet", Pair)}
+    for turn in grounded["excerpts"]:
+        pair = said[turn["pair_id"]]
+        assert (turn["episode"], turn["published"], pair.split) == (pair.slug, str(pair.published), "train")
+        assert pair.reply.startswith(turn["text"])
+    assert grounded["excerpts"]
+
+
+def test_with_ground_a_rungs_own_name_is_given_real_turns(finished_show: Path) -> None:
+    with run_serve(finished_show, "--ground") as told:
+        assert told["models"] == ["tiny", "tiny:tuned", "tiny:base", "tiny:grounded", "tiny:retrieval"]
+        given = {name: complete(told, name)[1]["excerpts"] for name in told["models"]}
+    assert {name for name, turns in given.items() if turns} == {"tiny", "tiny:grounded", "tiny:retrieval"}
+
+
+def test_a_show_without_pairs_is_served_without_real_turns(show: Path, econchatr: Run) -> None:
+    shutil.rmtree(show / "pair")
+    with run_serve(show) as told:
+        assert told["models"] == ["tiny", "tiny:base"]
+    assert "no pairs" in econchatr("serve", show, "--ground", "--port", 0, check=3).stderr
 
 
 def test_what_keeps_it_from_starting_is_told(show: Path, econchatr: Run, tmp_path: Path) -> None:

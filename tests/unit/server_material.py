@@ -16,6 +16,7 @@ from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.slots import ServedModel, SlotServer, open_slots
 from econchatr.models.weights import locate_embedded_gguf, read_chat_template
 from econchatr.prompts import Voice
+from econchatr.records import Variant
 
 VOICE = Voice(host="Hal Høst", show="The Show")
 LABEL = "AI imitation of Hal Høst, not Hal Høst"
@@ -53,14 +54,18 @@ def write_adapter(folder: Path, *, seed: int) -> Path:
     return folder / "adapter.gguf"
 
 
-def list_models(slots: Any) -> list[ServedModel]:
-    """Two rungs and a base under three names."""
+def list_models(slots: Any, *, is_grounded: bool = False) -> list[ServedModel]:
+    """Two rungs and a base under three names; where grounded, two more that are given real turns."""
     template = read_chat_template(locate_embedded_gguf())
-    places = {"first": 0, "second": 1, "first:base": None}
+    kinds: dict[str, tuple[int | None, Variant]] = {
+        "first": (0, "tuned"), "second": (1, "tuned"), "first:base": (None, "base"),
+    }  # fmt: skip
+    if is_grounded:
+        kinds |= {"first:grounded": (0, "grounded"), "first:retrieval": (None, "retrieval")}
     return [
-        ServedModel(name=name, rung=name.removesuffix(":base"), variant="base" if place is None else "tuned",
-                    slots=slots, adapter=place, template=template, sha256=f"{name} hash", weights="embedded")
-        for name, place in places.items()
+        ServedModel(name=name, rung=name.partition(":")[0], variant=variant, slots=slots, adapter=place,
+                    template=template, sha256=f"{name} hash", weights="embedded")
+        for name, (place, variant) in kinds.items()
     ]  # fmt: skip
 
 
@@ -81,7 +86,8 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
     from econchatr.talk.server.run import take_place
 
     log_path = folder / "generations.jsonl"
-    app = create_app(list_models(slots), VOICE, log=GenerationLog(log_path), **options)
+    models = list_models(slots, is_grounded="open_find" in options)
+    app = create_app(models, VOICE, log=GenerationLog(log_path), **options)
     with ExitStack() as stack:
         place = stack.enter_context(take_place("127.0.0.1", 0, key=""))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1))

@@ -27,6 +27,15 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     assert [file.location for file in files] == ["own.md"]
 
 
+def test_a_folder_of_links_alone_says_that_they_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("secret")
+    (tmp_path / "show").mkdir()
+    (tmp_path / "show" / "link.md").symlink_to(tmp_path / "secret.md")
+    with pytest.raises(SourceError, match="holds no transcript") as error:
+        list_files(tmp_path / "show")
+    assert "not followed" in str(error.value.hint)
+
+
 def test_kept_bytes_are_the_received_ones(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"\xff raw \r\n")
     files, _ = list_files(tmp_path)

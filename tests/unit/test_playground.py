@@ -156,6 +156,18 @@ def test_real_turns_stand_before_the_question_and_are_cited_and_disarmed(tmp_pat
     assert "<script" not in shown
 
 
+def test_the_log_names_the_real_turns_an_answer_was_given(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
+    for model, grounds in ((models[0], True), (models[2], True), (models[0], False)):
+        tell_all(teller, [asyncio.run(teller.plan(model, VOICE, "Why?", Drawing(), grounds=grounds))])
+    rows = [json.loads(line) for line in read_lines(tmp_path / "log.jsonl") if line]
+    assert [(row["variant"], row.get("excerpts")) for row in rows] == [
+        ("grounded", ["episode-0#1", "episode-1#1"]),
+        ("retrieval", ["episode-0#1", "episode-1#1"]),
+        ("tuned", None),
+    ]
+
+
 def test_one_models_failure_is_told_and_does_not_end_the_others(tmp_path: Path) -> None:
     teller, models = make_teller(ScriptedSlots("Well.", fails=True), tmp_path)
     rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", Drawing()) for model in models])

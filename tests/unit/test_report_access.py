@@ -13,6 +13,7 @@ from econchatr.report import ReportMaterial, render_corpus, render_html
 from tests.unit.browser import CHROMIUM, find_axe, run_page
 from tests.unit.report_material import HOST
 from tests.unit.report_proof_material import make_gates, make_proved_material
+from tests.unit.report_round_material import make_round
 from tests.unit.test_report_hostile import ATTACKS, make_hostile_material
 
 AXE = find_axe()
@@ -40,6 +41,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "proved": lambda: render_html(make_proved_material()),
     "greyed out": lambda: render_html(make_greyed()),
     "bare": lambda: render_html(make_bare()),
+    "preferences": lambda: render_html(make_round()),
     "hostile": lambda: render_html(make_hostile_material(ATTACKS[1])),
     "corpus": lambda: render_corpus(make_proved_material()),
 }
@@ -53,7 +55,8 @@ def test_page_holds_to_the_rules_of_html(name: str) -> None:
 
 @needs_axe
 @pytest.mark.parametrize(
-    ("name", "flags"), [("proved", (WIDE,)), ("greyed out", (NARROW, DARK)), ("corpus", (NARROW,))]
+    ("name", "flags"),
+    [("proved", (WIDE,)), ("greyed out", (NARROW, DARK)), ("preferences", (NARROW,)), ("corpus", (NARROW,))],
 )
 def test_checker_finds_no_barrier(name: str, flags: tuple[str, ...], tmp_path: Path) -> None:
     told = run_page(PAGES[name](), CHECK, tmp_path, library=AXE, flags=flags)
@@ -73,7 +76,8 @@ def test_checker_would_find_a_barrier(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
-def test_nothing_is_wider_than_a_telephone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["proved", "preferences"])
+def test_nothing_is_wider_than_a_telephone(name: str, tmp_path: Path) -> None:
     # The browser opens no window narrower than 500, so the page is laid out in a frame of its own.
     act = (
         "const frame = document.createElement('iframe'); frame.style.width = '390px'; frame.style.height = '844px';"
@@ -81,4 +85,4 @@ def test_nothing_is_wider_than_a_telephone(tmp_path: Path) -> None:
         "document.body.append(frame); await new Promise(done => frame.onload = done);"
         "return frame.contentDocument.documentElement.scrollWidth;"
     )
-    assert int(run_page(PAGES["proved"](), act, tmp_path)) <= 390
+    assert int(run_page(PAGES[name](), act, tmp_path)) <= 390

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from econchatr.records import Score, TunedModel
 from econchatr.report.card import CardMaterial, card_from_report, render_card
 from econchatr.report.material import RightsNote
-from econchatr.report.scorebook import ROW_NAMES
+from econchatr.report.scorebook import PREFERRED, ROW_NAMES
 from tests.unit.report_proof_material import make_gates, make_proved_material
 from tests.unit.test_report_hostile import ATTACKS, make_hostile_material
 
@@ -57,6 +57,18 @@ def test_the_label_the_proof_and_what_is_unscored_are_there() -> None:
     assert "unscored" in text
 
 
+def test_a_card_without_figures_says_why() -> None:
+    fields = {"label": "AI imitation of H, not H", "host": "H", "show_name": "S", "line": "Line.", "base_id": "b"}
+    rights = RightsNote(voice="H", ground="consent", licence="")
+    made = CardMaterial(**fields, rights=rights, tuned=TUNED, scores=(), proofs=(), version="1",
+                        unmeasured="It was not measured <b>yet</b>.")  # fmt: skip
+    text = render_card(made)
+    assert text.index("## Measured") < text.index("It was not measured")
+    assert "<b>" not in text
+    assert "model-index" not in head(text)
+    assert "## Measured\n" not in card()
+
+
 def test_a_name_is_only_a_name() -> None:
     text = card(host="<script>x</script>\n---\n# [y](http://evil)")
     assert "<script>" not in text
@@ -90,7 +102,8 @@ def test_a_greyed_out_voice_is_told_as_one_and_left_out_of_the_head() -> None:
 
 def test_every_row_and_what_it_was_made_of_are_there() -> None:
     text = make_full_card()
-    assert all(f"| {name} |" in text for name in list(ROW_NAMES.values())[1:])
+    shown = [name for variant, name in ROW_NAMES.items() if variant not in ("host", PREFERRED)]
+    assert all(f"| {name} |" in text for name in shown)
     assert "Episodes no model was trained on" in text
     assert "trained at home, 100,080 tokens; nothing was charged" in text
     assert "leaning towards the exam: 20.0% of its replies" in text

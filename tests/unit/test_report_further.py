@@ -52,3 +52,19 @@ def test_failed_answer_to_a_closed_question_is_an_error() -> None:
 
 def test_no_answer_no_table() -> None:
     assert tabulate_probes(make_proved_material().model_copy(update={"more_answers": ()})) is None
+
+
+def test_what_all_closed_questions_of_a_kind_begin_with_is_said_once() -> None:
+    material = make_proved_material()
+    first = material.probes[0]
+    probes = [
+        first.model_copy(
+            update={"probe_id": f"p-{n}", "text": f"Whose name is cut out? The name only. Once {end}. Yes."}
+        )
+        for n, end in enumerate(("a day", "a year"))
+    ]
+    answers = tuple(material.more_answers[0].model_copy(update={"question_id": probe.probe_id}) for probe in probes)
+    table = tabulate_probes(material.model_copy(update={"probes": tuple(probes), "more_answers": answers}))
+    assert table is not None
+    assert [row[0] for row in table.rows] == ["Once a day. Yes.", "Once a year. Yes."]
+    assert "says: “Whose name is cut out? The name only.”" in table.note

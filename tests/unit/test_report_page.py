@@ -94,7 +94,7 @@ def test_label_stands_first_and_under_every_spoken_answer(page: str, seen: PageR
 
 
 def test_unscored_measure_shows_its_reason_and_no_zero(seen: PageReader) -> None:
-    assert "not scored: fewer than 30 held-out turns" in " ".join(seen.text.split())
+    assert "fewer than 30 held-out turns: " in " ".join(seen.text.split())
 
 
 def test_value_that_is_no_finite_number_is_unscored_and_the_page_still_drawn() -> None:

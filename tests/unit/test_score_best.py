@@ -108,18 +108,18 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_by_hand() -> None:
-    """Two draws, so the best of one: no gain from choosing, whatever is drawn."""
-    draws = [draw("a" * (1 + 3 * sample), f"q{n}", sample) for n in range(4) for sample in range(2)]
+    """Draws of 1, 4 and 7 letters: beside 1 the longest of the others is 7, beside 4 it is 7, beside 7 it is 4."""
+    draws = [draw("a" * (1 + 3 * sample), f"q{n}", sample) for n in range(4) for sample in range(3)]
     fold = Fold[Draw](like=length, worth=lambda row: sum(len(one.text) for one in row) / len(row))
     score = score_choosing(draws, [fold], measure="length", unit="letters", rung="small", variant="tuned")
-    assert (score.measure, score.value, score.n) == ("gain of the best of 1, length", 0.0, 4)
+    assert (score.measure, score.value, score.n) == ("gain of the best of 2, length", 2.0, 4)
 
 
 @pytest.mark.parametrize(
     ("draws", "reason"),
     [
-        ([], "leaves nothing to choose"),
-        ([draw("a", f"q{n}") for n in range(9)], "leaves nothing to choose"),
+        ([], "three draws per question are needed"),
+        ([draw("a", f"q{n}", sample) for n in range(9) for sample in range(2)], "three draws per question are needed"),
         ([draw("a", "q1", sample) for sample in range(4)], "1 questions with 4 answers"),
         ([draw("", f"q{n}", sample) for n in range(5) for sample in range(3)], "cannot be measured"),
     ],

@@ -62,7 +62,7 @@ def test_a_copy_is_never_picked() -> None:
     [
         ([], "no answers"),
         ([Said("Why?", "Nobody knows.", "q", n) for n in range(4)], "too few words"),
-        (draw(["host"]), "one draw per question leaves nothing to choose"),
+        (draw(["host"]), "three draws per question are needed"),
         (draw(["host", "guest"], n_questions=2), "too few words"),
     ],
 )

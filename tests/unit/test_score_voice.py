@@ -147,6 +147,10 @@ def test_answers_to_one_question_have_a_value_without_interval() -> None:
     [
         ([], "no answers"),
         ([Said("Why?", "Nobody knows.", "q1")], "2 words in 1 replies; 250 and more are needed"),
+        (
+            [Said("Why?", "so " * 200, "q1"), Said("How?", "so " * 100, "q2")],
+            "300 words in 2 replies, 100 without the longest; 250 and more are needed then",
+        ),
     ],
 )
 def test_too_little_to_measure_is_unscored_with_its_reason(said: list[Said], reason: str) -> None:

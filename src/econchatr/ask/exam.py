@@ -5,7 +5,8 @@ This module does not know which engine answers, nor what a good answer is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from econchatr.errors import ModelError
@@ -14,7 +15,10 @@ from econchatr.records import Answer, Pair, Question, Reply, Variant
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
 
-GROUNDED_VARIANTS: tuple[Variant, ...] = ("retrieval", "grounded")
+GROUNDED_FORM: Mapping[Variant, Variant] = MappingProxyType({"base": "retrieval", "tuned": "grounded"})
+"""What a model is called that is given real turns of the host before the question."""
+
+GROUNDED_VARIANTS: tuple[Variant, ...] = tuple(GROUNDED_FORM.values())
 """The base and the tuned model, each given real turns of the host before the question."""
 
 TUNED_VARIANTS: frozenset[Variant] = frozenset({"tuned", "grounded"})

@@ -38,7 +38,10 @@ def list_files(folder: Path) -> tuple[list[SourceFile], list[Failure]]:
         raise SourceError(f"{too_large[0]} has {refused.message}", hint=refused.hint)
     if not files:
         kinds = ", ".join(sorted(TRANSCRIPT_SUFFIXES))
-        raise SourceError(f"{folder} holds no transcript.", hint=f"Put files there ({kinds}).")
+        hint = f"Put files there ({kinds})."
+        if any(path.is_symlink() for path in folder.rglob("*")):
+            hint = f"Links that lead out of the folder are not followed. {hint}"
+        raise SourceError(f"{folder} holds no transcript.", hint=hint)
     return files, [_refuse(folder, path) for path in too_large]
 
 

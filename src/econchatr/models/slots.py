@@ -21,6 +21,7 @@ from econchatr.models.gguf_file import read_gguf_file
 from econchatr.models.llamacpp import ServerSettings, count_usable_cores, start_server
 from econchatr.models.turns import Turns
 from econchatr.prompts import ChatTemplate
+from econchatr.records import Variant
 
 N_CTX = 2048
 """Tokens of prompt and reply together, per slot."""
@@ -181,7 +182,7 @@ class ServedModel(NamedTuple):
 
     name: str
     rung: str
-    variant: Literal["base", "tuned"]
+    variant: Variant
     slots: SlotServer
     adapter: int | None
     template: ChatTemplate

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from econchatr import __version__
 from econchatr.config import Rung
 from econchatr.errors import InputError, ModelError
 from econchatr.models.gguf_file import read_gguf_file
@@ -26,14 +25,14 @@ from econchatr.models.modelfile import read_marks, render_with, write_modelfile
 from econchatr.models.proof import Agreement, Witness, compare_with, hear_witnesses
 from econchatr.models.transformers_model import TransformersModel, open_transformers
 from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID, BaseWeights
+from econchatr.pipeline.export_card import make_card
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.rungs import read_tuned
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import ChatTemplate, chat_messages, render_chat, system_line, with_line
-from econchatr.records import REPEAT_PENALTY, Score, TunedModel
-from econchatr.report.card import CardMaterial, render_card
-from econchatr.report.material import RightsNote
-from econchatr.tables import disk_errors, hash_file, read_manifest, read_table, write_bytes
+from econchatr.records import REPEAT_PENALTY, TunedModel
+from econchatr.report.card import render_card
+from econchatr.tables import disk_errors, hash_file, write_bytes
 
 FORMS = ("adapter", "checkpoint", "gguf", "ollama", "training")
 N_QUESTIONS = 3
@@ -320,37 +319,25 @@ def _link(file: Path, place: Path) -> None:
 
 def _hand_out(job: _Job, out: Path, *, is_all: bool) -> Export:
     """Put the card into every form and move the forms to their places."""
-    card = render_card(_card_material(job)).encode()
     made = [folder for form in FORMS if (folder := job.work / form).is_dir()]
     if not made:
         raise InputError(f"nothing could be exported: {' '.join(job.notes)}", hint="Choose another form with --to.")
-    files = []
-    for folder in made:
-        if folder.name != "training":
-            write_bytes(folder / "README.md", card)
-        files += [f"{folder.name}/{file.name}" for file in sorted(folder.iterdir())]
+    models = [folder for folder in made if folder.name != "training"]
+    if models:
+        _write_card(job, models)
+    files = [f"{folder.name}/{file.name}" for folder in made for file in sorted(folder.iterdir())]
     for folder in made:
         folder.rename(out / folder.name)
     return Export(out, tuple(files), tuple(job.proofs), tuple(job.notes))
 
 
-def _card_material(job: _Job) -> CardMaterial:
-    show, rights = job.show, job.show.config.rights
-    assert rights is not None, "read_tuned refuses a show without"  # noqa: S101
-    folder = show.folder("score", job.rung.name)
-    scores = read_table(folder / "scores.parquet", Score) if read_manifest(folder) else []
-    return CardMaterial(
-        label=job.label,
-        host=show.voice.host,
-        show_name=show.voice.show,
-        line=system_line(show.voice),
-        rights=RightsNote(voice=rights.voice, ground=rights.ground, licence=rights.licence),
-        tuned=job.tuned,
-        base_id=_base_id(job),
-        scores=tuple(scores),
-        proofs=tuple(proof.as_row() for proof in job.proofs),
-        version=__version__,
-    )
+def _write_card(job: _Job, folders: Sequence[Path]) -> None:
+    proofs = tuple(proof.as_row() for proof in job.proofs)
+    card = make_card(job.show, job.rung, job.tuned, base_id=_base_id(job), proofs=proofs)
+    if card.unmeasured:
+        job.notes.append(f"card: no figures. {card.unmeasured}")
+    for folder in folders:
+        write_bytes(folder / "README.md", render_card(card).encode())
 
 
 def _base_id(job: _Job) -> str:

@@ -20,7 +20,6 @@ from econchatr.ask.exam import (
     plan_grounded,
     plan_paraphrases,
     recall_one,
-    render_question,
 )
 from econchatr.ask.log import GenerationLog
 from econchatr.config import QUESTIONS_NAME, Rung
@@ -29,7 +28,6 @@ from econchatr.models.examples import EncodedExample
 from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
-from econchatr.models.parity import ParityResult, check_parity
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import (
     base_identity,
@@ -40,6 +38,7 @@ from econchatr.pipeline.forms import (
     rung_weights,
 )
 from econchatr.pipeline.grounding import open_grounding
+from econchatr.pipeline.parity import check_rung_parity
 from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, plan_probes
 from econchatr.pipeline.proving import score_step
 from econchatr.pipeline.rungs import model_identity, open_speaker
@@ -55,12 +54,6 @@ from econchatr.records import (
 )
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
 from econchatr.train.local import train_lora
-
-PARITY_TOKENS = 4
-"""Greedy tokens that must agree per question between transformers and llama.cpp."""
-
-MIN_PARITY_SHARE = 0.75
-"""Below this share of agreeing questions a training is refused: 9 of 12."""
 
 MAX_AT_ONCE = 4
 """Answers asked for side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
@@ -113,7 +106,7 @@ def _train(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     )  # fmt: skip
     names = _keep_adapter(outcome.adapter_folder, folder, base=base)
     free_memory()
-    agreement = _check_parity(show, rung, base=base, folder=folder) if base.gguf_path else None
+    agreement = check_rung_parity(show, rung, base=base, folder=folder)
     tuned = TunedModel(
         rung=rung.name,
         base_model=base.name,
@@ -153,26 +146,6 @@ def _keep_adapter(adapter: Path, folder: Path, *, base: BaseWeights) -> list[str
         return names
     write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
     return [*names, "adapter.gguf"]
-
-
-def _check_parity(show: Show, rung: Rung, *, base: BaseWeights, folder: Path) -> ParityResult:
-    """Ask the exam's questions greedily through both engines.
-
-    Raises:
-        ModelError: They answer differently: the adapter was not exported as it was trained.
-    """
-    template = rung_template(rung)
-    prompts = [render_question(question.text, "tuned", show.voice, template) for question in show.questions()]
-    result = check_parity(
-        prompts, base=base, adapter_folder=folder, gguf_adapter=folder / "adapter.gguf", n_tokens=PARITY_TOKENS
-    )
-    free_memory()
-    if result.n_agreeing < MIN_PARITY_SHARE * result.n_checked:
-        raise ModelError(
-            f"{rung.name}: transformers and llama.cpp agree on {result.n_agreeing} of {result.n_checked} questions.",
-            hint="This is a fault of the export; report it with the base model's name.",
-        )
-    return result
 
 
 # --- ask --------------------------------------------------------------------------------------------------------------

@@ -22,19 +22,23 @@ from econchatr.models.gguf_adapter import write_gguf_adapter
 from econchatr.models.likelihood import reply_nats
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.models.memory import free_memory
+from econchatr.models.parity import ParityResult
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import encode_examples, example_form, rung_template, rung_weights
 from econchatr.pipeline.judgements import MAX_AT_ONCE, Judgements, Text, gather_judgements, hash_judgements
+from econchatr.pipeline.parity import check_rung_parity
+from econchatr.pipeline.round_rows import measure_round, score_agreement, score_bits
+from econchatr.pipeline.rounds import GATES_NAME, SCORES_NAME, preferred_folder, read_outcome
 from econchatr.pipeline.run import run_alone
 from econchatr.pipeline.rungs import OUTCOME_NAME, PREFERRED, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
-from econchatr.records import Answer, Example, Pair, PreferenceOutcome, TunedModel
+from econchatr.records import Answer, Example, Gate, Pair, PreferenceOutcome, Score, TunedModel
 from econchatr.score.gates import Ruling
 from econchatr.score.length import measure_length
 from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
 from econchatr.score.speech import Said, read_answers
-from econchatr.score.statistics import bootstrap_ratio
+from econchatr.score.statistics import Interval, bootstrap_ratio
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_manifest, read_table, write_table
 from econchatr.tokens import cut_left, cut_right
 from econchatr.train.preferences import (
@@ -51,7 +55,7 @@ STRENGTHS = (1.0, 0.5, 0.25)
 MAX_DEV_REPLIES = 200
 """The host's development replies measured, evenly spread."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 class _Measured(NamedTuple):
@@ -62,6 +66,7 @@ class _Measured(NamedTuple):
     agreement: tuple[float | None, float | None]
     said: tuple[list[Said], list[Said]]
     rulings: tuple[tuple[Ruling, ...], tuple[Ruling, ...]]
+    parity: ParityResult | None
 
 
 def preference_step(show: Show, rung: Rung) -> Step:
@@ -92,25 +97,6 @@ def prefer_rungs(show: Show, narrator: Narrator, *, rung: str = "") -> list[Pref
     return [outcome for item in rungs if (outcome := read_outcome(show, item))]
 
 
-def preferred_folder(show: Show, rung: Rung) -> Path:
-    """Where a rung's round lies."""
-    return show.folder("train", rung.name) / PREFERRED
-
-
-def read_outcome(show: Show, rung: Rung) -> PreferenceOutcome | None:
-    """What a rung's finished round came to; `None`: there was none, or it began from another tuned model.
-
-    Raises:
-        ShowFolderError: The table is broken.
-    """
-    folder = preferred_folder(show, rung)
-    if read_manifest(folder) is None:
-        return None
-    (outcome,) = read_table(folder / OUTCOME_NAME, PreferenceOutcome)
-    adapter = show.folder("train", rung.name) / "adapter_model.safetensors"
-    return outcome if adapter.is_file() and hash_file(adapter) == outcome.tuned_sha256 else None
-
-
 def tell_outcome(outcome: PreferenceOutcome) -> list[str]:
     """What a round came to, in lines."""
     lines = [
@@ -126,6 +112,9 @@ def tell_outcome(outcome: PreferenceOutcome) -> list[str]:
     ):
         told = [f"{value:{form}}" if value is not None else "not measured" for value in (before, after)]
         lines.append(f"  {name}: {told[0]} before, {told[1]} after")
+    if outcome.n_agreeing_questions is not None:
+        alike = f"{outcome.n_agreeing_questions} of {outcome.n_checked_questions}"
+        lines.append(f"  questions with the same first tokens in transformers and llama.cpp: {alike}")
     return lines
 
 
@@ -149,14 +138,21 @@ def _prefer(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     bench = _DevBench(show, rung, base)
     strength, bits, names = _keep_adapter(trained.adapter_folder, folder, bench, base=base)
     free_memory()
+    parity = check_rung_parity(show, rung, base=base, folder=folder)
     answers = tuple(_answer_exam(show, rung, base, place, narrator) for place in (tuned_folder, folder))
-    measured = _measure(show, rung, judgements, base, answers)._replace(bits=bits, n_held_out=bench.n)
+    measured = _measure(show, rung, judgements, base, answers)
+    measured = measured._replace(bits=bits, n_held_out=bench.n, parity=parity)
     outcome = _conclude(show, rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
+    scores, gates = measure_round(show, rung, measured.said)
+    scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
+    scores += score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
     write_table(folder / OUTCOME_NAME, [outcome], PreferenceOutcome)
     write_table(folder / ANSWERS_NAME, answers[1], Answer)
+    write_table(folder / SCORES_NAME, scores, Score)
+    write_table(folder / GATES_NAME, gates, Gate)
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"judgements": judgements.n_rows, "steps": trained.n_steps, "kept": int(outcome.is_kept)}
-    return Outcome((*names, OUTCOME_NAME, ANSWERS_NAME), counts)
+    return Outcome((*names, OUTCOME_NAME, ANSWERS_NAME, SCORES_NAME, GATES_NAME), counts)
 
 
 def _keep_adapter(
@@ -225,6 +221,8 @@ def _conclude(
         n_kept_out=judgements.n_kept_out,
         agreement_before=measured.agreement[0],
         agreement_after=measured.agreement[1],
+        n_agreeing_questions=measured.parity.n_agreeing if measured.parity else None,
+        n_checked_questions=measured.parity.n_checked if measured.parity else 0,
         is_kept=is_kept,
         reason=reason,
     )
@@ -275,7 +273,7 @@ def _measure(
     pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
     book = GateBook([pair for pair in pairs if pair.is_kept])
     then, now = (read_answers(rows, show.questions(), variant="tuned") for rows in answers)
-    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)))
+    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)), None)
 
 
 class _DevBench:
@@ -291,6 +289,8 @@ class _DevBench:
         self._slugs = [row.pair_id.rsplit("#", 1)[0] for row in dev]
         self._n_resamples = show.config.score.n_resamples
         self._nats = [self._measure(place) for place in (None, show.folder("train", rung.name))]
+        self.spans: tuple[Interval, Interval, Interval] | None = None
+        """Bits per byte of the tuned model, of the adapter measured last, and what they differ by."""
 
     def change(self, folder: Path) -> BitsChange | None:
         """What the adapter in a folder changes; `None`: there are no development replies."""
@@ -298,9 +298,12 @@ class _DevBench:
             return None
         (of_base, before), after = self._nats, self._measure(folder)
         differences = [now - then for then, now in zip(before, after, strict=True)]
-        interval = bootstrap_ratio(differences, self._sizes, self._slugs, n_resamples=self._n_resamples)
-        before_bits, after_bits, base_bits = (sum(nats) / sum(self._sizes) for nats in (before, after, of_base))
-        return BitsChange(base_bits, before_bits, after_bits, interval.low, interval.high)
+        base, *spans = (
+            bootstrap_ratio(nats, self._sizes, self._slugs, n_resamples=self._n_resamples)
+            for nats in (of_base, before, after, differences)
+        )
+        self.spans = (spans[0], spans[1], spans[2])
+        return BitsChange(base.value, spans[0].value, spans[1].value, spans[2].low, spans[2].high)
 
     def _measure(self, adapter: Path | None) -> list[float]:
         return reply_nats(self._encoded, checkpoint=self._base.checkpoint_path, adapter=adapter)

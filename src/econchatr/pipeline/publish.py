@@ -23,6 +23,7 @@ from econchatr.pipeline.compare import COMPARED_NAME
 from econchatr.pipeline.corpus import REPORT_EXCERPTS, gather_parsed, note_rights, read_episodes, read_failures
 from econchatr.pipeline.judging import hash_judged, score_judged
 from econchatr.pipeline.people import hash_people, score_people
+from econchatr.pipeline.rounds import made_round, read_measured, read_outcome
 from econchatr.pipeline.selected import read_overlaps
 from econchatr.pipeline.show import Outcome, Show, Step
 from econchatr.prompts import system_line
@@ -83,7 +84,8 @@ def publish_steps(show: Show, rungs: Sequence[Rung]) -> list[Step]:
         bill = [row.model_dump(mode="json") for row in read_bill(show)]
         paid = {"bill": hash_settings(bill)} if bill else {}
         heard = hash_people(show) | hash_judged(show, rungs)
-        return {**stages, **paid, **heard, "questions": hash_file(show.root / QUESTIONS_NAME)}
+        rounds = {f"preferences/{rung.name}": made for rung in rungs if (made := made_round(show, rung))}
+        return {**stages, **paid, **heard, **rounds, "questions": hash_file(show.root / QUESTIONS_NAME)}
 
     settings = {
         "show": show.config.show.model_dump(),
@@ -119,6 +121,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
     episodes, failures = read_episodes(show), read_failures(show)
     parsed = gather_parsed(show, episodes, failures, n_excerpts=REPORT_EXCERPTS)
     pairs = tuple(read_table(show.folder("pair") / "pairs.parquet", Pair))
+    rounds = [read_measured(show, rung) for rung in rungs]
     return ReportMaterial(
         show_name=show.config.show.name,
         hosts=(show.voice.host,),
@@ -138,6 +141,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         compared=_compared(show),
         curve=_read_all(show, rungs, "train", "curve", CurvePoint),
         tuned_models=_read_all(show, rungs, "train", "tuned", TunedModel),
+        rounds=tuple(outcome for rung in rungs if (outcome := read_outcome(show, rung))),
         questions=show.questions(),
         answers=_read_all(show, rungs, "ask", "answers", Answer),
         more_answers=(
@@ -150,8 +154,12 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
             *_read_all(show, rungs, "score", "scores", Score),
             *score_people(show, rungs),
             *score_judged(show, rungs),
+            *(score for scores, _ in rounds for score in scores),
         ),
-        gates=_read_all(show, rungs, "score", "gates", Gate),
+        gates=(
+            *_read_all(show, rungs, "score", "gates", Gate),
+            *(gate for _, gates in rounds for gate in gates),
+        ),
         spans=_read_all(show, rungs, "score", "spans", CopiedSpan),
         nearest=_read_all(show, rungs, "score", "nearest", NearQuote),
         replies=_read_all(show, rungs, "score", "replies", HeldOutReply),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from econchatr.config import Rung
 from econchatr.errors import InputError
 from econchatr.pipeline.approval import Approve, approve_quote, list_charged
 from econchatr.pipeline.feeds import gather_feed
@@ -103,6 +104,17 @@ def status_of(show: Show, *, rung: str = "") -> list[StepState]:
         states.append(StepState(step.name, why))
         stale = stale or (step.name if why else "")
     return states
+
+
+def find_stale(show: Show, rung: Rung, *, stages: Sequence[str]) -> str:
+    """Why some stages of a rung do not fit what lies in the show's folder now; empty: they do.
+
+    Only these are asked: a stage before them that must be done again has not changed anything yet.
+    """
+    for step in list_steps(show, rung=rung.name):
+        if step.stage in stages and (why := _staleness(step, step.inputs())):
+            return f"{step.name}: {why}"
+    return ""
 
 
 def _check_before(show: Show, steps: Iterable[Step]) -> None:

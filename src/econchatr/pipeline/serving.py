@@ -10,20 +10,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS
 from econchatr.config import Rung
-from econchatr.errors import InputError, ModelError
+from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.slots import ServedModel, SlotServer, open_slots
 from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.rungs import model_identity, read_tuned
 from econchatr.pipeline.show import Show
-from econchatr.records import TunedModel
+from econchatr.records import TunedModel, Variant
 from econchatr.tables import hash_file, read_manifest
 
-BASE_SUFFIX = ":base"
-"""What follows a rung's name in the name of its untrained base."""
-
-_VARIANTS: tuple[tuple[Literal["base", "tuned"], str], ...] = (("tuned", ""), ("base", BASE_SUFFIX))
+RealTurnsUse = Literal["never", "offered", "default"]
+"""Whether models are served that are given real turns: not; under names of their own; also under the rung's name."""
 
 
 class _Trained(NamedTuple):
@@ -34,36 +33,62 @@ class _Trained(NamedTuple):
 
 
 @contextmanager
-def open_served(show: Show, rung: str = "", *, n_slots: int, apart: bool = False) -> Iterator[list[ServedModel]]:
+def open_served(
+    show: Show, rung: str = "", *, n_slots: int, apart: bool = False, real_turns: RealTurnsUse = "never"
+) -> Iterator[list[ServedModel]]:
     """The tuned model and the base of one rung, or of every trained rung, until the block ends.
 
     Args:
+        real_turns: Whether the same models are served once more as ones that are given real turns of the host.
+            Offered only where the show's pairs are there; whoever serves them puts the turns into the prompts.
         apart: Give every model a llama.cpp server of its own, so that all of them can speak at the same time. Weights
             are mapped once into memory; the rest (context, buffers) is needed once per model.
 
     Raises:
         InputError: No such rung, no rung that llama.cpp can serve, or no `[rights]`.
-        ShowFolderError: Nothing is trained yet.
+        ShowFolderError: Nothing is trained yet, or real turns are the default and there are no pairs.
         ModelError: A model cannot be opened, or was changed since it was trained.
     """
-    trained = _find_trained(show, rung)
+    trained, names = _find_trained(show, rung), _choose_names(show, real_turns)
     with ExitStack() as stack:
         models: list[ServedModel] = []
         for gguf in dict.fromkeys(item.base.gguf_path for item in trained if item.base.gguf_path):
             beside = [item for item in trained if item.base.gguf_path == gguf]
             shared = None if apart else _open(stack, gguf, beside, n_slots)
             for place, item in enumerate(beside):
-                for variant, suffix in _VARIANTS:
-                    own = [item] if variant == "tuned" else []
-                    slots, number = (shared, place) if shared else (_open(stack, gguf, own, n_slots), 0)
-                    models.append(
-                        ServedModel(
-                            name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
-                            adapter=number if variant == "tuned" else None, template=rung_template(item.rung),
-                            sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
-                        )
-                    )  # fmt: skip
+                if shared:
+                    tuned = base = shared
+                else:
+                    tuned, base = (_open(stack, gguf, own, n_slots) for own in ([item], []))
+                models += [
+                    _name(item, suffix, variant, tuned if variant in TUNED_VARIANTS else base, place if shared else 0)
+                    for suffix, variant in names.items()
+                ]
         yield models
+
+
+def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, place: int) -> ServedModel:
+    return ServedModel(
+        name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
+        adapter=place if variant in TUNED_VARIANTS else None, template=rung_template(item.rung),
+        sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
+    )  # fmt: skip
+
+
+def _choose_names(show: Show, real_turns: RealTurnsUse) -> dict[str, Variant]:
+    """Which form of a rung answers to which name, by what follows the rung's name; in the order they are listed."""
+    plain: dict[str, Variant] = {"": "tuned", ":base": "base"}
+    grounded: dict[str, Variant] = {
+        f":{variant}": variant for variant in (GROUNDED_FORM["tuned"], GROUNDED_FORM["base"])
+    }
+    has_pairs = read_manifest(show.folder("pair")) is not None
+    if real_turns == "default":
+        if not has_pairs:
+            raise ShowFolderError(
+                f"{show.root}: there are no pairs to take real turns from.", hint=f"econchatr pair {show.root}"
+            )
+        return {"": "grounded", ":tuned": "tuned", ":base": "base", **grounded}
+    return {**plain, **grounded} if real_turns == "offered" and has_pairs else plain
 
 
 def _open(stack: ExitStack, gguf: Path, items: Sequence[_Trained], n_slots: int) -> SlotServer:

@@ -132,6 +132,10 @@ class PreferenceOutcome(Record):
     """Of those, the share in which the model gains more over its base on the better answer than on the worse one (of
     verdicts: in which it gains on the right, or loses on the wrong); `None`: none were kept out."""
     agreement_after: float | None
+    n_agreeing_questions: int | None = None
+    """Questions of the exam on which transformers and llama.cpp begin alike with the round's adapter; `None`: not
+    checked, since the base is no GGUF, or an earlier version did the round."""
+    n_checked_questions: int = 0
     is_kept: bool
     reason: str
     """Why, in a sentence."""

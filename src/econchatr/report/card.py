@@ -41,6 +41,8 @@ class CardMaterial(NamedTuple):
     version: str
     report: ReportMaterial | None = None
     """What the report is made from, to tell what was measured; `None`: only the scores above."""
+    unmeasured: str = ""
+    """Why nothing measured is told, in a sentence; empty: it is, or there is nothing to say of it."""
 
 
 def card_from_report(material: ReportMaterial, tuned: TunedModel) -> CardMaterial | None:
@@ -114,6 +116,7 @@ def _body(material: CardMaterial) -> list[str]:
         "Special tokens written inside a message are read as such by most programs; EconChatR breaks them up.",
         "",
         *_USES,
+        *(["## Measured", "", say(material.unmeasured), ""] if material.unmeasured else []),
         *([] if material.report is None else tell_measured(material.report, tuned.rung)),
         *_tables(material),
     ]

@@ -5,7 +5,8 @@ Reads scores, probes and answers; judges no answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from econchatr.records import Answer, Probe, Score
 from econchatr.report.blocks import Table, name_columns
@@ -89,9 +90,10 @@ def tabulate_probes(material: ReportMaterial) -> Table | None:
         return None
     n_rungs = len({rung for rung, _ in places})
     titles = [f"{ROW_NAMES[variant]}{f', {rung}' if n_rungs > 1 else ''}" for rung, variant in places]
+    openings = _find_openings(probes)
     rows = tuple(
         (
-            probe.text,
+            probe.text.removeprefix(openings[probe.kind]),
             _name_right(probe),
             "yes" if probe.is_answerable else "no",
             *(_show(firsts.get((probe.probe_id, *place))) for place in places),
@@ -104,8 +106,30 @@ def tabulate_probes(material: ReportMaterial) -> Table | None:
         f"Closed questions, to see what it makes up{shown}",
         name_columns("question", "right", "in the training episodes", *titles),
         rows,
-        note=f"First answers, cut where they are long. {label_imitation(material.hosts)}: any name among them may be "
+        note=_tell_openings(openings)
+        + f"First answers, cut where they are long. {label_imitation(material.hosts)}: any name among them may be "
         "made up.",
+    )
+
+
+def _find_openings(probes: Sequence[Probe]) -> dict[str, str]:
+    """Per kind the sentences that all its questions begin with; `""`: none, or there is but one question."""
+    texts: dict[str, list[str]] = {}
+    for probe in probes:
+        texts.setdefault(probe.kind, []).append(probe.text)
+    return {kind: _share_opening(ones) if len(ones) > 1 else "" for kind, ones in texts.items()}
+
+
+def _share_opening(texts: Sequence[str]) -> str:
+    sentences = zip(*(text.split(". ")[:-1] for text in texts), strict=False)
+    return "".join(f"{same[0]}. " for same in takewhile(lambda same: len(set(same)) == 1, sentences))
+
+
+def _tell_openings(openings: Mapping[str, str]) -> str:
+    return "".join(
+        f"Before what is shown, each question of the kind “{kind}” says: “{opening.strip()}” "
+        for kind, opening in openings.items()
+        if opening
     )
 
 

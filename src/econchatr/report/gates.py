@@ -72,8 +72,8 @@ def tabulate_gates(material: ReportMaterial) -> Table | None:
             gate.rung or MISSING,
             gate.gate,
             gate.outcome,
-            _show(gate, gate.value),
-            _show(gate, gate.limit),
+            show_gate_value(gate, gate.value),
+            show_gate_value(gate, gate.limit),
             format_count(gate.n),
             gate.reason,
         )
@@ -91,7 +91,8 @@ def tabulate_gates(material: ReportMaterial) -> Table | None:
     )
 
 
-def _show(gate: Gate, value: float | None) -> str:
+def show_gate_value(gate: Gate, value: float | None) -> str:
+    """Put a gate's value or limit down in its own unit; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
     if gate.gate == "length":

@@ -22,6 +22,7 @@ from econchatr.records import (
     NearQuote,
     Overlap,
     Pair,
+    PreferenceOutcome,
     PriceRow,
     Probe,
     Question,
@@ -134,6 +135,8 @@ class ReportMaterial(Record):
     """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
+    rounds: tuple[PreferenceOutcome, ...] = ()
+    """Rounds on preferences, kept or not; their scores and gates stand among the others."""
     questions: tuple[Question, ...] = ()
     answers: tuple[Answer, ...] = ()
     """To the exam's questions as they stand."""
@@ -186,6 +189,17 @@ def describe_corpus(pairs: Sequence[Pair], *, tokenizer: str) -> CorpusStatistic
         first_date=min(dates, default=None),
         last_date=max(dates, default=None),
     )
+
+
+def find_round(material: ReportMaterial, rung: str) -> PreferenceOutcome | None:
+    """Give what a rung's round on preferences came to; `None`: it had none."""
+    return next((outcome for outcome in material.rounds if outcome.rung == rung), None)
+
+
+def is_round_kept(material: ReportMaterial, rung: str) -> bool:
+    """Tell whether a rung had a round on preferences that may be used."""
+    found = find_round(material, rung)
+    return found is not None and found.is_kept
 
 
 def name_hosts(hosts: Sequence[str]) -> str:

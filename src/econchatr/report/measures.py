@@ -116,8 +116,12 @@ def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
 
 
 def tabulate_scores(material: ReportMaterial) -> Table | None:
-    """List every score as it was measured, with its interval and n; an unscored one gives its reason."""
-    if not material.scores:
+    """List every score as it was measured, with its interval and n; `None`: there is none.
+
+    What is not scored has its reason in `list_unscored`, and a row of its own in `scores.csv`.
+    """
+    scored = [score for score in material.scores if score.value is not None]
+    if not scored:
         return None
     rows = tuple(
         (
@@ -125,18 +129,16 @@ def tabulate_scores(material: ReportMaterial) -> Table | None:
             score.rung or MISSING,
             score.variant,
             score.subject,
-            format_value(score.value) if score.value is not None else "not scored",
+            format_value(score.value),
             f"{format_value(score.low)} to {format_value(score.high)}" if score.low is not None else MISSING,
             format_count(score.n),
-            score.unit if score.value is not None else f"not scored: {score.reason or 'no reason was given'}",
+            score.unit,
         )
-        for score in material.scores
+        for score in scored
     )
     return Table(
         "scores",
         "Every score",
-        name_columns(
-            "measure", "rung", "variant", "measured on", "#value", "#95% interval", "#n", "unit, or why there is none"
-        ),
+        name_columns("measure", "rung", "variant", "measured on", "#value", "#95% interval", "#n", "unit"),
         rows,
     )

@@ -13,16 +13,17 @@ from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
 from econchatr.report.drawings import Ends, draw_rows
 from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, name_hosts
-from econchatr.report.scorebook import REFERENCES, VOICE, find_score, list_rungs
+from econchatr.report.material import ReportMaterial, is_round_kept, name_hosts
+from econchatr.report.scorebook import PREFERRED, REFERENCES, VOICE, find_score, list_rungs
 from econchatr.report.svg import Group, Mark
 
-_ORDER = ("tuned", "grounded", "retrieval", "persona", "base")
-_OF_MANY = ("tuned", "base")
+_ORDER = (PREFERRED, "tuned", "grounded", "retrieval", "persona", "base")
+_OF_MANY = (PREFERRED, "tuned", "base")
 """Drawn of each rung where there are several; the table has them all."""
 _SHORT = {
     "guest": "guests",
     "parrot": "retrieval parrot",
+    PREFERRED: "preferred",
     "tuned": "tuned",
     "grounded": "tuned + excerpts",
     "retrieval": "base + excerpts",
@@ -97,6 +98,8 @@ def _explain_marks(n_greyed: int) -> tuple[LegendEntry, ...]:
 
 def _find(material: ReportMaterial, rung: str, variants: Sequence[str]) -> Iterator[_Found]:
     for variant in variants:
+        if variant == PREFERRED and not is_round_kept(material, rung):
+            continue
         score = find_score(material.scores, VOICE, rung=rung, variant=variant)
         if score is not None:
             gates = find_gates(material.gates, rung=rung, variant=variant)
@@ -104,7 +107,9 @@ def _find(material: ReportMaterial, rung: str, variants: Sequence[str]) -> Itera
 
 
 def _mark(one: _Found) -> Mark:
-    style = {"tuned": "k-tuned", "grounded": "k-tuned", "host": "k-host", "guest": "k-host"}.get(one.variant, "k-base")
+    style = {"tuned": "k-tuned", "grounded": "k-tuned", PREFERRED: "k-tuned", "host": "k-host", "guest": "k-host"}.get(
+        one.variant, "k-base"
+    )
     style += " k-greyed" if one.closed else ""
     label = "the real host" if one.variant == "host" else _SHORT[one.variant]
     value = one.score.value if one.score.value is not None else 0.0

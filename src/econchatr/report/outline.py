@@ -39,6 +39,7 @@ from econchatr.report.money import (
     tell_choices,
 )
 from econchatr.report.nearness import chart_voices
+from econchatr.report.preferring import ShownRound, lay_out_rounds
 from econchatr.report.replies import ShownReplies, lay_out_replies
 from econchatr.report.rows import Explained, explain_measures, tabulate_rows
 from econchatr.report.scorebook import refuse_infinite
@@ -87,6 +88,7 @@ class Outline:
     prices: tuple[Table, ...]
     epochs: Table | None
     curves: tuple[Chart, ...]
+    rounds: tuple[ShownRound, ...]
     dropped: Chart | None
     flags: Chart | None
     reasons: Table | None
@@ -139,6 +141,7 @@ def outline_page(material: ReportMaterial) -> Outline:
         prices=tabulate_prices(material.prices),
         epochs=tabulate_epochs(material),
         curves=chart_curves(material.curve),
+        rounds=lay_out_rounds(material),
         dropped=chart_dropped(material),
         flags=chart_flags(material.parsed.flagged),
         reasons=tabulate_reasons(material.parsed.flagged),

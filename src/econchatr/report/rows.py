@@ -13,7 +13,7 @@ from econchatr.records import Score
 from econchatr.report.blocks import Cell, Figure, Table, name_columns
 from econchatr.report.formats import MISSING, format_count, format_decimal, format_share
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.material import ReportMaterial, is_round_kept, name_hosts
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     CHANGE,
@@ -24,6 +24,7 @@ from econchatr.report.scorebook import (
     HOST_SHARE,
     LONGEST_RUN,
     MADE_UP,
+    PREFERRED,
     ROW_NAMES,
     TRUE_REPLY,
     VARIANT_ORDER,
@@ -44,14 +45,15 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a cell's scores are looked for."""
+class Place:
+    """Where a cell's scores are looked for: one row of one rung."""
 
     material: ReportMaterial
     rung: str
     variant: str
 
     def find(self, measure: str, *, subject: str | None = None) -> Score | None:
+        """Give the row's score by a measure; `None`: nobody took it."""
         return find_score(self.material.scores, measure, rung=self.rung, variant=self.variant, subject=subject)
 
 
@@ -100,7 +102,7 @@ def tabulate_rows(material: ReportMaterial) -> tuple[Table, ...]:
 
 def _tabulate(material: ReportMaterial, rung: str, index: int, n_rungs: int) -> Table:
     titles = tuple(measure.title for measure in explain_measures(material))
-    rows = tuple(_lay_out(_Place(material, rung, variant)) for variant in VARIANT_ORDER)
+    rows = tuple(_lay_out(Place(material, rung, variant)) for variant in VARIANT_ORDER)
     shown = tuple(row for row in rows if any(cell != _NONE for cell in row[1:]))
     name = f", {rung}" if n_rungs > 1 else ""
     return Table(
@@ -119,7 +121,8 @@ def _rank(material: ReportMaterial, rung: str) -> str:
     for variant in VARIANT_ORDER:
         score = find_score(material.scores, VOICE, rung=rung, variant=variant)
         gates = find_gates(material.gates, rung=rung, variant=variant)
-        if variant not in ("host", "guest") and score is not None and score.value is not None:
+        is_refused = variant == PREFERRED and not is_round_kept(material, rung)
+        if variant not in ("host", "guest") and not is_refused and score is not None and score.value is not None:
             found += [] if tell_why_closed(gates) else [(abs(1 - score.value), ROW_NAMES[variant])]
     told = ", then ".join(f"{name} ({format_decimal(distance, 2)} away)" for distance, name in sorted(found))
     return f"Nearest to the host, greyed-out rows left out: {told}. " if told else ""
@@ -128,16 +131,19 @@ def _rank(material: ReportMaterial, rung: str) -> str:
 _NONE = Figure(MISSING)
 
 
-def _lay_out(place: _Place) -> tuple[Cell, ...]:
+def _lay_out(place: Place) -> tuple[Cell, ...]:
     host = name_hosts(place.material.hosts)
     name = f"{host}, really" if place.variant == "host" else ROW_NAMES[place.variant]
-    makers = (_show_voice, _show_bits, _show_reply, _show_copied, _show_made_up, _show_picks)
+    if place.variant == PREFERRED and not is_round_kept(place.material, place.rung):
+        name += ", not kept"
+    makers = (show_voice, _show_bits, _show_reply, _show_copied, _show_made_up, _show_picks)
     return (name, *(make(place) for make in makers))
 
 
-def _show_voice(place: _Place) -> Figure:
+def show_voice(place: Place) -> Figure:
+    """Put a row's Voice down, greyed out where a gate is closed."""
     score = place.find(VOICE)
-    cell = _show(score, lambda value: format_decimal(value, 2))
+    cell = show_score(score, lambda value: format_decimal(value, 2))
     if score is None or score.value is None:
         return cell
     gates = find_gates(place.material.gates, rung=place.rung, variant=place.variant)
@@ -147,20 +153,20 @@ def _show_voice(place: _Place) -> Figure:
     return Figure(cell.value, cell.context + (f"; in doubt: {' and '.join(doubts)}" if doubts else ""))
 
 
-def _show_bits(place: _Place) -> Figure:
+def _show_bits(place: Place) -> Figure:
     # The difference is of the two models; it stands in the row of the one it speaks for.
     if place.variant != "tuned":
         return _NONE
     score = find_score(place.material.scores, HOST_SHARE, rung=place.rung, variant=CHANGE)
-    return _show(score, lambda value: f"{format_decimal(value, 3)}")
+    return show_score(score, lambda value: f"{format_decimal(value, 3)}")
 
 
-def _show_reply(place: _Place) -> Figure:
-    return _show(place.find(TRUE_REPLY), format_share)
+def _show_reply(place: Place) -> Figure:
+    return show_score(place.find(TRUE_REPLY), format_share)
 
 
-def _show_copied(place: _Place) -> Figure:
-    cell = _show(place.find(COPIED), lambda value: format_share(value, 1))
+def _show_copied(place: Place) -> Figure:
+    cell = show_score(place.find(COPIED), lambda value: format_share(value, 1))
     run = place.find(LONGEST_RUN)
     if run is None or run.value is None:
         return cell
@@ -168,9 +174,9 @@ def _show_copied(place: _Place) -> Figure:
     return Figure(cell.value, f"{cell.context}; {longest}")
 
 
-def _show_made_up(place: _Place) -> Figure:
+def _show_made_up(place: Place) -> Figure:
     found = {name: place.find(name, subject=CLOSED_QUESTIONS) for name in (MADE_UP, CONFABULATION, COVERAGE)}
-    cell = _show(found[MADE_UP], format_share)
+    cell = show_score(found[MADE_UP], format_share)
     if found[MADE_UP] is None:
         return cell
     parts = [cell.context]
@@ -181,11 +187,11 @@ def _show_made_up(place: _Place) -> Figure:
     return Figure(cell.value, "; ".join(parts))
 
 
-def _show_picks(place: _Place) -> Figure:
-    return _show(place.find(BLIND_PICKS), format_share)
+def _show_picks(place: Place) -> Figure:
+    return show_score(place.find(BLIND_PICKS), format_share)
 
 
-def _show(score: Score | None, form: Callable[[float], str]) -> Figure:
+def show_score(score: Score | None, form: Callable[[float], str]) -> Figure:
     """Put a score down with its interval and n, or why there is none."""
     if score is None:
         return _NONE

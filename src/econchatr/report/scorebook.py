@@ -35,7 +35,9 @@ COVERAGE = "coverage"
 CLOSED_QUESTIONS = "closed questions"
 REFERENCES = ("host", "guest", "parrot")
 """Rows that are the same for every rung."""
-VARIANT_ORDER = ("host", "guest", "base", "persona", "retrieval", "parrot", "tuned", "grounded")
+PREFERRED = "preferred"
+"""What a round on preferences made of the tuned model."""
+VARIANT_ORDER = ("host", "guest", "base", "persona", "retrieval", "parrot", "tuned", "grounded", PREFERRED)
 ROW_NAMES = {
     "host": "the real host",
     "guest": "the guests",
@@ -45,6 +47,7 @@ ROW_NAMES = {
     "parrot": "retrieval parrot",
     "tuned": "tuned model",
     "grounded": "tuned model with real excerpts",
+    PREFERRED: "tuned model after a round on preferences",
 }
 """How the rows are called, in the order of the table: ceiling and floor, what costs no training, what was trained."""
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from econchatr.records import Score
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.material import ReportMaterial, find_round, name_hosts
+from econchatr.report.preferring import tell_round
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     CHANGE,
@@ -60,7 +61,7 @@ def give_verdicts(material: ReportMaterial) -> tuple[Verdict, ...]:
 
 def _judge(material: ReportMaterial, rung: str, *, is_first: bool) -> Verdict:
     closed = _why_closed(material, rung)
-    makers = (_tell_grey, _tell_training, _tell_copied, _tell_made_up)
+    makers = (_tell_grey, _tell_training, _tell_copied, _tell_made_up, _tell_preferences)
     points = [Point(title, text) for make in makers for title, text in make(material, rung)]
     points.append(Point("Surprise", tell_surprise(material, rung)))
     score = find_score(material.scores, BLIND_PICKS, rung=rung, variant="tuned")
@@ -203,6 +204,12 @@ def _tell_made_up(material: ReportMaterial, rung: str) -> Iterator[tuple[str, st
     if covered is not None and covered.value is not None:
         told.append(f"Where it could, it was right {format_share(covered.value)} of the time.")
     yield "Made up", " ".join(told)
+
+
+def _tell_preferences(material: ReportMaterial, rung: str) -> Iterator[tuple[str, str]]:
+    """What became of a round on preferences, if there was one."""
+    if (outcome := find_round(material, rung)) is not None:
+        yield "Preferences", tell_round(outcome)
 
 
 def _spell(score: Score) -> str:

@@ -91,8 +91,8 @@ def gain_of_choosing(
         rows.setdefault(draw.group, {})[draw.sample] = draw
     samples = sorted(set[int]().union(*rows.values()))
     whole = {group: row for group, row in rows.items() if len(row) == len(samples)}
-    if len(samples) < 2:
-        return "one draw per question leaves nothing to choose"
+    if len(samples) < 3:
+        return "three draws per question are needed: one to compare with, two to choose from"
     if len(whole) < MIN_QUESTIONS:
         return f"{len(whole)} questions with {len(samples)} answers each; {MIN_QUESTIONS} are needed"
     turns = [

@@ -171,7 +171,7 @@ def _measure(said: Sequence[Said], scale: VoiceScale, numbers: Mapping[str, int]
     size = window_words or _choose_window(pool, scale)
     known = Voice(None, n=len(said), n_words=n_words, window_words=size or 0)
     if size is None:
-        return known._replace(reason=f"{n_words} words in {len(said)} replies; {min(WINDOW_WORDS)} and more are needed")
+        return known._replace(reason=_tell_few(pool, len(said)))
     marks = _find_marks(scale, size)
     if reason := _doubt_marks(marks, size):
         return known._replace(reason=reason)
@@ -202,11 +202,24 @@ def _fill_pool(profiles: Profiles, said: Sequence[Said], numbers: Mapping[str, i
 
 def _choose_window(pool: _Pool, scale: VoiceScale) -> int | None:
     """The largest window that each pool still fills when its largest group is left out."""
-    filled = min(
-        int(one.bags.n_words.sum() - np.bincount(one.groups, one.bags.n_words).max() * (one.n_groups > 1))
-        for one in (pool, scale.guest, scale.host)
-    )
+    filled = min(_count_filled(one) for one in (pool, scale.guest, scale.host))
     return next((size for size in WINDOW_WORDS if size <= filled), None)
+
+
+def _count_filled(pool: _Pool) -> int:
+    """How many words are left when the largest group is left out."""
+    n_words = pool.bags.n_words
+    return int(n_words.sum() - np.bincount(pool.groups, n_words).max() * (pool.n_groups > 1))
+
+
+def _tell_few(pool: _Pool, n_replies: int) -> str:
+    """Why not even the smallest window can be filled."""
+    n_words, least = int(pool.bags.n_words.sum()), min(WINDOW_WORDS)
+    if n_words < least:
+        return f"{n_words} words in {n_replies} replies; {least} and more are needed"
+    if (n_left := _count_filled(pool)) < least:
+        return f"{n_words} words in {n_replies} replies, {n_left} without the longest; {least} and more are needed then"
+    return f"fewer than {least} words of the real host or of the guests are held out, to compare with"
 
 
 def _find_marks(scale: VoiceScale, window_words: int) -> _Marks:

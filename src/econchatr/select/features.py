@@ -9,6 +9,7 @@ This module does not know what a pair costs, nor which are taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,9 +30,12 @@ OWN_PARTS: Final = 32
 """So finely is told how far a feature is the host's own. Finer, and the sums of a million replies leave 64 bits."""
 
 _WORD: Final = r"[\p{L}\p{N}]+(?:'[\p{L}\p{N}]+)*"
-_CHUNK_BITS: Final = 15
-"""Replies are sorted in chunks of at most 2**15, so that reply and feature fit one 64-bit number."""
+_CHUNK_BITS: Final = 14
+"""Texts are read in chunks of 2**14, and sorted in chunks of at most that, so that text and feature fit one 64-bit
+number."""
 _N_RANGES: Final = 16
+_N_THREADS: Final = 2
+"""Splitting, sorting and searching let other threads run. More would need more memory at once."""
 
 
 class Rows(NamedTuple):
@@ -121,16 +125,18 @@ def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) 
 
     Args:
         cues: What others said. A feature then weighs (h - c) / (h + c) of what it else would, where h and c are how
-            often replies and cues hold it for each of their words; nothing, if it is not the host's rather than theirs.
+            often replies and cues hold it for each of their words; what is not more the host's is left out.
     """
     flat, n_words, known = _number_words(replies)
     bits = len(known).bit_length()
-    chunks = list(_code_chunks(flat, n_words, bits))
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        chunks = list(threads.map(lambda part: _code_chunk(part, bits), _cut(flat, n_words, bits)))
     codes, n_holding = _keep_common([chunk.codes for chunk in chunks])
     weights = np.minimum(n_holding, MAX_WEIGHT)
     if cues is not None:
         n_others, n_cue_words = _count_known(cues, known, codes, bits)
         weights *= _share_own(n_holding * n_cue_words, n_others * int(n_words.sum()))
+        codes, weights = codes[weights > 0], weights[weights > 0]
     sizes, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for n_done, chunk in enumerate(chunks):
         size, found = _find_rows(chunk, codes)
@@ -151,12 +157,10 @@ def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) 
 def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Integers, tuple[str, ...]]:
     """Every word of every reply as a number, words per reply, and the numbers' words; 0 stands for all rare words."""
     flat, n_words, seen = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], dict[str, int]()
-    for begin in range(0, len(replies), 1 << _CHUNK_BITS):
-        found, n_found = _number_some(
-            replies[begin : begin + (1 << _CHUNK_BITS)], lambda word: seen.setdefault(word, len(seen))
-        )
-        flat.append(found)
-        n_words.append(n_found)
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        for split in threads.map(_split_some, _cut_texts(replies)):
+            flat.append(split.number(lambda word: seen.setdefault(word, len(seen))))
+            n_words.append(split.n_words)
     numbers = np.concatenate(flat)
     del flat
     # By the alphabet, so that a feature has the same number however the words came to be found.
@@ -170,13 +174,20 @@ def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Intege
 def _count_known(texts: Sequence[str], known: Sequence[str], codes: Integers, bits: int) -> tuple[Integers, int]:
     """Per code, how many of other texts hold it; and how many words these have."""
     place_of = {word: place for place, word in enumerate(known) if word}
-    n_holding, n_all = np.zeros(len(codes), np.int64), 0
-    for begin in range(0, len(texts), 1 << _CHUNK_BITS):
-        flat, n_words = _number_some(texts[begin : begin + (1 << _CHUNK_BITS)], lambda word: place_of.get(word, 0))
-        n_all += int(n_words.sum())
-        for chunk in _code_chunks(flat, n_words, bits):
-            _, numbers = _find_rows(chunk, codes)
+
+    def count(some: Sequence[str]) -> tuple[Integers, int]:
+        split = _split_some(some)
+        flat, n_holding = split.number(lambda word: place_of.get(word, 0)), np.zeros(len(codes), np.int64)
+        for part in _cut(flat, split.n_words, bits):
+            _, numbers = _find_rows(_code_chunk(part, bits), codes)
             n_holding += np.bincount(numbers, minlength=len(codes))
+        return n_holding, int(split.n_words.sum())
+
+    n_holding, n_all = np.zeros(len(codes), np.int64), 0
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        for n_found, n_words in threads.map(count, _cut_texts(texts)):
+            n_holding += n_found
+            n_all += n_words
     return n_holding, n_all
 
 
@@ -186,48 +197,86 @@ def _share_own(own: Integers, others: Integers) -> Integers:
     return shares
 
 
-def _number_some(replies: Sequence[str], number: Callable[[str], int]) -> tuple[npt.NDArray[np.int32], Integers]:
+class _Split(NamedTuple):
+    """The words of some texts: each distinct one once, and where they stand."""
+
+    words: list[str]
+    places: npt.NDArray[np.uint32]
+    """In `words`, one per word of the texts, text after text."""
+    n_words: Integers
+    """Per text."""
+
+    def number(self, number_of: Callable[[str], int]) -> npt.NDArray[np.int32]:
+        """The texts as the numbers given to their words."""
+        return np.array([number_of(word) for word in self.words], np.int32)[self.places]
+
+
+def _split_some(texts: Sequence[str]) -> _Split:
     import polars as pl
 
-    lists = split_words(replies)
+    lists = split_words(texts)
     n_words = lists.list.len()
-    flat = lists.filter(n_words > 0).explode()
-    words = flat.unique()
-    globally = np.array([number(word) for word in words.to_list()], np.int32)
-    return globally[flat.cast(pl.Enum(words)).to_physical().to_numpy()], n_words.to_numpy().astype(np.int64)
+    # Twice as fast as finding the distinct words first and then each word's place among them.
+    flat = lists.filter(n_words > 0).explode().cast(pl.Categorical(pl.Categories.random()))
+    distinct, places = flat.unique(), flat.to_physical().to_numpy()
+    words = distinct.cast(pl.String).gather(distinct.to_physical().arg_sort())
+    return _Split(words.to_list(), places, n_words.to_numpy().astype(np.int64))
 
 
-def _code_chunks(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> Iterator[_Chunk]:
-    doc_bits = min(_CHUNK_BITS, 63 - 2 * bits)
-    begin = 0
-    for first in range(0, len(n_words), 1 << doc_bits):
-        sizes = n_words[first : first + (1 << doc_bits)]
-        words = flat[begin : begin + int(sizes.sum())].astype(np.int64)
-        begin += len(words)
-        docs = np.repeat(np.arange(len(sizes)), sizes)
-        is_pair = (docs[1:] == docs[:-1]) & (words[1:] > 0) & (words[:-1] > 0)
-        pairs = (((words[:-1] << bits) | words[1:]) << doc_bits | docs[1:])[is_pair]
-        keys = np.concatenate(((words << doc_bits | docs)[words > 0], pairs))
-        keys.sort()
-        keys = keys[np.diff(keys, prepend=-1) > 0]
-        yield _Chunk(keys >> doc_bits, (keys & ((1 << doc_bits) - 1)).astype(np.uint16), len(sizes))
+def _cut_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (texts[begin : begin + (1 << _CHUNK_BITS)] for begin in range(0, len(texts), 1 << _CHUNK_BITS))
+
+
+class _Part(NamedTuple):
+    """Some texts as the numbers of their words."""
+
+    flat: npt.NDArray[np.int32]
+    n_words: Integers
+    """Per text."""
+
+
+def _cut(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> Iterator[_Part]:
+    """As many texts at a time as their features' codes leave bits for."""
+    n_texts, begin = 1 << _doc_bits(bits), 0
+    for first in range(0, len(n_words), n_texts):
+        sizes = n_words[first : first + n_texts]
+        yield _Part(flat[begin : begin + int(sizes.sum())], sizes)
+        begin += int(sizes.sum())
+
+
+def _doc_bits(bits: int) -> int:
+    return min(_CHUNK_BITS, 63 - 2 * bits)
+
+
+def _code_chunk(part: _Part, bits: int) -> _Chunk:
+    words, doc_bits = part.flat.astype(np.int64), _doc_bits(bits)
+    docs = np.repeat(np.arange(len(part.n_words)), part.n_words)
+    is_pair = (docs[1:] == docs[:-1]) & (words[1:] > 0) & (words[:-1] > 0)
+    pairs = (((words[:-1] << bits) | words[1:]) << doc_bits | docs[1:])[is_pair]
+    keys = np.concatenate(((words << doc_bits | docs)[words > 0], pairs))
+    keys.sort()
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    return _Chunk(keys >> doc_bits, (keys & ((1 << doc_bits) - 1)).astype(np.uint16), len(part.n_words))
 
 
 def _keep_common(chunks: Sequence[Integers]) -> tuple[Integers, Integers]:
     """The codes that stand at least three times, ascending, and how often each does."""
-    codes, n = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     # A range of codes at a time: all at once they would need their own size again to be sorted.
-    longest = max(chunks, key=len, default=codes[0])
+    longest = max(chunks, key=len, default=np.zeros(0, np.int64))
     bounds = [0, *longest[:: len(longest) // _N_RANGES + 1].tolist(), 1 << 62]
-    for low, high in pairwise(bounds):
-        every = np.concatenate([codes[0], *(chunk[slice(*np.searchsorted(chunk, (low, high)))] for chunk in chunks)])
+
+    def keep(low: int, high: int) -> tuple[Integers, Integers]:
+        parts = (chunk[slice(*np.searchsorted(chunk, (low, high)))] for chunk in chunks)
+        every = np.concatenate([np.zeros(0, np.int64), *parts])
         every.sort()
         # Of a run of c equal codes, c - 2 have the same code two places before: what is rarer leaves no trace.
         again = every[MIN_REPLIES - 1 :]
-        found, n_found = np.unique(again[again == every[: len(again)]], return_counts=True)
-        codes.append(found)
-        n.append(n_found + (MIN_REPLIES - 1))
-    return np.concatenate(codes), np.concatenate(n)
+        codes, n_holding = np.unique(again[again == every[: len(again)]], return_counts=True)
+        return codes, n_holding + (MIN_REPLIES - 1)
+
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        found = list(threads.map(lambda range_: keep(*range_), pairwise(bounds)))
+    return np.concatenate([codes for codes, _ in found]), np.concatenate([n_holding for _, n_holding in found])
 
 
 def _find_rows(chunk: _Chunk, codes: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:

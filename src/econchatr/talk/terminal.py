@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from econchatr.ask.exam import Speaker
+from econchatr.ask.exam import GROUNDED_FORM, Speaker
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import EconChatRError
 from econchatr.prompts import ChatTemplate, Voice
-from econchatr.records import Pair
+from econchatr.records import Variant
+from econchatr.talk.real_turns import Find
 from econchatr.talk.session import ChatSession
 
 HELP = (
@@ -22,7 +23,6 @@ HELP = (
 )
 _SHOWN_WORDS = 20
 """Of each real turn a model was given."""
-Find = Callable[[str], tuple[Pair, ...]]
 
 
 def hold_chat(
@@ -96,10 +96,9 @@ def _obey(command: str, session: ChatSession, open_find: Callable[[], Find]) -> 
     return False
 
 
-def _model(session: ChatSession) -> str:
-    if session.find:
-        return "grounded" if session.is_tuned else "retrieval"
-    return "tuned" if session.is_tuned else "base"
+def _model(session: ChatSession) -> Variant:
+    variant: Variant = "tuned" if session.is_tuned else "base"
+    return GROUNDED_FORM[variant] if session.find else variant
 
 
 def _cite(session: ChatSession) -> None:

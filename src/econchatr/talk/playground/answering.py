@@ -104,26 +104,28 @@ class Planned(NamedTuple):
 
 def plan_answer(
     model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
-    real: Sequence[Pair] = (), given: Sequence[Given] = (),
+    real: Sequence[Pair] | None = None, given: Sequence[Given] = (),
 ) -> Planned:  # fmt: skip
     """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
 
     Args:
-        real: Real turns to put before it all, as in training.
+        real: Real turns to put before it all, as in training; `None`: it is asked without any.
         given: The same as they are shown.
 
     Raises:
         ModelError: The model's template does not work.
     """
     last = Message(role="user", content=said)
-    before = exchange_messages(real)
+    before = exchange_messages(real or ())
     recent = keep_recent(history, [*before, last], max_chars=DEFAULTS.max_history_chars)
     messages = conversation([*before, *recent, last], voice)
     draw = Draw(
         max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
         repeat_penalty=DEFAULTS.repeat_penalty,
     )  # fmt: skip
-    return Planned(Telling(model, render_chat(messages, model.template), draw, said=said), tuple(given))
+    excerpts = None if real is None else tuple(real)
+    telling = Telling(model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts)
+    return Planned(telling, tuple(given))
 
 
 def begin(planned: Planned) -> Answering:
@@ -153,8 +155,8 @@ class Teller:
         Raises:
             EconChatRError: The real turns cannot be looked up, or the model's template does not work.
         """
-        real = await asyncio.to_thread(self._library.find_real, model.rung, said) if grounds else ()
-        given = [self._library.cite(pair) for pair in real]
+        real = await asyncio.to_thread(self._library.find_real, model.rung, said) if grounds else None
+        given = [self._library.cite(pair) for pair in real or ()]
         return plan_answer(model, voice, said, drawing, history=history, real=real, given=given)
 
     async def tell(self, planned: Sequence[Planned]) -> AsyncGenerator[list[Answering], None]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from threading import Lock
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from econchatr.prompts import Voice
 from econchatr.records import BlindCue, Episode, Pair, Ranking, Turn, Verdict
 from econchatr.score.copying import SpeechIndex, find_copied, flag_copied, index_speech
 from econchatr.talk.playground.search import TurnSearch
+from econchatr.talk.real_turns import Find, RealTurns
 
 T = TypeVar("T")
 
@@ -37,10 +37,6 @@ class Near(Protocol):
     @property
     def pair(self) -> Pair:
         """Where it was said."""
-
-
-Find = Callable[[str], tuple[Pair, ...]]
-"""Gives the real turns that are put before a question, as a model is given them."""
 
 
 class Finder(Protocol):
@@ -159,9 +155,7 @@ class Library:
         self.titles = {episode.slug: episode.title for episode in material.episodes}
         self.dates = {episode.slug: episode.published for episode in material.episodes}
         self._close = material.close
-        self._open_find = material.open_find
-        self._finds: dict[str, Find] = {}
-        self._lock = Lock()
+        self._real = RealTurns(material.open_find)
         pool = ThreadPoolExecutor(1, thread_name_prefix="look-up")
         pairs = list(material.pairs)
         self._copies: Later[SpeechIndex] = Later(pool, lambda: index_speech(pairs))
@@ -187,10 +181,7 @@ class Library:
         Raises:
             ShowFolderError: They cannot be looked up.
         """
-        with self._lock:
-            if rung not in self._finds:
-                self._finds[rung] = self._open_find(rung)
-        return self._finds[rung](question)
+        return self._real.find(rung, question)
 
     def cite(self, pair: Pair) -> Given:
         """A real turn as it is shown."""

@@ -24,9 +24,10 @@ from econchatr.talk.playground.blind import make_blind
 from econchatr.talk.playground.chat import make_chat
 from econchatr.talk.playground.compare import make_compare
 from econchatr.talk.playground.desk import Desk, wire
-from econchatr.talk.playground.material import Find, Finder, Keeper, Library, Material, Rows
+from econchatr.talk.playground.material import Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
 from econchatr.talk.playground.shown import show_text, show_turns
+from econchatr.talk.real_turns import Find
 from econchatr.talk.server.answers import Answerer
 
 REPORT_PATH = "/show-report"

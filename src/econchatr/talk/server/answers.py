@@ -13,11 +13,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.slots import N_CTX, Chance, Draw, Piece, ServedModel
-from econchatr.prompts import Voice, conversation, render_chat, render_continuation
-from econchatr.records import Message, Reply
+from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
+from econchatr.records import Message, Pair, Reply
+from econchatr.talk.real_turns import RealTurns
 from econchatr.talk.server.gauges import Gauges
 from econchatr.talk.server.shapes import ChatRequest, CompletionRequest, DrawRequest
 from econchatr.talk.session import TalkSettings
@@ -40,6 +42,8 @@ class Telling(NamedTuple):
     """What the caller said, for the log."""
     lead: str = ""
     """What stands before the reply."""
+    excerpts: tuple[Pair, ...] | None = None
+    """Real turns in the prompt, as the model is given them; `None`: it is asked without any."""
 
 
 @dataclass
@@ -54,10 +58,13 @@ class Told:
 class Answerer:
     """Every served model, with what all of them share."""
 
-    def __init__(self, models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, gauges: Gauges) -> None:
+    def __init__(
+        self, models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, gauges: Gauges,
+        real_turns: RealTurns | None = None,
+    ) -> None:  # fmt: skip
         self.models: Mapping[str, ServedModel] = {model.name: model for model in models}
         self.gauges = gauges
-        self._voice, self._log = voice, log
+        self._voice, self._log, self._real_turns = voice, log, real_turns
 
     def find(self, name: str) -> ServedModel:
         """Give a model by its name.
@@ -70,48 +77,63 @@ class Answerer:
         shown = "".join(char for char in name[:_MAX_SHOWN_CHARS] if char.isprintable())
         raise UnknownModelError(f"there is no model {shown!r} here.", hint=f"There are: {', '.join(self.models)}.")
 
-    def chat(self, request: ChatRequest) -> list[Telling]:
+    async def chat(self, request: ChatRequest) -> list[Telling]:
         """The replies that a chat request asks for.
 
         Raises:
             UnknownModelError: There is no such model.
             InputError: The model's template does not take such a conversation.
+            ShowFolderError: The real turns for it cannot be looked up.
         """
         model = self.find(request.model)
         messages = [
             Message(role="system" if message.role == "developer" else message.role, content=_whole(message.text))
             for message in request.messages
         ]
+        asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
+        excerpts = await self._look_up(model, asked)
         try:
-            prompt = render_chat(conversation(messages, self._voice), model.template)
+            prompt = render_chat(
+                conversation([*exchange_messages(excerpts or ()), *messages], self._voice), model.template
+            )
         except ModelError as exc:
             raise InputError(exc.message, hint="Let user and assistant speak in turn.") from exc
         n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
         max_tokens = request.max_completion_tokens or request.max_tokens
         return [
-            Telling(model, prompt, draw, said=messages[-1].content)
+            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts)
             for draw in _draws(request, max_tokens=max_tokens, n_alternatives=n_alternatives)
         ]
 
-    def complete(self, request: CompletionRequest) -> list[Telling]:
+    async def complete(self, request: CompletionRequest) -> list[Telling]:
         """The replies that a completion request asks for: all of the first prompt, then all of the next.
 
         Raises:
             UnknownModelError: There is no such model.
             InputError: The model's template does not work.
+            ShowFolderError: The real turns for it cannot be looked up.
         """
         model = self.find(request.model)
         draws = _draws(request, max_tokens=request.max_tokens, n_alternatives=request.logprobs)
         tellings = []
         prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
         for text in map(_whole, prompts):
+            excerpts = await self._look_up(model, cue_2023(text, self._voice) or "")
             try:
-                prompt, lead = render_continuation(text, self._voice, model.template)
+                prompt, lead = render_continuation(text, self._voice, model.template, earlier=excerpts or ())
             except ModelError as exc:
                 raise InputError(exc.message, hint="Ask through the chat instead.") from exc
             lead = text + lead if request.echo else lead
-            tellings += [Telling(model, prompt, draw, said=text, lead=lead) for draw in draws]
+            tellings += [Telling(model, prompt, draw, said=text, lead=lead, excerpts=excerpts) for draw in draws]
         return tellings
+
+    async def _look_up(self, model: ServedModel, question: str) -> tuple[Pair, ...] | None:
+        """The real turns for a question, in a thread of their own; `None`: the model is asked without any."""
+        if model.variant not in GROUNDED_VARIANTS or self._real_turns is None:
+            return None
+        # What is longer leaves no room in the context; a megabyte is not looked up word by word.
+        asked = question[-_DEFAULTS.max_history_chars :]
+        return await asyncio.to_thread(self._real_turns.find, model.rung, asked)
 
     async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[tuple[int, Piece], None]:
         """Pieces of all the replies as they come, each with the place of its reply; logged before the last one.
@@ -196,9 +218,11 @@ class Answerer:
 
 def _row(telling: Telling) -> dict[str, object]:
     """What the log says of every reply, however it ended."""
-    model = telling.model
-    made = {"variant": model.variant, "rung": model.rung, "model_sha256": model.sha256}
-    return {**made, "seed": telling.draw.seed, "cue": telling.said}
+    model, excerpts = telling.model, telling.excerpts
+    variant = model.variant if excerpts is None else GROUNDED_FORM.get(model.variant, model.variant)
+    made = {"variant": variant, "rung": model.rung, "model_sha256": model.sha256}
+    given = {} if excerpts is None else {"excerpts": [pair.pair_id for pair in excerpts]}
+    return {**made, "seed": telling.draw.seed, "cue": telling.said, **given}
 
 
 def _whole(text: str) -> str:

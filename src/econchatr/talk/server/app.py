@@ -22,10 +22,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from econchatr import __version__
+from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
 from econchatr.models.slots import Piece, ServedModel
 from econchatr.prompts import Voice
+from econchatr.talk.real_turns import Find, RealTurns
 from econchatr.talk.server.answers import Answerer, Telling
 from econchatr.talk.server.forms import ChatForm, CompletionForm, Form
 from econchatr.talk.server.gauges import CONTENT_TYPE, Gauges
@@ -77,7 +79,8 @@ class _HungUpError(Exception):
 
 def create_app(
     models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
-    hosts: Sequence[str] = (), extend: Callable[[FastAPI, Answerer], None] | None = None,
+    hosts: Sequence[str] = (), open_find: Callable[[str], Find] | None = None,
+    extend: Callable[[FastAPI, Answerer], None] | None = None,
 ) -> ASGIApp:  # fmt: skip
     """Give the application that serves `models` in the words of the OpenAI API.
 
@@ -86,10 +89,12 @@ def create_app(
         key: What a caller must show; empty: nothing.
         is_public: Whether it will be reached from beyond this machine.
         hosts: Names under which it is reached, beside this machine's own.
+        open_find: By rung, what finds the real turns for models that are given some; called when it is first needed.
         extend: Gets the application and what answers, to add pages behind the same guard.
     """
     gauges = Gauges(models)
-    answerer = Answerer(models, voice, log=log, gauges=gauges)
+    real_turns = RealTurns(open_find) if open_find else None
+    answerer = Answerer(models, voice, log=log, gauges=gauges, real_turns=real_turns)
     label = label_of(voice)
 
     app = FastAPI(
@@ -119,12 +124,12 @@ class _Routes:
 
     async def chat(self, request: Request, body: ChatRequest) -> Response:
         """The next message of a conversation."""
-        tellings = self._answerer.chat(body)
+        tellings = await self._answerer.chat(body)
         return await self._answer(request, body, tellings, ChatForm(tellings, self._label))
 
     async def complete(self, request: Request, body: CompletionRequest) -> Response:
         """What follows a text; after one that ends in the host's name and "responds:", the host's reply."""
-        tellings = self._answerer.complete(body)
+        tellings = await self._answerer.complete(body)
         return await self._answer(request, body, tellings, CompletionForm(tellings, self._label))
 
     async def health(self) -> Response:
@@ -139,8 +144,10 @@ class _Routes:
         return Response(self._answerer.gauges.render(), media_type=CONTENT_TYPE)
 
     def _describe(self, model: ServedModel) -> Model:
-        kind = "trained" if model.variant == "tuned" else "the same before training"
-        return Model(id=model.name, created=self._started, description=f"{self._label}. {model.weights}, {kind}.")
+        kind = "trained" if model.variant in TUNED_VARIANTS else "the same before training"
+        given = ", given real turns of the host with each question" if model.variant in GROUNDED_VARIANTS else ""
+        description = f"{self._label}. {model.weights}, {kind}{given}."
+        return Model(id=model.name, created=self._started, description=description)
 
     async def _answer(self, request: Request, body: DrawRequest, tellings: list[Telling], form: Form) -> Response:
         if not body.stream:

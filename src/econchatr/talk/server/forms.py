@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel
 
 from econchatr.models.slots import Chance, Piece
+from econchatr.records import Pair
 from econchatr.talk.server.answers import Telling, Told
 from econchatr.talk.server.shapes import (
     ChatChoice,
@@ -24,6 +25,7 @@ from econchatr.talk.server.shapes import (
     Completion,
     CompletionChoice,
     CompletionLogprobs,
+    Excerpt,
     TokenLogprob,
     TopToken,
     Usage,
@@ -59,6 +61,11 @@ class _Form:
     def _n_alternatives(self, place: int) -> int | None:
         return self._tellings[place].draw.n_alternatives
 
+    def _excerpts(self, place: int) -> list[Excerpt] | None:
+        """The real turns that a reply was given, beside its words and never among them."""
+        excerpts = self._tellings[place].excerpts
+        return None if excerpts is None else [_cite(pair) for pair in excerpts]
+
     def _usage(self, lasts: Iterable[Piece]) -> Usage:
         """A prompt asked several times counts once."""
         read: dict[str, int] = {}
@@ -80,7 +87,7 @@ class ChatForm(_Form):
         choices = [
             ChatChoice(
                 index=place, message=ChatReply(content=item.text), finish_reason=_reason(item.last),
-                logprobs=_chat_logprobs(item.chances, self._n_alternatives(place)),
+                logprobs=_chat_logprobs(item.chances, self._n_alternatives(place)), excerpts=self._excerpts(place),
             )
             for place, item in enumerate(told)
         ]  # fmt: skip
@@ -101,6 +108,7 @@ class ChatForm(_Form):
                 ChatChunkChoice(
                     index=place, delta={"content": piece.text} if piece.text else {}, logprobs=logprobs,
                     finish_reason=_reason(piece) if piece.stop else None,
+                    excerpts=self._excerpts(place) if piece.stop else None,
                 )
             ]
         )  # fmt: skip
@@ -127,6 +135,7 @@ class CompletionForm(_Form):
             CompletionChoice(
                 index=place, text=item.text, finish_reason=_reason(item.last),
                 logprobs=_logprobs(item.chances, self._n_alternatives(place), len(self._tellings[place].lead)),
+                excerpts=self._excerpts(place),
             )
             for place, item in enumerate(told)
         ]  # fmt: skip
@@ -140,10 +149,11 @@ class CompletionForm(_Form):
     def piece(self, place: int, piece: Piece) -> Completion:
         """A piece of a completion."""
         logprobs = _logprobs(piece.chances, self._n_alternatives(place), 0) if piece.chances else None
-        reason = _reason(piece) if piece.stop else None
-        return self._completion(
-            [CompletionChoice(index=place, text=piece.text, finish_reason=reason, logprobs=logprobs)]
+        reason, excerpts = (_reason(piece), self._excerpts(place)) if piece.stop else (None, None)
+        choice = CompletionChoice(
+            index=place, text=piece.text, finish_reason=reason, logprobs=logprobs, excerpts=excerpts
         )
+        return self._completion([choice])
 
     def closing(self, lasts: Sequence[Piece]) -> Completion:
         """The usage."""
@@ -154,6 +164,13 @@ class CompletionForm(_Form):
             id=self._id, created=self._created, model=self._model, system_fingerprint=self._fingerprint,
             choices=choices, usage=usage,
         )  # fmt: skip
+
+
+def _cite(pair: Pair) -> Excerpt:
+    return Excerpt(
+        pair_id=pair.pair_id, episode=pair.slug, published=pair.published.isoformat() if pair.published else None,
+        turn=int(pair.pair_id.rpartition("#")[2]), speaker=pair.reply_speaker, cue=pair.cue, text=pair.reply,
+    )  # fmt: skip
 
 
 def _reason(last: Piece) -> Literal["stop", "length"]:

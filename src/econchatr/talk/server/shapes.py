@@ -159,6 +159,24 @@ class ChatLogprobs(BaseModel):
     refusal: None = None
 
 
+class Excerpt(BaseModel):
+    """A real turn of the host that the model was given before the question. Beyond the OpenAI API."""
+
+    pair_id: str
+    """As in the show's `pairs.parquet`, and in the log."""
+    episode: str
+    """The episode's name in the show's folder."""
+    published: str | None
+    """The day it came out, YYYY-MM-DD; null: not known."""
+    turn: int
+    """Place of the turn in the episode."""
+    speaker: str
+    cue: str
+    """What was said to the host, as the model was given it."""
+    text: str
+    """What the host really said, as the model was given it."""
+
+
 class ChatReply(BaseModel):
     """What the model said."""
 
@@ -174,6 +192,8 @@ class ChatChoice(BaseModel):
     message: ChatReply
     finish_reason: FinishReason
     logprobs: ChatLogprobs | None = None
+    excerpts: list[Excerpt] | None = None
+    """Real turns the model was given, the nearest last; null: this model is asked without any."""
 
 
 class ChatCompletion(BaseModel):
@@ -196,6 +216,8 @@ class ChatChunkChoice(BaseModel):
     delta: dict[str, str]
     finish_reason: FinishReason | None = None
     logprobs: ChatLogprobs | None = None
+    excerpts: list[Excerpt] | None = None
+    """As in a whole answer; with the last piece, the one that has the `finish_reason`."""
 
 
 class ChatChunk(BaseModel):
@@ -227,6 +249,8 @@ class CompletionChoice(BaseModel):
     text: str
     finish_reason: FinishReason | None
     logprobs: CompletionLogprobs | None = None
+    excerpts: list[Excerpt] | None = None
+    """As in a chat; of a stream, with the last piece."""
 
 
 class Completion(BaseModel):

@@ -1,0 +1,72 @@
+"""The exam's answers before and after a round on preferences, by every measure that answers alone can be put to.
+
+The measures and gates are those of `score`, so the rows can stand in its table. This module asks no model, and decides
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from econchatr.config import Rung
+from econchatr.pipeline.heldout import kept_pairs
+from econchatr.pipeline.rungs import PREFERRED
+from econchatr.pipeline.show import Show
+from econchatr.records import Gate, Score
+from econchatr.score.measured import make_score
+from econchatr.score.rows import Row, make_yardstick, measure_row
+from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
+from econchatr.score.shares import exact_share
+from econchatr.score.speech import Said
+from econchatr.score.statistics import Interval
+
+BEFORE: Final = "tuned before preferences"
+"""The tuned model, asked and measured anew beside the round: so both rows are drawn and counted in the same way."""
+CHANGE: Final = f"{PREFERRED} minus tuned"
+DEV_REPLIES: Final = "host replies (dev)"
+
+
+def measure_round(
+    show: Show, rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]
+) -> tuple[list[Score], list[Gate]]:
+    """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
+    pairs = kept_pairs(show)
+    yardstick = make_yardstick(pairs["host"], pairs["guest"])
+    rows = {name: measure_row(ones, yardstick) for name, ones in zip((BEFORE, PREFERRED), said, strict=True)}
+    scores = [
+        score
+        for name, row in rows.items()
+        for score in (
+            *list_scores(row, yardstick, rung=rung.name, variant=name, subject="answers"),
+            _score_words(row, rung=rung.name, variant=name),
+        )
+    ]
+    scores += compare_rows(rows[BEFORE], rows[PREFERRED], yardstick, rung=rung.name, variant=CHANGE)
+    return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
+
+
+def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
+    """Put down the bits per byte of the host's development replies: before, after, and after less before."""
+    return [
+        make_score("bits per byte", span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n, unit="bits")
+        for name, span in zip((BEFORE, PREFERRED, CHANGE), spans, strict=True)
+    ]
+
+
+def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n: int) -> list[Score]:
+    """Put down the agreement with the judgements kept out; the intervals take each for a question of its own."""
+    return [
+        make_score(
+            "agreement with judgements kept out", None if share is None else exact_share(share * n, n), rung=rung.name,
+            variant=name, subject="judgements kept out", n=n, unit="share", reason="no judgement was kept out",
+        )
+        for name, share in zip((BEFORE, PREFERRED), shares, strict=True)
+    ]  # fmt: skip
+
+
+def _score_words(row: Row, *, rung: str, variant: str) -> Score:
+    return make_score(
+        "median reply words", row.length.words, rung=rung, variant=variant, subject="answers", n=len(row.said),
+        unit="words", reason=row.length.reason,
+    )  # fmt: skip
