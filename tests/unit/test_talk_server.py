@@ -260,7 +260,7 @@ BAD_BODIES = [
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "logit_bias": {"' + b"y" * 999_999 + b'": 1}}',
     json.dumps({"model": "first", "messages": SAID, "logit_bias": dict.fromkeys(map(str, range(1025)), 1)}).encode(),
     json.dumps({"model": "first", "messages": SAID * 50_000}).encode(),
-    json.dumps({"model": "first", "messages": [{"role": "user", "content": [EMPTY] * 2049}]}).encode(),
+    json.dumps({"model": "first", "messages": [{"role": "user", "content": [EMPTY] * 257}]}).encode(),
     b'{"model": "first", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}',
 ]  # fmt: skip

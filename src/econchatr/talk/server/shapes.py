@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_CHOICES = 8
-MAX_MESSAGES = 2048
-"""As many as a context has tokens: more can never fit, and a body has room for so many that all others wait seconds."""
+MAX_MESSAGES = 256
+"""A context holds hardly more, were they all empty; a body has room for so many that everybody else waits seconds."""
 MAX_BIASES = 1024
 
 Text = Annotated[str, Field(min_length=1)]
