@@ -52,7 +52,7 @@ def test_nothing_that_can_be_asked_breaks_the_server(server: Server, tmp_path: P
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json", "--checks", "all",
                "--max-examples", str(N_EXAMPLES), "--seed", "1", "--continue-on-failure",
-               "--output-sanitize", "false"]  # fmt: skip
+               "--output-sanitize", "false", "--request-timeout", "120", "--max-response-time", "120"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout
