@@ -9,6 +9,7 @@ This module does not know which model reads the text: template, tokens and lengt
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,8 @@ FORM_VERSION = 1
 """Raised whenever the text below changes: it is part of every tuned model's identity."""
 
 STOP_2023 = "\n"
+_MARK = re.compile(r"<[^<>\s{}'\"]{1,40}>|\[/?[A-Z_]{2,30}\]")
+"""A mark between the messages of a template, as Llama 2, Mistral and Gemma write them."""
 
 
 class ChatTemplate(NamedTuple):
@@ -88,12 +91,13 @@ def exchange_messages(pairs: Sequence[Pair]) -> tuple[Message, ...]:
 def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     """The text a model continues: the messages in its own template, then the opening of its answer.
 
-    Special tokens written inside a message are broken up, so that a transcript cannot pretend to be a system message.
+    Special tokens and the template's own marks (`</s>`, `[INST]`, `<end_of_turn>`) written inside a message are broken
+    up, so that a transcript cannot pretend to be a system message.
 
     Raises:
         ModelError: The template does not work.
     """
-    rows = [{"role": message.role, "content": _disarm(message.content)} for message in messages]
+    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
     import jinja2
 
     try:
@@ -144,13 +148,13 @@ def render_continuation(
     """
     cue = cue_2023(text, voice)
     if cue is None:
-        return _disarm(text), ""
+        return _disarm(text, template), ""
     return render_chat(chat_messages(cue, None, system=system_line(voice), earlier=earlier), template), " "
 
 
 def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, str]:
     """Prompt and reply of a training example as text: exactly what `render_chat` gives, and what must follow it."""
-    return render_chat(messages[:-1], template), _disarm(messages[-1].content)
+    return render_chat(messages[:-1], template), _disarm(messages[-1].content, template)
 
 
 def encode_example(
@@ -205,9 +209,19 @@ def cue_2023(text: str, voice: Voice) -> str | None:
     return body.strip() if found and not rest and body.strip() else None
 
 
-def _disarm(text: str) -> str:
+def _disarm(text: str, template: ChatTemplate) -> str:
     # A zero-width joiner inside keeps the look and breaks the token.
-    return text.replace("<|", "<\u200d|")
+    text = text.replace("<|", "<\u200d|")
+    for mark in _marks(template):
+        text = text.replace(mark, f"{mark[0]}\u200d{mark[1:]}")
+    return text
+
+
+@lru_cache(maxsize=8)
+def _marks(template: ChatTemplate) -> tuple[str, ...]:
+    """What may mean something to the model beside the common form `<|...|>`: its first and last sign, and the marks."""
+    found = {template.bos, template.eos, *_MARK.findall(template.template)}
+    return tuple(sorted(mark for mark in found if len(mark) > 1 and "<|" not in mark))
 
 
 @lru_cache(maxsize=8)

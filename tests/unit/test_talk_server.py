@@ -249,6 +249,7 @@ def test_an_unknown_model_is_not_found(client: Any, name: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+EMPTY = {"type": "text", "text": ""}
 BAD_BODIES = [
     b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"[" * 100_000, b'{"model": "first"}',
     b'{"model": "first", "messages": []}', b'{"model": "first", "messages": [{"role": "tool", "content": "x"}]}',
@@ -256,6 +257,10 @@ BAD_BODIES = [
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "temperature": NaN}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1e999}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "n": 1000}',
+    b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "logit_bias": {"' + b"y" * 999_999 + b'": 1}}',
+    json.dumps({"model": "first", "messages": SAID, "logit_bias": dict.fromkeys(map(str, range(1025)), 1)}).encode(),
+    json.dumps({"model": "first", "messages": SAID * 50_000}).encode(),
+    json.dumps({"model": "first", "messages": [{"role": "user", "content": [EMPTY] * 257}]}).encode(),
     b'{"model": "first", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
     b'{"model": "first", "messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}',
 ]  # fmt: skip
@@ -267,7 +272,14 @@ def test_a_body_that_makes_no_sense_is_an_error_in_the_apis_shape(server: Server
     assert status == 400
     assert set(told["error"]) == {"message", "type", "param", "code"}
     assert told["error"]["type"] == "invalid_request_error"
-    assert len(told["error"]["message"]) < 300
+    assert len(json.dumps(told)) < 400
+
+
+def test_a_seed_of_any_length_is_a_seed(server: Server) -> None:
+    """4,300 digits are all that Python reads, and one more than it writes."""
+    for seed in (b"-1", b"9" * 4300):
+        body = b'{"model": "first", "max_tokens": 2, "n": 2, "messages": [{"role": "user", "content": "x"}], "seed": '
+        assert send(server, body + seed + b"}")[0] == 200
 
 
 def test_text_that_is_no_text_is_answered_all_the_same(client: Any, server: Server) -> None:
@@ -278,7 +290,12 @@ def test_text_that_is_no_text_is_answered_all_the_same(client: Any, server: Serv
 
 @pytest.mark.parametrize(
     ("path", "data", "status"),
-    [("/v2", None, 404), ("/v1/chat/completions", None, 405), ("/v1/models/../x", None, 404)],
+    [
+        ("/v2", None, 404),
+        ("/v1/chat/completions", None, 405),
+        ("/v1/models/../x", None, 404),
+        ("/v1/models/..%2f..%2fetc%2fpasswd", None, 404),
+    ],
 )
 def test_a_wrong_path_or_method_is_told_in_the_same_shape(
     server: Server, path: str, data: bytes | None, status: int

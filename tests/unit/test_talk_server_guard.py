@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+import logging
 import socket
+import urllib.request
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -26,9 +29,11 @@ from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback, label
 from econchatr.talk.server.run import take_place
 from econchatr.talk.server.shapes import ChatRequest
 
-from .server_material import VOICE, list_models, serve
-from .test_talk_server import SAID, send
+from .server_material import VOICE, Server, list_models, serve
+from .test_talk_server import SAID, send, wait_until
 
+N_PIECES = 350
+ASKED = b'{"model": "first", "messages": [{"role": "user", "content": "x"}]}'
 FAR = GuardSettings(label="AI imitation", key="k", is_public=True, hosts=("studio.example",))
 NEAR = GuardSettings(label="AI imitation", key="", is_public=False)
 
@@ -43,6 +48,44 @@ class Failing:
         raise ModelError("/home/ada/secret.gguf: broken.", hint="Look at /home/ada.")
 
 
+class Breaking:
+    """A slot server with a fault that nobody foresaw."""
+
+    turns = Turns(1, max_waiting=0)
+
+    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+        raise RuntimeError("/home/ada/secret.gguf")
+        yield Piece("")
+
+
+class Endless:
+    """A slot server that says one thing and then nothing more, for one caller at a time."""
+
+    def __init__(self) -> None:
+        self.turns = Turns(1, max_waiting=9)
+
+    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+        async with self.turns.take(adapter):
+            yield Piece("Well")
+            await asyncio.Event().wait()
+
+
+class Fluent:
+    """A slot server that says far more than a connection can hold by itself."""
+
+    def __init__(self) -> None:
+        self.turns = Turns(1, max_waiting=0)
+        self.n_said = 0
+
+    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+        async with self.turns.take(adapter):
+            for _ in range(N_PIECES):
+                self.n_said += 1
+                yield Piece("well " * 4000)
+                await asyncio.sleep(0)
+            yield Piece("", stop="end")
+
+
 class Inner:
     """An application that remembers what reached it."""
 
@@ -55,7 +98,9 @@ class Inner:
         await send({"type": "http.response.body", "body": b"in"})
 
 
-def knock(settings: GuardSettings, messages: list[dict[str, Any]], **headers: str) -> tuple[int, Inner, list[Any]]:
+def knock(
+    settings: GuardSettings, messages: list[dict[str, Any]], *more: tuple[bytes, bytes], **headers: str
+) -> tuple[int, Inner, list[Any]]:
     """Send one request through the guard: the status, who was reached, and the headers that came back."""
     inner, sent = Inner(), []
 
@@ -66,6 +111,7 @@ def knock(settings: GuardSettings, messages: list[dict[str, Any]], **headers: st
         sent.append(message)
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    named += more
     scope = {"type": "http", "path": "/v1/models", "headers": named}
     asyncio.run(Guard(inner, settings, lambda path, status: None)(scope, receive, keep))
     return sent[0]["status"], inner, sent[0]["headers"]
@@ -88,6 +134,30 @@ def test_any_other_name_is_not(host: str) -> None:
 
 def test_without_a_host_or_with_two_nobody_is_let_in() -> None:
     assert knock(NEAR, [body(b"x")])[0] == 403
+    assert knock(NEAR, [body(b"x")], (b"Host", b"evil.example"), host="localhost")[0] == 403
+    assert knock(NEAR, [body(b"x")], (b"Host", b"localhost"), host="localhost")[0] == 403
+
+
+def test_of_two_origins_neither_may_be_foreign() -> None:
+    own = {"host": "localhost", "origin": "http://localhost"}
+    assert knock(NEAR, [body(b"x")], **own)[0] == 200
+    assert knock(NEAR, [body(b"x")], (b"Origin", b"http://evil.example"), **own)[0] == 403
+
+
+def test_how_much_of_a_key_is_right_does_not_show_in_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key goes whole through the comparison whose time does not depend on it."""
+    compared, real = [], hmac.compare_digest
+
+    def compare(shown: bytes, wanted: bytes) -> bool:
+        compared.append(shown)
+        return real(shown, wanted)
+
+    monkeypatch.setattr("econchatr.talk.server.guard.hmac.compare_digest", compare)
+    settings = FAR._replace(key="secret")
+    shown = ["x", "s", "secre", "Secret", "secrets", "secret"]
+    asked = [{"host": "studio.example", "authorization": f"Bearer {key}"} for key in shown]
+    assert [knock(settings, [body(b"x")], **headers)[0] for headers in asked] == [401] * 5 + [200]
+    assert compared == [key.encode() for key in shown]
 
 
 @pytest.mark.parametrize(("host", "status"), [("192.168.0.7:80", 200), ("studio.example", 200), ("evil.example", 403)])
@@ -138,11 +208,65 @@ def test_an_address_that_is_not_ours_is_told() -> None:
 
 
 def test_a_failure_names_no_file_of_this_machine(tmp_path: Path) -> None:
-    request = b'{"model": "first", "messages": [{"role": "user", "content": "x"}]}'
     with serve(Failing(), tmp_path) as running:
-        status, told = send(running, request)
+        status, told = send(running, ASKED)
     assert (status, told["error"]["type"]) == (500, "server_error")
     assert "secret" not in str(told)
+
+
+def test_a_fault_that_nobody_foresaw_is_told_in_the_same_shape(tmp_path: Path) -> None:
+    with serve(Breaking(), tmp_path) as running:
+        status, told = send(running, ASKED)
+    assert (status, told["error"]["type"]) == (500, "server_error")
+    assert "secret" not in str(told)
+
+
+def test_counts_and_console_hold_nobodys_words_and_no_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = [{"role": "user", "content": "xylophone"}]
+    with serve(Failing(), tmp_path, key="zither") as running:
+        for model in ("first", "tuba"):
+            send(running, json.dumps({"model": model, "messages": said}).encode(), Authorization="Bearer zither")
+        send(running, None, path="/v1/trumpet", Authorization="Bearer zither")
+        send(running, None, path="/v1/models", Authorization="Bearer bassoon")
+        request = urllib.request.Request(f"{running.address}/metrics", headers={"Authorization": "Bearer zither"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            counts = response.read().decode()
+    assert 'econchatr_responses_total{path="/v1/chat/completions",status="404"} 1.0' in counts
+    assert 'econchatr_replies_total{ending="failed",model="first"} 1.0' in counts
+    assert "secret.gguf: broken" in caplog.text
+    for secret in ("xylophone", "zither", "tuba", "trumpet", "bassoon"):
+        assert secret not in counts + caplog.text
+    assert "/home/ada" not in counts
+
+
+def ask_and_read_nothing(running: Server, body: bytes) -> socket.socket:
+    """A caller who only asks; it hangs up when it is closed."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {running.address.removeprefix('http://')}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.connect(("127.0.0.1", int(running.address.rpartition(":")[2])))
+    caller.sendall(head.encode() + body)
+    return caller
+
+
+def test_a_client_that_reads_nothing_holds_no_slot(tmp_path: Path) -> None:
+    slots = Fluent()
+    with serve(slots, tmp_path) as running, ask_and_read_nothing(running, b'{"stream": true, ' + ASKED[1:]):
+        assert wait_until(lambda: slots.n_said == N_PIECES and slots.turns.n_busy == 0)
+
+
+def test_a_client_that_hangs_up_in_the_line_leaves_it(tmp_path: Path) -> None:
+    slots = Endless()
+    with serve(slots, tmp_path) as running:
+        with ask_and_read_nothing(running, ASKED):
+            assert wait_until(lambda: slots.turns.n_busy == 1)
+            with ask_and_read_nothing(running, ASKED):
+                assert wait_until(lambda: slots.turns.n_waiting == 1)
+            assert wait_until(lambda: slots.turns.n_waiting == 0)
+            assert slots.turns.n_busy == 1
+        assert wait_until(lambda: slots.turns.n_busy == 0)
 
 
 def test_a_failure_in_mid_stream_is_an_error_event_and_not_speech(tmp_path: Path) -> None:

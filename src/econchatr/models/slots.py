@@ -111,9 +111,9 @@ class SlotServer:
             ModelError: llama.cpp fails.
         """
         self._check_length(prompt)
-        request = self._request(prompt, draw, adapter)
         # A group of its own, whose like nobody else can have, has all slots to itself.
         async with self.turns.take(object() if draw.is_repeatable else adapter):
+            request = self._request(prompt, draw, adapter)  # not while it waits: 64 of them may be long
             try:
                 async with self._client.stream("POST", f"{self._address}/completion", content=request) as response:
                     if response.status_code != httpx2.codes.OK:

@@ -27,6 +27,8 @@ from econchatr.talk.session import TalkSettings
 _DEFAULTS = TalkSettings()
 _MAX_SHOWN_CHARS = 80
 _SEEDS = 2**31
+_MAX_SEED = 2**63
+"""A whole number may have thousands of digits, more than can be written down again; seeds beyond this count from 0."""
 _NOTHING = Piece("", stop="end")
 
 
@@ -231,7 +233,7 @@ def _whole(text: str) -> str:
 def _draws(request: DrawRequest, *, max_tokens: int | None, n_alternatives: int | None) -> list[Draw]:
     """One per choice, with seeds that follow each other."""
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    first = secrets.randbelow(_SEEDS) if request.seed is None else request.seed
+    first = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _MAX_SEED
     common = Draw(
         seed=first,
         is_repeatable=request.seed is not None,

@@ -34,6 +34,7 @@ from econchatr.talk.server.gauges import CONTENT_TYPE, Gauges
 from econchatr.talk.server.guard import HEALTH_PATH, Guard, GuardSettings, label_of
 from econchatr.talk.server.shapes import (
     ChatCompletion,
+    ChatMessage,
     ChatRequest,
     Completion,
     CompletionRequest,
@@ -43,6 +44,9 @@ from econchatr.talk.server.shapes import (
     Health,
     Model,
     ModelList,
+    StreamOptions,
+    TextFormat,
+    TextPart,
 )
 
 T = TypeVar("T")
@@ -51,6 +55,11 @@ _Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _log = logging.getLogger(__name__)
 
 _PATHS = ("/v1/models", "/v1/chat/completions", "/v1/completions", HEALTH_PATH, "/metrics", "/openapi.json")
+_FIELDS = frozenset(
+    name
+    for asked in (ChatRequest, CompletionRequest, ChatMessage, TextPart, TextFormat, StreamOptions)
+    for name in asked.model_fields
+)
 _EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
 _HUNG_UP = 499
 """Nobody is there to read it; nginx's number for it."""
@@ -274,10 +283,10 @@ def _tell_error(exc: Exception) -> tuple[HTTPStatus, ErrorBody]:
 
 
 def _tell_misread(exc: Exception) -> ErrorBody:
-    """Name the first fault: which field, what is wrong. What was sent is not sent back."""
+    """Name the first fault: which of our fields, what is wrong. What was sent, names included, is not sent back."""
     errors = exc.errors() if isinstance(exc, RequestValidationError) else []
     first: dict[str, Any] = errors[0] if errors else {"loc": (), "msg": "cannot be read"}
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    place = ".".join(str(part) for part in first["loc"] if part in _FIELDS or isinstance(part, int))
     context = first.get("ctx", {})
     message = "is not supported here" if context.get("max_length") == 0 else str(first["msg"])
     if first.get("type") == "json_invalid":

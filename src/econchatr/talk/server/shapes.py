@@ -13,10 +13,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_CHOICES = 8
+MAX_MESSAGES = 256
+"""A context holds hardly more, were they all empty; a body has room for so many that everybody else waits seconds."""
+MAX_BIASES = 1024
 
 Text = Annotated[str, Field(min_length=1)]
 TokenNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
+Biases = Annotated[
+    dict[TokenNumber, Bias], Field(max_length=MAX_BIASES, json_schema_extra={"additionalProperties": False})
+]
 FinishReason = Literal["stop", "length"]
 
 
@@ -25,7 +31,10 @@ def _drop_zeros(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_drop_zeros)]
+_WHOLE = BeforeValidator(_drop_zeros)
+"""Stands behind a number's limits: only so do they come out in the OpenAPI under their right names."""
+Count = Annotated[int, Field(ge=1), _WHOLE]
+Whole = Annotated[int, _WHOLE]
 
 
 class _Asked(BaseModel):
@@ -46,7 +55,7 @@ class ChatMessage(_Asked):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=MAX_MESSAGES)] | None = None
 
     @property
     def text(self) -> str:
@@ -69,18 +78,18 @@ class DrawRequest(_Asked):
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0.6 unless given."""
     top_p: float | None = Field(default=None, ge=0, le=1)
-    n: Whole | None = Field(default=None, ge=1, le=MAX_CHOICES)
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), _WHOLE] | None = None
     stop: Text | Annotated[list[Text], Field(max_length=4)] | None = None
     seed: Whole | None = None
     """With a seed the same request gets the same answer, whoever else asks; it then has the server to itself."""
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    logit_bias: dict[TokenNumber, Bias] | None = None
-    max_tokens: Whole | None = Field(default=None, ge=1)
+    logit_bias: Biases | None = None
+    max_tokens: Count | None = None
     """250 unless given."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    top_k: Whole | None = Field(default=None, ge=0, le=100_000)
+    top_k: Annotated[int, Field(ge=0, le=100_000), _WHOLE] | None = None
     """Beyond the OpenAI API, like the two below."""
     min_p: float | None = Field(default=None, ge=0, le=1)
     repeat_penalty: float | None = Field(default=None, ge=1, le=2)
@@ -96,10 +105,10 @@ class TextFormat(_Asked):
 class ChatRequest(DrawRequest):
     """POST /v1/chat/completions."""
 
-    messages: list[ChatMessage] = Field(min_length=1)
-    max_completion_tokens: Whole | None = Field(default=None, ge=1)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
+    max_completion_tokens: Count | None = None
     logprobs: bool | None = None
-    top_logprobs: Whole | None = Field(default=None, ge=0, le=20)
+    top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None = None
     response_format: TextFormat | None = None
     tools: Annotated[list[None], Field(max_length=0)] | None = None
     """These models use no tools."""
@@ -112,7 +121,7 @@ class CompletionRequest(DrawRequest):
 
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=8)]
     """Text. Token numbers are refused: they could be those of special tokens."""
-    logprobs: Whole | None = Field(default=None, ge=0, le=5)
+    logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None = None
     echo: bool | None = None
     suffix: None = None
     best_of: Literal[1] | None = None
