@@ -139,7 +139,7 @@ def main() -> None:
     ):
         app = create_app(models, show.voice, log=GenerationLog(Path(folder) / "log.jsonl"))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
-        thread = threading.Thread(target=lambda: server.run(sockets=[place.socket]))
+        thread = threading.Thread(target=lambda: server.run(sockets=[place.socket]), daemon=True)
         thread.start()
         model = models[0]
         said = conversation([Message(role="user", content=QUESTION)], show.voice)
