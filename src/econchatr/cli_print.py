@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
 
 def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
-    """Print scores, one a line."""
+    """Print scores, one a line; then, reason by reason, what is unscored."""
     if as_json:
         return print_json([item.model_dump(mode="json") for item in scores])
+    unscored: dict[str, dict[str, None]] = {}
     for item in scores:
-        value = "unscored" if item.value is None else f"{item.value:.4f}"
+        if item.value is None:
+            unscored.setdefault(item.reason or "no reason was given", {})[f"{item.measure} ({item.subject})"] = None
+            continue
         interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
         note = f"  ({item.reason})" if item.reason else ""
-        line = f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {value}{interval}  n={item.n}{note}"
+        line = (
+            f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {item.value:.4f}{interval}  n={item.n}{note}"
+        )
         typer.echo(plain(line.strip()))
+    for reason, measures in unscored.items():
+        typer.echo(plain(f"unscored: {', '.join(measures)}: {reason}"))
 
 
 def describe_result(show: Show, result: RunResult) -> dict[str, object]:
