@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 from econchatr.ask.log import GenerationLog
 from econchatr.models.gguf_adapter import write_gguf_adapter
@@ -98,3 +99,9 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
         finally:
             server.should_exit = True
             thread.join(timeout=20)
+
+
+def open_client(server: Server) -> Any:
+    """The `openai` package's own client of a running server, which asks once and no more; a context manager."""
+    openai = pytest.importorskip("openai", reason="needs the extra `hosted`")
+    return openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .server_material import END_TOKEN, LABEL, Server, open_two_adapters, serve
+from .server_material import END_TOKEN, LABEL, Server, open_client, open_two_adapters, serve
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("uvicorn", reason="needs the extra `web`")
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0) as found:
+    with open_client(server) as found:
         yield found
 
 

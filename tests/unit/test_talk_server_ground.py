@@ -25,7 +25,7 @@ from econchatr.talk.server.shapes import ChatRequest
 from econchatr.tokens import open_tokenizer
 
 from .make_records import make_pair
-from .server_material import VOICE, Server, list_models, open_two_adapters, serve
+from .server_material import VOICE, Server, list_models, open_client, open_two_adapters, serve
 
 openai = pytest.importorskip("openai", reason="needs the extra `hosted`")
 
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, open_find: Any) -> Iterator
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0) as found:
+    with open_client(server) as found:
         yield found
 
 
@@ -193,7 +193,7 @@ def test_turns_that_cannot_be_looked_up_name_no_file(tmp_path: Path) -> None:
         raise ShowFolderError("/secret/pairs.parquet is broken.", hint="Run again.")
 
     with serve(None, tmp_path, open_find=fail) as running:
-        client = openai.OpenAI(base_url=f"{running.address}/v1", api_key="none", max_retries=0)
+        client = open_client(running)
         with pytest.raises(openai.InternalServerError) as caught:
             ask(client)
         client.close()

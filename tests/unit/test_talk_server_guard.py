@@ -29,7 +29,7 @@ from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback, label
 from econchatr.talk.server.run import take_place
 from econchatr.talk.server.shapes import ChatRequest
 
-from .server_material import VOICE, Server, list_models, serve
+from .server_material import VOICE, Server, list_models, open_client, serve
 from .test_talk_server import SAID, send, wait_until
 
 N_PIECES = 350
@@ -272,7 +272,7 @@ def test_a_client_that_hangs_up_in_the_line_leaves_it(tmp_path: Path) -> None:
 def test_a_failure_in_mid_stream_is_an_error_event_and_not_speech(tmp_path: Path) -> None:
     openai = pytest.importorskip("openai", reason="needs the extra `hosted`")
     with serve(Failing(), tmp_path) as running:
-        client = openai.OpenAI(base_url=f"{running.address}/v1", api_key="none", max_retries=0)
+        client = open_client(running)
         stream = client.chat.completions.create(model="first", messages=SAID, stream=True)
         said = []
         with pytest.raises(openai.APIError, match="model failed"):
