@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from econchatr.select import features as features_module
 from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, Rows, find_features, split_words
 
 WORDS = ("so", "we", "can't", "all", "agree", "über", "94", "Who")
@@ -86,3 +89,16 @@ def test_a_share_is_the_same_worked_out_by_hand() -> None:
 
 def test_without_cues_every_feature_weighs_as_often_as_it_is_held() -> None:
     assert find_features(["so we"] * 5).weights.tolist() == [5, 5, 5]
+
+
+def test_it_does_not_matter_in_how_many_pieces_the_texts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(5)
+    said = [[" ".join(rng.choices(WORDS, k=rng.randrange(9))) for _ in range(90)] for _ in range(2)]
+    whole = find_features(said[0], cues=said[1])
+    monkeypatch.setattr(features_module, "_CHUNK_BITS", 3)
+    pieces = find_features(said[0], cues=said[1])
+    assert len(whole.weights) > 5
+    assert (pieces.words, pieces.known) == (whole.words, whole.known)
+    for ours, theirs in zip((*pieces.rows, pieces.weights, pieces.bigrams, pieces.n_words),
+                            (*whole.rows, whole.weights, whole.bigrams, whole.n_words), strict=True):  # fmt: skip
+        assert np.array_equal(ours, theirs)
