@@ -26,7 +26,7 @@ import uvicorn
 from econchatr.ask.log import GenerationLog
 from econchatr.models.slots import Draw, ServedModel
 from econchatr.pipeline import open_show
-from econchatr.pipeline.serving import open_served
+from econchatr.tools.serve import open_served
 from econchatr.prompts import conversation, render_chat
 from econchatr.records import Message
 from econchatr.talk.server.app import create_app

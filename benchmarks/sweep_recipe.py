@@ -18,7 +18,7 @@ from pathlib import Path
 
 from econchatr.models.examples import EncodedExample
 from econchatr.models.weights import open_base
-from econchatr.pipeline.forms import encode_examples, example_form
+from econchatr.pipeline.rung import encode_examples, example_form
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.select.examples import build_example

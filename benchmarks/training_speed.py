@@ -23,13 +23,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli.app
 
 import torch
 
 from econchatr.models.examples import EncodedExample
 from econchatr.models.weights import BaseWeights, open_base
-from econchatr.pipeline.forms import encode_examples
+from econchatr.pipeline.rung import encode_examples
 from econchatr.pipeline.show import open_show
 from econchatr.records import Example
 from econchatr.tables import read_table

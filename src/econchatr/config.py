@@ -112,7 +112,7 @@ class SelectTable(_Table):
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
 
 
-class Rung(_Table):
+class RungConfig(_Table):
     """`[[ladder]]`: one base model, where it trains and what it may cost."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)
@@ -139,7 +139,7 @@ class Rung(_Table):
     """What training at home costs you, for the quote."""
 
     @model_validator(mode="after")
-    def _one_budget_of_the_right_kind(self) -> Rung:
+    def _one_budget_of_the_right_kind(self) -> RungConfig:
         if self.where == "hosted":
             if not self.price:
                 raise ValueError("a hosted rung needs a price, as `profile/model`")
@@ -237,14 +237,14 @@ class ShowConfig(_Table):
     fetch: FetchTable = FetchTable()
     pair: PairTable = PairTable()
     select: SelectTable = SelectTable()
-    ladder: tuple[Rung, ...] = (Rung(name="smollm2-135m"),)
+    ladder: tuple[RungConfig, ...] = (RungConfig(name="smollm2-135m"),)
     train: TrainTable = TrainTable()
     ask: AskTable = AskTable()
     score: ScoreTable = ScoreTable()
 
     @field_validator("ladder")
     @classmethod
-    def _names_differ(cls, ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
+    def _names_differ(cls, ladder: tuple[RungConfig, ...]) -> tuple[RungConfig, ...]:
         names = [rung.name for rung in ladder]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"each rung needs a name of its own, found {names}")

@@ -19,7 +19,7 @@ from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
-from econchatr.pipeline.rungs import OpenRung, model_identity, open_rung
+from econchatr.pipeline.show import OpenRung, model_identity
 from econchatr.records import Question, Reply, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
 
@@ -140,7 +140,7 @@ class Model:
 
     def __init__(self, show: Show, rung: str = "") -> None:
         self.show, self._stack = show, ExitStack()
-        self._opened = self._stack.enter_context(open_rung(show.opened, rung))
+        self._opened = self._stack.enter_context(show.opened.rung(rung).open(n_at_once=1))
         self._log = GenerationLog(show.opened.folder("talk") / "generations.jsonl")
         self.rung = self._opened.tuned.rung
         self.label = f"AI imitation of {show.host}, not {show.host}"

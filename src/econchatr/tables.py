@@ -198,6 +198,39 @@ def _column_type(hint: Any) -> Any:
     raise TypeError(f"no column type for {hint!r}")
 
 
+class TableCache:
+    """Tables in memory as they were read; a table that was written since is read again."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Path, tuple[tuple[int, int, int], list[Any]]] = {}
+
+    def read(self, path: Path, kind: type[R]) -> list[R]:
+        """The records of one table, in a list of the caller's own.
+
+        Raises:
+            ShowFolderError: The table is missing, broken, or of another version's shape.
+        """
+        stamp = _stamp(path)
+        if stamp is None:
+            return read_table(path, kind)  # raises, and names the file
+        if path not in self._rows or self._rows[path][0] != stamp:
+            self._rows[path] = (stamp, read_table(path, kind))
+        return list(self._rows[path][1])
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._rows.clear()
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes whenever a table is written: it is written beside its place and renamed, so it is another file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 # --- stages -----------------------------------------------------------------------------------------------------------
 
 

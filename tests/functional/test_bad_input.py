@@ -99,7 +99,7 @@ def test_the_rest_goes_on_and_everything_is_counted(bad_show: Path, told_of_bad_
 def test_a_file_of_two_gigabytes_is_not_read_into_memory(bad_show: Path, told_of_bad_files: str) -> None:
     # Not getrusage: what it tells begins with the memory of the process that started this one.
     code = (
-        "import re; from pathlib import Path; from econchatr.cli import app\n"
+        "import re; from pathlib import Path; from econchatr.cli.app import app\n"
         "try: app()\n"
         "finally: print(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024)"
     )

@@ -80,7 +80,7 @@ def test_presidio_names_what_to_install(tiny_show: Path, without_extras: dict[st
 
 def test_help_imports_no_heavy_package() -> None:
     program = (
-        "import sys\nfrom econchatr.cli import app\nimport typer.main; typer.main.get_command(app)\n"
+        "import sys\nfrom econchatr.cli.app import app\nimport typer.main; typer.main.get_command(app)\n"
         "print([name for name in ('torch', 'transformers', 'polars', 'numpy', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

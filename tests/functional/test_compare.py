@@ -9,7 +9,7 @@ import pytest
 
 from econchatr.errors import InputError
 from econchatr.pipeline import open_show
-from econchatr.pipeline.compare import Plan, compare_selections, list_trials, read_plan
+from econchatr.tools.compare import Plan, compare_selections, list_trials, read_plan
 from econchatr.pipeline.show import Silent
 from econchatr.tables import read_lines
 from tests.functional.conftest import Run

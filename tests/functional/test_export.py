@@ -10,8 +10,8 @@ import pytest
 
 from econchatr.errors import InputError, ModelError
 from econchatr.pipeline import Silent, export, open_show
-from econchatr.pipeline.export_card import make_card
-from econchatr.pipeline.rungs import read_tuned
+from econchatr.tools.export import make_card
+from econchatr.pipeline.rung import read_tuned
 from econchatr.records import Score
 from econchatr.report.card import render_card
 from econchatr.tables import read_table

@@ -12,10 +12,10 @@ import pytest
 
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Silent, open_show, run_show
-from econchatr.pipeline.preferring import prefer_rungs
-from econchatr.pipeline.rankings import save_ranking
-from econchatr.pipeline.rounds import preferred_folder, read_measured
-from econchatr.pipeline.rungs import open_rung
+from econchatr.tools.preference_round import prefer_rungs
+from econchatr.tools.rankings import save_ranking
+from econchatr.pipeline.results import preferred_folder, read_measured
+from econchatr.pipeline.rung import open_rung
 from econchatr.pipeline.show import Show
 from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking

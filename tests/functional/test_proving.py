@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from econchatr.pipeline.learn import PARAPHRASED_NAME
-from econchatr.pipeline.proving import OUTPUTS, score_step
+from econchatr.pipeline.train import PARAPHRASED_NAME
+from econchatr.pipeline.score import OUTPUTS, score_step
 from econchatr.pipeline.show import Silent, open_show
 from econchatr.records import (
     Answer,

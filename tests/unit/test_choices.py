@@ -8,7 +8,7 @@ import pytest
 
 from econchatr.config import CHOICES_NAME, Choices, load_choices
 from econchatr.errors import InputError
-from econchatr.pipeline.choices import add_choices, check_choices, find_nearest, list_pool, reason_bans
+from econchatr.pipeline.select import add_choices, check_choices, find_nearest, list_pool, reason_bans
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.tables import write_table

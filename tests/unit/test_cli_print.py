@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from econchatr.cli_print import print_scores
+from econchatr.cli.printing import print_scores
 from econchatr.records import Score
 
 

@@ -10,7 +10,7 @@ import pytest
 from econchatr.config import ShowConfig
 from econchatr.errors import ModelError
 from econchatr.models.weights import BaseWeights
-from econchatr.pipeline.parity import check_rung_parity
+from econchatr.pipeline.train import check_rung_parity
 from econchatr.pipeline.show import Show
 
 from .model_material import open_embedded

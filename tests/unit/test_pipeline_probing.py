@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.ask.exam import ExamSettings
-from econchatr.pipeline.probing import ANSWER_TOKENS, plan_probes, thin_probes
+from econchatr.pipeline.ask import ANSWER_TOKENS, plan_probes, thin_probes
 from econchatr.records import Probe
 
 SETTINGS = ExamSettings(samples=4, temperature=0.6, max_tokens=250, seed=7, repeat_penalty=1.0)

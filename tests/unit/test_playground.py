@@ -21,7 +21,7 @@ from econchatr.ask.log import GenerationLog
 from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
 from econchatr.models.slots import Piece
-from econchatr.pipeline.playing import PlayKeeper
+from econchatr.tools.serve import PlayKeeper
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue
 from econchatr.score.copying import find_copied, flag_copied, index_speech

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import InputError
-from econchatr.pipeline.judgements import (
+from econchatr.tools.rankings import (
     MIN_JUDGEMENTS,
     Preference,
     Text,
@@ -17,7 +17,7 @@ from econchatr.pipeline.judgements import (
     part_preferences,
     prefer_by_majority,
 )
-from econchatr.pipeline.rankings import save_ranking
+from econchatr.tools.rankings import save_ranking
 from econchatr.pipeline.show import Show, Silent
 from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from econchatr.config import ShowConfig, ShowTable
 from econchatr.errors import ShowFolderError
-from econchatr.pipeline.rankings import read_rankings, read_verdicts, save_ranking, save_verdict
+from econchatr.tools.rankings import read_rankings, read_verdicts, save_ranking, save_verdict
 from econchatr.pipeline.show import Show
 from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.select.ledger import LEDGER_NAME, Ledger

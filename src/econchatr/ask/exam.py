@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from econchatr.errors import ModelError
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
 from econchatr.records import Answer, Pair, Question, Reply, Variant
+from econchatr.tables import hash_settings
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
 
@@ -135,27 +136,41 @@ def render_question(
     return render_chat(chat_messages(text, None, system=system, earlier=excerpts), template)
 
 
-def answer_one(
-    ask: Ask,
-    *,
-    rung: str,
-    model_sha256: str,
-    speaker: Speaker,
-    voice: Voice,
-    template: ChatTemplate,
-    settings: ExamSettings,
-) -> Answer:
-    """One answer; a model that fails gives an answer with its error and no reply."""
-    reply: Reply | None = None
-    error: str | None
-    try:
-        prompt = render_question(ask.text, ask.variant, voice, template, ask.excerpts)
-    except ModelError as exc:
-        error = exc.message
-    else:
-        is_tuned = ask.variant in TUNED_VARIANTS
-        reply, error = speak(prompt, tuned=is_tuned, seed=ask.seed, speaker=speaker, settings=settings)
-    return _make_answer(ask, reply, error, rung=rung, model_sha256=model_sha256)
+class Draw(NamedTuple):
+    """One reply to draw from an open model."""
+
+    key: str
+    """Tells the very same request apart from every other: its reply is found again by it."""
+    prompt: Callable[[], str]
+    """Renders the prompt; a `ModelError` it raises becomes the error of the answer."""
+    is_tuned: bool
+    seed: int
+    settings: ExamSettings
+    record: Callable[[Reply | None, str | None], Answer]
+    """Makes the answer of a reply, or of the error that came in its place."""
+
+
+class Examinee(NamedTuple):
+    """A rung's models, as the exam is put to them."""
+
+    rung: str
+    voice: Voice
+    template: ChatTemplate
+    identify: Callable[[Variant], str]
+    """The hash that every answer of a variant carries."""
+
+    def draw(self, ask: Ask, settings: ExamSettings) -> Draw:
+        """What has to be drawn for one thing to ask."""
+        model_sha256 = self.identify(ask.variant)
+        asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, self.voice]
+        return Draw(
+            key=hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)]),
+            prompt=lambda: render_question(ask.text, ask.variant, self.voice, self.template, ask.excerpts),
+            is_tuned=ask.variant in TUNED_VARIANTS,
+            seed=ask.seed,
+            settings=settings,
+            record=lambda reply, error: _record(ask, reply, error, rung=self.rung, model_sha256=model_sha256),
+        )
 
 
 def speak(
@@ -176,12 +191,7 @@ def speak(
     return (reply, None) if reply.text.strip() else (None, "the model returned no text")
 
 
-def recall_one(ask: Ask, known: Reply, *, rung: str, model_sha256: str) -> Answer:
-    """The answer to a request that the very same model was given before."""
-    return _make_answer(ask, known, None, rung=rung, model_sha256=model_sha256)
-
-
-def _make_answer(ask: Ask, reply: Reply | None, error: str | None, *, rung: str, model_sha256: str) -> Answer:
+def _record(ask: Ask, reply: Reply | None, error: str | None, *, rung: str, model_sha256: str) -> Answer:
     return Answer(
         question_id=ask.question.question_id,
         rung=rung,

@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from econchatr.config import Rung
 from econchatr.models.examples import EncodedExample
 from econchatr.models.likelihood import ReplyMeter, open_meter
-from econchatr.pipeline.forms import encode_examples, example_form, rung_weights
-from econchatr.pipeline.heldout import SIDES, held_out_pairs, thin_pairs
-from econchatr.pipeline.show import Narrator, Show
+from econchatr.pipeline.show import Rung
+from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION
-from econchatr.records import Example, Pair, TunedModel
+from econchatr.records import Example, Pair
 from econchatr.score.choices import Choice, ChoiceLikelihood, draw_choices
 from econchatr.score.likelihood import ReplyLikelihood
 from econchatr.select.examples import ExampleForm, build_example
-from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, read_table, write_bytes
+from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_bytes
 
-CHUNK_REPLIES: Final = 8
+_CHUNK_REPLIES: Final = 8
 """Of each side, measured together and kept together: some seconds of work."""
 
-LOG_NAME: Final = "likelihoods.jsonl"
-CONTEXTS_NAME: Final = "contexts.json"
+_LOG_NAME: Final = "likelihoods.jsonl"
+_CONTEXTS_NAME: Final = "contexts.json"
 MODELS: Final = ("base", "tuned")
+
+
+HeldOut = Mapping[str, Sequence[Pair]]
+"""Per side (`host`, `guest`), the kept pairs of test episodes."""
 
 
 class MeasuredReply(NamedTuple):
@@ -66,17 +68,17 @@ class Likelihoods(NamedTuple):
     choices: MeasuredChoices
 
 
-def measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> Likelihoods:
+def measure_likelihoods(rung: Rung, sides: HeldOut, narrator: Narrator) -> Likelihoods:
     """Measure as many contexts as the settings say, or `measure_longer` came to; what is known is not measured again.
 
     Raises:
         MissingExtraError: torch is not installed.
         ModelError: The model cannot be opened.
     """
-    contexts = _Contexts(show, rung)
-    n_chunks, n_choices = contexts.read_counts() or (contexts.n_first_chunks, show.config.score.max_choices)
+    contexts = _Contexts(rung, sides)
+    n_chunks, n_choices = contexts.read_counts() or (contexts.n_first_chunks, rung.show.config.score.max_choices)
     chunks, choices = contexts.chunks[:n_chunks], contexts.choices[:n_choices]
-    book = _Book(show, rung, contexts.longest)
+    book = _Book(rung, contexts.longest)
     n_all = 2 * (sum(map(len, chunks)) + len(choices))
     n_done = 0
 
@@ -94,8 +96,8 @@ def measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> Likelihoo
 
 
 def measure_longer(
-    show: Show,
     rung: Rung,
+    sides: HeldOut,
     narrator: Narrator,
     *,
     seconds: float,
@@ -110,11 +112,10 @@ def measure_longer(
         ModelError: The model cannot be opened.
         ShowFolderError: Another run holds the folder, or the disk is full.
     """
-    with lock_folder(show.root):
-        contexts = _Contexts(show, rung)
-        book = _Book(show, rung, contexts.longest)
-        name, start = f"score/{rung.name}: likelihoods", clock()
-        narrator.begin(name, f"as many held-out replies as {seconds / 60:g} minutes allow")
+    name, why = f"score/{rung.name}: likelihoods", f"as many held-out replies as {seconds / 60:g} minutes allow"
+    with lock_folder(rung.show.root), narrated(narrator, name, why) as told:
+        contexts = _Contexts(rung, sides)
+        book = _Book(rung, contexts.longest)
         streams = (
             [lambda chunk=chunk: contexts.measure_chunk(chunk, book) for chunk in contexts.chunks],
             [lambda choice=choice: contexts.measure_choice(choice, book) for choice in contexts.choices],
@@ -123,7 +124,7 @@ def measure_longer(
         counts = _take_turns(streams, known, seconds, clock, lambda spent: narrator.progress(spent, seconds, "seconds"))
         contexts.write_counts(*counts)
         n_replies = sum(map(len, contexts.chunks[: counts[0]]))
-        narrator.end(name, {"replies": n_replies, "choices": counts[1]}, clock() - start)
+        told |= {"replies": n_replies, "choices": counts[1]}
         return n_replies, counts[1]
 
 
@@ -153,10 +154,10 @@ def _take_turns(
         tell(min(clock() - start, seconds))
 
 
-def contexts_input(show: Show, rung: Rung) -> dict[str, str]:
+def contexts_input(rung: Rung) -> dict[str, str]:
     """What the step `score` depends on besides its settings: how many contexts `measure_longer` came to."""
-    path = show.folder("score", rung.name) / CONTEXTS_NAME
-    counts = _read_counts(path, _identify(show, rung)) if path.is_file() else None
+    path = rung.folder("score") / _CONTEXTS_NAME
+    counts = _read_counts(path, _identify(rung)) if path.is_file() else None
     return {"contexts measured": hash_settings(counts)} if counts else {}
 
 
@@ -166,16 +167,15 @@ def contexts_input(show: Show, rung: Rung) -> dict[str, str]:
 class _Contexts:
     """All that could be measured of a rung, in the order in which it is."""
 
-    def __init__(self, show: Show, rung: Rung) -> None:
-        self._show, self._rung, self._form = show, rung, example_form(show, rung)
-        sides = {side: held_out_pairs(show, side) for side in SIDES}
-        first = {side: thin_pairs(pairs, show.config.score.max_replies) for side, pairs in sides.items()}
+    def __init__(self, rung: Rung, sides: HeldOut) -> None:
+        self._rung, self._form, config = rung, rung.form, rung.show.config
+        first = {side: thin_out(pairs, config.score.max_replies) for side, pairs in sides.items()}
         chosen = {pair.pair_id for pairs in first.values() for pair in pairs}
         rest = {side: [pair for pair in pairs if pair.pair_id not in chosen] for side, pairs in sides.items()}
         self.chunks = [*_cut_chunks(first), *_cut_chunks(rest)]
         self.n_first_chunks = len(list(_cut_chunks(first)))
         self.choices = draw_choices(_list_whole(sides["host"], self._form)).choices
-        self.longest = show.config.train.max_example_tokens + 1
+        self.longest = config.train.max_example_tokens + 1
 
     def count_known(self, book: _Book) -> tuple[int, int]:
         """How many chunks, and how many choices, were measured before, from the first on without a gap."""
@@ -216,16 +216,16 @@ class _Contexts:
 
     def read_counts(self) -> tuple[int, int] | None:
         """How many chunks and choices `measure_longer` came to; `None`: it was not asked, or of another model."""
-        return _read_counts(self._path, _identify(self._show, self._rung))
+        return _read_counts(self._path, _identify(self._rung))
 
     def write_counts(self, n_chunks: int, n_choices: int) -> None:
         """Keep how far the measuring came."""
-        counts = {"of": _identify(self._show, self._rung), "n_chunks": n_chunks, "n_choices": n_choices}
+        counts = {"of": _identify(self._rung), "n_chunks": n_chunks, "n_choices": n_choices}
         write_bytes(self._path, json.dumps(counts).encode() + b"\n")
 
     @property
     def _path(self) -> Path:
-        return self._show.folder("score", self._rung.name) / CONTEXTS_NAME
+        return self._rung.folder("score") / _CONTEXTS_NAME
 
     def _give_cue(self, choice: Choice) -> list[Example]:
         return [self._form_reply(choice.pair.cue, pair) for pair in (choice.pair, *choice.others)]
@@ -234,15 +234,20 @@ class _Contexts:
         return build_example(pair.model_copy(update={"cue": cue}), self._form)
 
     def _encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
-        return encode_examples(examples, self._show, self._rung)
+        return self._rung.encode(examples)
 
 
-def _cut_chunks(sides: dict[str, list[Pair]]) -> Iterator[list[tuple[str, Pair]]]:
+def _cut_chunks(sides: HeldOut) -> Iterator[list[tuple[str, Pair]]]:
     """Host and guest side by side, in an order that is spread over the episodes wherever it ends."""
     ordered = [[(side, pairs[place]) for place in _spread_order(len(pairs))] for side, pairs in sides.items()]
     rows = [row for pair_of_sides in zip_longest(*ordered) for row in pair_of_sides if row is not None]
-    size = CHUNK_REPLIES * len(SIDES)
+    size = _CHUNK_REPLIES * len(sides)
     return (rows[at : at + size] for at in range(0, len(rows), size))
+
+
+def thin_out(rows: Sequence[Pair], n: int) -> list[Pair]:
+    """At most `n` of the rows, evenly spread over their order."""
+    return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
 
 
 def _spread_order(n: int) -> list[int]:
@@ -269,10 +274,10 @@ def _explain_choices(contexts: _Contexts, n_choices: int) -> str:
     return "" if contexts.choices else "too few held-out replies of like length in other episodes to choose from"
 
 
-def _identify(show: Show, rung: Rung) -> str:
+def _identify(rung: Rung) -> str:
     """The models and the pairs that a number of contexts belongs to."""
-    tuned = _read_tuned(show, rung)
-    return hash_settings([tuned.base_sha256, tuned.adapter_sha256, show.made("pair"), FORM_VERSION])
+    tuned = rung.tuned()
+    return hash_settings([tuned.base_sha256, tuned.adapter_sha256, rung.show.made("pair"), FORM_VERSION])
 
 
 def _read_counts(path: Path, of: str) -> tuple[int, int] | None:
@@ -283,20 +288,16 @@ def _read_counts(path: Path, of: str) -> tuple[int, int] | None:
         return None
 
 
-def _read_tuned(show: Show, rung: Rung) -> TunedModel:
-    return read_table(show.folder("train", rung.name) / "tuned.parquet", TunedModel)[0]
-
-
 # --- what was measured ------------------------------------------------------------------------------------------------
 
 
 class _Book:
     """Likelihoods by what they are of; the model is opened only for one that is not known."""
 
-    def __init__(self, show: Show, rung: Rung, n_positions: int) -> None:
-        self._show, self._rung, self._n_positions = show, rung, n_positions
-        self._path = show.folder("score", rung.name) / LOG_NAME
-        tuned = _read_tuned(show, rung)
+    def __init__(self, rung: Rung, n_positions: int) -> None:
+        self._rung, self._n_positions = rung, n_positions
+        self._path = rung.folder("score") / _LOG_NAME
+        tuned = rung.tuned()
         self._sha256 = {"base": tuned.base_sha256, "tuned": hash_settings([tuned.base_sha256, tuned.adapter_sha256])}
         self._meter: ReplyMeter | None = None
         self._known: dict[str, list[float]] = {}
@@ -336,7 +337,6 @@ class _Book:
 
     def _open(self) -> ReplyMeter:
         if self._meter is None:
-            base = rung_weights(self._show, self._rung)
-            adapter = self._show.folder("train", self._rung.name)
+            base, adapter = self._rung.base.weights(), self._rung.folder("train")
             self._meter = open_meter(base.checkpoint_path, adapter=adapter, n_positions=self._n_positions)
         return self._meter

@@ -1,30 +1,25 @@
-"""A quote for a whole ladder: of the selection as it is stored, or of what another budget would buy.
-
-This module spends nothing and changes nothing: it counts, prices and lays out.
-"""
+"""Quotes for a whole ladder, and the user's yes to them before anything is charged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
-from econchatr.config import Rung
-from econchatr.errors import EconChatRError, InputError
-from econchatr.pipeline.choosing import choose_for_ladder, list_candidates
-from econchatr.pipeline.costs import HostedCosts, cost_rung, plan_money, share_costs
-from econchatr.pipeline.forms import rung_epochs
-from econchatr.pipeline.prices import rung_price
-from econchatr.pipeline.rate import kept_rate, measured_rate
-from econchatr.pipeline.sheets import Sheet
-from econchatr.pipeline.show import Narrator, Show
-from econchatr.records import Example, Pair, Selection
+from econchatr.config import CONFIG_NAME
+from econchatr.errors import BudgetError, EconChatRError, InputError
+from econchatr.pipeline.budget import HostedCosts, cost_rung, kept_rate, measured_rate, plan_money, share_costs
+from econchatr.pipeline.select import choose_for_ladder, list_candidates
+from econchatr.pipeline.show import Rung, Show
+from econchatr.pipeline.stage import Narrator
+from econchatr.records import BillRow, Selection
+from econchatr.select.ledger import LEDGER_NAME, Ledger
 from econchatr.select.price_file import parse_usd
-from econchatr.select.prices import warn_of_prices
-from econchatr.select.quote import Chosen, Cost, LocalCosts, Quote, QuoteLine, RungQuote, quote_hosted, quote_local
+from econchatr.select.prices import PRICES_NAME, warn_of_prices
+from econchatr.select.quote import Chosen, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
 from econchatr.select.sharing import Sharing
-from econchatr.tables import read_table
 
 
 def quote_selection(show: Show, *, today: date) -> Quote:
@@ -34,14 +29,11 @@ def quote_selection(show: Show, *, today: date) -> Quote:
         InputError: A price file or questions.toml is wrong.
         BudgetError: The budget is too small.
     """
-    folder = show.folder("select")
-    selections = {row.rung: row for row in read_table(folder / "selections.parquet", Selection)}
-    examples = read_table(folder / "examples.parquet", Example)
+    selections = {row.rung: row for row in show.selections()}
     hosted = []
-    for rung in _hosted(show):
-        dev = [example for example in examples if example.rung == rung.name and example.split == "dev"]
+    for rung in show.hosted_rungs:
         n_pool = selections[rung.name].n_pool_tokens
-        hosted.append(cost_rung(show, rung, rung_price(show, rung), dev, n_pool_tokens=n_pool))
+        hosted.append(cost_rung(rung, rung.price(), rung.examples("dev"), n_pool_tokens=n_pool))
     return _quote(show, selections, hosted, share_costs(show, hosted), today=today)
 
 
@@ -67,9 +59,8 @@ def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: 
         BudgetError: The budget is too small.
     """
     show = replace(show, config=show.config.model_copy(update={"budget_usd": budget_usd}))
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    pool, dev = list_candidates(show, pairs), [pair for pair in pairs if pair.is_kept and pair.split == "dev"]
-    plan = plan_money(show, pool, dev)
+    pool = list_candidates(show)
+    plan = plan_money(show, pool, show.pairs(split="dev", kept=True))
     choice = choose_for_ladder(show, pool, plan, narrator)
     selections = {one.selection.rung: one.selection for one in choice.rungs}
     return _quote(show, selections, list(plan.hosted.values()), plan.sharing, today=today)
@@ -80,21 +71,15 @@ def measure_rates(show: Show, narrator: Narrator) -> None:
 
     A rung whose base is not at hand is told of and passed over.
     """
-    examples = read_table(show.folder("select") / "examples.parquet", Example)
-    for rung in show.config.ladder:
-        if rung.where == "hosted" or rung.tokens_per_second:
+    for rung in show.local_ladder().rungs:
+        if rung.config.tokens_per_second:
             continue
-        own = [example for example in examples if example.rung == rung.name and example.split == "train"]
         try:
-            rate = measured_rate(show, rung, own)
+            rate = measured_rate(rung, rung.examples("train"))
         except EconChatRError as exc:
             narrator.note(f"{rung.name}: not measured: {exc.message} {exc.hint}")
         else:
             narrator.note(f"{rung.name}: {rate:,.0f} tokens a second")
-
-
-def _hosted(show: Show) -> Iterator[Rung]:
-    return (rung for rung in show.config.ladder if rung.where == "hosted")
 
 
 def _quote(
@@ -103,18 +88,14 @@ def _quote(
     costs = {item.rung.name: item for item in hosted}
     shares = {share.rung: share for share in sharing.shares}
     rungs = []
-    for rung in show.config.ladder:
+    for rung in show.rungs:
         selection = selections[rung.name]
-        chosen = Chosen(
-            len(selection.pair_ids), selection.n_pool_pairs, selection.n_tokens, selection.n_pool_tokens
-        )  # fmt: skip
+        chosen = Chosen(len(selection.pair_ids), selection.n_pool_pairs, selection.n_tokens, selection.n_pool_tokens)
         if rung.name in costs:
             row, counts = costs[rung.name].row, costs[rung.name].counts
             rungs.append(quote_hosted(row, counts, chosen, budget_usd=shares[rung.name].usd))
         else:
-            rungs.append(
-                quote_local(rung.name, chosen, n_epochs=rung_epochs(show, rung), costs=_local_costs(show, rung))
-            )
+            rungs.append(quote_local(rung.name, chosen, n_epochs=rung.n_epochs, costs=_local_costs(rung)))
     rows = tuple(dict.fromkeys(item.row for item in hosted))
     return Quote(
         show=show.config.show.name,
@@ -128,46 +109,11 @@ def _quote(
     )
 
 
-def _local_costs(show: Show, rung: Rung) -> LocalCosts:
-    rate = rung.tokens_per_second or kept_rate(show, rung)
-    return LocalCosts(
-        None if rate is None else Decimal(str(round(rate, 1))), rung.watts, rung.usd_per_kwh, rung.rent_usd_per_hour
-    )
-
-
-# --- for people -------------------------------------------------------------------------------------------------------
-
-_WHATS: tuple[Cost, ...] = ("training", "validation", "exam", "storage")
-
-
-def lay_out_quote(quote: Quote) -> Sheet:
-    """The quote, for people."""
-    amounts = (*_WHATS, "sum", "at worst", "of budget", "a month's use")
-    return Sheet(
-        f"Quote for {quote.show}, US dollars",
-        ("rung", "trained", "#pairs", "#share", "#tokens x epochs", *(f"#{name}" for name in amounts), "model gone"),
-        tuple(_lay_out_rung(rung) for rung in quote.rungs),
-        tuple(tell_quote(quote)),
-    )
-
-
-def tell_quote(quote: Quote) -> Iterator[str]:
-    """What the table of a quote does not say: how each amount came about, the sum against the budget, doubts."""
-    for rung in quote.rungs:
-        for line in rung.lines:
-            yield f"{rung.rung}, {line.what}: {line.how}."
-        if rung.where == "hosted":
-            yield f"{rung.rung}, a month's use, not in the sum: {rung.month_how}."
-        yield from (f"{rung.rung}: {note}." for note in rung.notes)
-    yield from quote.why
-    yield from quote.doubts
-    at_home = sum((rung.usd for rung in quote.rungs if rung.where == "local"), Decimal(0))
-    if at_home:
-        yield f"At home: ${at_home:.2f}, which budget_usd does not cover."
-    if any(rung.where == "hosted" for rung in quote.rungs):
-        yield tell_sum(quote)
-    else:
-        yield "Nothing is charged: every rung is trained at home."
+def _local_costs(rung: Rung) -> LocalCosts:
+    costs = rung.config
+    rate = costs.tokens_per_second or kept_rate(rung)
+    rounded = None if rate is None else Decimal(str(round(rate, 1)))
+    return LocalCosts(rounded, costs.watts, costs.usd_per_kwh, costs.rent_usd_per_hour)
 
 
 def tell_sum(quote: Quote) -> str:
@@ -178,29 +124,102 @@ def tell_sum(quote: Quote) -> str:
     return f"Hosted: {least}${quote.hosted_usd:.2f}, at worst ${quote.hosted_worst_usd:.2f}{budget}.{lacks}"
 
 
-def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
-    lines = {line.what: line for line in rung.lines}
-    minutes = "" if rung.hours is None else f", {rung.hours * 60:,.0f} min"
-    return (
-        rung.rung,
-        rung.price or f"at home{minutes}",
-        f"{rung.n_pairs:,} of {rung.n_pool_pairs:,}",
-        f"{rung.share:.1%}",
-        f"{rung.n_tokens:,} x {rung.n_epochs}",
-        *(_tell_line(lines.get(what)) for what in _WHATS),
-        _tell_usd(rung.usd),
-        _tell_usd(rung.worst_usd),
-        "-" if rung.budget_usd is None else _tell_usd(rung.budget_usd),
-        "not known" if rung.month_usd is None and not rung.is_historical else _tell_usd(rung.month_usd or Decimal(0)),
-        str(rung.shutdown_on or "-"),
-    )
+# --- approval ---------------------------------------------------------------------------------------------------------
+
+Approve = Callable[[Quote], bool]
+"""Shows a quote to the user; true: yes."""
 
 
-def _tell_line(line: QuoteLine | None) -> str:
-    if line is None:
-        return "-"
-    return "not known" if line.usd is None else _tell_usd(line.usd)
+def list_charged(show: Show, rung: str = "") -> list[Rung]:
+    """The rungs that somebody would send a bill for: hosted, and still to be bought; of one rung, or of the ladder.
+
+    Raises:
+        InputError: A rung names no known price.
+    """
+    rungs = [show.rung(rung)] if rung else show.rungs
+    return [item for item in rungs if not item.is_local and not item.price().is_historical]
 
 
-def _tell_usd(usd: Decimal) -> str:
-    return f"{usd:,.2f}" if usd == round(usd, 2) else f"{usd:,f}"
+def approve_quote(show: Show, narrator: Narrator, approve: Approve | None, *, today: date) -> Quote:
+    """Quote the stored selections, hold them against budget and ledger, and ask unless this very quote was accepted.
+
+    Args:
+        approve: `None`: there is nobody to ask.
+
+    Raises:
+        BudgetError: The quote exceeds the budget, a price has changed since the quote last seen, or nobody said yes.
+    """
+    quote = quote_selection(show, today=today)
+    check_budget(show, quote)
+    with Ledger(ledger_path(show)) as ledger:
+        _check_prices(show, quote, ledger)
+        if ledger.is_accepted(quote.quote_id):
+            narrator.note(f"accepted before: {tell_sum(quote)}")
+            return quote
+        ledger.keep_quote(quote)
+        if approve is None or not approve(quote):
+            raise BudgetError(
+                f"nobody said yes to the quote. {tell_sum(quote)} Nothing was uploaded.",
+                hint=f"Say yes, or run with --yes; or change budget_usd or the ladder in {CONFIG_NAME}.",
+            )
+        ledger.accept_quote(quote.quote_id)
+    return quote
+
+
+def keep_seen(show: Show, quote: Quote) -> None:
+    """Write down that the user saw a quote, so that its prices are the ones to compare with; not for rungs at home.
+
+    Raises:
+        ShowFolderError: The ledger cannot be used.
+    """
+    if any(rung.is_charged for rung in quote.rungs):
+        with Ledger(ledger_path(show)) as ledger:
+            ledger.keep_quote(quote)
+
+
+def read_bill(show: Show) -> tuple[BillRow, ...]:
+    """What was quoted and charged so far; empty: nothing is to be paid.
+
+    Raises:
+        ShowFolderError: The ledger cannot be used.
+    """
+    path = ledger_path(show)
+    if not path.is_file():
+        return ()
+    with Ledger(path) as ledger:
+        return ledger.bill()
+
+
+def ledger_path(show: Show) -> Path:
+    """Where a show's ledger is."""
+    return show.root / LEDGER_NAME
+
+
+def _check_prices(show: Show, quote: Quote, ledger: Ledger) -> None:
+    seen = ledger.last_quote()
+    changes = list_changed_prices(seen.quote, quote.prices) if seen else []
+    if seen and changes:
+        raise BudgetError(
+            f"a price has changed since the quote of {seen.made_at[:10]}: {'; '.join(changes)}. Nothing was uploaded.",
+            hint=f"Look at the new quote with `econchatr quote {show.root}` and run again; or correct the price in "
+            f"{show.root / PRICES_NAME}.",
+        )
+
+
+def check_budget(show: Show, quote: Quote) -> None:
+    """Refuse a quote that at worst exceeds the budget, or one rung's.
+
+    Raises:
+        BudgetError: It does.
+    """
+    limits = [("the hosted rungs", quote.hosted_worst_usd, quote.budget_usd, "budget_usd")]
+    limits += [
+        (f"rung {rung.rung!r}", rung.worst_usd, show.rung(rung.rung).config.max_usd, "its max_usd")
+        for rung in quote.rungs
+    ]
+    for who, worst, limit, key in limits:
+        if limit is not None and worst > limit:
+            raise BudgetError(
+                f"{who} may cost ${worst:.2f}, over the budget of ${limit:.2f}. Nothing was uploaded.",
+                hint=f"Raise {key} in {CONFIG_NAME}, or ask for less.",
+            )

@@ -1,6 +1,7 @@
-"""Do every step that is not yet done, in order; say which those are.
+"""The stages in their order, and the runner: do every step that is not yet done, and say which those are.
 
-This module does not know what a step does: it compares hashes, runs, and writes the manifest last.
+`STAGES` is the documentation: name, version, settings, what is read and written, and the function that does the work.
+The table in docs/architecture.md is made from it.
 """
 
 from __future__ import annotations
@@ -8,17 +9,38 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from econchatr.config import Rung
 from econchatr.errors import InputError
-from econchatr.pipeline.approval import Approve, approve_quote, list_charged
-from econchatr.pipeline.feeds import gather_feed
-from econchatr.pipeline.learn import learn_steps
-from econchatr.pipeline.prepare import prepare_steps
-from econchatr.pipeline.publish import publish_steps
-from econchatr.pipeline.show import STAGES, Narrator, Show, Step
-from econchatr.tables import MANIFEST_NAME, disk_errors, find_staleness, finish_stage, hash_settings, lock_folder
+from econchatr.pipeline.ask import ASK
+from econchatr.pipeline.fetch import FETCH, gather_feed
+from econchatr.pipeline.pair import GUESTS, PAIR
+from econchatr.pipeline.parse import PARSE
+from econchatr.pipeline.quoting import Approve, approve_quote, list_charged
+from econchatr.pipeline.report import REPORT
+from econchatr.pipeline.score import SCORE
+from econchatr.pipeline.select import SELECT
+from econchatr.pipeline.show import Ladder, Rung, Show
+from econchatr.pipeline.stage import Narrator, Stage, Step, narrated
+from econchatr.pipeline.train import TRAIN
+from econchatr.tables import (
+    MANIFEST_NAME,
+    disk_errors,
+    find_staleness,
+    finish_stage,
+    hash_settings,
+    lock_folder,
+    write_table,
+)
+
+SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, SELECT)
+"""Once per show."""
+RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
+"""Once per rung that is trained at home."""
+LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
+"""Once, over those rungs."""
+STAGES: Final[tuple[Stage[Any], ...]] = (*SHOW_STAGES, *RUNG_STAGES, *LADDER_STAGES)
+STAGE_NAMES: Final = tuple(dict.fromkeys(stage.name for stage in STAGES))
 
 
 class RunResult(NamedTuple):
@@ -41,12 +63,16 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
     Raises:
         InputError: No such stage or rung.
     """
-    if until not in STAGES:
-        raise InputError(f"no stage {until!r}.", hint=f"The stages: {', '.join(STAGES)}.")
-    rungs = [show.rung(rung)] if rung else [item for item in show.config.ladder if item.where == "local"]
-    steps = [*prepare_steps(show), *learn_steps(show, rungs), *publish_steps(show, rungs)]
-    last = STAGES.index(until)
-    return [step for step in steps if STAGES.index(step.stage) <= last]
+    if until not in STAGE_NAMES:
+        raise InputError(f"no stage {until!r}.", hint=f"The stages: {', '.join(STAGE_NAMES)}.")
+    ladder = show.local_ladder(rung)
+    steps = [
+        *(Step(stage, show) for stage in SHOW_STAGES),
+        *(Step(stage, one) for stage in RUNG_STAGES for one in ladder.rungs),
+        *(Step(stage, ladder) for stage in LADDER_STAGES),
+    ]
+    last = STAGE_NAMES.index(until)
+    return [step for step in steps if STAGE_NAMES.index(step.stage.name) <= last]
 
 
 def run_show(
@@ -74,7 +100,7 @@ def run_show(
     _check_before(show, steps)
     with lock_folder(show.root):
         gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
-        free = [step for step in steps if STAGES.index(step.stage) <= STAGES.index("select")]
+        free = [step for step in steps if STAGE_NAMES.index(step.stage.name) <= STAGE_NAMES.index("select")]
         if len(free) == len(steps) or not list_charged(show, rung):
             return _run_steps(steps, narrator)
         before = _run_steps(free, narrator)
@@ -96,66 +122,82 @@ def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResul
 
 
 def status_of(show: Show, *, rung: str = "") -> list[StepState]:
-    """Every step and its state; a step behind a stale one is stale too."""
+    """Every step and its state; a step that reads what a stale one makes is stale too."""
     states: list[StepState] = []
-    stale = ""
+    stale: list[Step] = []
     for step in list_steps(show, rung=rung):
-        why = _staleness(step, step.inputs()) if not stale else f"waits for {stale}"
+        waits_for = next((one.name for one in stale if _reads(step, one)), "")
+        why = f"waits for {waits_for}" if waits_for else _staleness(step)
         states.append(StepState(step.name, why))
-        stale = stale or (step.name if why else "")
+        stale += [step] if why else []
     return states
 
 
-def find_stale(show: Show, rung: Rung, *, stages: Sequence[str]) -> str:
+def _reads(step: Step, other: Step) -> bool:
+    """Whether a step reads what another one makes: of a stage it reads, and of its own rung where both have one."""
+    is_own = not (isinstance(step.target, Rung) and isinstance(other.target, Rung)) or step.target == other.target
+    return is_own and other.stage.key in step.stage.reads
+
+
+def find_stale(rung: Rung, *, stages: Sequence[str]) -> str:
     """Why some stages of a rung do not fit what lies in the show's folder now; empty: they do.
 
     Only these are asked: a stage before them that must be done again has not changed anything yet.
     """
-    for step in list_steps(show, rung=rung.name):
-        if step.stage in stages and (why := _staleness(step, step.inputs())):
+    for step in list_steps(rung.show, rung=rung.name):
+        if step.stage.name in stages and (why := _staleness(step)):
             return f"{step.name}: {why}"
     return ""
 
 
 def _check_before(show: Show, steps: Iterable[Step]) -> None:
-    stages = {step.stage for step in steps}
-    if "train" not in stages:
-        return
-    show.require_rights()
-    show.questions()
+    if any(step.stage is TRAIN for step in steps):
+        show.require_rights()
+        show.questions()
 
 
 def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
-    done, fresh = [], []
+    done: list[str] = []
+    fresh: list[str] = []
     for step in steps:
-        inputs = step.inputs()
+        inputs = step.stage.inputs(step.target)
         why = _staleness(step, inputs)
-        if not why:
-            fresh.append(step.name)
-            continue
-        narrator.begin(step.name, why)
+        if why:
+            _do(step, inputs, narrator, why)
+        (done if why else fresh).append(step.name)
+    return RunResult(tuple(done), tuple(fresh))
+
+
+def _do(step: Step, inputs: dict[str, str], narrator: Narrator, why: str) -> None:
+    with narrated(narrator, step.name, why) as told:
         start = time.monotonic()
         with disk_errors(step.folder):
             step.folder.mkdir(parents=True, exist_ok=True)
             # From here to the new manifest the step counts as not done, whatever becomes of this process.
             (step.folder / MANIFEST_NAME).unlink(missing_ok=True)
-        outcome = step.work(narrator)
-        manifest = finish_stage(
+        made = step.stage.do(step.target, narrator)
+        for name, kind in step.stage.writes.items():
+            write_table(step.folder / f"{name}.parquet", made.tables[name], kind)
+        if made.refusal:
+            raise made.refusal
+        finish_stage(
             step.folder,
             stage=step.name,
-            version=step.version,
+            version=step.stage.version,
             settings_sha256=hash_settings(step.settings),
             inputs=inputs,
-            outputs=outcome.outputs,
-            counts=outcome.counts,
+            outputs=(*(f"{name}.parquet" for name in step.stage.writes), *made.files),
+            counts=made.counts,
             seconds=time.monotonic() - start,
         )
-        narrator.end(step.name, outcome.counts, manifest.seconds)
-        done.append(step.name)
-    return RunResult(tuple(done), tuple(fresh))
+        step.show.forget_tables()
+        told.update(made.counts)
 
 
-def _staleness(step: Step, inputs: dict[str, str]) -> str:
+def _staleness(step: Step, inputs: dict[str, str] | None = None) -> str:
     return find_staleness(
-        step.folder, version=step.version, settings_sha256=hash_settings(step.settings), inputs=inputs
+        step.folder,
+        version=step.stage.version,
+        settings_sha256=hash_settings(step.settings),
+        inputs=step.stage.inputs(step.target) if inputs is None else inputs,
     )

@@ -1,22 +1,25 @@
-"""One show's folder with its config, and what a step of the pipeline is.
+"""A show and its rungs: config, folders, and the stored tables, each read from disk once.
 
-This module does not know what any stage does.
+Every stage and every tool gets a `Show` or a `Rung` and asks it for tables; nobody else builds a path inside a show's
+folder or reads show.toml.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeVar
 
+from econchatr.ask.exam import TUNED_VARIANTS, ExamSettings, Speaker
 from econchatr.config import (
     CHOICES_NAME,
     CONFIG_NAME,
     QUESTIONS_NAME,
     Choices,
-    Rung,
+    RungConfig,
     ShowConfig,
     load_choices,
     load_config,
@@ -24,11 +27,41 @@ from econchatr.config import (
 )
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
-from econchatr.prompts import Voice
-from econchatr.records import Question
-from econchatr.tables import outputs_sha256
+from econchatr.models.base_model import Base
+from econchatr.models.examples import EncodedExample
+from econchatr.places import cache_folder, config_folder
+from econchatr.prompts import FORM_VERSION, ChatTemplate, Voice, encode_example
+from econchatr.records import (
+    Answer,
+    Episode,
+    Example,
+    Failure,
+    Pair,
+    PreferenceOutcome,
+    PriceRow,
+    Probe,
+    Question,
+    Reason,
+    Record,
+    Score,
+    Selection,
+    SourceFile,
+    Split,
+    TunedModel,
+    Turn,
+    Variant,
+)
+from econchatr.select.examples import ExampleForm
+from econchatr.select.prices import PRICES_NAME, find_price, load_prices
+from econchatr.tables import TableCache, hash_file, hash_settings, outputs_sha256, read_manifest
+from econchatr.tokens import Tokenizer
+from econchatr.train.recipe import LoraRecipe
 
-STAGES = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
+R = TypeVar("R", bound=Record)
+
+PREFERRED = "preferred"
+"""Folder, inside a trained rung's, of the adapter that a preference round made."""
+OUTCOME_NAME = "outcome.parquet"
 
 
 @dataclass(frozen=True)
@@ -38,10 +71,21 @@ class Show:
     root: Path
     config: ShowConfig
     cache: Path
+    _tables: TableCache = field(default_factory=TableCache, compare=False, repr=False)
+
+    # --- folders and config
 
     def folder(self, stage: str, rung: str = "") -> Path:
         """Where a stage keeps what it made."""
         return self.root / stage / rung if rung else self.root / stage
+
+    def made(self, stage: str, rung: str = "") -> str:
+        """The hash of everything a finished stage put out; empty when it is not finished."""
+        return outputs_sha256(self.folder(stage, rung))
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage was finished; its inputs may have changed since."""
+        return read_manifest(self.folder(stage)) is not None
 
     @property
     def voice(self) -> Voice:
@@ -66,6 +110,16 @@ class Show:
         """Where the episodes come from, for people."""
         return str(self.transcripts) if self.feed is None else self.feed.feed
 
+    @property
+    def exam_settings(self) -> ExamSettings:
+        """How the models are asked."""
+        return ExamSettings(**self.config.ask.model_dump(include=set(ExamSettings._fields)))
+
+    @property
+    def has_questions(self) -> bool:
+        """Whether there is a questions.toml."""
+        return (self.root / QUESTIONS_NAME).is_file()
+
     def questions(self) -> tuple[Question, ...]:
         """The exam.
 
@@ -73,6 +127,16 @@ class Show:
             InputError: questions.toml is missing or wrong.
         """
         return load_questions(self.root / QUESTIONS_NAME)
+
+    def questions_sha256(self) -> str:
+        """The hash of questions.toml.
+
+        Raises:
+            InputError: The file is missing.
+        """
+        if not self.has_questions:
+            raise InputError(f"{self.root / QUESTIONS_NAME} is missing.", hint="`econchatr init` writes one.")
+        return hash_file(self.root / QUESTIONS_NAME)
 
     def choices(self) -> Choices:
         """The pairs the user pins and bans; none where there is no choices.toml.
@@ -82,8 +146,16 @@ class Show:
         """
         return load_choices(self.root / CHOICES_NAME)
 
+    def prices(self) -> tuple[PriceRow, ...]:
+        """Every price that counts here; the show's own outrank the user's, and those the shipped ones.
+
+        Raises:
+            InputError: One of the files is wrong.
+        """
+        return load_prices((config_folder() / PRICES_NAME, self.root / PRICES_NAME))
+
     def require_rights(self) -> None:
-        """Nothing, where the show says whose voice it is.
+        """Refuse a show that does not say whose voice it is.
 
         Raises:
             InputError: It has no `[rights]`: it may be prepared, but not trained on and not talked to.
@@ -94,81 +166,320 @@ class Show:
                 hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares it.',
             )
 
-    def rung(self, name: str) -> Rung:
+    # --- rungs
+
+    @property
+    def rungs(self) -> list[Rung]:
+        """Every rung of the ladder, in its order."""
+        return [Rung(self, config) for config in self.config.ladder]
+
+    def rung(self, name: str = "") -> Rung:
         """The rung of that name; the first one when the name is empty.
 
         Raises:
             InputError: No such rung.
         """
-        if not name:
-            return self.config.ladder[0]
-        for rung in self.config.ladder:
-            if rung.name == name:
+        for rung in self.rungs:
+            if name in ("", rung.name):
                 return rung
         known = ", ".join(rung.name for rung in self.config.ladder)
         raise InputError(f"no rung {name!r} in {self.root / CONFIG_NAME}.", hint=f"Its rungs: {known}.")
 
-    def made(self, stage: str, rung: str = "") -> str:
-        """The hash of everything a finished stage put out; empty when it is not finished."""
-        return outputs_sha256(self.folder(stage, rung))
+    @property
+    def ladder(self) -> Ladder:
+        """Every rung together."""
+        return Ladder(self, tuple(self.rungs))
+
+    @property
+    def hosted_rungs(self) -> list[Rung]:
+        """The rungs that are trained by a service, in the ladder's order."""
+        return [rung for rung in self.rungs if not rung.is_local]
+
+    def local_ladder(self, name: str = "") -> Ladder:
+        """The rung of that name; when the name is empty, every rung that is trained at home.
+
+        Raises:
+            InputError: No such rung.
+        """
+        return Ladder(self, (self.rung(name),) if name else tuple(rung for rung in self.rungs if rung.is_local))
+
+    # --- tables
+
+    def table(self, path: Path, kind: type[R]) -> list[R]:
+        """The rows of one table, from memory where it was read before and has not changed.
+
+        Raises:
+            ShowFolderError: The table is missing, broken, or of another version's shape.
+        """
+        return self._tables.read(path, kind)
+
+    def table_if_there(self, path: Path, kind: type[R]) -> list[R]:
+        """The rows of one table; none where the file is missing.
+
+        Raises:
+            ShowFolderError: The table is broken, or of another version's shape.
+        """
+        return self.table(path, kind) if path.is_file() else []
+
+    def forget_tables(self) -> None:
+        """Give back the memory of the tables read so far."""
+        self._tables.clear()
+
+    def files(self) -> list[SourceFile]:
+        """The fetched files."""
+        return self.table(self.folder("fetch") / "files.parquet", SourceFile)
+
+    def failures(self, stage: str) -> list[Failure]:
+        """The items that `fetch`, or `fetch` and `parse`, could not use."""
+        return self.table(self.folder(stage) / "failures.parquet", Failure)
+
+    def episodes(self) -> list[Episode]:
+        """The parsed episodes, in the show's order."""
+        rows = self.table(self.folder("parse") / "episodes.parquet", Episode)
+        return sorted(rows, key=lambda episode: episode.rank)
+
+    def turns(self) -> list[Turn]:
+        """Every turn, episode by episode."""
+        return self.table(self.folder("parse") / "turns.parquet", Turn)
+
+    def pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
+        """The pairs of cue and host's reply.
+
+        Args:
+            split: Only the pairs of this split; `None`: of every split.
+            kept: Only the pairs that no filter dropped.
+        """
+        return _choose(self.table(self.folder("pair") / "pairs.parquet", Pair), split, kept)
+
+    def guest_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
+        """The pairs the other way round: a cue of the host's and a guest's reply; chosen as in `pairs`."""
+        return _choose(self.table(self.folder("pair", "guests") / "pairs.parquet", Pair), split, kept)
+
+    def selections(self) -> list[Selection]:
+        """What was selected for each rung."""
+        return self.table(self.folder("select") / "selections.parquet", Selection)
+
+    def reasons(self) -> list[Reason]:
+        """Why each pair of the pool was taken or left."""
+        return self.table(self.folder("select") / "reasons.parquet", Reason)
+
+    def examples(self) -> list[Example]:
+        """The training and development examples of every rung."""
+        return self.table(self.folder("select") / "examples.parquet", Example)
 
 
-class Narrator(Protocol):
-    """Who tells the user what happens."""
-
-    def begin(self, name: str, why: str) -> None:
-        """A step starts, and why it must."""
-
-    def progress(self, n_done: float, n_all: float, unit: str) -> None:
-        """A step got this far."""
-
-    def note(self, text: str) -> None:
-        """Something the user should know."""
-
-    def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
-        """A step is finished."""
+def _choose(pairs: Iterable[Pair], split: Split | None, kept: bool) -> list[Pair]:
+    return [pair for pair in pairs if (split is None or pair.split == split) and (pair.is_kept or not kept)]
 
 
-class Silent:
-    """A narrator that says nothing."""
+@dataclass(frozen=True)
+class Rung:
+    """One rung of a show's ladder: its config, its folders, and what its model needs and made."""
 
-    def begin(self, name: str, why: str) -> None:
-        """Say nothing."""
-
-    def progress(self, n_done: float, n_all: float, unit: str) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
-        """Say nothing."""
-
-
-class Outcome(NamedTuple):
-    """What a step made: file names inside its folder, and counts worth telling."""
-
-    outputs: tuple[str, ...]
-    counts: dict[str, int]
-
-
-class Step(NamedTuple):
-    """One stage, or one stage for one rung."""
-
-    stage: str
-    rung: str
-    folder: Path
-    version: int
-    """Raised whenever the same input would give other output."""
-    settings: object
-    inputs: Callable[[], dict[str, str]]
-    """Called when the steps before are done."""
-    work: Callable[[Narrator], Outcome]
+    show: Show
+    config: RungConfig
 
     @property
     def name(self) -> str:
-        """`train/smollm2-135m`, or just `parse`."""
-        return f"{self.stage}/{self.rung}" if self.rung else self.stage
+        """The rung's name in show.toml."""
+        return self.config.name
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the rung is trained on this machine; else it is hosted."""
+        return self.config.where == "local"
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage keeps what it made of this rung."""
+        return self.show.folder(stage, self.name)
+
+    def made(self, stage: str) -> str:
+        """The hash of everything a finished stage put out for this rung; empty when it is not finished."""
+        return self.show.made(stage, self.name)
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage was finished for this rung; its inputs may have changed since."""
+        return read_manifest(self.folder(stage)) is not None
+
+    @property
+    def preferred_folder(self) -> Path:
+        """Where a preference round keeps what it made."""
+        return self.folder("train") / PREFERRED
+
+    # --- what the model needs
+
+    @property
+    def base(self) -> Base:
+        """The base model."""
+        return Base(self.config.base, self.show.cache, may_ask_hub=self.show.config.train.weights == "auto")
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """What the rung's tokens are counted with: its base's own, unless the config names another."""
+        return self.base.tokenizer(self.config.tokenizer or ("gpt2" if self._is_gpt3 else ""))
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The chat template of the base."""
+        return self.base.template
+
+    @property
+    def form(self) -> ExampleForm:
+        """How the rung's examples are written and counted."""
+        return ExampleForm(
+            rung=self.name,
+            voice=self.show.voice,
+            tokenizer=self.tokenizer,
+            template=None if self._is_gpt3 else self.template,
+            max_cue_tokens=self.show.config.train.max_cue_tokens,
+            max_example_tokens=self.show.config.train.max_example_tokens,
+        )
+
+    @property
+    def n_epochs(self) -> int:
+        """How often the rung sees its selection."""
+        if self.config.n_epochs:
+            return self.config.n_epochs
+        profile = self.price().n_epochs if self.config.price else None
+        return profile or self.show.config.train.n_epochs
+
+    @property
+    def recipe(self) -> LoraRecipe:
+        """How the rung is trained."""
+        settings = self.show.config.train
+        return LoraRecipe(
+            rank=settings.rank,
+            alpha=2 * settings.rank,
+            learning_rate=settings.learning_rate,
+            batch_examples=settings.batch_examples,
+            n_epochs=self.n_epochs,
+            seed=settings.seed,
+        )
+
+    def price(self) -> PriceRow:
+        """The row of the price table that a hosted rung names.
+
+        Raises:
+            InputError: The rung names no known price, or a price file is wrong.
+        """
+        rows = self.show.prices()
+        try:
+            return find_price(self.config.price, rows)
+        except InputError as exc:
+            where = f"{self.show.root / CONFIG_NAME}, rung {self.name!r}, price"
+            raise InputError(f"{where}: {exc.message}", hint=exc.hint) from exc
+
+    def encode(self, examples: Iterable[Example]) -> list[EncodedExample]:
+        """Examples as the token ids that the rung's model learns from, or is measured on."""
+        encode, template = self.tokenizer.encode, self.template
+        return [
+            EncodedExample(*encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens))
+            for example in examples
+        ]
+
+    @property
+    def _is_gpt3(self) -> bool:
+        return self.config.price.startswith("gpt3-2023/")
+
+    # --- what was made of it
+
+    def selection(self) -> Selection:
+        """What was selected for the rung."""
+        return next(row for row in self.show.selections() if row.rung == self.name)
+
+    def examples(self, split: Split) -> list[Example]:
+        """The rung's training or development examples."""
+        return [row for row in self.show.examples() if row.rung == self.name and row.split == split]
+
+    def tuned(self) -> TunedModel:
+        """The record of the tuned model.
+
+        Raises:
+            ShowFolderError: The table is missing or broken.
+        """
+        return self.show.table(self.folder("train") / "tuned.parquet", TunedModel)[0]
+
+    def require_tuned(self) -> TunedModel:
+        """The record of the tuned model of a show that may be talked to.
+
+        Raises:
+            InputError: The show has no `[rights]`.
+            ShowFolderError: The rung is not trained yet.
+        """
+        self.show.require_rights()
+        if not self.is_done("train"):
+            raise ShowFolderError(f"rung {self.name!r} is not trained yet.", hint=f"econchatr run {self.show.root}")
+        return self.tuned()
+
+    def answers(self, name: str = "answers") -> list[Answer]:
+        """What the rung's models answered: to the exam, or to what else was asked (`paraphrased`, `probes`)."""
+        return self.show.table(self.folder("ask") / f"{name}.parquet", Answer)
+
+    def scores(self) -> list[Score]:
+        """Everything that was measured of the rung."""
+        return self.show.table(self.folder("score") / "scores.parquet", Score)
+
+    def probes(self) -> list[Probe]:
+        """The closed questions that were asked."""
+        return self.show.table(self.folder("ask") / "probe_questions.parquet", Probe)
+
+    @contextmanager
+    def open(self, *, n_at_once: int = 0, is_preferred: bool = False) -> Iterator[OpenRung]:
+        """The tuned model, open to be spoken to by so many callers side by side; 0: as many as cores bear.
+
+        Args:
+            is_preferred: Open what a preference round made of the tuned model, whether that was kept or not.
+
+        Raises:
+            InputError: The show has no `[rights]`.
+            ShowFolderError: The rung is not trained yet, or had no such round.
+            ModelError: The model cannot be opened.
+        """
+        tuned, folder = self.require_tuned(), self.folder("train")
+        if is_preferred:
+            tuned, folder = self._prefer(tuned), self.preferred_folder
+        with self.base.speak(folder, n_at_once=n_at_once) as speaker:
+            yield OpenRung(speaker, self.template, tuned)
+
+    def _prefer(self, tuned: TunedModel) -> TunedModel:
+        """The record of the tuned model with the preference round's adapter in it."""
+        if read_manifest(self.preferred_folder) is None:
+            raise ShowFolderError(
+                f"rung {self.name!r} had no round of preferences.",
+                hint=f"econchatr train {self.show.root} --preferences",
+            )
+        (outcome,) = self.show.table(self.preferred_folder / OUTCOME_NAME, PreferenceOutcome)
+        names = ("adapter_path", "adapter_sha256", "gguf_path", "gguf_sha256")
+        return tuned.model_copy(update={name: getattr(outcome, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Some rungs of one show."""
+
+    show: Show
+    rungs: tuple[Rung, ...]
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage keeps what it made of all rungs together."""
+        return self.show.folder(stage)
+
+
+class OpenRung(NamedTuple):
+    """A rung ready to be spoken to."""
+
+    speaker: Speaker
+    template: ChatTemplate
+    tuned: TunedModel
+
+
+def model_identity(tuned: TunedModel, variant: Variant) -> str:
+    """The hash that every answer of a model carries: of base weights, adapter and prompt form together."""
+    adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
+    return hash_settings([tuned.base_sha256, adapter, variant, FORM_VERSION])
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
 
 
 def open_show(root: Path, *, cache: Path | None = None) -> Show:
@@ -182,13 +493,4 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
         raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
-    return Show(root=root, config=load_config(root / CONFIG_NAME), cache=cache or default_cache())
-
-
-def default_cache() -> Path:
-    """Where converted weights and tokenizers are kept: `$ECONCHATR_CACHE`, or the user's cache folder."""
-    if place := os.environ.get("ECONCHATR_CACHE"):
-        return Path(place)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("econchatr", appauthor=False))
+    return Show(root=root, config=load_config(root / CONFIG_NAME), cache=cache or cache_folder())

@@ -1,0 +1,148 @@
+"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere, on stderr; and print tables.
+
+This module does not know what the steps do, nor what stands in a table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from econchatr.cli.layouts import Sheet
+    from econchatr.pipeline import Narrator
+
+
+@contextmanager
+def open_narrator() -> Iterator[Narrator]:
+    """A narrator that fits the place stderr leads to; its bar is taken away however the block ends."""
+    if not sys.stderr.isatty():
+        yield LineNarrator()
+        return
+    narrator = BarNarrator()
+    try:
+        yield narrator
+    finally:
+        narrator.close()
+
+
+def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
+    """Print a table: drawn in a terminal, plain aligned lines elsewhere."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        from econchatr.cli.layouts import lay_out_lines
+
+        for line in lay_out_lines(sheet):
+            print(line, file=stream)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(sheet.title), title_justify="left")
+    for column in sheet.columns:
+        table.add_column(Text(column.removeprefix("#")), justify="right" if column.startswith("#") else "left")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=stream)
+    console.print(table)
+    for note in sheet.notes:
+        console.print(Text(note))
+
+
+class LineNarrator:
+    """One line when a step begins and one when it ends: for logs and pipes."""
+
+    def begin(self, name: str, why: str) -> None:
+        """Say that a step starts."""
+        print(f"{name}: {why}", file=sys.stderr, flush=True)
+
+    def progress(self, n_done: float, n_all: float, unit: str) -> None:
+        """Say nothing: a log needs no bar."""
+
+    def note(self, text: str) -> None:
+        """Pass a note on."""
+        print(f"  {_plain(text)}", file=sys.stderr, flush=True)
+
+    def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
+        """Say that a step is finished."""
+        print(f"{name}: {_tell(counts)} ({seconds:.1f} s)", file=sys.stderr, flush=True)
+
+
+class BarNarrator:
+    """A bar with rate and time left for the running step, and a line for each finished one."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._name = ""
+
+    def begin(self, name: str, why: str) -> None:
+        """Begin a bar; it shows once there is progress."""
+        self._name = name
+        self._show(f"{name}: {why}")
+
+    def progress(self, n_done: float, n_all: float, unit: str) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            self._bar = _make_bar()
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=n_all, unit=unit)
+        if self._task is not None:
+            self._bar.update(self._task, completed=n_done, total=n_all)
+
+    def note(self, text: str) -> None:
+        """Pass a note on."""
+        self._show(f"  {_plain(text)}")
+
+    def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
+        """Take the bar away and say what came of the step."""
+        self.close()
+        self._show(f"{name}: {_tell(counts)} ({seconds:.1f} s)")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+    def _show(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a note may quote a label or a file's name, and must not steer the terminal."""
+    return "".join(filter(str.isprintable, text))
+
+
+def _tell(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items())
+
+
+def _make_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units per second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)

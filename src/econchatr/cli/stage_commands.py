@@ -1,0 +1,245 @@
+"""A command for each stage, for all of them together, and for what is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from econchatr.cli.app import app
+from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
+from econchatr.cli.printing import describe_result, plain, print_json, print_result, print_scores, print_status
+from econchatr.cli.running import run_and_print, run_stage, run_until
+from econchatr.errors import InputError
+
+
+@app.command()
+def run(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do all that is not yet done, in order."""
+    if plan:
+        return print_status(show, rung=rung, as_json=as_json, with_quote=True)
+    run_and_print(show, rung=rung, yes=yes, as_json=as_json)
+
+
+@app.command()
+def fetch(
+    show: ShowArgument = HERE,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the episodes in, as they are; from a feed, ask for what is new."""
+    from econchatr.pipeline.fetch import read_news
+
+    opened, result = run_until(show, "fetch", ask_again=True, refresh=refresh)
+    news = read_news(opened)
+    if as_json:
+        return print_json({**describe_result(opened, result), "news": news._asdict() if news else None})
+    if news:
+        typer.echo(news.text)
+    elif not result.done:
+        typer.echo("Nothing to do: fetch is up to date.")
+
+
+@app.command()
+def parse(
+    show: ShowArgument = HERE,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
+        ),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn files into speakers' turns, and count what was lost."""
+    if explain is not None and report:
+        raise InputError(
+            "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
+        )
+    if report:
+        return _print_corpus_page(show, as_json=as_json)
+    if explain is None:
+        return run_stage(show, "parse", as_json=as_json)
+    from econchatr.cli.layouts import tell_explanation
+    from econchatr.tools.explain import explain_transcript
+
+    explanation = explain_transcript(show, explain)
+    print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
+
+
+@app.command()
+def pair(
+    show: ShowArgument = HERE,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, kept and dropped.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make pairs of what was said to the host and what the host said."""
+    if not n_shown:
+        return run_stage(show, "pair", as_json=as_json)
+    from econchatr.pipeline.results import sample_pairs
+
+    opened, _ = run_until(show, "pair")
+    pairs = sample_pairs(opened, n_shown)
+    if as_json:
+        return print_json([item.model_dump(mode="json") for item in pairs])
+    for item in pairs:
+        state = "kept" if item.is_kept else f"dropped: {item.reason}"
+        typer.echo(typer.style(plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
+        typer.echo(plain(f"  {item.cue_speaker}: {item.cue}"))
+        typer.echo(plain(f"  {item.reply_speaker}: {item.reply}\n"))
+
+
+@app.command()
+def select(
+    show: ShowArgument = HERE,
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
+    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
+    shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+    ] = None,
+    rung: RungOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Choose, per rung, the pairs its budget buys; write the training files."""
+    from econchatr.cli.layouts import tell_comparison, tell_reasons, tell_selections
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.pipeline.results import account_selections, sample_reasons
+    from econchatr.tools.pins import add_pins
+
+    if ban or pin:
+        add_pins(run_until(show, "pair")[0], pin=pin or (), ban=ban or ())
+    opened, result = run_until(show, "select", rung=rung)
+    if n_shown:
+        explained = sample_reasons(opened, n_shown)
+        return print_result([one.as_dict() for one in explained], tell_reasons(explained), as_json=as_json)
+    if not compare:
+        account = account_selections(opened)
+        lines = [] if result.done else ["Nothing to do: select is up to date."]
+        counted = {**describe_result(opened, result), **account.as_dict()}
+        return print_result(counted, [*lines, *tell_selections(account)], as_json=as_json)
+    from econchatr.tools.compare import compare_selections, read_plan
+
+    plan = read_plan(strategies, shares)
+    with open_narrator() as narrator:
+        rows = compare_selections(
+            opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
+        )
+    print_result([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
+
+
+@app.command()
+def train(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    preferences: Annotated[bool, typer.Option("--preferences", help="Then one round on what people ranked.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the rungs; goes on where it was stopped."""
+    if not preferences:
+        return run_stage(show, "train", rung=rung, as_json=as_json)
+    from econchatr.cli.layouts import tell_outcome
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.tools.preference_round import prefer_rungs
+
+    opened, _ = run_until(show, "train", rung=rung)
+    with open_narrator() as narrator:
+        outcomes = prefer_rungs(opened, narrator, rung=rung)
+    lines = [line for outcome in outcomes for line in tell_outcome(outcome)]
+    print_result([outcome.model_dump(mode="json") for outcome in outcomes], lines, as_json=as_json)
+
+
+@app.command()
+def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Put the questions to every model, before and after training."""
+    run_stage(show, "ask", rung=rung, as_json=as_json)
+
+
+@app.command()
+def score(
+    show: ShowArgument = HERE,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
+    rung: RungOption = "",
+    sheet: Annotated[
+        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
+    ] = "",
+    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets.")] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
+    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.1, help="Measure held-out replies for so long; the more, the surer."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    from econchatr.cli import score_jobs
+
+    if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
+        raise InputError(
+            "--sheet, --hand, --blind, --judge and --minutes are five things.", hint="Do one after the other."
+        )
+    if judge:
+        return print_scores(score_jobs.ask_judge(show, rung), as_json=as_json)
+    if sheet:
+        return score_jobs.write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    if hand or blind:
+        from econchatr.pipeline import open_show
+        from econchatr.tools.sheets import take_blind_files, take_hand_files
+
+        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
+        return print_scores(take(open_show(show), [*(files or []), *(more or [])]), as_json=as_json)
+    if more:
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
+    from econchatr.pipeline.results import read_scores
+
+    if minutes is not None:
+        score_jobs.measure_for(run_until(show, "ask", rung=rung)[0], rung, minutes)
+    opened, _ = run_until(show, "score", rung=rung)
+    print_scores(read_scores(opened, rung), as_json=as_json)
+
+
+@app.command()
+def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+    """Write the report from what is stored."""
+    run_and_print(show, rung=rung, as_json=as_json)
+
+
+@app.command()
+def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
+    """Say which steps are done, and why the others are not."""
+    print_status(show, rung="", as_json=as_json)
+
+
+def _print_corpus_page(show: Path, *, as_json: bool) -> None:
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.tools.corpus_page import write_corpus_page
+
+    opened, result = run_until(show, "parse")
+    with open_narrator() as narrator:
+        page = write_corpus_page(opened, narrator)
+    if as_json:
+        return print_json({**describe_result(opened, result), "page": str(page)})
+    typer.echo(f"Page: {page}")

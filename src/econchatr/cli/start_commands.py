@@ -1,0 +1,61 @@
+"""The commands to begin with: the demo, a new show, a look at this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from econchatr.cli.app import app
+from econchatr.cli.options import HERE, JsonOption, ShowArgument
+from econchatr.cli.printing import print_json, print_result, relate_path, say
+from econchatr.cli.running import run_and_print
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the bundled show.")] = Path("econchatr-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything on the bundled, made-up show: no key, no GPU, a few minutes."""
+    from econchatr.demo import write_demo_show
+
+    write_demo_show(out)
+    run_and_print(out, as_json=as_json)
+
+
+@app.command()
+def init(
+    show: ShowArgument = HERE,
+    source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
+    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
+    ] = "",
+    rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
+    preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a show.toml and a questions.toml to start from."""
+    from econchatr.presets import NewShow, write_show
+
+    title = name or (Path(source).resolve() if source else show.resolve()).name
+    paths = write_show(show, NewShow(title, tuple(host or ()), relate_path(source, show), rights), preset=preset)
+    if as_json:
+        return print_json({"written": [str(path) for path in paths]})
+    for path in paths:
+        typer.echo(f"wrote {path}")
+    if not rights:
+        say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
+    say(f"Next: edit {show / 'questions.toml'}, then `econchatr run {show}`.")
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at this machine: what is installed, what it can train on."""
+    from econchatr.tools.doctor import examine
+
+    findings = examine()
+    lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
+    print_result([finding._asdict() for finding in findings], lines, as_json=as_json)

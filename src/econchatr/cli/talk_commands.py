@@ -1,0 +1,180 @@
+"""The commands for a trained model: talk with it, serve it, hand it to other programs."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from econchatr.cli.app import app
+from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
+from econchatr.cli.printing import print_json, say
+from econchatr.errors import MissingExtraError
+
+
+@app.command()
+def chat(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
+    ground: Annotated[bool, typer.Option("--ground", help="Put the host's real turns before each question.")] = False,
+    preferred: Annotated[bool, typer.Option("--preferred", help="With what the rankings made of it.")] = False,
+) -> None:
+    """Talk with the tuned model; /base and /tuned switch, /ground puts real turns of the host before each question."""
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.ask import open_grounding
+    from econchatr.talk.terminal import hold_chat
+
+    opened = open_show(show)
+    with opened.rung(rung).open(n_at_once=1, is_preferred=preferred) as model:
+        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
+                  log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
+                  open_find=lambda: open_grounding(opened.rung(rung)).find)  # fmt: skip
+
+
+@app.command()
+def serve(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 8000,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    key: Annotated[
+        str, typer.Option("--key", envvar="ECONCHATR_SERVE_KEY", help="What callers must show; needed beyond loopback.")
+    ] = "",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="A name under which callers reach this machine; may be repeated.")
+    ] = None,
+    n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to write side by side.")] = 8,
+    ground: Annotated[
+        bool, typer.Option("--ground", help="Give real turns of the host to whatever is asked by a rung's name alone.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve every trained model, and its base, in the words of the OpenAI API; RUNG:grounded is given real turns."""
+    from econchatr.ask.log import GenerationLog
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.ask import open_grounding
+    from econchatr.tools.serve import RealTurnsUse, open_served
+
+    create_app, take_place, run_server, label_of = _import_server()
+    opened = open_show(show)
+    real_turns: RealTurnsUse = "default" if ground else "offered"
+    with (
+        take_place(host, port, key=key) as place,
+        open_served(opened, rung, n_slots=n_slots, real_turns=real_turns) as models,
+    ):
+        log = GenerationLog(opened.folder("talk") / "generations.jsonl")
+        app = create_app(models, opened.voice, log=log, key=key, is_public=place.is_public, hosts=names or (),
+                         open_find=lambda name: open_grounding(opened.rung(name)).find)  # fmt: skip
+        # The socket listens already: whoever connects from here on is answered.
+        served = [model.name for model in models]
+        if as_json:
+            typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))  # one line, at once
+        else:
+            say(f"{label_of(opened.voice)}. Models: {', '.join(served)}")
+            say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
+        run_server(app, place)
+        raise KeyboardInterrupt  # it returns only when it was told to stop
+
+
+@app.command()
+def play(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    n_slots: Annotated[int, typer.Option("--slots", min=1, max=16, help="Replies of one model side by side.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Talk with all models in the browser: chat, compare, guess, rank, and see what the host really said."""
+    from econchatr.ask.log import GenerationLog
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.ask import open_grounding
+    from econchatr.tools.serve import PlayKeeper, open_served, read_play
+
+    create_app, take_place, run_server, label_of = _import_server()
+    make_material, add_playground = _import_playground()
+    opened = open_show(show)
+    with (
+        take_place("127.0.0.1", port, key="") as place,
+        open_served(opened, rung, n_slots=n_slots, apart=True) as models,
+    ):
+        material = make_material(
+            opened.voice,
+            read_play(opened),
+            PlayKeeper(opened),
+            lambda name: open_grounding(opened.rung(name)).find,
+        )
+        log = GenerationLog(opened.folder("talk") / "generations.jsonl")
+        app = create_app(models, opened.voice, log=log, extend=add_playground(material))
+        if as_json:
+            typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
+        else:
+            say(f"{label_of(opened.voice)}. Playground: {place.address} - Ctrl-C stops.")
+        if browser:
+            # The socket listens already: the page waits until the server answers.
+            webbrowser.open(place.address)
+        run_server(app, place)
+        raise KeyboardInterrupt  # it returns only when it was told to stop
+
+
+@app.command()
+def export(
+    show: ShowArgument = HERE,
+    rung: Annotated[str, typer.Option("--rung", help="Which rung.", show_default="the first")] = "",
+    forms: Annotated[
+        list[str] | None, typer.Option("--to", help="adapter, checkpoint, gguf, ollama, training or all; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder.", show_default="export/RUNG in the show")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a trained model in the forms other programs take, each one asked again and compared."""
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.tools.export import export_rung
+
+    opened = open_show(show)
+    chosen = opened.rung(rung)
+    place = out or chosen.folder("export")
+    with open_narrator() as narrator:
+        made = export_rung(chosen, narrator, forms=forms or ["all"], out=place)
+    if as_json:
+        return print_json(made.as_dict())
+    typer.echo(
+        "Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs"
+    )
+    for proof in made.proofs:
+        form, agreeing, gap = proof.as_row()
+        limit = "" if proof.max_gap_nats is None else f" (at most {proof.max_gap_nats:g})"
+        typer.echo(f"  {form:26}{agreeing:>12}{gap:>10} nats{limit}")
+    for name in made.files:
+        typer.echo(f"wrote {made.folder / name}")
+    for note in made.notes:
+        say(note)
+
+
+def _import_server() -> tuple[Any, ...]:
+    try:
+        from econchatr.talk.server.app import create_app
+        from econchatr.talk.server.guard import label_of
+        from econchatr.talk.server.run import run_server, take_place
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("econchatr"):
+            raise
+        raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
+    return create_app, take_place, run_server, label_of
+
+
+def _import_playground() -> tuple[Any, Any]:
+    try:
+        from econchatr.talk.playground.page import add_playground, import_gradio, make_material
+
+        import_gradio()  # told now if it is missing, and not when the models are open
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("econchatr"):
+            raise
+        raise MissingExtraError(f"the playground needs {exc.name}.", extra="web") from exc
+    return make_material, add_playground

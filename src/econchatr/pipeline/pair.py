@@ -1,0 +1,100 @@
+"""The stage `pair`: turns -> pairs of a cue and the host's reply; and, apart, of a cue and a guest's reply."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from econchatr.errors import InputError
+from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
+from econchatr.pipeline.show import Show
+from econchatr.pipeline.stage import Made, Narrator, Stage
+from econchatr.records import Pair, Split, Turn
+from econchatr.tokens import open_tokenizer
+
+_TOKENIZER: Final = "gpt2"
+"""The filters of 2023 count in GPT-2 tokens; both profiles do."""
+_ROLE_OF_OTHER_SIDE: Final = {"host": "guest", "guest": "host", "other": "other"}
+
+
+def _pair(show: Show, narrator: Narrator) -> Made:
+    episodes, config = show.episodes(), show.config.pair
+    splits = assign_splits(episodes, dev_share=config.dev_share, test_share=config.test_share)
+    turns = defaultdict[str, list[Turn]](list)
+    for turn in show.turns():
+        turns[turn.slug].append(turn)
+    pairs = _pair_episodes(show, splits, turns, narrator, persona=show.config.show.persona or None)
+    pairs = drop_duplicates(pairs) if PROFILES[config.profile].drop_duplicates else pairs
+    kept = [pair for pair in pairs if pair.is_kept]
+    counts = {"pairs": len(pairs), "kept": len(kept)} | {
+        split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")
+    }
+    return Made({"pairs": pairs}, counts=counts, refusal=None if counts["train"] else _refuse(pairs))
+
+
+def _refuse(pairs: Sequence[Pair]) -> InputError:
+    return InputError(
+        f"{len(pairs)} pairs, none of them left to train on.",
+        hint='Read why with `econchatr pair --show 20`; a gentler profile is profile = "default" under [pair].',
+    )
+
+
+def _pair_guests(show: Show, narrator: Narrator) -> Made:
+    """What the guests replied to the host, in the episodes that have pairs, by the host's own rules."""
+    splits = {pair.slug: pair.split for pair in show.pairs()}
+    turns = defaultdict[str, list[Turn]](list)
+    for turn in show.turns():
+        turns[turn.slug].append(turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}))
+    pairs = _pair_episodes(show, splits, turns, narrator, persona=None)
+    return Made({"pairs": pairs}, counts={"pairs": len(pairs), "kept": sum(pair.is_kept for pair in pairs)})
+
+
+def _pair_episodes(
+    show: Show,
+    splits: Mapping[str, Split],
+    turns: Mapping[str, Sequence[Turn]],
+    narrator: Narrator,
+    *,
+    persona: str | None,
+) -> list[Pair]:
+    config, episodes = show.config.pair, show.episodes()
+    hide = open_presidio() if config.private == "presidio" else hide_private
+    count = open_tokenizer(_TOKENIZER, cache=show.cache).count_each
+    pairs: list[Pair] = []
+    for n_done, episode in enumerate(episodes, start=1):
+        if episode.slug in splits:
+            pairs += pair_episode(
+                episode,
+                turns[episode.slug],
+                split=splits[episode.slug],
+                profile=PROFILES[config.profile],
+                count_tokens=count,
+                persona=persona,
+                hide=hide,
+            )
+        narrator.progress(n_done, len(episodes), "episodes")
+    return pairs
+
+
+PAIR = Stage[Show](
+    "pair",
+    version=2,
+    settings={"pair": "pair", "persona": "show.persona"},
+    inputs=lambda show: {"parse": show.made("parse")},
+    reads=("parse",),
+    writes={"pairs": Pair},
+    do=_pair,
+)
+
+GUESTS = Stage[Show](
+    "pair",
+    part="guests",
+    version=1,
+    settings={"pair": "pair"},
+    inputs=lambda show: {"parse": show.made("parse"), "pair": show.made("pair")},
+    reads=("parse", "pair"),
+    writes={"pairs": Pair},
+    do=_pair_guests,
+)
+"""Apart from `pair`, so that models trained before this table was stored stay valid."""

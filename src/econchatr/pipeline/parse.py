@@ -1,0 +1,242 @@
+"""The stage `parse`: files -> episodes and turns, with what could not be read or placed told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Final
+
+from econchatr.config import CONFIG_NAME
+from econchatr.errors import InputError, TranscriptError
+from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
+from econchatr.parse import (
+    Cast,
+    Language,
+    ParsedFile,
+    SharedLabel,
+    SpeakerTable,
+    account_flags,
+    choose_language,
+    explain_foreign,
+    flag_turns,
+    list_unnamed,
+    open_text,
+    parse_file,
+    rank_episodes,
+    tell_shared,
+    unify_speakers,
+)
+from econchatr.pipeline.show import Show
+from econchatr.pipeline.stage import Made, Narrator, Stage, tell_failure, tell_failures
+from econchatr.records import Episode, Failure, SourceFile, Turn
+from econchatr.report.counts import Effect, UnnamedSpeaker, count_flags, count_speakers
+from econchatr.report.excerpts import MOST_OPENING_CHARS, LostLine, SetAside, find_lines, keep_start
+from econchatr.report.material import ParsedMaterial, RightsNote
+
+_MAX_VOICES_TOLD: Final = 10
+_LINES_PER_EXCERPT = 4
+_LINES_PER_EPISODE = 10
+_EFFECTS: dict[str, Effect] = {**dict.fromkeys(WEIGHED_KINDS, "weighed"), **dict.fromkeys(CUT_KINDS, "cut")}
+
+
+@dataclass
+class _Heard:
+    """What the files of a show hold, before it is known who is who."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    shared: list[SharedLabel] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    languages: dict[str, Language] = field(default_factory=dict)
+    """By episode."""
+
+    def take(self, parsed: ParsedFile, file: SourceFile) -> None:
+        """Add one file's."""
+        self.episodes.append(_complete(parsed.episode, file))
+        self.turns += parsed.turns
+        self.shared += parsed.shared
+        self.languages[parsed.episode.slug] = parsed.language
+
+    def set_aside(self, foreign: Mapping[str, Failure]) -> None:
+        """Take out the episodes of these slugs."""
+        self.failures += foreign.values()
+        self.episodes = [episode for episode in self.episodes if episode.slug not in foreign]
+        self.shared = [one for one in self.shared if one.slug not in foreign]
+        self.turns = [turn for turn in self.turns if turn.slug not in foreign]
+
+
+def _parse(show: Show, narrator: Narrator) -> Made:
+    table = SpeakerTable(show.config.show.hosts, show.config.show.aliases)
+    heard = _read_files(show, table, narrator)
+    turns = unify_speakers(heard.turns, table, held={(one.slug, one.label) for one in heard.shared})
+    turns = flag_turns(turns, hosts=table.hosts)
+    _check_parsed(show, heard.episodes, turns, heard.failures)
+    said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
+    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in heard.episodes])
+    counts = {
+        "episodes": len(ranked),
+        "quarantined": len(heard.failures),
+        "turns": len(turns),
+        "words": sum(episode.n_words for episode in ranked),
+        "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
+        "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
+        "flagged_turns": sum(bool(turn.flags) for turn in turns),
+        "unnamed_voices": _tell_doubts(ranked, turns, heard, narrator),
+        "shared_labels": len(heard.shared),
+    }
+    return Made({"episodes": ranked, "turns": turns, "failures": heard.failures}, counts=counts)
+
+
+def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
+    raw, taken = show.folder("fetch") / "raw", set[str]()
+    heard = _Heard(failures=show.failures("fetch"))
+    files = show.files()
+    for n_done, file in enumerate(files, start=1):
+        data, cast = (raw / file.sha256).read_bytes(), Cast(file.title, file.hosts, file.guests)
+        try:
+            parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
+        except TranscriptError as exc:
+            heard.failures.append(_fail(file.location, exc.message, exc.hint))
+        else:
+            taken.add(parsed.episode.slug)
+            heard.take(parsed, file)
+        narrator.progress(n_done, len(files), "files")
+    heard.set_aside(_find_foreign(show, heard.episodes, heard.languages))
+    return heard
+
+
+def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard, narrator: Narrator) -> int:
+    """Tell what a person should look at; gives the number of voices that nobody named."""
+    tell_failures([one for one in heard.failures if one.stage == "parse"], narrator)
+    for episode in ranked:
+        if episode.doubt:
+            narrator.note(f"doubtful {episode.location}: {episode.doubt}")
+    for line in tell_shared(heard.shared):
+        narrator.note(line)
+    told = {one.alias for one in heard.shared}
+    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
+    for voice in unnamed[:_MAX_VOICES_TOLD]:
+        narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
+    return len(unnamed)
+
+
+def _fail(location: str, message: str, hint: str) -> Failure:
+    return Failure(stage="parse", item=location, error="TranscriptError", message=message, hint=hint)
+
+
+def _find_foreign(show: Show, episodes: Sequence[Episode], languages: Mapping[str, Language]) -> dict[str, Failure]:
+    """Slug -> why an episode is not in the show's language, which show.toml names, or most of its episodes tell."""
+    named = show.config.show.language
+    expected = "" if named == "any" else named or choose_language(languages.values())
+    hint = f'Take it out, or set language = "any" under [show] in {CONFIG_NAME} if it belongs to the show.'
+    reasons = ((episode, explain_foreign(languages[episode.slug], expected)) for episode in episodes)
+    return {episode.slug: _fail(episode.location, reason, hint) for episode, reason in reasons if reason}
+
+
+def _complete(episode: Episode, file: SourceFile) -> Episode:
+    """Add what only the feed knows: the title as the show writes it, and a date where the page has none."""
+    known: dict[str, object] = {"title": file.title or episode.title}
+    if episode.published is None and file.published is not None:
+        known |= {"published": file.published, "precision": "day"}
+    return episode.model_copy(update=known)
+
+
+def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
+    if not episodes:
+        raise TranscriptError(
+            f"none of the {len(failures)} files from {show.source} can be used; "
+            f"{tell_failure(failures[0].model_copy(update={'hint': ''}))}",
+            hint=failures[0].hint or "See docs/readers.md for the shapes that are read.",
+        )
+    if not any(turn.role == "host" for turn in turns):
+        speakers = Counter(turn.speaker for turn in turns).most_common(5)
+        found = ", ".join(f"{name!r} ({n} turns)" for name, n in speakers) or "nobody"
+        raise InputError(
+            f"{show.root / CONFIG_NAME}: no turn of {' or '.join(map(repr, show.config.show.hosts))} "
+            f"in {len(episodes)} episodes; heard most: {found}.",
+            hint="Set `hosts` under [show] to the host's name as the transcripts write it, or add an alias.",
+        )
+
+
+PARSE = Stage[Show](
+    "parse",
+    version=4,
+    settings={"hosts": "show.hosts", "aliases": "show.aliases", "language": "show.language"},
+    inputs=lambda show: {"fetch": show.made("fetch")},
+    reads=("fetch",),
+    writes={"episodes": Episode, "turns": Turn, "failures": Failure},
+    do=_parse,
+)
+
+
+# --- what was parsed, condensed to look at ----------------------------------------------------------------------------
+
+
+def note_rights(show: Show) -> RightsNote | None:
+    """The `[rights]` table as it is printed; `None`: the show has none."""
+    rights = show.config.rights
+    return RightsNote(voice=rights.voice, ground=rights.ground, licence=rights.licence) if rights else None
+
+
+def gather_parsed(show: Show, *, n_excerpts: int) -> ParsedMaterial:
+    """Who speaks, what was flagged, and some of what was flagged, set aside or lost, without private data.
+
+    Args:
+        n_excerpts: Of each kind of flag, of the quarantined files, and four times as many of the unplaced lines.
+    """
+    turns, episodes = show.turns(), show.episodes()
+    unnamed = list_unnamed(turns)
+    return ParsedMaterial(
+        speakers=count_speakers(turns, unnamed={voice.label for voice in unnamed}),
+        unnamed=tuple(
+            UnnamedSpeaker(
+                alias=voice.alias, n_turns=voice.n_turns, n_words=voice.n_words, sample=hide_private(voice.sample)
+            )
+            for voice in unnamed
+        ),
+        flagged=count_flags(
+            turns,
+            ranks={episode.slug: episode.rank for episode in episodes},
+            effects=_EFFECTS,
+            n_excerpts=n_excerpts,
+            hide=hide_private,
+        ),
+        lost_lines=tuple(_find_lost(show, episodes, _LINES_PER_EXCERPT * n_excerpts)),
+        set_aside=tuple(_open_failures(show, show.failures("parse"), n_excerpts)),
+    )
+
+
+def _find_lost(show: Show, episodes: Sequence[Episode], n_lines: int) -> Iterator[LostLine]:
+    """Look at most so many unplaced lines up in their files, the first ones of each episode."""
+    for episode in episodes:
+        n = min(n_lines, len(episode.unplaced), _LINES_PER_EPISODE)
+        if n:
+            text = _open_raw(show, episode.sha256, episode.location)
+            yield from find_lines(episode.slug, episode.unplaced, text, n=n, hide=hide_private)
+        n_lines -= n
+
+
+def _open_failures(show: Show, failures: Sequence[Failure], n: int) -> Iterator[SetAside]:
+    """Look at how so many quarantined files begin; of what was not had nothing is kept."""
+    if not failures:
+        return
+    files = {file.location: file for file in show.files()}
+    for failure in failures:
+        if n and failure.stage == "parse" and failure.item in files:
+            n -= 1
+            text = _open_raw(show, files[failure.item].sha256, failure.item)
+            yield SetAside(failure=failure, opening=hide_private(keep_start(text.strip(), MOST_OPENING_CHARS)))
+
+
+def _open_raw(show: Show, sha256: str, location: str) -> str:
+    """The text of a file as it was received; what is no text is shown by its bytes, and what is gone is empty."""
+    try:
+        data = (show.folder("fetch") / "raw" / sha256).read_bytes()
+    except OSError:
+        return ""
+    try:
+        return open_text(data, location=location)
+    except TranscriptError:
+        return data[:MOST_OPENING_CHARS].decode("utf-8", errors="backslashreplace")

@@ -1,0 +1,276 @@
+"""The stage `report`: gather what is stored, and write the page, and beside it the same in other forms.
+
+What is not in a table is not in the report. A table that an older run did not write is taken for empty.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+import numpy as np
+
+from econchatr import __version__
+from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID
+from econchatr.pipeline.parse import gather_parsed, note_rights
+from econchatr.pipeline.quoting import read_bill
+from econchatr.pipeline.results import (
+    hash_judged,
+    hash_people,
+    list_made,
+    round_measures,
+    round_outcome,
+    round_sha256,
+    score_judged,
+    score_people,
+)
+from econchatr.pipeline.select import overlaps_of, show_strategy
+from econchatr.pipeline.show import Ladder, Show
+from econchatr.pipeline.stage import Made, Narrator, Stage
+from econchatr.prompts import system_line
+from econchatr.records import (
+    Answer,
+    ComparedStrategy,
+    CopiedSpan,
+    CurvePoint,
+    Gate,
+    HeldOutReply,
+    Mark,
+    NearQuote,
+    Pair,
+    PriceRow,
+    Probe,
+    Record,
+    Score,
+    TunedModel,
+)
+from econchatr.report.card import card_from_report, render_card
+from econchatr.report.counts import count_by_role
+from econchatr.report.markdown import render_markdown
+from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.page import render_html
+from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
+from econchatr.select.baskets import fill_baskets
+from econchatr.select.cover import Purse
+from econchatr.select.prices import (
+    REPORTED_2023,
+    limit_tokens,
+    load_prices,
+    price_training,
+    training_usd_per_mtok,
+)
+from econchatr.tables import hash_file, hash_settings, write_bytes
+
+HISTORY_PROFILE = "gpt3-2023"
+HISTORY_BUDGET_USD = Decimal(10)
+HISTORY_EPOCHS = 4
+"""What each model of 2023 might cost, for how many passes. Source: shared reference `original.md`, step 8."""
+
+R = TypeVar("R", bound=Record)
+
+_PACKAGES = ("torch", "transformers", "peft", "trl", "xllamacpp", "numpy", "scikit-learn", "polars")
+_EXCERPTS = 3
+"""Of each kind of flag, in the report."""
+COMPARED_NAME = "compared.parquet"
+"""In select/: what `select --compare` found."""
+
+
+def _inputs(ladder: Ladder) -> dict[str, str]:
+    show = ladder.show
+    compared = show.folder("select") / COMPARED_NAME
+    stages = dict(list_made(ladder)) | ({"compared strategies": hash_file(compared)} if compared.is_file() else {})
+    bill = [row.model_dump(mode="json") for row in read_bill(show)]
+    paid = {"bill": hash_settings(bill)} if bill else {}
+    heard = hash_people(show) | hash_judged(ladder)
+    rounds = {f"preferences/{rung.name}": made for rung in ladder.rungs if (made := round_sha256(rung))}
+    return {**stages, **paid, **heard, **rounds, "questions": show.questions_sha256()}
+
+
+def _report(ladder: Ladder, narrator: Narrator) -> Made:
+    folder, material = ladder.folder("report"), gather_material(ladder)
+    cards = {
+        f"model-card-{tuned.rung}.md": render_card(card)
+        for tuned in material.tuned_models
+        if (card := card_from_report(material, tuned)) is not None
+    }
+    beside = {
+        "answers.csv": write_answers(material),
+        "scores.csv": write_scores(material),
+        "gates.csv": write_gates(material),
+        **cards,
+    }
+    material = material.model_copy(update={"files": ("report.md", *beside)})
+    texts = {"index.html": render_html(material), "report.md": render_markdown(material), **beside}
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    return Made(files=tuple(texts), counts={"answers": len(material.answers), "scores": len(material.scores)})
+
+
+REPORT = Stage[Ladder](
+    "report",
+    version=3,
+    settings={"show": "show", "rights": "rights", "version": lambda ladder: __version__},
+    inputs=_inputs,
+    reads=("fetch", "parse", "pair", "select", "train", "ask", "score", "questions.toml", "sheets/", "the ledger"),
+    do=_report,
+)
+
+
+def gather_material(ladder: Ladder) -> ReportMaterial:
+    """Everything the report needs, from the show's tables."""
+    show, rungs = ladder.show, ladder.rungs
+    parsed, pairs = gather_parsed(show, n_excerpts=_EXCERPTS), tuple(show.pairs())
+    rounds = [round_measures(rung) for rung in rungs]
+    return ReportMaterial(
+        show_name=show.config.show.name,
+        hosts=(show.voice.host,),
+        rights=note_rights(show),
+        episodes=tuple(show.episodes()),
+        failures=tuple(show.failures("parse")),
+        roles=count_by_role(parsed.speakers),
+        parsed=parsed,
+        pairs=pairs,
+        corpus=describe_corpus(pairs, tokenizer="gpt2"),
+        prices=_history_prices(),
+        subsets=(_history_subsets(show, pairs),),
+        epochs=tuple(_history_epochs(pairs)),
+        bill=read_bill(show),
+        selections=tuple(show.selections()),
+        overlaps=tuple(overlaps_of(show)),
+        compared=_compared(show),
+        curve=_read_all(ladder, "train", "curve", CurvePoint),
+        tuned_models=_read_all(ladder, "train", "tuned", TunedModel),
+        rounds=tuple(outcome for rung in rungs if (outcome := round_outcome(rung))),
+        questions=show.questions(),
+        answers=_read_all(ladder, "ask", "answers", Answer),
+        more_answers=(
+            *_read_all(ladder, "ask", "paraphrased", Answer),
+            *_read_all(ladder, "ask", "probes", Answer),
+        ),
+        probes=_read_all(ladder, "ask", "probe_questions", Probe),
+        marks=_read_all(ladder, "score", "marks", Mark),
+        scores=(
+            *_read_all(ladder, "score", "scores", Score),
+            *score_people(ladder),
+            *score_judged(ladder),
+            *(score for scores, _ in rounds for score in scores),
+        ),
+        gates=(
+            *_read_all(ladder, "score", "gates", Gate),
+            *(gate for _, gates in rounds for gate in gates),
+        ),
+        spans=_read_all(ladder, "score", "spans", CopiedSpan),
+        nearest=_read_all(ladder, "score", "nearest", NearQuote),
+        replies=_read_all(ladder, "score", "replies", HeldOutReply),
+        settings=_settings(show),
+        system_line=system_line(show.voice),
+        hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.config.base == EMBEDDED),
+        made=tuple((stage, sha256) for stage, sha256 in list_made(ladder) if sha256),
+        versions=_versions(),
+        version=__version__,
+        made_on=None,
+    )
+
+
+def _read_all(ladder: Ladder, stage: str, name: str, kind: type[R]) -> tuple[R, ...]:
+    """One table of every rung, one after the other; nothing of a rung whose stage did not write it."""
+    paths = [rung.folder(stage) / f"{name}.parquet" for rung in ladder.rungs]
+    return tuple(row for path in paths for row in ladder.show.table_if_there(path, kind))
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Python, and the packages that decide what comes out; those not installed are left out."""
+    found = [("Python", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
+    return tuple(show.table_if_there(show.folder("select") / COMPARED_NAME, ComparedStrategy))
+
+
+def _history_prices() -> tuple[PriceRow, ...]:
+    return tuple(row for row in load_prices() if row.profile == HISTORY_PROFILE)
+
+
+def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
+    """What $10 per model would have bought of this show in January 2023, by the show's own strategy."""
+    pool = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
+    costs = np.array([pair.n_cue_tokens + pair.n_reply_tokens for pair in pool], np.int64)
+    purses = [
+        Purse(
+            costs,
+            limit_tokens(
+                n_pool_tokens=int(costs.sum()),
+                n_epochs=HISTORY_EPOCHS,
+                budget_usd=HISTORY_BUDGET_USD,
+                usd_per_mtok=training_usd_per_mtok(price),
+            ),
+            price.model,
+        )
+        for price in _history_prices()
+    ]
+    rows = [
+        SubsetRow(
+            model=purse.name,
+            limit_tokens=purse.limit,
+            n_pairs=len(basket.places),
+            n_tokens=int(costs[list(basket.places)].sum()),
+            share=len(basket.places) / len(pool),
+        )
+        for purse, basket in zip(purses, fill_baskets(pool, purses, show_strategy(show)).baskets, strict=True)
+    ]
+    return SubsetTable(
+        profile=HISTORY_PROFILE,
+        budget=f"${HISTORY_BUDGET_USD:.2f}",
+        n_epochs=HISTORY_EPOCHS,
+        strategy=show.config.select.strategy,
+        rows=tuple(rows),
+    )
+
+
+def _history_epochs(pairs: Sequence[Pair]) -> Iterator[EpochRow]:
+    """One epoch of this show at the prices of 2023, beside what the drafts of 2023 report of theirs."""
+    n_tokens = sum(pair.n_cue_tokens + pair.n_reply_tokens for pair in pairs if pair.is_kept and pair.split == "train")
+    for row in _history_prices():
+        if row.model not in REPORTED_2023 or row.output is None:
+            continue
+        training, use = REPORTED_2023[row.model]
+        per_mtok, use_per_mtok = training_usd_per_mtok(row), row.output.usd_per_mtok
+        yield EpochRow(
+            model=row.model,
+            n_tokens=n_tokens,
+            training_usd=_cents(n_tokens, per_mtok),
+            use_usd=_cents(n_tokens, use_per_mtok),
+            reported_training_usd=training,
+            reported_use_usd=use,
+            implied_training_tokens=round(Decimal(training) * 1_000_000 / per_mtok),
+            implied_use_tokens=round(Decimal(use) * 1_000_000 / use_per_mtok),
+        )
+
+
+def _cents(n_tokens: int, usd_per_mtok: Decimal) -> str:
+    return f"{price_training(n_tokens=n_tokens, n_epochs=1, usd_per_mtok=usd_per_mtok):.2f}"
+
+
+def _settings(show: Show) -> tuple[tuple[str, str], ...]:
+    ask, train = show.config.ask, show.config.train
+    return (
+        ("temperature", f"{ask.temperature:g}"),
+        ("tokens per answer, at most", str(ask.max_tokens)),
+        ("samples per question", str(ask.samples)),
+        ("seed of the first sample", str(ask.seed)),
+        ("repeat penalty", f"{ask.repeat_penalty:g}"),
+        ("selection", f"{show.config.select.strategy}, seed {show.config.select.seed}"),
+        ("training seed", str(train.seed)),
+        ("learning rate", f"{train.learning_rate:g}"),
+        ("adapter rank", str(train.rank)),
+        ("pair profile", show.config.pair.profile),
+    )

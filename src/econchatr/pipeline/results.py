@@ -1,0 +1,276 @@
+"""What a show's tables hold, for commands to print and for the report: also what people, judge and rounds left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from econchatr.config import JudgeTable
+from econchatr.errors import ShowFolderError
+from econchatr.pipeline.select import overlaps_of
+from econchatr.pipeline.show import OUTCOME_NAME, Ladder, Rung, Show
+from econchatr.prompts import JUDGE_VERSION
+from econchatr.records import (
+    Answer,
+    BlindCue,
+    BlindPick,
+    Contest,
+    Gate,
+    HandMark,
+    Judgement,
+    Overlap,
+    Pair,
+    PreferenceOutcome,
+    Reason,
+    Score,
+    Selection,
+)
+from econchatr.score.blind import score_blind
+from econchatr.score.hand import score_hand
+from econchatr.score.judge import PROOF, contest_key, pair_answers, score_judge
+from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest
+
+SHEETS: Final = "sheets"
+"""The folder inside the show: pages to send out, and the tables of what came back."""
+_STAGES: Final = ("fetch", "parse", "pair", "select")
+_RUNG_STAGES: Final = ("train", "ask", "score")
+
+
+# --- what the stages made ---------------------------------------------------------------------------------------------
+
+
+class RungUse(NamedTuple):
+    """What one rung will use of a finished selection."""
+
+    rung: str
+    where: str
+    n_pairs: int
+    n_pool_pairs: int
+    n_tokens: int
+    n_epochs: int
+    budget: str
+    cost: str
+
+
+def read_uses(show: Show) -> list[RungUse]:
+    """What each rung will use, from the finished selection; empty before that."""
+    if not show.is_done("select"):
+        return []
+    rows = {row.rung: row for row in show.selections()}
+    return [
+        RungUse(
+            rung=rung.name,
+            where=rung.config.where,
+            n_pairs=len(rows[rung.name].pair_ids),
+            n_pool_pairs=rows[rung.name].n_pool_pairs,
+            n_tokens=rows[rung.name].n_tokens,
+            n_epochs=rows[rung.name].n_epochs,
+            budget=rows[rung.name].budget,
+            cost=f"${rows[rung.name].cost_usd}" if rows[rung.name].cost_usd else "nothing but this machine's time",
+        )
+        for rung in show.rungs
+        if rung.name in rows
+    ]
+
+
+def sample_pairs(show: Show, n: int) -> list[Pair]:
+    """`n` pairs, kept and dropped in turn, spread over the show; the same ones each time."""
+    pairs = sorted(show.pairs(), key=lambda pair: hash_bytes(pair.pair_id.encode()))
+    kept = [pair for pair in pairs if pair.is_kept]
+    dropped = [pair for pair in pairs if not pair.is_kept]
+    n_dropped = min(len(dropped), max(n // 2, n - len(kept)))
+    return sorted([*kept[: n - n_dropped], *dropped[:n_dropped]], key=lambda pair: (pair.rank, pair.first_turn))
+
+
+class SelectionAccount(NamedTuple):
+    """The choice for each rung, and how far each leans towards the exam."""
+
+    selections: list[Selection]
+    overlaps: list[Overlap]
+    """Empty where there are no questions yet."""
+
+    def as_dict(self) -> dict[str, object]:
+        """For programs; the ids of the pairs are in the training files and tables."""
+        return {
+            "selections": [row.model_dump(mode="json", exclude={"pair_ids"}) for row in self.selections],
+            "overlaps": [row.model_dump(mode="json") for row in self.overlaps],
+        }
+
+
+class ExplainedPair(NamedTuple):
+    """A pair of the pool, and why it was taken or left."""
+
+    pair: Pair
+    reason: Reason
+
+    def as_dict(self) -> dict[str, object]:
+        """For programs."""
+        return {"pair": self.pair.model_dump(mode="json"), **self.reason.model_dump(mode="json")}
+
+
+def account_selections(show: Show) -> SelectionAccount:
+    """Everything worth telling of a finished selection."""
+    return SelectionAccount(show.selections(), overlaps_of(show))
+
+
+def sample_reasons(show: Show, n: int) -> list[ExplainedPair]:
+    """`n` pairs of the pool, taken and left, spread over the show; the same ones each time.
+
+    What the user pinned and banned comes before what chance picks.
+    """
+    pairs = {pair.pair_id: pair for pair in show.pairs()}
+    reasons = sorted(
+        show.reasons(),
+        key=lambda row: (row.reason not in ("pinned", "banned"), hash_bytes(row.pair_id.encode())),
+    )
+    taken = [row for row in reasons if row.rung]
+    left = [row for row in reasons if not row.rung]
+    n_left = min(len(left), max(n // 2, n - len(taken)))
+    shown = [*sorted(taken[: n - n_left], key=lambda row: row.position or 0), *left[:n_left]]
+    return [ExplainedPair(pairs[row.pair_id], row) for row in shown]
+
+
+def read_scores(show: Show, rung: str = "") -> list[Score]:
+    """The stored scores of one rung, or of every rung trained at home, and what people and the judge said."""
+    ladder = show.local_ladder(rung)
+    rows = [row for one in ladder.rungs for row in one.scores()]
+    return [*rows, *score_people(ladder), *score_judged(ladder)]
+
+
+def read_counts(show: Show) -> dict[str, dict[str, int]]:
+    """Per finished step, what its manifest counted."""
+    folders = {stage: show.folder(stage) for stage in (*_STAGES, "report")}
+    folders |= {f"{stage}/{rung.name}": rung.folder(stage) for stage in _RUNG_STAGES for rung in show.rungs}
+    manifests = {name: read_manifest(folder) for name, folder in folders.items()}
+    return {name: manifest.counts for name, manifest in manifests.items() if manifest is not None}
+
+
+def list_made(ladder: Ladder) -> list[tuple[str, str]]:
+    """Each stage before the report, and the hash of what it made; empty for one that is not finished."""
+    made = [(stage, ladder.show.made(stage)) for stage in _STAGES]
+    return made + [(f"{stage}/{rung.name}", rung.made(stage)) for rung in ladder.rungs for stage in _RUNG_STAGES]
+
+
+# --- what people filled in --------------------------------------------------------------------------------------------
+
+
+def score_people(ladder: Ladder) -> list[Score]:
+    """The scores of everything people filled in so far about these rungs; empty when nobody did.
+
+    Scores are never stored: they are worked out from the marks and the answers that are there now, so that a mark on
+    an answer that is gone counts for nothing.
+    """
+    show = ladder.show
+    marks, picks = hand_marks(show), blind_picks(show)
+    scores: list[Score] = []
+    if marks:
+        n_resamples = show.config.score.n_resamples
+        scores += score_hand(marks, asked_answers(ladder), show.questions(), n_resamples=n_resamples)
+    if picks:
+        scores += score_blind(picks, blind_cues(ladder))
+    return scores
+
+
+def hash_people(show: Show) -> dict[str, str]:
+    """What a report made from people's marks and picks depends on."""
+    return {path.name: hash_file(path) for path in sorted(show.folder(SHEETS).glob("*.parquet"))}
+
+
+def hand_marks(show: Show) -> list[HandMark]:
+    """The marks people gave to answers."""
+    return show.table_if_there(show.folder(SHEETS) / "marks.parquet", HandMark)
+
+
+def blind_picks(show: Show) -> list[BlindPick]:
+    """What people took for the host's own reply."""
+    return show.table_if_there(show.folder(SHEETS) / "picks.parquet", BlindPick)
+
+
+def blind_cues(ladder: Ladder) -> list[BlindCue]:
+    """What was on the blind sheets of these rungs."""
+    folder, show = ladder.show.folder(SHEETS), ladder.show
+    return [
+        cue for rung in ladder.rungs for cue in show.table_if_there(folder / f"blind-{rung.name}.parquet", BlindCue)
+    ]
+
+
+def asked_answers(ladder: Ladder) -> list[Answer]:
+    """The exam's answers of every one of these rungs that was asked.
+
+    Raises:
+        ShowFolderError: None of them was asked yet.
+    """
+    asked = [rung for rung in ladder.rungs if rung.is_done("ask")]
+    if not asked:
+        root = ladder.show.root
+        raise ShowFolderError(f"{root}: no question was asked yet.", hint=f"econchatr ask {root}")
+    return [row for rung in asked for row in rung.answers()]
+
+
+# --- what the LLM judge said ------------------------------------------------------------------------------------------
+
+
+def score_judged(ladder: Ladder) -> list[Score]:
+    """What the judge of show.toml said so far, of answers that are still there; empty where it was not asked."""
+    scores: list[Score] = []
+    for rung, path in _judged(ladder):
+        known = {contest_key(contest) for contest in answer_contests(rung)}
+        rows = [row for row in rung.show.table(path, Judgement) if row.name == PROOF or row.key in known]
+        scores += score_judge(rows, rung=rung.name)
+    return scores
+
+
+def hash_judged(ladder: Ladder) -> dict[str, str]:
+    """What a report made from the judge's verdicts depends on."""
+    return {f"judge/{rung.name}": hash_file(path) for rung, path in _judged(ladder)}
+
+
+def _judged(ladder: Ladder) -> Iterable[tuple[Rung, Path]]:
+    judge = ladder.show.config.score.judge
+    paths = [(rung, judge_path(rung, judge)) for rung in ladder.rungs] if judge else []
+    return [(rung, path) for rung, path in paths if path.is_file()]
+
+
+def judge_path(rung: Rung, judge: JudgeTable) -> Path:
+    """Where a judge's verdicts on a rung are kept: one table per judge, so that no judge's pass for another's."""
+    who = hash_settings([judge.base_url, judge.model, JUDGE_VERSION])[:12]
+    return rung.folder("score") / f"judge-{who}.parquet"
+
+
+def answer_contests(rung: Rung) -> list[Contest]:
+    """The answers of a rung, two by two, as a judge is asked about them."""
+    return pair_answers(rung.answers(), rung=rung.name)
+
+
+# --- what preference rounds left --------------------------------------------------------------------------------------
+
+
+def round_outcome(rung: Rung) -> PreferenceOutcome | None:
+    """What a rung's finished round came to; `None`: there was none, or it began from another tuned model.
+
+    Raises:
+        ShowFolderError: The table is broken.
+    """
+    if read_manifest(rung.preferred_folder) is None:
+        return None
+    (outcome,) = rung.show.table(rung.preferred_folder / OUTCOME_NAME, PreferenceOutcome)
+    adapter = rung.folder("train") / "adapter_model.safetensors"
+    return outcome if adapter.is_file() and hash_file(adapter) == outcome.tuned_sha256 else None
+
+
+def round_measures(rung: Rung) -> tuple[list[Score], list[Gate]]:
+    """What the answers of a finished round were found to be; nothing of one that an earlier version made.
+
+    Raises:
+        ShowFolderError: A table is broken.
+    """
+    scores, gates = (rung.preferred_folder / f"{name}.parquet" for name in ("scores", "gates"))
+    if round_outcome(rung) is None or not (scores.is_file() and gates.is_file()):
+        return [], []
+    return rung.show.table(scores, Score), rung.show.table(gates, Gate)
+
+
+def round_sha256(rung: Rung) -> str:
+    """The hash of everything a rung's round put out; empty: there was none, or it began from another tuned model."""
+    return outputs_sha256(rung.preferred_folder) if round_outcome(rung) else ""

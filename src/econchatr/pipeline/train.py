@@ -1,0 +1,152 @@
+"""The stage `train`: an adapter for each rung, checked to answer alike through both engines."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from econchatr.ask.exam import render_question
+from econchatr.errors import ModelError
+from econchatr.models.examples import EncodedExample
+from econchatr.models.gguf_adapter import write_gguf_adapter
+from econchatr.models.memory import free_memory
+from econchatr.models.parity import ParityResult, check_parity
+from econchatr.models.weights import BaseWeights
+from econchatr.pipeline.show import Rung
+from econchatr.pipeline.stage import Made, Narrator, Stage
+from econchatr.prompts import FORM_VERSION
+from econchatr.records import CurvePoint, TunedModel
+from econchatr.tables import disk_errors, hash_file
+from econchatr.train.local import train_lora
+from econchatr.train.recipe import TrainOutcome
+
+_PARITY_TOKENS = 4
+"""Greedy tokens that must agree per question between transformers and llama.cpp."""
+
+_MIN_PARITY_SHARE = 0.75
+"""Below this share of agreeing questions a training is refused: 9 of 12."""
+
+
+def _train(rung: Rung, narrator: Narrator) -> Made:
+    folder, base = rung.folder("train"), rung.base.weights()
+    narrator.note(f"{rung.name}: trains on {base.weights}")
+    examples = rung.encode(rung.examples("train"))
+    dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
+    outcome = train_lora(
+        examples,
+        dev,
+        base=base,
+        folder=folder / "work",
+        recipe=rung.recipe,
+        on_progress=lambda progress: narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens"),
+    )
+    names = _keep_adapter(outcome.adapter_folder, folder, base=base)
+    free_memory()
+    agreement = check_engines_agree(rung, base=base, folder=folder)
+    tuned = _record(rung, base, outcome, agreement)
+    curve = [
+        CurvePoint(
+            rung=rung.name,
+            step=point.step,
+            n_seen_tokens=point.n_seen_tokens,
+            train_loss=point.train_loss,
+            dev_loss=point.dev_loss,
+            is_best=point.is_best,
+        )
+        for point in outcome.curve
+    ]
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
+    return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)
+
+
+def _record(rung: Rung, base: BaseWeights, outcome: TrainOutcome, agreement: ParityResult | None) -> TunedModel:
+    """The tuned model, tied by hashes to its base, its selection and its adapter."""
+    adapter, gguf = (rung.folder("train") / name for name in ("adapter_model.safetensors", "adapter.gguf"))
+    root = rung.show.root
+    return TunedModel(
+        rung=rung.name,
+        base_model=base.name,
+        base_sha256=base.sha256,
+        weights=base.weights,
+        selection_sha256=rung.selection().sha256,
+        adapter_path=adapter.relative_to(root).as_posix(),
+        adapter_sha256=hash_file(adapter),
+        gguf_path=gguf.relative_to(root).as_posix() if base.gguf_path else None,
+        gguf_sha256=hash_file(gguf) if base.gguf_path else None,
+        n_steps=outcome.n_steps,
+        best_step=outcome.best_step,
+        n_trained_tokens=outcome.n_trained_tokens,
+        dtype=outcome.dtype,
+        n_agreeing_questions=agreement.n_agreeing if agreement else None,
+        n_checked_questions=agreement.n_checked if agreement else 0,
+    )
+
+
+def _keep_adapter(adapter: Path, folder: Path, *, base: BaseWeights) -> list[str]:
+    """Put the best adapter into the stage's folder, as safetensors and, for llama.cpp, as GGUF."""
+    names = ["adapter_model.safetensors", "adapter_config.json"]
+    with disk_errors(folder):
+        for name in names:
+            (adapter / name).replace(folder / name)
+    if base.gguf_path is None:
+        return names
+    write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
+    return [*names, "adapter.gguf"]
+
+
+def _spread(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:
+    """As many examples, evenly spread, as hold about `max_tokens`."""
+    total = sum(len(example.ids) for example in examples)
+    if total <= max_tokens:
+        return examples
+    n = max(1, len(examples) * max_tokens // total)
+    return [examples[i * len(examples) // n] for i in range(n)]
+
+
+def check_engines_agree(rung: Rung, *, base: BaseWeights, folder: Path) -> ParityResult | None:
+    """Ask the exam's questions greedily through both engines; `None`: the base is no GGUF, so there is one engine.
+
+    Args:
+        folder: Holds the adapter in both forms.
+
+    Raises:
+        ModelError: They answer differently: the adapter was not exported as it was trained.
+    """
+    if base.gguf_path is None:
+        return None
+    show, template = rung.show, rung.template
+    prompts = [render_question(question.text, "tuned", show.voice, template) for question in show.questions()]
+    result = check_parity(
+        prompts, base=base, adapter_folder=folder, gguf_adapter=folder / "adapter.gguf", n_tokens=_PARITY_TOKENS
+    )
+    free_memory()
+    if result.n_agreeing < _MIN_PARITY_SHARE * result.n_checked:
+        raise ModelError(
+            f"{rung.name}: transformers and llama.cpp agree on {result.n_agreeing} of {result.n_checked} questions.",
+            hint="This is a fault of the export; report it with the base model's name.",
+        )
+    return result
+
+
+def _inputs(rung: Rung) -> dict[str, str]:
+    folder = rung.folder("select")
+    files = {name: folder / f"{name}.chat.jsonl" for name in ("train", "dev")}
+    hashes = {f"{name} examples": hash_file(path) if path.is_file() else "" for name, path in files.items()}
+    return {**hashes, "base weights": rung.base.identity()}
+
+
+TRAIN = Stage[Rung](
+    "train",
+    version=1,
+    settings={
+        "train": "train",
+        "base": lambda rung: rung.config.base,
+        "n_epochs": lambda rung: rung.n_epochs,
+        "form": lambda rung: FORM_VERSION,
+    },
+    inputs=_inputs,
+    reads=("select", "the base model"),
+    writes={"tuned": TunedModel, "curve": CurvePoint},
+    do=_train,
+)

@@ -1,0 +1,140 @@
+"""Put answers before the LLM judge that show.toml names, and keep what the judge said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Final
+
+from econchatr.ask.log import GenerationLog
+from econchatr.config import CONFIG_NAME, JudgeTable
+from econchatr.errors import InputError, ModelError, ShowFolderError
+from econchatr.models.served import ServedAddress, ServedModel
+from econchatr.pipeline.results import answer_contests, judge_path, score_judged
+from econchatr.pipeline.score import held_out
+from econchatr.pipeline.show import Ladder, Rung, Show
+from econchatr.pipeline.stage import Narrator, narrated
+from econchatr.prompts import JUDGE_VERSION, judge_messages
+from econchatr.records import Contest, Judgement, Score
+from econchatr.score.judge import (
+    Failed,
+    Said,
+    Utterance,
+    is_proved,
+    judge_contests,
+    pair_with_guests,
+    read_verdict,
+    score_proof,
+)
+from econchatr.tables import hash_settings, write_table
+
+_SEED: Final = 0
+
+
+def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str]) -> list[Score]:
+    """Let the judge prove itself on real people first, and only then say what it takes for the host.
+
+    Raises:
+        InputError: show.toml names no judge, or the variable that should hold its key is not set.
+        ShowFolderError: The rung was not asked yet.
+    """
+    show = rung.show
+    judge = show.config.score.judge
+    if judge is None:
+        raise InputError(
+            f"{show.root / CONFIG_NAME} names no judge.",
+            hint='Add [score.judge] with base_url = "https://.../v1", model = "..." and key_env = "NAME_OF_VARIABLE".',
+        )
+    if not rung.is_done("ask"):
+        raise ShowFolderError(f"rung {rung.name!r} was not asked yet.", hint=f"econchatr ask {show.root}")
+    proof, contests = _proof_contests(rung, judge), answer_contests(rung)
+    with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
+        judgements = _judge_all(rung, judge, proof, contests, narrator, key=_find_key(judge, environment))
+        write_table(judge_path(rung, judge), judgements, Judgement)
+        n_failed = sum(row.verdict == "failed" for row in judgements)
+        counts |= {"judged": len(judgements) - n_failed, "failed": n_failed}
+    return score_judged(Ladder(show, (rung,)))
+
+
+def _judge_all(
+    rung: Rung,
+    judge: JudgeTable,
+    proof: Sequence[Contest],
+    contests: Sequence[Contest],
+    narrator: Narrator,
+    *,
+    key: str,
+) -> list[Judgement]:
+    """The proof, and what is asked about models once it succeeded."""
+    address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
+    with ServedModel(address) as model:
+        bench = _Bench(rung, judge, model)
+
+        def judged(rows: Sequence[Contest]) -> list[Judgement]:
+            return judge_contests(
+                rows, bench.ask, on_progress=lambda n, n_all: narrator.progress(n, n_all, "pairs in both orders")
+            )
+
+        judgements = judged(proof)
+        if is_proved(score_proof(judgements, rung=rung.name)):
+            judgements += judged(contests)
+        else:
+            narrator.note("the judge has not proved itself on real people, so it is not asked about models")
+    return judgements
+
+
+class _Bench:
+    """Asks the judge about two texts, and never twice about the same two in the same order."""
+
+    def __init__(self, rung: Rung, judge: JudgeTable, model: ServedModel) -> None:
+        self._voice, self._judge, self._model = rung.show.voice, judge, model
+        self._known = _known_replies(rung.show, judge)
+        self._log = GenerationLog(rung.folder("score") / "judge.jsonl")
+
+    def ask(self, one: str, two: str) -> Said | Failed:
+        messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))
+        settings = self._judge.model_dump(include={"base_url", "model", "max_tokens"})
+        key = hash_settings([JUDGE_VERSION, settings, [message.content for message in messages]])
+        reply = self._log.find(key)
+        if reply is None:
+            try:
+                reply = self._model.reply(messages, temperature=0, max_tokens=self._judge.max_tokens, seed=_SEED)
+            except ModelError as exc:
+                return Failed(exc.message)
+            self._log.add(key, {"model": self._judge.model, "reply": reply.model_dump()})
+        return read_verdict(reply.text)
+
+
+def _proof_contests(rung: Rung, judge: JudgeTable) -> list[Contest]:
+    sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(rung.show).items()}
+    return pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
+
+
+def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
+    """Replies the host did say, from training episodes, for the judge to go by."""
+    fit = [
+        " ".join(pair.reply.split())
+        for pair in show.pairs(split="train", kept=True)
+        if 15 <= len(pair.reply.split()) <= 100
+    ]
+    return Random(_SEED).sample(fit, min(judge.n_known, len(fit)))
+
+
+def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
+    """How much will be asked, at most, before anything is: about what it costs is then the service's price list."""
+    known = sum(len(text.split()) for text in _known_replies(show, judge))
+    rows = [*proof, *contests]
+    n_words = sum(2 * (known + 100 + len(row.one.split()) + len(row.two.split())) for row in rows)
+    return (
+        f"{judge.model} at {judge.base_url} is asked at most {2 * len(rows):,} times, about {n_words * 4 // 3:,} "
+        "tokens in all; what it was asked before is not asked again"
+    )
+
+
+def _find_key(judge: JudgeTable, environment: Mapping[str, str]) -> str:
+    if not judge.key_env:
+        return ""
+    key = environment.get(judge.key_env, "").strip()
+    if not key:
+        raise InputError(f"${judge.key_env} is not set.", hint=f"export {judge.key_env}=... with the judge's key.")
+    return key

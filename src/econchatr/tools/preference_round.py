@@ -1,0 +1,376 @@
+"""One round of training on preferences, beside a rung's tuned model; kept only if it costs the host nothing.
+
+Everything it makes lies in `train/<rung>/preferred`, whether it is kept or not; the tuned model stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from econchatr.ask.asker import Asker
+from econchatr.ask.exam import plan_exam
+from econchatr.ask.log import GenerationLog
+from econchatr.errors import ShowFolderError
+from econchatr.models.examples import EncodedExample
+from econchatr.models.gguf_adapter import write_gguf_adapter
+from econchatr.models.likelihood import reply_nats
+from econchatr.models.memory import free_memory
+from econchatr.models.parity import ParityResult
+from econchatr.models.weights import BaseWeights
+from econchatr.pipeline.ask import examinee_of
+from econchatr.pipeline.results import round_outcome
+from econchatr.pipeline.run import run_alone
+from econchatr.pipeline.score import kept_pairs
+from econchatr.pipeline.show import PREFERRED, Rung, Show
+from econchatr.pipeline.stage import Made, Narrator, Stage, Step
+from econchatr.pipeline.train import check_engines_agree
+from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
+from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
+from econchatr.score.gates import Ruling
+from econchatr.score.length import measure_length
+from econchatr.score.measured import make_score
+from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.rows import Row, make_yardstick, measure_row
+from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
+from econchatr.score.shares import exact_share
+from econchatr.score.speech import Said, read_answers
+from econchatr.score.statistics import Interval, bootstrap_ratio
+from econchatr.tables import disk_errors, hash_file
+from econchatr.tokens import cut_left, cut_right
+from econchatr.tools.rankings import Judgements, Text, gather_judgements, hash_judgements
+from econchatr.train.preferences import (
+    EncodedPreference,
+    EncodedVerdict,
+    PreferenceRecipe,
+    blend_adapters,
+    train_preferences,
+)
+
+STRENGTHS = (1.0, 0.5, 0.25)
+"""How far to go from the tuned model to what the round made of it: the farthest that costs the host nothing."""
+MAX_DEV_REPLIES = 200
+"""The host's development replies measured, evenly spread."""
+
+
+class _Measured(NamedTuple):
+    """What is compared before the decision; each pair is of the tuned and of the preferred model."""
+
+    bits: BitsChange | None
+    n_held_out: int
+    agreement: tuple[float | None, float | None]
+    said: tuple[list[Said], list[Said]]
+    rulings: tuple[tuple[Ruling, ...], tuple[Ruling, ...]]
+    parity: ParityResult | None
+
+
+def prefer_rungs(show: Show, narrator: Narrator, *, rung: str = "") -> list[PreferenceOutcome]:
+    """Do the round of one rung, or of every rung trained at home, unless it is done; and what each came to.
+
+    Raises:
+        InputError: No such rung, no `[rights]`, or too few judgements.
+        ShowFolderError: A rung is not trained yet.
+        ModelError: A model cannot be opened or trained.
+    """
+    rungs = show.local_ladder(rung).rungs
+    run_alone(show, [Step(PREFERENCE_ROUND, item) for item in rungs], narrator)
+    return [outcome for item in rungs if (outcome := round_outcome(item))]
+
+
+# --- the round --------------------------------------------------------------------------------------------------------
+
+
+def _inputs(rung: Rung) -> dict[str, str]:
+    show = rung.show
+    made = {"tuned model": rung.made("train"), "pairs": show.made("pair")}
+    return made | {"judgements": hash_judgements(show), "questions": show.questions_sha256()}
+
+
+def _prefer(rung: Rung, narrator: Narrator) -> Made:
+    folder, tuned_folder = rung.preferred_folder, rung.folder("train")
+    if not rung.is_done("train"):
+        raise ShowFolderError(f"rung {rung.name!r} is not trained yet.", hint=f"econchatr train {rung.show.root}")
+    base, recipe = rung.base.weights(), PreferenceRecipe()
+    judgements = gather_judgements(rung, narrator)
+    free_memory()
+    kept_out = f", {judgements.n_kept_out} kept out to check" if judgements.n_kept_out else ""
+    narrator.note(f"{rung.name}: learns from {judgements.n_rows} of {judgements.source}{kept_out}")
+    trained = train_preferences(
+        _encode_judgements(judgements, rung),
+        base=base,
+        adapter=tuned_folder,
+        folder=folder / "work",
+        recipe=recipe,
+        on_progress=lambda n, n_all: narrator.progress(n, n_all, "steps"),
+    )
+    free_memory()
+    bench = _DevBench(rung, base)
+    strength, bits, names = _keep_adapter(trained.adapter_folder, folder, bench, base=base)
+    free_memory()
+    parity = check_engines_agree(rung, base=base, folder=folder)
+    answers = tuple(_answer_exam(rung, place, narrator) for place in (tuned_folder, folder))
+    measured = _measure(rung, judgements, base, answers)
+    measured = measured._replace(bits=bits, n_held_out=bench.n, parity=parity)
+    outcome = _conclude(rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
+    scores, gates = measure_round(rung, measured.said)
+    scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
+    scores += score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    counts = {"judgements": judgements.n_rows, "steps": trained.n_steps, "kept": int(outcome.is_kept)}
+    tables: dict[str, Sequence[Record]] = {
+        "outcome": [outcome],
+        "answers": answers[1],
+        "scores": scores,
+        "gates": gates,
+    }
+    return Made(tables, tuple(names), counts)
+
+
+PREFERENCE_ROUND = Stage[Rung](
+    "train",
+    part=PREFERRED,
+    version=2,
+    settings={
+        "recipe": lambda rung: PreferenceRecipe().model_dump(),
+        "ask": "ask",
+        "form": lambda rung: FORM_VERSION,
+        "train": "train",
+        "voice": lambda rung: rung.show.voice,
+    },
+    inputs=_inputs,
+    reads=("train", "pair", "select", "what people ranked", "questions.toml"),
+    writes={"outcome": PreferenceOutcome, "answers": Answer, "scores": Score, "gates": Gate},
+    do=_prefer,
+)
+"""The round of one rung: stale when the tuned model, or what people said, has changed."""
+
+
+def _keep_adapter(
+    trained: Path, folder: Path, bench: _DevBench, *, base: BaseWeights
+) -> tuple[float, BitsChange | None, list[str]]:
+    """Put the adapter into its folder in both forms, as far from the tuned model as the host's replies bear it.
+
+    Where they bear none of it, it goes all the way, and will not be kept.
+    """
+    names = ["adapter_model.safetensors", "adapter_config.json"]
+    with disk_errors(folder):
+        shutil.copyfile(trained / names[1], folder / names[1])
+    for strength in (*STRENGTHS, STRENGTHS[0]):
+        blend_adapters(folder.parent / names[0], trained / names[0], strength, out=folder / names[0])
+        bits = bench.change(folder)
+        if bits is None or decide_keeping(bits, ())[0]:
+            break
+    if base.gguf_path is None:
+        return strength, bits, names
+    write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
+    return strength, bits, [*names, "adapter.gguf"]
+
+
+def _conclude(
+    rung: Rung,
+    judgements: Judgements,
+    measured: _Measured,
+    recipe: PreferenceRecipe,
+    *,
+    n_steps: int,
+    strength: float,
+) -> PreferenceOutcome:
+    folder, root, bits = rung.preferred_folder, rung.show.root, measured.bits
+    then, now = measured.rulings
+    lost = list_lost_gates(then, now)
+    is_kept, reason = decide_keeping(bits, lost)
+    gguf = folder / "adapter.gguf"
+    return PreferenceOutcome(
+        rung=rung.name,
+        method="dpo" if judgements.preferences else "kto",
+        source=judgements.source,
+        n_preferences=judgements.n_rows,
+        n_scorers=judgements.n_scorers,
+        n_steps=n_steps,
+        strength=strength,
+        beta=recipe.beta,
+        learning_rate=recipe.learning_rate,
+        tuned_sha256=rung.tuned().adapter_sha256,
+        adapter_path=(folder / "adapter_model.safetensors").relative_to(root).as_posix(),
+        adapter_sha256=hash_file(folder / "adapter_model.safetensors"),
+        gguf_path=gguf.relative_to(root).as_posix() if gguf.is_file() else None,
+        gguf_sha256=hash_file(gguf) if gguf.is_file() else None,
+        n_held_out=measured.n_held_out,
+        bits_base=bits.base if bits else None,
+        bits_before=bits.before if bits else None,
+        bits_after=bits.after if bits else None,
+        bits_change_low=bits.low if bits else None,
+        bits_change_high=bits.high if bits else None,
+        copied_before=then[0].value,
+        copied_after=now[0].value,
+        copied_limit=now[0].limit,
+        gates_lost=lost,
+        words_before=_median_words(measured.said[0]),
+        words_after=_median_words(measured.said[1]),
+        n_kept_out=judgements.n_kept_out,
+        agreement_before=measured.agreement[0],
+        agreement_after=measured.agreement[1],
+        n_agreeing_questions=measured.parity.n_agreeing if measured.parity else None,
+        n_checked_questions=measured.parity.n_checked if measured.parity else 0,
+        is_kept=is_kept,
+        reason=reason,
+    )
+
+
+# --- token numbers ----------------------------------------------------------------------------------------------------
+
+
+def _encode_judgements(judgements: Judgements, rung: Rung) -> list[EncodedPreference] | list[EncodedVerdict]:
+    """Everything that is learned from, as token numbers."""
+    if judgements.judged:
+        verdicts = [(_encode(row.question, row.reply, rung), row.is_right) for row in judgements.judged]
+        return [EncodedVerdict(*_split(one), is_right) for one, is_right in verdicts]
+    rows = []
+    for row in judgements.preferences:
+        prompt, better = _split(_encode(row.question, row.better, rung))
+        rows.append(EncodedPreference(prompt, better, _split(_encode(row.question, row.worse, rung))[1]))
+    return rows
+
+
+def _encode(question: str, reply: Text, rung: Rung) -> EncodedExample:
+    """A reply to a question as an example of training, cut to the same lengths."""
+    form, template = rung.form, rung.template
+    system, tokenizer = system_line(form.voice), form.tokenizer
+    cue, _ = cut_left(question, tokenizer, n_tokens=form.max_cue_tokens)
+    n_prompt = len(encode_example(chat_messages(cue, "", system=system), template, tokenizer.encode)[0])
+    room = max(1, form.max_example_tokens - n_prompt - 1)
+    text, n_cut = cut_right(reply.text, tokenizer, n_tokens=room)
+    messages, is_whole = chat_messages(cue, text, system=system), reply.is_whole and not n_cut
+    return EncodedExample(*encode_example(messages, template, tokenizer.encode, is_whole=is_whole))
+
+
+def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return example.ids[: example.n_prompt], example.ids[example.n_prompt :]
+
+
+# --- what it cost -----------------------------------------------------------------------------------------------------
+
+
+def _measure(rung: Rung, judgements: Judgements, base: BaseWeights, answers: Sequence[Sequence[Answer]]) -> _Measured:
+    """What is measured besides the bits."""
+    folders = (rung.folder("train"), rung.preferred_folder)
+    before, after = (_agree(rung, judgements, base, folder) for folder in folders)
+    book = GateBook(rung.show.pairs(kept=True))
+    then, now = (read_answers(rows, rung.show.questions(), variant="tuned") for rows in answers)
+    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)), None)
+
+
+class _DevBench:
+    """The host's development replies, and how likely the base and the tuned model find them."""
+
+    def __init__(self, rung: Rung, base: BaseWeights) -> None:
+        dev = rung.examples("dev")
+        self.n = min(len(dev), MAX_DEV_REPLIES)
+        dev = [dev[place * len(dev) // self.n] for place in range(self.n)]
+        self._encoded, self._base = rung.encode(dev), base
+        self._sizes = [len(row.messages[-1].content.encode()) * math.log(2) for row in dev]
+        self._slugs = [row.pair_id.rsplit("#", 1)[0] for row in dev]
+        self._n_resamples = rung.show.config.score.n_resamples
+        self._nats = [self._measure(place) for place in (None, rung.folder("train"))]
+        self.spans: tuple[Interval, Interval, Interval] | None = None
+        """Bits per byte of the tuned model, of the adapter measured last, and what they differ by."""
+
+    def change(self, folder: Path) -> BitsChange | None:
+        """What the adapter in a folder changes; `None`: there are no development replies."""
+        if not self.n:
+            return None
+        (of_base, before), after = self._nats, self._measure(folder)
+        differences = [now - then for then, now in zip(before, after, strict=True)]
+        base, *spans = (
+            bootstrap_ratio(nats, self._sizes, self._slugs, n_resamples=self._n_resamples)
+            for nats in (of_base, before, after, differences)
+        )
+        self.spans = (spans[0], spans[1], spans[2])
+        return BitsChange(base.value, spans[0].value, spans[1].value, spans[2].low, spans[2].high)
+
+    def _measure(self, adapter: Path | None) -> list[float]:
+        return reply_nats(self._encoded, checkpoint=self._base.checkpoint_path, adapter=adapter)
+
+
+def _agree(rung: Rung, judgements: Judgements, base: BaseWeights, adapter: Path) -> float | None:
+    """On how much of what was kept out the model agrees, by what it gains over its base."""
+    two = [(row.question, text) for row in judgements.kept_out_preferences for text in (row.better, row.worse)]
+    one = [(row.question, row.reply) for row in judgements.kept_out_judged]
+    encoded = [_encode(question, text, rung) for question, text in (*two, *one)]
+    if not encoded:
+        return None
+    before, after = (reply_nats(encoded, checkpoint=base.checkpoint_path, adapter=place) for place in (None, adapter))
+    gains = [then - now for then, now in zip(before, after, strict=True)]
+    if two:
+        return share_agreeing([better - worse for better, worse in zip(gains[::2], gains[1::2], strict=True)])
+    judged = zip(gains, judgements.kept_out_judged, strict=True)
+    return share_agreeing([gain if row.is_right else -gain for gain, row in judged])
+
+
+def _answer_exam(rung: Rung, folder: Path, narrator: Narrator) -> list[Answer]:
+    """The exam, put to the adapter in a folder: anew for both, since what `ask` has may be drawn otherwise."""
+    settings = rung.show.exam_settings
+    adapter_sha256 = hash_file(folder / "adapter_model.safetensors")
+    examinee = examinee_of(rung, rung.tuned().model_copy(update={"adapter_sha256": adapter_sha256}))
+    asks = [ask for ask in plan_exam(rung.show.questions(), settings) if ask.variant == "tuned"]
+    log = GenerationLog(rung.preferred_folder / "generations.jsonl")
+    with rung.base.speak(folder) as speaker:
+        draws = [examinee.draw(ask, settings) for ask in asks]
+        return Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
+
+
+def _median_words(said: Sequence[Said]) -> float | None:
+    length = measure_length(said)
+    return length.words.value if length.words else None
+
+
+BEFORE: Final = "tuned before preferences"
+"""The tuned model, asked and measured anew beside the round: so both rows are drawn and counted in the same way."""
+CHANGE: Final = f"{PREFERRED} minus tuned"
+DEV_REPLIES: Final = "host replies (dev)"
+
+
+def measure_round(rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]) -> tuple[list[Score], list[Gate]]:
+    """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
+    pairs = kept_pairs(rung.show)
+    yardstick = make_yardstick(pairs["host"], pairs["guest"])
+    rows = {name: measure_row(ones, yardstick) for name, ones in zip((BEFORE, PREFERRED), said, strict=True)}
+    scores = [
+        score
+        for name, row in rows.items()
+        for score in (
+            *list_scores(row, yardstick, rung=rung.name, variant=name, subject="answers"),
+            _score_words(row, rung=rung.name, variant=name),
+        )
+    ]
+    scores += compare_rows(rows[BEFORE], rows[PREFERRED], yardstick, rung=rung.name, variant=CHANGE)
+    return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
+
+
+def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
+    """Put down the bits per byte of the host's development replies: before, after, and after less before."""
+    return [
+        make_score("bits per byte", span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n, unit="bits")
+        for name, span in zip((BEFORE, PREFERRED, CHANGE), spans, strict=True)
+    ]
+
+
+def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n: int) -> list[Score]:
+    """Put down the agreement with the judgements kept out; the intervals take each for a question of its own."""
+    return [
+        make_score(
+            "agreement with judgements kept out", None if share is None else exact_share(share * n, n), rung=rung.name,
+            variant=name, subject="judgements kept out", n=n, unit="share", reason="no judgement was kept out",
+        )
+        for name, share in zip((BEFORE, PREFERRED), shares, strict=True)
+    ]  # fmt: skip
+
+
+def _score_words(row: Row, *, rung: str, variant: str) -> Score:
+    return make_score(
+        "median reply words", row.length.words, rung=rung, variant=variant, subject="answers", n=len(row.said),
+        unit="words", reason=row.length.reason,
+    )  # fmt: skip

@@ -1,0 +1,290 @@
+"""What people ranked, or called right or wrong: kept in the database of the show's ledger, and made into preferences.
+
+Nothing is changed or deleted there. Whoever judges the same answers to the same question again has changed their mind:
+the later judgement counts. A ranking of n answers says of each two which is better. What two people see the other way
+round goes by the majority, and counts for nothing in a draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from econchatr.ask.asker import Asker
+from econchatr.ask.exam import Draw
+from econchatr.ask.log import GenerationLog
+from econchatr.errors import InputError, ShowFolderError
+from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.pipeline.stage import Narrator
+from econchatr.prompts import render_chat
+from econchatr.records import Answer, Example, JudgedSample, Ranking, Reply, Verdict
+from econchatr.select.ledger import LEDGER_NAME
+from econchatr.tables import hash_settings
+
+MIN_JUDGEMENTS = 8
+"""Fewer preferences, or verdicts, teach one answer and not a taste."""
+N_HOST_REPLIES = 64
+"""Replies of the host that are set against the model's own, where nobody ranked anything."""
+KEPT_OUT = 5
+"""One question in so many is kept out of the training, to see whether what was learned holds for others."""
+
+
+class Text(NamedTuple):
+    """One reply, and whether it ended by itself."""
+
+    text: str
+    is_whole: bool
+
+
+class Preference(NamedTuple):
+    """Two replies to a question; the first is the better one."""
+
+    question: str
+    better: Text
+    worse: Text
+
+
+class Judged(NamedTuple):
+    """One reply to a question, called right or wrong."""
+
+    question: str
+    reply: Text
+    is_right: bool
+
+
+class Judgements(NamedTuple):
+    """What a round learns from: preferences, or else judged replies; one of the two kinds is empty."""
+
+    source: str
+    """`rankings`, `verdicts` or `host replies`."""
+    n_scorers: int
+    preferences: tuple[Preference, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    kept_out_preferences: tuple[Preference, ...] = ()
+    kept_out_judged: tuple[Judged, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """How many are learned from."""
+        return len(self.preferences) + len(self.judged)
+
+    @property
+    def n_kept_out(self) -> int:
+        """How many are kept out."""
+        return len(self.kept_out_preferences) + len(self.kept_out_judged)
+
+
+def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
+    """The rankings; without any the verdicts; without either the host's replies against the tuned model's own.
+
+    Raises:
+        InputError: There are some, too few to learn from.
+        ModelError: The tuned model cannot be opened.
+    """
+    rankings, verdicts = read_rankings(rung.show), read_verdicts(rung.show)
+    if rankings:
+        preferences = prefer_by_majority(rankings, verdicts)
+        _check_enough(len(preferences), "preferences", "Rank more answers")
+        return part_preferences("rankings", preferences, len({row.scorer for row in (*rankings, *verdicts)}))
+    if verdicts:
+        judged = judge_by_majority(verdicts)
+        _check_enough(len(judged), "answers called right or wrong", "Judge more answers")
+        learned = [row for row in judged if not is_kept_out(row.question)]
+        is_enough = len(learned) >= MIN_JUDGEMENTS and len({row.is_right for row in learned}) == 2
+        kept_out = [row for row in judged if is_kept_out(row.question)] if is_enough else []
+        rows = tuple(learned if is_enough else judged)
+        return Judgements(
+            "verdicts", len({row.scorer for row in verdicts}), judged=rows, kept_out_judged=tuple(kept_out)
+        )
+    return part_preferences("host replies", _prefer_host(rung, narrator), 0)
+
+
+def hash_judgements(show: Show) -> str:
+    """One hash over everything that people ranked or judged."""
+    return hash_settings([row.model_dump_json() for row in (*read_rankings(show), *read_verdicts(show))])
+
+
+def prefer_by_majority(rankings: Sequence[Ranking], verdicts: Sequence[Verdict] = ()) -> list[Preference]:
+    """Every two answers to one question of which more people put the first above the second than the other way.
+
+    An answer that a person called right stands above one that the same person called wrong.
+    """
+    votes = Counter[Preference]()
+    for ranking in rankings:
+        texts = [Text(sample.text, sample.is_whole) for sample in ranking.samples]
+        votes.update(Preference(ranking.question, better, worse) for better, worse in combinations(texts, 2))
+    for one, other in combinations(verdicts, 2):
+        if (one.scorer, one.question) == (other.scorer, other.question) and one.is_right != other.is_right:
+            right, wrong = (one, other) if one.is_right else (other, one)
+            texts = [Text(verdict.sample.text, verdict.sample.is_whole) for verdict in (right, wrong)]
+            votes[Preference(right.question, *texts)] += 1
+    return [row for row, n in votes.items() if n > votes[Preference(row.question, row.worse, row.better)]]
+
+
+def judge_by_majority(verdicts: Sequence[Verdict]) -> list[Judged]:
+    """Every answer that more people called right than wrong, or the other way."""
+    votes = Counter[tuple[str, Text]]()
+    for verdict in verdicts:
+        text = Text(verdict.sample.text, verdict.sample.is_whole)
+        votes[verdict.question, text] += 1 if verdict.is_right else -1
+    return [Judged(question, text, n > 0) for (question, text), n in votes.items() if n]
+
+
+def part_preferences(source: str, rows: Sequence[Preference], n_scorers: int) -> Judgements:
+    """Keep out one question in five; none where too few preferences would be left to learn from."""
+    learned = [row for row in rows if not is_kept_out(row.question)]
+    if len(learned) < MIN_JUDGEMENTS:
+        return Judgements(source, n_scorers, preferences=tuple(rows))
+    kept_out = tuple(row for row in rows if is_kept_out(row.question))
+    return Judgements(source, n_scorers, preferences=tuple(learned), kept_out_preferences=kept_out)
+
+
+def is_kept_out(question: str) -> bool:
+    """Whether a question is kept out of every round: always the same ones, so that no later round has seen them."""
+    return hashlib.sha256(question.encode()).digest()[0] % KEPT_OUT == 0
+
+
+def _check_enough(n: int, what: str, cure: str) -> None:
+    if n < MIN_JUDGEMENTS:
+        raise InputError(f"{n} {what} are too few to learn from.", hint=f"{cure}: {MIN_JUDGEMENTS} at least.")
+
+
+def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
+    """What the host said in training episodes above what the tuned model says to the same cue."""
+    chosen = rung.examples("train")
+    n = min(N_HOST_REPLIES, len(chosen))
+    examples = [chosen[place * len(chosen) // n] for place in range(n)]
+    log = GenerationLog(rung.preferred_folder / "generations.jsonl")
+    draws = [_plan_sample(rung, example) for example in examples]
+    with rung.base.speak(rung.folder("train")) as speaker:
+        answers = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "samples"))
+    preferences = []
+    for example, answer in zip(examples, answers, strict=True):
+        cue, said, reply = example.messages[-2].content, example.messages[-1].content, answer.reply
+        if reply is not None and reply.text.strip() != said.strip():
+            host, own = Text(said, not example.n_cut_reply_tokens), Text(reply.text.strip(), reply.stop == "end")
+            preferences.append(Preference(cue, host, own))
+    return preferences
+
+
+def _plan_sample(rung: Rung, example: Example) -> Draw:
+    settings, template = rung.show.exam_settings, rung.template
+    prompt = render_chat(example.messages[:-1], template)
+
+    def record(reply: Reply | None, error: str | None) -> Answer:
+        return Answer(
+            question_id=example.pair_id,
+            rung=rung.name,
+            variant="tuned",
+            model_sha256=model_identity(rung.tuned(), "tuned"),
+            sample=0,
+            seed=settings.seed,
+            reply=reply,
+            error=error,
+        )
+
+    key = hash_settings([rung.made("train"), prompt, settings])
+    return Draw(key, lambda: prompt, is_tuned=True, seed=settings.seed, settings=settings, record=record)
+
+
+# --- what people said, kept in the ledger's database ------------------------------------------------------------------
+
+_BUSY_SECONDS = 30.0
+_TABLES = ("rankings", "verdicts")
+_COLUMNS = "judgement_id, judged_at, scorer, question, samples_sha256, body"
+
+J = TypeVar("J", Ranking, Verdict)
+
+
+def save_ranking(show: Show, ranking: Ranking) -> bool:
+    """Write down in which order a person likes the answers; false: it stood there already.
+
+    Raises:
+        ShowFolderError: The database cannot be written.
+    """
+    return _save(show, "rankings", ranking, ranking.samples)
+
+
+def save_verdict(show: Show, verdict: Verdict) -> bool:
+    """Write down what a person says of one answer; false: it stood there already.
+
+    Raises:
+        ShowFolderError: The database cannot be written.
+    """
+    return _save(show, "verdicts", verdict, (verdict.sample,))
+
+
+def read_rankings(show: Show) -> list[Ranking]:
+    """Every ranking, oldest first; of one person's rankings of the same answers, the last.
+
+    Raises:
+        ShowFolderError: The database cannot be read, or was written by another version.
+    """
+    return _read(show, "rankings", Ranking)
+
+
+def read_verdicts(show: Show) -> list[Verdict]:
+    """Every verdict, oldest first; of one person's verdicts on the same answer, the last.
+
+    Raises:
+        ShowFolderError: The database cannot be read, or was written by another version.
+    """
+    return _read(show, "verdicts", Verdict)
+
+
+def _save(show: Show, table: str, judged: Ranking | Verdict, samples: Sequence[JudgedSample]) -> bool:
+    body = judged.model_dump_json()
+    of_samples = hash_settings(sorted(sample.text_sha256 for sample in samples))
+    row = (hash_settings(body), judged.judged_at.isoformat(), judged.scorer, judged.question, of_samples, body)
+    with _open(show.root / LEDGER_NAME) as database:
+        database.execute("BEGIN IMMEDIATE")
+        for name in _TABLES:
+            database.execute(
+                f"CREATE TABLE IF NOT EXISTS {name} (judgement_id TEXT PRIMARY KEY NOT NULL, judged_at TEXT NOT NULL,"
+                " scorer TEXT NOT NULL, question TEXT NOT NULL, samples_sha256 TEXT NOT NULL, body TEXT NOT NULL)"
+            )
+        done = database.execute(f"INSERT OR IGNORE INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        database.execute("COMMIT")
+    return done.rowcount == 1
+
+
+def _read(show: Show, table: str, kind: type[J]) -> list[J]:
+    path = show.root / LEDGER_NAME
+    if not path.is_file():
+        return []
+    with _open(path) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall():
+            return []
+        rows = database.execute(f"SELECT scorer, question, samples_sha256, body FROM {table} ORDER BY rowid").fetchall()
+    latest: dict[tuple[str, str, str], str] = {}
+    for *key, body in rows:
+        latest.pop((key[0], key[1], key[2]), None)
+        latest[key[0], key[1], key[2]] = body
+    try:
+        return [kind.model_validate_json(body) for body in latest.values()]
+    except ValidationError as exc:
+        raise ShowFolderError(
+            f"{path}: a row of {table} is of another version's shape: {str(exc).splitlines()[0]}.",
+            hint="Update econchatr.",
+        ) from exc
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            database.execute("PRAGMA synchronous = FULL")
+            yield database
+    except sqlite3.Error as exc:
+        raise ShowFolderError(
+            f"the rankings in {path} cannot be used: {exc}.",
+            hint="It also says what was paid: do not delete it. Free some space, or put back a copy that is whole.",
+        ) from exc

@@ -1,0 +1,187 @@
+"""A show's trained rungs, opened to be served: every base file once, with all the adapters made for it.
+
+This module speaks no protocol: whoever serves the models does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS
+from econchatr.errors import InputError, ModelError, ShowFolderError
+from econchatr.models.slots import ServedModel, SlotServer, open_slots
+from econchatr.models.weights import BaseWeights
+from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict
+from econchatr.select.billing import bill_local
+from econchatr.tables import append_line, hash_file
+from econchatr.tools.rankings import save_ranking, save_verdict
+
+RealTurnsUse = Literal["never", "offered", "default"]
+"""Whether models are served that are given real turns: not; under names of their own; also under the rung's name."""
+
+
+class _Trained(NamedTuple):
+    rung: Rung
+    tuned: TunedModel
+    base: BaseWeights
+    adapter: Path
+
+
+@contextmanager
+def open_served(
+    show: Show, rung: str = "", *, n_slots: int, apart: bool = False, real_turns: RealTurnsUse = "never"
+) -> Iterator[list[ServedModel]]:
+    """The tuned model and the base of one rung, or of every trained rung, until the block ends.
+
+    Args:
+        real_turns: Whether the same models are served once more as ones that are given real turns of the host.
+            Offered only where the show's pairs are there; whoever serves them puts the turns into the prompts.
+        apart: Give every model a llama.cpp server of its own, so that all of them can speak at the same time. Weights
+            are mapped once into memory; the rest (context, buffers) is needed once per model.
+
+    Raises:
+        InputError: No such rung, no rung that llama.cpp can serve, or no `[rights]`.
+        ShowFolderError: Nothing is trained yet, or real turns are the default and there are no pairs.
+        ModelError: A model cannot be opened, or was changed since it was trained.
+    """
+    trained, names = _find_trained(show, rung), _choose_names(show, real_turns)
+    with ExitStack() as stack:
+        models: list[ServedModel] = []
+        for gguf in dict.fromkeys(item.base.gguf_path for item in trained if item.base.gguf_path):
+            beside = [item for item in trained if item.base.gguf_path == gguf]
+            shared = None if apart else _open(stack, gguf, beside, n_slots)
+            for place, item in enumerate(beside):
+                if shared:
+                    tuned = base = shared
+                else:
+                    tuned, base = (_open(stack, gguf, own, n_slots) for own in ([item], []))
+                models += [
+                    _name(item, suffix, variant, tuned if variant in TUNED_VARIANTS else base, place if shared else 0)
+                    for suffix, variant in names.items()
+                ]
+        yield models
+
+
+def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, place: int) -> ServedModel:
+    return ServedModel(
+        name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
+        adapter=place if variant in TUNED_VARIANTS else None, template=item.rung.template,
+        sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
+    )  # fmt: skip
+
+
+def _choose_names(show: Show, real_turns: RealTurnsUse) -> dict[str, Variant]:
+    """Which form of a rung answers to which name, by what follows the rung's name; in the order they are listed."""
+    plain: dict[str, Variant] = {"": "tuned", ":base": "base"}
+    grounded: dict[str, Variant] = {
+        f":{variant}": variant for variant in (GROUNDED_FORM["tuned"], GROUNDED_FORM["base"])
+    }
+    has_pairs = show.is_done("pair")
+    if real_turns == "default":
+        if not has_pairs:
+            raise ShowFolderError(
+                f"{show.root}: there are no pairs to take real turns from.", hint=f"econchatr pair {show.root}"
+            )
+        return {"": "grounded", ":tuned": "tuned", ":base": "base", **grounded}
+    return {**plain, **grounded} if real_turns == "offered" and has_pairs else plain
+
+
+def _open(stack: ExitStack, gguf: Path, items: Sequence[_Trained], n_slots: int) -> SlotServer:
+    return stack.enter_context(open_slots(gguf, adapters=[item.adapter for item in items], n_slots=n_slots))
+
+
+def _find_trained(show: Show, name: str) -> list[_Trained]:
+    """The rung asked for, or every one that is trained and has what llama.cpp needs."""
+    local = list(show.local_ladder().rungs)
+    if not local:
+        raise InputError("no rung of this show is trained at home.", hint="Ask a hosted model where it lives.")
+    # Where none is trained the first one tells what it lacks.
+    done = [rung for rung in local if rung.is_done("train")] or local[:1]
+    found = [_find(rung) for rung in ([show.rung(name)] if name else done)]
+    servable = [item for item in found if item.base.gguf_path and item.tuned.gguf_path]
+    if not servable:
+        raise InputError(
+            f"rung {found[0].rung.name!r} has no GGUF file, which llama.cpp needs.",
+            hint="Give its base as a .gguf file and train again.",
+        )
+    return servable
+
+
+def _find(rung: Rung) -> _Trained:
+    tuned, root = rung.require_tuned(), rung.show.root
+    adapter = root / (tuned.gguf_path or "")
+    if tuned.gguf_path and (not adapter.is_file() or hash_file(adapter) != tuned.gguf_sha256):
+        raise ModelError(f"{adapter} is missing or was changed since it was trained.", hint=f"econchatr run {root}")
+    return _Trained(rung, tuned, rung.base.weights(), adapter)
+
+
+GUESSES_NAME = "guesses.jsonl"
+
+
+class PlayKeeper:
+    """Where a show keeps what people say on the playground."""
+
+    def __init__(self, show: Show, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._show, self._now = show, now
+
+    def save_ranking(self, ranking: Ranking) -> bool:
+        """Keep a ranking in the ledger's database, as `rankings.save_ranking` does."""
+        return save_ranking(self._show, ranking)
+
+    def save_verdict(self, verdict: Verdict) -> bool:
+        """Keep a verdict in the ledger's database, as `rankings.save_verdict` does."""
+        return save_verdict(self._show, verdict)
+
+    def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> None:
+        """Add a guess to `talk/guesses.jsonl`; nothing reads it yet.
+
+        Raises:
+            ShowFolderError: It cannot be written.
+        """
+        row = {"at": self._now().isoformat(timespec="seconds"), "who": who, "pick": pick, **cue.model_dump()}
+        append_line(self._show.folder("talk") / GUESSES_NAME, json.dumps(row, ensure_ascii=False).encode())
+
+
+class PlayRows(NamedTuple):
+    """What the playground looks things up in."""
+
+    episodes: list[Episode]
+    turns: list[Turn]
+    pairs: list[Pair]
+    """Kept ones of all episodes, held-out ones too."""
+    usd_per_hour: dict[str, Decimal | None]
+    """By rung, what this machine costs while it answers; `None`: nothing was said about it."""
+    report: Path
+
+
+def read_play(show: Show) -> PlayRows:
+    """The records of a show that is paired.
+
+    Raises:
+        ShowFolderError: The episodes or the pairs are not there.
+    """
+    for stage in ("parse", "pair"):
+        if not show.is_done(stage):
+            raise ShowFolderError(f"{show.root}: {stage} is not done yet.", hint=f"econchatr run {show.root}")
+    return PlayRows(
+        episodes=show.episodes(),
+        turns=show.turns(),
+        pairs=show.pairs(kept=True),
+        usd_per_hour={
+            rung.name: _cost_hour(rung.watts, rung.usd_per_kwh, rung.rent_usd_per_hour) for rung in show.config.ladder
+        },
+        report=show.folder("report") / "index.html",
+    )
+
+
+def _cost_hour(watts: Decimal | None, usd_per_kwh: Decimal | None, rent: Decimal | None) -> Decimal | None:
+    if rent is None and (watts is None or usd_per_kwh is None):
+        return None
+    return bill_local(hours=Decimal(1), watts=watts, usd_per_kwh=usd_per_kwh, rent=rent)
