@@ -26,11 +26,11 @@ import uvicorn
 from econchatr.ask.log import GenerationLog
 from econchatr.models.slots import Draw, ServedModel
 from econchatr.pipeline import open_show
-from econchatr.tools.serve import open_served
 from econchatr.prompts import conversation, render_chat
 from econchatr.records import Message
 from econchatr.talk.server.app import create_app
 from econchatr.talk.server.run import take_place
+from econchatr.tools.serve import open_served
 
 N_TOKENS = 96
 N_PEOPLE = 8

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from econchatr.models.examples import EncodedExample
 from econchatr.models.weights import open_base
-from econchatr.pipeline.rung import encode_examples, example_form
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.select.examples import build_example
@@ -69,12 +68,12 @@ def measure(
 
 def encode_split(show: Show, split: str) -> list[EncodedExample]:
     """Get a split's examples: those to train on in the random order of the show's selection."""
-    rung = show.config.ladder[0]
+    rung = show.rung()
     rows = read_table(show.folder("pair") / "pairs.parquet", Pair)
     pairs = [pair for pair in rows if pair.is_kept and pair.split == split]
     pairs = order_pairs(pairs, strategy="random", seed=0, subjects=()) if split == "train" else pairs
-    form = example_form(show, rung)
-    return encode_examples((build_example(pair, form) for pair in pairs), show, rung)
+    form = rung.form
+    return rung.encode(build_example(pair, form) for pair in pairs)
 
 
 def take(examples: Iterable[EncodedExample], n_tokens: int) -> Iterable[EncodedExample]:

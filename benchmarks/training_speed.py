@@ -29,7 +29,6 @@ import torch
 
 from econchatr.models.examples import EncodedExample
 from econchatr.models.weights import BaseWeights, open_base
-from econchatr.pipeline.rung import encode_examples
 from econchatr.pipeline.show import open_show
 from econchatr.records import Example
 from econchatr.tables import read_table
@@ -62,11 +61,11 @@ def main() -> None:
     parser.add_argument("--keep-denormals", action="store_true")
     given = parser.parse_args()
     show = open_show(given.show)
-    rung = show.config.ladder[0]
-    base = open_base(rung.base, cache=show.cache, hub="never")
+    rung = show.rung()
+    base = open_base(rung.config.base, cache=show.cache, hub="never")
     rows = read_table(show.folder("select") / "examples.parquet", Example)
     rows = [row for row in rows if row.rung == rung.name and row.split == "train"]
-    examples = encode_examples(rows, show, rung)[: given.steps * BATCH]
+    examples = rung.encode(rows)[: given.steps * BATCH]
     torch.set_flush_denormal(not given.keep_denormals)
     clock = Clock()
     WAYS[given.way](examples, base, clock)

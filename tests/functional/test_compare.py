@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError
-from econchatr.pipeline import open_show
-from econchatr.tools.compare import Plan, compare_selections, list_trials, read_plan
-from econchatr.pipeline.show import Silent
+from econchatr.pipeline import Silent, open_show
 from econchatr.tables import read_lines
+from econchatr.tools.compare import Plan, compare_selections, list_trials, read_plan
 from tests.functional.conftest import Run
 
 PLAN = Plan(("random",), (0.03, 0.06), n_random=1, max_replies=3)
@@ -22,9 +21,9 @@ def test_trials_are_made_once_and_stand_in_the_report(
 ) -> None:
     folder = Path(shutil.copytree(finished_show, tmp_path / "show"))
     show = open_show(folder, cache=cache)
-    first = compare_selections(show, show.rung(""), PLAN, Silent())
+    first = compare_selections(show.rung(), PLAN, Silent())
     trials = read_lines(folder / "select" / "trials.jsonl")
-    assert compare_selections(show, show.rung(""), PLAN, Silent()) == first
+    assert compare_selections(show.rung(), PLAN, Silent()) == first
     assert read_lines(folder / "select" / "trials.jsonl") == trials
     assert [(row.share, row.n_trials) for row in first] == [(0.03, 1), (0.06, 1)]
     assert first[0].mean_tokens < first[1].mean_tokens
@@ -35,7 +34,7 @@ def test_trials_are_made_once_and_stand_in_the_report(
 def test_a_comparison_without_time_begins_no_trial(finished_show: Path, tmp_path: Path, cache: Path) -> None:
     folder = Path(shutil.copytree(finished_show, tmp_path / "show"))
     show, clock = open_show(folder, cache=cache), iter(range(10))
-    assert compare_selections(show, show.rung(""), PLAN, Silent(), clock=lambda: next(clock), max_seconds=0.5) == []
+    assert compare_selections(show.rung(), PLAN, Silent(), clock=lambda: next(clock), max_seconds=0.5) == []
 
 
 def test_rounds_hold_one_trial_of_each_kind() -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError, ModelError
-from econchatr.pipeline import Silent, export, open_show
-from econchatr.tools.export import make_card
-from econchatr.pipeline.rung import read_tuned
+from econchatr.pipeline import Silent, open_show
 from econchatr.records import Score
 from econchatr.report.card import render_card
 from econchatr.tables import read_table
+from econchatr.tools import export
 from tests.functional.conftest import Run, edit_show
 
 
@@ -36,7 +35,7 @@ def test_a_form_that_says_something_else_is_not_handed_out(
 ) -> None:
     monkeypatch.setitem(export.MAX_GAP_NATS, "adapter", -1.0)
     with pytest.raises(ModelError, match="says something else"):
-        export.export_rung(open_show(finished_show), Silent(), forms=["adapter"], out=tmp_path / "out")
+        export.export_rung(open_show(finished_show).rung(), Silent(), forms=["adapter"], out=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -44,9 +43,8 @@ def test_the_card_has_the_figures_of_this_very_model_or_says_why_not(finished_sh
     root = Path(shutil.copytree(finished_show, tmp_path / "show"))
 
     def card() -> str:
-        show = open_show(root)
-        rung = show.rung("")
-        return render_card(make_card(show, rung, read_tuned(show, rung), base_id="org/base", proofs=()))
+        rung = open_show(root).rung()
+        return render_card(export.make_card(rung, rung.tuned(), base_id="org/base", proofs=()))
 
     text = card()
     scores = read_table(root / "score" / "tiny" / "scores.parquet", Score)
@@ -65,4 +63,4 @@ def test_the_card_has_the_figures_of_this_very_model_or_says_why_not(finished_sh
 
 def test_an_unknown_form_is_told(finished_show: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no form 'mlx'"):
-        export.export_rung(open_show(finished_show), Silent(), forms=["mlx"], out=tmp_path)
+        export.export_rung(open_show(finished_show).rung(), Silent(), forms=["mlx"], out=tmp_path)

@@ -12,8 +12,7 @@ import pytest
 
 from econchatr.errors import BudgetError, InputError
 from econchatr.pipeline import Silent, open_show, run_show
-from econchatr.pipeline.quoting import list_charged
-from econchatr.pipeline.quoting import quote_budget, quote_selection
+from econchatr.pipeline.quoting import list_charged, quote_budget, quote_selection
 from econchatr.records import Example, Selection
 from econchatr.select.ledger import Ledger, Order
 from econchatr.select.quote import Quote

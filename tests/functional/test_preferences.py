@@ -12,14 +12,13 @@ import pytest
 
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Silent, open_show, run_show
-from econchatr.tools.preference_round import prefer_rungs
-from econchatr.tools.rankings import save_ranking
-from econchatr.pipeline.results import preferred_folder, read_measured
-from econchatr.pipeline.rung import open_rung
+from econchatr.pipeline.results import round_measures
 from econchatr.pipeline.show import Show
 from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
 from econchatr.tables import hash_file, read_table
+from econchatr.tools.preference_round import prefer_rungs
+from econchatr.tools.rankings import save_ranking
 from tests.functional.conftest import Run, edit_show
 
 N_QUESTIONS = 24
@@ -30,7 +29,7 @@ SHORT_WORDS, SHOWN_WORDS = 45, 55
 
 def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
     """Three answers of the tuned model to each question."""
-    with open_rung(show, n_at_once=2) as model, ThreadPoolExecutor(2) as pool:
+    with show.rung().open(n_at_once=2) as model, ThreadPoolExecutor(2) as pool:
 
         def draw(place: tuple[str, int]) -> tuple[str, JudgedSample]:
             question, seed = place
@@ -85,11 +84,11 @@ def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_not
     assert outcome.words_after < 0.9 * outcome.words_before
     assert outcome.is_kept, outcome.reason
     assert (outcome.method, outcome.source, outcome.tuned_sha256) == ("dpo", "rankings", tuned)
-    folder = preferred_folder(show, rung)
+    folder = rung.preferred_folder
     assert read_table(folder / "outcome.parquet", PreferenceOutcome) == [outcome]
     assert len(read_table(folder / "answers.parquet", Answer)) == 12
     assert hash_file(root / "train" / rung.name / "adapter_model.safetensors") == tuned
-    scores, gates = read_measured(show, rung)
+    scores, gates = round_measures(rung)
     assert {score.variant for score in scores} == {"tuned before preferences", "preferred", "preferred minus tuned"}
     assert len(gates) == 8
     assert outcome.n_agreeing_questions is not None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from econchatr.pipeline.train import PARAPHRASED_NAME
-from econchatr.pipeline.score import OUTPUTS, score_step
-from econchatr.pipeline.show import Silent, open_show
+from econchatr.pipeline import Silent, open_show
+from econchatr.pipeline.run import make_tables
+from econchatr.pipeline.score import SCORE
+from econchatr.pipeline.stage import Step
 from econchatr.records import (
     Answer,
     CopiedSpan,
@@ -25,6 +26,7 @@ from econchatr.records import (
 from econchatr.tables import hash_file, read_table, write_table
 from tests.functional.conftest import Run
 
+OUTPUTS = [f"{name}.parquet" for name in SCORE.writes]
 MODELS = ("base", "persona", "retrieval", "tuned", "grounded")
 ROWS = (*MODELS, "host", "guest", "parrot")
 
@@ -40,9 +42,7 @@ def scored(show: Path, name: str, kind: type[Record]) -> list:  # type: ignore[t
 
 def score_again(root: Path) -> list[Score]:
     """Do the step's own work on changed tables."""
-    show = open_show(root)
-    step = score_step(show, show.rung(""), paraphrased_name=PARAPHRASED_NAME)
-    assert step.work(Silent()).outputs == OUTPUTS
+    make_tables(Step(SCORE, open_show(root).rung()), Silent())
     scores = scored(root, "scores.parquet", Score)
     assert all(score.reason for score in scores if score.value is None)
     return scores

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from econchatr.ask.exam import Ask, ExamSettings, answer_one, plan_exam, plan_paraphrases, recall_one, render_question
+from econchatr.ask.asker import Asker
+from econchatr.ask.exam import Ask, Examinee, ExamSettings, plan_exam, plan_paraphrases, render_question
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import ModelError
 from econchatr.prompts import CHATML, Voice
@@ -15,8 +17,13 @@ VOICE = Voice(host="Hal Host", show="The Show")
 SETTINGS = ExamSettings(samples=2, temperature=0.6, max_tokens=250, seed=7, repeat_penalty=1.0)
 
 
+EXAMINEE = Examinee("small", VOICE, CHATML, lambda variant: "m")
+
+
 class Scripted:
     """A speaker that says what it was told to, or fails; it notes what it was asked."""
+
+    n_at_once = 2
 
     def __init__(self, text: str | None) -> None:
         self.text = text
@@ -40,11 +47,15 @@ class Scripted:
         return Reply(text=self.text, stop="end", n_prompt_tokens=1, n_reply_tokens=1)
 
 
+def ask_one(ask: Ask, speaker: Scripted, log: Path | None = None) -> Answer:
+    """Ask as the exam does, with a log of its own unless one is given."""
+    with TemporaryDirectory() as folder:
+        asker = Asker(speaker, GenerationLog(log or Path(folder) / "log.jsonl"))
+        return asker.ask(EXAMINEE.draw(ask, SETTINGS))
+
+
 def answer(text: str | None, variant: str = "tuned") -> Answer:
-    ask = Ask(make_question(), variant, 0, 7)  # type: ignore[arg-type]
-    return answer_one(
-        ask, rung="small", model_sha256="m", speaker=Scripted(text), voice=VOICE, template=CHATML, settings=SETTINGS
-    )
+    return ask_one(Ask(make_question(), variant, 0, 7), Scripted(text))  # type: ignore[arg-type]
 
 
 def test_every_question_is_put_to_every_variant_with_the_same_seeds() -> None:
@@ -64,10 +75,7 @@ def test_paraphrases_are_put_twice_each_with_the_exams_first_seeds() -> None:
 
 def test_a_paraphrase_is_what_the_model_hears_and_the_answer_says_which() -> None:
     question, speaker = make_question().model_copy(update={"paraphrases": ("How come?",)}), Scripted("Hm.")
-    given = answer_one(
-        Ask(question, "tuned", 0, 7, 1), rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML,
-        settings=SETTINGS,
-    )  # fmt: skip
+    given = ask_one(Ask(question, "tuned", 0, 7, 1), speaker)
     assert "How come?" in str(speaker.calls[0]["prompt"])
     assert "Why?" not in str(speaker.calls[0]["prompt"])
     assert given.wording == 1
@@ -82,8 +90,7 @@ def test_base_and_tuned_model_see_the_same_prompt_and_persona_a_longer_one() -> 
 def test_only_the_tuned_variant_uses_the_adapter() -> None:
     speaker = Scripted("Hm.")
     for variant in ("base", "persona", "tuned"):
-        ask = Ask(make_question(), variant, 0, 7)  # type: ignore[arg-type]
-        answer_one(ask, rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML, settings=SETTINGS)
+        ask_one(Ask(make_question(), variant, 0, 7), speaker)  # type: ignore[arg-type]
     assert [call["tuned"] for call in speaker.calls] == [False, False, True]
 
 
@@ -98,11 +105,21 @@ def test_silence_is_a_failure() -> None:
 
 
 def test_a_logged_reply_need_not_be_asked_again(tmp_path: Path) -> None:
-    given = answer("Who counted?")
-    GenerationLog(tmp_path / "log.jsonl").add("k", given.model_dump())
-    known = GenerationLog(tmp_path / "log.jsonl").find("k")
-    assert known is not None
-    assert recall_one(Ask(make_question(), "tuned", 0, 7), known, rung="small", model_sha256="m") == given
+    ask, speaker = Ask(make_question(), "tuned", 0, 7), Scripted("Who counted?")
+    first = ask_one(ask, speaker, tmp_path / "log.jsonl")
+    assert ask_one(ask, speaker, tmp_path / "log.jsonl") == first
+    assert len(speaker.calls) == 1
+
+
+def test_many_are_asked_side_by_side_and_answered_in_their_order(tmp_path: Path) -> None:
+    asks = list(plan_exam([make_question("a"), make_question("b")], SETTINGS))
+    told: list[tuple[int, int]] = []
+    asker = Asker(Scripted("Hm."), GenerationLog(tmp_path / "log.jsonl"))
+    answers = asker.ask_all([EXAMINEE.draw(ask, SETTINGS) for ask in asks], lambda n, n_all: told.append((n, n_all)))
+    assert [(one.question_id, one.variant, one.seed) for one in answers] == [
+        (ask.question.question_id, ask.variant, ask.seed) for ask in asks
+    ]
+    assert told == [(n, len(asks)) for n in range(1, len(asks) + 1)]
 
 
 def test_a_failed_generation_is_logged_but_not_recalled(tmp_path: Path) -> None:

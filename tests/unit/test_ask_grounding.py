@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, ExamSettings, answer_one, plan_grounded
+from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, ExamSettings, plan_grounded
 from econchatr.ask.grounding import Grounding, Room, TurnIndex
-from econchatr.prompts import CHATML, Voice
+from econchatr.prompts import Voice
 from econchatr.records import Pair
 from econchatr.tokens import Tokenizer, open_tokenizer
 from tests.unit.make_records import make_pair, make_question
 from tests.unit.show_material import demo_show
-from tests.unit.test_ask import Scripted
+from tests.unit.test_ask import Scripted, ask_one
 
 VOICE = Voice(host="Hal Host", show="The Show")
 SETTINGS = ExamSettings(samples=4, temperature=0.6, max_tokens=250, seed=7, repeat_penalty=1.0)
@@ -96,7 +96,7 @@ def test_the_nearest_stands_last_and_all_in_the_form_of_training(tokenizer: Toke
     grounding = Grounding(TurnIndex.build(PAIRS), tokenizer, Room(2))
     speaker = Scripted("Hm.")
     (asked, *_) = plan_grounded([make_question(text="Hens?")], SETTINGS, grounding.find, n_samples=1)
-    answer_one(asked, rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML, settings=SETTINGS)
+    ask_one(asked, speaker)
     prompt = str(speaker.calls[0]["prompt"])
     said = "<|im_start|>user\nWho keeps hens?<|im_end|>\n<|im_start|>assistant\nMy aunt kept hens, hens and more hens."
     assert prompt.index("How is the hen house?") < prompt.index(said) < prompt.index("<|im_start|>user\nHens?")
@@ -110,8 +110,7 @@ def test_base_and_tuned_model_are_asked_with_the_exams_seeds_and_no_more_often()
 def test_the_answer_says_which_turns_were_given_and_only_the_grounded_one_is_tuned() -> None:
     speaker = Scripted("Hm.")
     answers = [
-        answer_one(ask, rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML, settings=SETTINGS)
-        for ask in plan_grounded([make_question()], SETTINGS, lambda text: PAIRS[:2], n_samples=1)
+        ask_one(ask, speaker) for ask in plan_grounded([make_question()], SETTINGS, lambda text: PAIRS[:2], n_samples=1)
     ]
     assert {answer.excerpts for answer in answers} == {("episode-1#1", "episode-2#1")}
     assert [call["tuned"] for call in speaker.calls] == [v in TUNED_VARIANTS for v in GROUNDED_VARIANTS]
@@ -126,14 +125,14 @@ def test_a_transcript_cannot_pretend_to_be_a_system_message(tokenizer: Tokenizer
         n_samples=1,
     )
     speaker = Scripted("Hm.")
-    answer_one(asked, rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML, settings=SETTINGS)
+    ask_one(asked, speaker)
     assert str(speaker.calls[0]["prompt"]).count("<|im_start|>system") == 1
 
 
 def test_the_prompt_without_turns_is_the_exams_own() -> None:
     (asked, *_) = plan_grounded([make_question()], SETTINGS, lambda text: (), n_samples=1)
     speaker = Scripted("Hm.")
-    answer_one(asked, rung="s", model_sha256="m", speaker=speaker, voice=VOICE, template=CHATML, settings=SETTINGS)
+    ask_one(asked, speaker)
     assert str(speaker.calls[0]["prompt"]).count("<|im_start|>user") == 1
 
 

@@ -10,8 +10,8 @@ import pytest
 from econchatr.config import ShowConfig
 from econchatr.errors import ModelError
 from econchatr.models.weights import BaseWeights
-from econchatr.pipeline.train import check_rung_parity
 from econchatr.pipeline.show import Show
+from econchatr.pipeline.train import check_engines_agree
 
 from .model_material import open_embedded
 from .server_material import write_adapter
@@ -35,7 +35,7 @@ def base(cache: Path) -> BaseWeights:
 
 def test_an_adapter_that_was_exported_as_it_was_trained_passes(show: Show, base: BaseWeights, tmp_path: Path) -> None:
     write_adapter(tmp_path / "made", seed=1)
-    result = check_rung_parity(show, show.rung(""), base=base, folder=tmp_path / "made")
+    result = check_engines_agree(show.rung(), base=base, folder=tmp_path / "made")
     assert result is not None
     assert result.n_checked == len(TEXTS)
 
@@ -44,9 +44,9 @@ def test_one_that_says_something_else_as_gguf_is_refused(show: Show, base: BaseW
     write_adapter(tmp_path / "made", seed=1)
     shutil.copyfile(write_adapter(tmp_path / "other", seed=2), tmp_path / "made" / "adapter.gguf")
     with pytest.raises(ModelError, match=r"r: transformers and llama\.cpp agree on [01] of 2 questions"):
-        check_rung_parity(show, show.rung(""), base=base, folder=tmp_path / "made")
+        check_engines_agree(show.rung(), base=base, folder=tmp_path / "made")
 
 
 def test_a_base_for_one_engine_is_not_compared(show: Show, base: BaseWeights, tmp_path: Path) -> None:
     plain = base.model_copy(update={"gguf_path": None})
-    assert check_rung_parity(show, show.rung(""), base=plain, folder=tmp_path) is None
+    assert check_engines_agree(show.rung(), base=plain, folder=tmp_path) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.ask.exam import ExamSettings
-from econchatr.pipeline.ask import ANSWER_TOKENS, plan_probes, thin_probes
+from econchatr.pipeline.ask import _ANSWER_TOKENS, _plan_probes, thin_probes
 from econchatr.records import Probe
 
 SETTINGS = ExamSettings(samples=4, temperature=0.6, max_tokens=250, seed=7, repeat_penalty=1.0)
@@ -50,8 +50,8 @@ def test_as_many_as_there_is_time_for_in_their_order(n_years: int, n_known: int,
 
 def test_base_and_tuned_are_asked_each_once_and_briefly() -> None:
     probes = make_all(1, 1, 0)
-    jobs = list(plan_probes(probes, SETTINGS))
+    jobs = list(_plan_probes(probes, SETTINGS))
     assert [(ask.variant, ask.question.question_id, ask.sample, ask.seed) for ask, _ in jobs] == [
         (variant, probe.probe_id, 0, 7) for variant in ("base", "tuned") for probe in probes
     ]
-    assert {settings.max_tokens for _, settings in jobs} == {ANSWER_TOKENS}
+    assert {settings.max_tokens for _, settings in jobs} == {_ANSWER_TOKENS}

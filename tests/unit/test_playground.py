@@ -21,7 +21,6 @@ from econchatr.ask.log import GenerationLog
 from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
 from econchatr.models.slots import Piece
-from econchatr.tools.serve import PlayKeeper
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue
 from econchatr.score.copying import find_copied, flag_copied, index_speech
@@ -33,6 +32,7 @@ from econchatr.talk.playground.search import TurnSearch
 from econchatr.talk.playground.shown import show_answer, show_copied, show_text
 from econchatr.talk.server.answers import Answerer
 from econchatr.talk.server.gauges import Gauges
+from econchatr.tools.serve import PlayKeeper
 
 from .make_records import make_pair
 from .playground_material import ATTACK, BEES, make_material, make_turn

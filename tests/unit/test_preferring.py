@@ -7,6 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import InputError
+from econchatr.pipeline import Show, Silent
+from econchatr.records import JudgedSample, Ranking, Verdict
+from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.speech import Said
 from econchatr.tools.rankings import (
     MIN_JUDGEMENTS,
     Preference,
@@ -16,12 +20,8 @@ from econchatr.tools.rankings import (
     judge_by_majority,
     part_preferences,
     prefer_by_majority,
+    save_ranking,
 )
-from econchatr.tools.rankings import save_ranking
-from econchatr.pipeline.show import Show, Silent
-from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
-from econchatr.score.speech import Said
 from tests.unit.show_material import demo_show
 from tests.unit.test_rankings import ranking, show, verdict
 
@@ -79,7 +79,7 @@ def test_few_preferences_are_all_learned_from() -> None:
 def test_too_few_rankings_are_refused_before_anything_is_opened(show: Show) -> None:
     save_ranking(show, ranking("a", "b"))
     with pytest.raises(InputError, match="1 preferences are too few"):
-        gather_judgements(show, show.rung(""), Silent())
+        gather_judgements(show.rung(), Silent())
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,18 @@ def lay_out_prices(listed: Sequence[ListedPrice]) -> Sheet:
     for row, _ in listed:
         marks = ["historical"] * row.is_historical + [f"from {row.file}"] * bool(row.file)
         use = "/".join(_tell_price(price) for price in (row.input, row.cached, row.output))
-        rows.append((
-            row.name, _tell_price(row.training), "-" if use == "-/-/-" else use,
-            _tell_hourly(row), _tell_price(row.storage), str(row.read_on), str(row.shutdown_on or "-"), ", ".join(marks),
-        ))  # fmt: skip
+        rows.append(
+            (
+                row.name,
+                _tell_price(row.training),
+                "-" if use == "-/-/-" else use,
+                _tell_hourly(row),
+                _tell_price(row.storage),
+                str(row.read_on),
+                str(row.shutdown_on or "-"),
+                ", ".join(marks),
+            )
+        )
     return Sheet(
         "Prices, US dollars: training and use (in/cached/out) per 1M tokens, endpoint per hour, storage per GB-month",
         ("price", "#training", "#use", "#endpoint", "#storage", "read on", "shut down", ""),

@@ -21,7 +21,7 @@ from econchatr.pipeline.report import REPORT
 from econchatr.pipeline.score import SCORE
 from econchatr.pipeline.select import SELECT
 from econchatr.pipeline.show import Ladder, Rung, Show
-from econchatr.pipeline.stage import Narrator, Stage, Step, narrated
+from econchatr.pipeline.stage import Made, Narrator, Stage, Step, narrated
 from econchatr.pipeline.train import TRAIN
 from econchatr.tables import (
     MANIFEST_NAME,
@@ -175,11 +175,7 @@ def _do(step: Step, inputs: dict[str, str], narrator: Narrator, why: str) -> Non
             step.folder.mkdir(parents=True, exist_ok=True)
             # From here to the new manifest the step counts as not done, whatever becomes of this process.
             (step.folder / MANIFEST_NAME).unlink(missing_ok=True)
-        made = step.stage.do(step.target, narrator)
-        for name, kind in step.stage.writes.items():
-            write_table(step.folder / f"{name}.parquet", made.tables[name], kind)
-        if made.refusal:
-            raise made.refusal
+        made = make_tables(step, narrator)
         finish_stage(
             step.folder,
             stage=step.name,
@@ -192,6 +188,20 @@ def _do(step: Step, inputs: dict[str, str], narrator: Narrator, why: str) -> Non
         )
         step.show.forget_tables()
         told.update(made.counts)
+
+
+def make_tables(step: Step, narrator: Narrator) -> Made:
+    """Do a step's work and write its tables, but not the manifest that declares the step done.
+
+    Raises:
+        EconChatRError: Whatever the stage raises.
+    """
+    made = step.stage.do(step.target, narrator)
+    for name, kind in step.stage.writes.items():
+        write_table(step.folder / f"{name}.parquet", made.tables[name], kind)
+    if made.refusal:
+        raise made.refusal
+    return made
 
 
 def _staleness(step: Step, inputs: dict[str, str] | None = None) -> str:
