@@ -33,8 +33,8 @@ from econchatr.cli_talk import chat, export, play, serve
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
+    from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
-    from econchatr.select.quote import Quote
 
 EXIT_INTERRUPTED = 130
 

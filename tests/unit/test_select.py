@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import BudgetError, InputError
+from econchatr.money.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Example
 from econchatr.select.baskets import Basket, Strategy
@@ -16,7 +17,6 @@ from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.select.order import matches_subject, order_pairs
-from econchatr.select.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
 from econchatr.tokens import open_tokenizer
 from tests.unit.make_records import make_pair
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import BudgetError
+from econchatr.money.ledger import LEDGER_NAME, Ledger
+from econchatr.money.prices import PRICES_NAME
+from econchatr.money.quote import Quote, list_changed_prices
 from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.quoting import quote_selection, tell_sum
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.records import BillRow
-from econchatr.select.ledger import LEDGER_NAME, Ledger
-from econchatr.select.prices import PRICES_NAME
-from econchatr.select.quote import Quote, list_changed_prices
 
 Approve = Callable[[Quote], bool]
 """Shows a quote to the user; true: yes."""

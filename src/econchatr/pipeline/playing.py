@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import ShowFolderError
+from econchatr.money.billing import bill_local
 from econchatr.pipeline.rankings import save_ranking, save_verdict
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue, Episode, Pair, Ranking, Turn, Verdict
-from econchatr.select.billing import bill_local
 from econchatr.tables import append_line, read_manifest, read_table
 
 GUESSES_NAME = "guesses.jsonl"

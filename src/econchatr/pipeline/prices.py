@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from econchatr.config import CONFIG_NAME, Rung
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.money.prices import PRICES_NAME, find_price, load_prices, warn_of_prices
 from econchatr.pipeline.sheets import Sheet
 from econchatr.pipeline.show import Show
 from econchatr.records import Price, PriceRow
-from econchatr.select.prices import PRICES_NAME, find_price, load_prices, warn_of_prices
 
 
 class ListedPrice(NamedTuple):

@@ -17,6 +17,13 @@ import numpy as np
 from econchatr import __version__
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID
+from econchatr.money.prices import (
+    REPORTED_2023,
+    limit_tokens,
+    load_prices,
+    price_training,
+    training_usd_per_mtok,
+)
 from econchatr.pipeline.approval import read_bill
 from econchatr.pipeline.choosing import show_strategy
 from econchatr.pipeline.compare import COMPARED_NAME
@@ -52,13 +59,6 @@ from econchatr.report.page import render_html
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.baskets import fill_baskets
 from econchatr.select.cover import Purse
-from econchatr.select.prices import (
-    REPORTED_2023,
-    limit_tokens,
-    load_prices,
-    price_training,
-    training_usd_per_mtok,
-)
 from econchatr.tables import hash_file, hash_settings, read_table, write_bytes
 
 HISTORY_PROFILE = "gpt3-2023"

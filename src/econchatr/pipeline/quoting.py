@@ -12,6 +12,10 @@ from decimal import Decimal
 
 from econchatr.config import Rung
 from econchatr.errors import EconChatRError, InputError
+from econchatr.money.price_file import parse_usd
+from econchatr.money.prices import warn_of_prices
+from econchatr.money.quote import Chosen, Cost, LocalCosts, Quote, QuoteLine, RungQuote, quote_hosted, quote_local
+from econchatr.money.sharing import Sharing
 from econchatr.pipeline.choosing import choose_for_ladder, list_candidates
 from econchatr.pipeline.costs import HostedCosts, cost_rung, plan_money, share_costs
 from econchatr.pipeline.forms import rung_epochs
@@ -20,10 +24,6 @@ from econchatr.pipeline.rate import kept_rate, measured_rate
 from econchatr.pipeline.sheets import Sheet
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.records import Example, Pair, Selection
-from econchatr.select.price_file import parse_usd
-from econchatr.select.prices import warn_of_prices
-from econchatr.select.quote import Chosen, Cost, LocalCosts, Quote, QuoteLine, RungQuote, quote_hosted, quote_local
-from econchatr.select.sharing import Sharing
 from econchatr.tables import read_table
 
 

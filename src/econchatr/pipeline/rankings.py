@@ -15,9 +15,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from econchatr.errors import ShowFolderError
+from econchatr.money.ledger import LEDGER_NAME
 from econchatr.pipeline.show import Show
 from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.select.ledger import LEDGER_NAME
 from econchatr.tables import hash_settings
 
 _BUSY_SECONDS = 30.0

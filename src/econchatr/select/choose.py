@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from econchatr.errors import BudgetError
+from econchatr.money.prices import limit_tokens, price_training
 from econchatr.records import Example, Selection
 from econchatr.select.baskets import Basket, Strategy
 from econchatr.select.cover import Purse
-from econchatr.select.prices import limit_tokens, price_training
 
 
 class Budget(NamedTuple):

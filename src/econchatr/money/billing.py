@@ -1,7 +1,7 @@
-"""How a charge is made up: one function per billing rule, in exact decimals.
+"""Billing rules: what a training job, a validation, an endpoint, storage or use costs, in exact decimals.
 
-Amounts are exact until a charge is complete; then `round_charge` rounds it up once, by the provider's step, else to the
-cent. This module does not know budgets, shows or files.
+Amounts stay exact until a charge is complete. Then `round_charge` rounds it up once, by the provider's step or else to
+the cent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DAYS_PER_MONTH = 30
 _STEP_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 
-class Usage(NamedTuple):
+class TokenUsage(NamedTuple):
     """What was sent to a model and what came back, in tokens."""
 
     n_input_tokens: int
@@ -66,7 +66,7 @@ def apply_minimum(row: PriceRow, usd: Decimal) -> Decimal:
     return usd if row.minimum is None else max(usd, row.minimum.usd)
 
 
-def bill_usage(row: PriceRow, usage: Usage, *, is_tuned: bool) -> Decimal | None:
+def bill_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal | None:
     """Asking the tuned model, or its base; `None`: not billed by the token, or the price is not known.
 
     Cached tokens cost the price of input where the row has none for them. A base without prices of its own is billed

@@ -1,7 +1,7 @@
-"""Share a budget over rungs so that the smallest share of the corpus among them is as large as possible.
+"""Share one budget over several rungs so that the smallest share of the corpus among them is as large as possible.
 
-Money is shared in whole cents and tokens are whole; within that the answer is exact, not nearly so. This module does
-not know prices, providers or pairs: a rung is a fixed cost and a cost per token.
+Money is shared in whole cents and tokens are whole; within that, the result is exact. A rung is a fixed cost plus a
+cost per token.
 """
 
 from __future__ import annotations

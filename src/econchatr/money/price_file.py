@@ -1,7 +1,6 @@
-"""A prices.toml -> price rows, with every refusal naming file, line, row, key and what to write instead.
+"""Read a prices.toml into price rows. An error names the file, line, row, key and what to write instead.
 
-A price is written as one reads it aloud, with its unit: `"$0.44 per 1M tokens"`, `"$4.05 per hour"`, `"free"`. This
-module does not know which file outranks which, nor what is bought.
+A price is written with its unit: `"$0.44 per 1M tokens"`, `"$4.05 per hour"`, `"free"`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a ladder will cost, before it costs anything: line by line, as counted and at worst.
+"""Quotes: the expected and the worst-case cost of every rung, line by line, before anything is paid.
 
-An amount that the price table does not give is `None`, "not known", and is left out of the sums, which then say so.
-This module does not know where counts come from, nor what becomes of a quote.
+An amount that is not in the price table is `None` ("not known"). Sums leave it out and say so.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from econchatr.records import PriceRow, Record
-from econchatr.select.billing import (
+from econchatr.money.billing import (
     HOURS_PER_MONTH,
-    Usage,
+    TokenUsage,
     apply_minimum,
     bill_endpoint,
     bill_local,
@@ -26,8 +24,9 @@ from econchatr.select.billing import (
     round_charge,
     tell_price,
 )
-from econchatr.select.price_file import PRICE_UNITS
-from econchatr.select.sharing import Want
+from econchatr.money.price_file import PRICE_UNITS
+from econchatr.money.sharing import Want
+from econchatr.records import PriceRow, Record
 
 EXAM_SECONDS = 3600
 """How long an endpoint stands for the exam: assumed, and taken down after. At worst there are two, base and tuned."""
@@ -148,11 +147,11 @@ class Quote(Record):
 class ExamCount(NamedTuple):
     """What the exam sends to one rung's models and gets back, as expected and with every answer as long as allowed."""
 
-    tuned: Usage
-    tuned_worst: Usage
-    base: Usage
+    tuned: TokenUsage
+    tuned_worst: TokenUsage
+    base: TokenUsage
     """Base, base with a persona prompt, and base with real turns together; `tuned` has its own with real turns."""
-    base_worst: Usage
+    base_worst: TokenUsage
     n_tuned_answers: int
 
 
@@ -282,7 +281,7 @@ def _round(usd: Decimal | None, row: PriceRow) -> Decimal | None:
     return None if usd is None else round_charge(usd, row.rounding_usd)
 
 
-def _exam_usd(row: PriceRow, tuned: Usage, base: Usage) -> Decimal | None:
+def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | None:
     parts = bill_usage(row, tuned, is_tuned=True), bill_usage(row, base, is_tuned=False)
     return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
 
