@@ -16,13 +16,12 @@ from econchatr.pipeline.forms import example_form, rung_epochs
 from econchatr.pipeline.rate import measured_rate
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.records import Example, Pair, Reason, Selection
-from econchatr.select.baskets import Strategy, fill_baskets
-from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
-from econchatr.select.order import order_pairs
+from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
+from econchatr.select.strategies import StrategySettings, choose_subsets, shuffle_pairs
 
 
-class RungChoice(NamedTuple):
+class RungSelection(NamedTuple):
     """What one rung is trained on."""
 
     selection: Selection
@@ -31,17 +30,17 @@ class RungChoice(NamedTuple):
     """Both in the order in which they were taken."""
 
 
-class LadderChoice(NamedTuple):
+class LadderSelection(NamedTuple):
     """What every rung is trained on, in the order of the ladder, and why each pair was taken or left."""
 
-    rungs: list[RungChoice]
+    rungs: list[RungSelection]
     reasons: tuple[Reason, ...]
 
 
-def show_strategy(show: Show) -> Strategy:
-    """How the show's pairs are chosen."""
-    settings = show.config.select
-    return Strategy(settings.strategy, settings.seed, settings.subjects)
+def strategy_settings(show: Show) -> StrategySettings:
+    """The strategy that the show names, with its seed and subjects."""
+    table = show.config.select
+    return StrategySettings(table.strategy, table.seed, table.subjects)
 
 
 def list_candidates(show: Show, pairs: Sequence[Pair]) -> list[Pair]:
@@ -57,36 +56,36 @@ def list_candidates(show: Show, pairs: Sequence[Pair]) -> list[Pair]:
         raise InputError(
             f"{show.root / CHOICES_NAME} bans every pair that could be trained on.", hint="Take some out of `ban`."
         )
-    return order_pairs(pool, strategy="random", seed=show.config.select.seed)
+    return shuffle_pairs(pool, show.config.select.seed)
 
 
-def choose_for_ladder(show: Show, pool: Sequence[Pair], money: MoneyPlan, narrator: Narrator) -> LadderChoice:
+def choose_for_ladder(show: Show, pool: Sequence[Pair], money: MoneyPlan, narrator: Narrator) -> LadderSelection:
     """What the budget of each rung buys of the pool; of two rungs, one's pairs are all among the other's.
 
     Raises:
         BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    choices, strategy = show.choices(), show_strategy(show)
+    choices, settings = show.choices(), strategy_settings(show)
     built: list[list[Example]] = []
     for n_done, rung in enumerate(show.config.ladder, start=1):
         built.append(money.examples.get(rung.name) or _build_examples(show, rung, pool))
         narrator.progress(n_done, len(show.config.ladder), "rungs counted")
     budgets = [_budget(show, *one, money) for one in zip(show.config.ladder, built, strict=True)]
-    purses = [open_purse(*one) for one in zip(built, budgets, strict=True)]
-    filled = fill_baskets(pool, purses, strategy, pinned=choices.pin)
+    knapsacks = [make_knapsack(*one) for one in zip(built, budgets, strict=True)]
+    solution = choose_subsets(pool, knapsacks, settings, pinned=choices.pin)
     rungs = []
-    for examples, budget, basket in zip(built, budgets, filled.baskets, strict=True):
-        selection = choose_examples(
-            examples, budget, basket, strategy, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
+    for examples, budget, subset in zip(built, budgets, solution.subsets, strict=True):
+        selection = make_selection(
+            examples, budget, subset, settings, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
         )
         if selection.rung in money.hosted:
             check_enough_examples(money.hosted[selection.rung].row, selection)
         rungs.append(
-            RungChoice(
-                selection, [examples[place] for place in basket.places], [pool[place] for place in basket.places]
+            RungSelection(
+                selection, [examples[place] for place in subset.places], [pool[place] for place in subset.places]
             )
         )
-    return LadderChoice(rungs, filled.reasons)
+    return LadderSelection(rungs, solution.reasons)
 
 
 def _build_examples(show: Show, rung: Rung, pool: Sequence[Pair]) -> list[Example]:

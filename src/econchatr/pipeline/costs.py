@@ -21,8 +21,8 @@ from econchatr.pipeline.grounding import grounding_room
 from econchatr.pipeline.prices import rung_price
 from econchatr.pipeline.show import Show
 from econchatr.records import Example, Pair, PriceRow, Selection
-from econchatr.select.choose import Budget
 from econchatr.select.examples import build_example
+from econchatr.select.rung_budget import Budget
 from econchatr.tables import hash_file, hash_settings
 
 

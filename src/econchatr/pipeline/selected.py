@@ -13,6 +13,7 @@ from econchatr.pipeline.choices import list_pool
 from econchatr.pipeline.show import Show
 from econchatr.records import Overlap, Pair, Reason, Selection
 from econchatr.select.overlap import measure_overlaps
+from econchatr.select.strategies import find_strategy
 from econchatr.tables import hash_bytes, read_table
 
 
@@ -64,6 +65,7 @@ def read_overlaps(show: Show) -> list[Overlap]:
     """How far each selection leans towards the exam; none where there are no questions yet."""
     if not (show.root / QUESTIONS_NAME).is_file():
         return []
+    settings = show.config.select
     pool = list_pool(read_table(show.folder("pair") / "pairs.parquet", Pair), show.choices())
     places = {pair.pair_id: place for place, pair in enumerate(pool)}
     selections = read_table(show.folder("select") / "selections.parquet", Selection)
@@ -72,7 +74,7 @@ def read_overlaps(show: Show) -> list[Overlap]:
         [pair.reply for pair in pool],
         {row.rung: [places[pair_id] for pair_id in row.pair_ids] for row in selections},
         names=[show.voice.host, show.voice.show, *show.config.show.hosts],
-        subjects=show.config.select.subjects if show.config.select.strategy == "subjects-2023" else (),
+        subjects=settings.subjects if find_strategy(settings.strategy).needs_subjects else (),
     )
 
 

@@ -21,11 +21,13 @@ from econchatr.config import (
     load_choices,
     load_config,
     load_questions,
+    locate,
 )
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.prompts import Voice
 from econchatr.records import Question
+from econchatr.select.strategies import find_strategy
 from econchatr.tables import outputs_sha256
 
 STAGES = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
@@ -176,13 +178,18 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
 
     Raises:
         ShowFolderError: No such folder, or no show in it.
-        InputError: show.toml is wrong.
+        InputError: show.toml is wrong, or names a strategy that does not exist.
     """
     if not root.is_dir():
         raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
-    return Show(root=root, config=load_config(root / CONFIG_NAME), cache=cache or default_cache())
+    config = load_config(root / CONFIG_NAME)
+    try:
+        find_strategy(config.select.strategy)
+    except InputError as exc:
+        raise InputError(f"{locate(root / CONFIG_NAME, 'select', 'strategy')}: {exc.message}", hint=exc.hint) from exc
+    return Show(root=root, config=config, cache=cache or default_cache())
 
 
 def default_cache() -> Path:
