@@ -272,8 +272,9 @@ class Ledger:
                 return False
             (left,) = self._db.execute(
                 "SELECT (SELECT COALESCE(SUM(picousd), -1) FROM charges WHERE outside_id = :id)"
-                " - (SELECT COALESCE(SUM(picousd), 0) FROM refunds WHERE charge_id = :id)", {"id": charge_id}
-            ).fetchone()  # fmt: skip
+                " - (SELECT COALESCE(SUM(picousd), 0) FROM refunds WHERE charge_id = :id)",
+                {"id": charge_id},
+            ).fetchone()
             if _to_pico(usd) > left:
                 raise ShowFolderError(
                     f"{self.path}: a refund of ${usd} for {charge_id!r}, of which ${_to_usd(max(left, 0))} are left.",
@@ -311,13 +312,17 @@ class Ledger:
             sources.setdefault((rung, what), []).append(source)
         return tuple(
             BillRow(
-                rung=key[0], what=key[1], quoted_usd=quoted.get(key),
-                charged_usd=_to_usd(charged), refunded_usd=_to_usd(refunded), reserved_usd=_to_usd(reserved),
+                rung=key[0],
+                what=key[1],
+                quoted_usd=quoted.get(key),
+                charged_usd=_to_usd(charged),
+                refunded_usd=_to_usd(refunded),
+                reserved_usd=_to_usd(reserved),
                 sources=tuple(sources.get(key, ())),
             )
             for key in dict.fromkeys([*quoted, *sums])
             for charged, refunded, reserved in [sums.get(key, (0, 0, 0))]
-        )  # fmt: skip
+        )
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -39,9 +39,18 @@ _DOLLARS = ("", "$", "us$", "usd", "us dollars", "us dollar", "dollars", "dollar
 _UNIT = re.compile(r"(?P<count>\d[\d,]*)?\s*(?:(?P<scale>thousand|million|k|m)\s+)?(?P<noun>[a-z][a-z -]*?)s?")
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NOUNS: dict[str, PriceUnit] = {
-    "token": "token", "tok": "token", "hour": "hour", "h": "hour", "gpu-hour": "hour", "gpu hour": "hour",
-    "minute": "minute", "second": "second", "gb-month": "GB-month", "gb month": "GB-month", "job": "job",
-}  # fmt: skip
+    "token": "token",
+    "tok": "token",
+    "hour": "hour",
+    "h": "hour",
+    "gpu-hour": "hour",
+    "gpu hour": "hour",
+    "minute": "minute",
+    "second": "second",
+    "gb-month": "GB-month",
+    "gb month": "GB-month",
+    "job": "job",
+}
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _DATES = ("read_on", "jobs_until", "shutdown_on")
 

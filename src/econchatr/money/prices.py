@@ -20,7 +20,7 @@ from econchatr.records import PriceRow
 
 PRICES_NAME = "prices.toml"
 
-STALE_DAYS = 90
+_STALE_DAYS = 90
 """A row read longer ago is warned of."""
 
 REPORTED_2023 = {
@@ -131,7 +131,7 @@ def warn_of_prices(rows: Iterable[PriceRow], *, today: date, until: date | None 
 
 def _doubts(row: PriceRow, *, today: date, until: date) -> Iterable[str]:
     age = (today - row.read_on).days
-    if age > STALE_DAYS:
+    if age > _STALE_DAYS:
         yield f"read {age} days ago, on {row.read_on}; look again at {row.source.split()[0].rstrip(';,')}"
     if age < 0:
         yield f"read on {row.read_on}, a day still to come"

@@ -1,7 +1,4 @@
-"""The user's own say about single pairs: pins and bans, in choices.toml.
-
-This module does not choose: it checks ids and writes the file.
-"""
+"""Pins and bans: check the pair ids in choices.toml, and add ids to that file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which pairs each rung is trained on: the user's pins and bans, the rungs' budgets and the strategy, brought together.
-
-This module prices nothing and writes nothing: `costs` and `prepare` do.
-"""
+"""Choose the training pairs of every rung: pins and bans, budgets and strategy brought together. Writes no file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Does the choice beat chance? Fine-tunes of several selections at equal billed tokens and steps, measured alike.
+"""Does a strategy beat random choice? Fine-tune on the selections of several strategies and compare the results.
 
-Each trial is written down when it is done, so a comparison that was stopped goes on where it was, and one that is run
-again with more strategies, budgets or seeds does only what is new. This module decides which trials there are; what
-they are worth is `score.compare`'s business.
+All trials of a budget have the same billed tokens and steps and are measured alike. Each trial is written down when it
+is done. So a comparison that was stopped goes on where it was, and one with more strategies, budgets or seeds does only
+what is new. `score.compare` computes the figures from the trials.
 """
 
 from __future__ import annotations
@@ -224,17 +224,26 @@ class _Bench:
         fields = {"seed": one.train_seed, "batch_examples": batch, "eval_every_share": 1.0}
         with tempfile.TemporaryDirectory(prefix="econchatr-") as folder:
             outcome = train_lora(
-                encode_examples(examples, self._show, self._rung), (), base=self._base, folder=Path(folder),
+                encode_examples(examples, self._show, self._rung),
+                (),
+                base=self._base,
+                folder=Path(folder),
                 recipe=self._recipe.model_copy(update=fields),
-            )  # fmt: skip
+            )
             free_memory()
             nats = self._measure(outcome.adapter_folder)
         return Trial(
-            key=key, strategy=one.strategy, share=one.share, selection_seed=one.selection_seed,
-            train_seed=one.train_seed, n_pairs=len(examples),
-            n_tokens=sum(example.n_billed_tokens for example in examples), n_steps=outcome.n_steps,
-            seconds=round(time.monotonic() - begin, 1), savings=tuple(self._sum_up(nats)),
-        )  # fmt: skip
+            key=key,
+            strategy=one.strategy,
+            share=one.share,
+            selection_seed=one.selection_seed,
+            train_seed=one.train_seed,
+            n_pairs=len(examples),
+            n_tokens=sum(example.n_billed_tokens for example in examples),
+            n_steps=outcome.n_steps,
+            seconds=round(time.monotonic() - begin, 1),
+            savings=tuple(self._sum_up(nats)),
+        )
 
     def _measure_base(self, max_replies: int) -> _HeldOut:
         built = held_out_examples(self._show, self._rung, max_replies=max_replies)
@@ -262,6 +271,9 @@ class _Bench:
         for slug in sorted(sums):
             (host_bits, host_bytes), (guest_bits, guest_bytes) = (sums[slug][side] for side in SIDES)
             yield EpisodeSaving(
-                slug=slug, host_bits=host_bits, host_bytes=int(host_bytes), guest_bits=guest_bits,
+                slug=slug,
+                host_bits=host_bits,
+                host_bytes=int(host_bytes),
+                guest_bits=guest_bits,
                 guest_bytes=int(guest_bytes),
-            )  # fmt: skip
+            )

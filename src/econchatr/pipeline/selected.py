@@ -1,7 +1,4 @@
-"""What was selected, for people: how good the choice is, how far it leans towards the exam, why a pair was taken.
-
-This module chooses nothing and changes nothing.
-"""
+"""Tell people about a finished selection: its quality, its overlap with the exam, the reason for each pair."""
 
 from __future__ import annotations
 
@@ -56,9 +53,7 @@ class ExplainedPair(NamedTuple):
 
 def account_selections(show: Show) -> SelectionAccount:
     """Everything worth telling of a finished selection."""
-    return SelectionAccount(
-        read_table(show.folder("select") / "selections.parquet", Selection), read_overlaps(show)
-    )  # fmt: skip
+    return SelectionAccount(read_table(show.folder("select") / "selections.parquet", Selection), read_overlaps(show))
 
 
 def read_overlaps(show: Show) -> list[Overlap]:

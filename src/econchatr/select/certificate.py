@@ -40,11 +40,11 @@ def certify(features: Features, replies: Sequence[int], knapsack: Knapsack) -> f
         Rounded down to a ten-thousandth.
     """
     coverage = Coverage(features, replies)
-    most = bound_best(coverage, replies, knapsack)
+    most = _bound_best(coverage, replies, knapsack)
     return coverage.value * 10_000 // most / 10_000 if most else None
 
 
-def bound_best(coverage: Coverage, replies: Sequence[int], knapsack: Knapsack) -> int:
+def _bound_best(coverage: Coverage, replies: Sequence[int], knapsack: Knapsack) -> int:
     """No replies within the knapsack are worth more than this."""
     features, taken = coverage.features, np.asarray(replies, np.int64)
     gains = features.sum_rows(coverage.worth)

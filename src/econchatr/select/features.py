@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Integers = npt.NDArray[np.int64]
 
-MIN_REPLIES: Final = 3
+_MIN_REPLIES: Final = 3
 MAX_WEIGHT: Final = 200
 """Source of both: shared reference `evaluation.md`, 9.3; 200 was the best of five variants measured there."""
 
@@ -164,7 +164,7 @@ def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Intege
     numbers = np.concatenate(flat)
     del flat
     # By the alphabet, so that a feature has the same number however the words came to be found.
-    common = np.bincount(numbers, minlength=len(seen)) >= MIN_REPLIES
+    common = np.bincount(numbers, minlength=len(seen)) >= _MIN_REPLIES
     known = sorted(word for word, is_common in zip(seen, common.tolist(), strict=True) if is_common)
     renumbered = np.zeros(len(seen), np.int32)
     renumbered[[seen[word] for word in known]] = np.arange(1, len(known) + 1)
@@ -270,9 +270,9 @@ def _keep_common(chunks: Sequence[Integers]) -> tuple[Integers, Integers]:
         every = np.concatenate([np.zeros(0, np.int64), *parts])
         every.sort()
         # Of a run of c equal codes, c - 2 have the same code two places before: what is rarer leaves no trace.
-        again = every[MIN_REPLIES - 1 :]
+        again = every[_MIN_REPLIES - 1 :]
         codes, n_holding = np.unique(again[again == every[: len(again)]], return_counts=True)
-        return codes, n_holding + (MIN_REPLIES - 1)
+        return codes, n_holding + (_MIN_REPLIES - 1)
 
     with ThreadPoolExecutor(_N_THREADS) as threads:
         found = list(threads.map(lambda range_: keep(*range_), pairwise(bounds)))

@@ -64,7 +64,7 @@ def make_selection(
         limit_tokens=knapsack.limit,
         budget=budget.words,
         cost_usd=_cost(budget, n_tokens),
-        sha256=hash_examples(taken),
+        sha256=_hash_examples(taken),
         n_learned_tokens=sum(example.n_learned_tokens for example in taken),
         n_pool_learned_tokens=sum(example.n_learned_tokens for example in examples),
         n_pinned=n_pinned,
@@ -92,7 +92,7 @@ def _check_subset(knapsack: Knapsack, budget: Budget, subset: Subset, settings: 
         )
 
 
-def hash_examples(examples: Iterable[Example]) -> str:
+def _hash_examples(examples: Iterable[Example]) -> str:
     """The hash a tuned model is tied to: of the examples' ids and texts, in order."""
     digest = hashlib.sha256()
     for example in examples:
