@@ -16,10 +16,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from econchatr.select.baskets import band_lengths
 from econchatr.select.certificate import certify
-from econchatr.select.cover import Coverage, Purse, cover_purses
+from econchatr.select.coverage import band_lengths
 from econchatr.select.features import find_features
+from econchatr.select.greedy import Coverage, maximize_coverage
+from econchatr.select.knapsack import Knapsack
 
 N_WORDS, N_PHRASES = 200_000, 50_000
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
@@ -44,13 +45,13 @@ def measure(replies: list[str], cues: list[str], costs: np.ndarray, share: float
     features = find_features(replies, cues=cues)
     clocks.append((time.perf_counter(), time.process_time()))
     strata, _ = band_lengths(features.n_words, 5, "{}")
-    purse = Purse(costs, int(costs.sum() * share))
-    chosen = [one.reply for one in cover_purses(features, strata, [purse]).taken]
+    knapsack = Knapsack(costs, int(costs.sum() * share))
+    chosen = [step.reply for step in maximize_coverage(features, strata, [knapsack]).steps]
     clocks.append((time.perf_counter(), time.process_time()))
-    certificate = certify(features, chosen, purse)
+    certificate = certify(features, chosen, knapsack)
     clocks.append((time.perf_counter(), time.process_time()))
     order = np.random.default_rng(0).permutation(len(costs))
-    some = order[: np.searchsorted(np.cumsum(costs[order]), purse.limit, side="right")]
+    some = order[: np.searchsorted(np.cumsum(costs[order]), knapsack.limit, side="right")]
     value = Coverage(features, chosen).value
     print(
         f"{share:.0%} of the tokens: {len(chosen):,} pairs, {len(features.weights):,} features; "

@@ -21,7 +21,7 @@ from econchatr.models.weights import open_base
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.select.examples import build_example
-from econchatr.select.order import order_pairs
+from econchatr.select.strategies import shuffle_pairs
 from econchatr.tables import read_table
 from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe
@@ -71,7 +71,7 @@ def encode_split(show: Show, split: str) -> list[EncodedExample]:
     rung = show.rung()
     rows = read_table(show.folder("pair") / "pairs.parquet", Pair)
     pairs = [pair for pair in rows if pair.is_kept and pair.split == split]
-    pairs = order_pairs(pairs, strategy="random", seed=0, subjects=()) if split == "train" else pairs
+    pairs = shuffle_pairs(pairs, 0) if split == "train" else pairs
     form = rung.form
     return rung.encode(build_example(pair, form) for pair in pairs)
 

@@ -104,9 +104,8 @@ class PairTable(_Table):
 class SelectTable(_Table):
     """`[select]`: which pairs are bought."""
 
-    strategy: Literal[
-        "coverage", "coverage-plain", "coverage-cues", "random", "subjects-2023", "longest", "recent", "all"
-    ] = "coverage"
+    strategy: str = "coverage"
+    """A name from the table of strategies, which `open_show` checks."""
     seed: int = 0
     subjects: tuple[str, ...] = ()
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
@@ -278,6 +277,12 @@ def load_config(path: Path) -> ShowConfig:
     """
     text = _read_toml_text(path, hint="`econchatr init` writes one.")
     return _validate(path, text, ShowConfig)
+
+
+def locate(path: Path, *keys: str) -> str:
+    """Where a key of a TOML file stands, for an error message: `show.toml, line 5: select.strategy`."""
+    line = _find_line(_read_toml_text(path, hint=""), list(keys))
+    return f"{path}, line {line}: {'.'.join(keys)}" if line else f"{path}: {'.'.join(keys)}"
 
 
 def load_questions(path: Path) -> tuple[Question, ...]:

@@ -103,6 +103,16 @@ def test_a_name_with_quotes_and_brackets_survives_init(tmp_path: Path, tiny_show
         ),
         (lambda show: edit_show(show, "Hester Pellow", "Nobody Here"), 2, "heard most: 'Hester Pellow'"),
         (lambda show: edit_show(show, "samples", "sample"), 2, "Did you mean 'samples'?"),
+        (
+            lambda show: edit_show(show, "\n[[ladder]]", '\n[select]\nstrategy = "coverge"\n[[ladder]]'),
+            2,
+            "no strategy",
+        ),
+        (
+            lambda show: edit_show(show, "\n[[ladder]]", '\n[select]\nstrategy = "longest"\n[[ladder]]'),
+            2,
+            "was removed",
+        ),
         (lambda show: (show / "questions.toml").unlink(), 2, "questions.toml is missing"),
         (lambda show: (show / "show.toml").unlink(), 3, "econchatr init"),
         (lambda show: edit_show(show, "max_tokens = 1200", "max_tokens = 3"), 6, "the cheapest of"),

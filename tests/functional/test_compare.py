@@ -38,10 +38,10 @@ def test_a_comparison_without_time_begins_no_trial(finished_show: Path, tmp_path
 
 
 def test_rounds_hold_one_trial_of_each_kind() -> None:
-    found = list_trials(Plan(("random", "longest", "all"), (0.1, 0.2), n_random=3, n_train_seeds=2))
+    found = list_trials(Plan(("random", "recent", "all"), (0.1, 0.2), n_random=3, n_train_seeds=2))
     assert len(found) == 2 * 3 + 2 * 2 + 2
     assert [(one.strategy, one.share) for one in found[:5]] == [
-        ("random", 0.1), ("longest", 0.1), ("all", 1.0), ("random", 0.2), ("longest", 0.2),
+        ("random", 0.1), ("recent", 0.1), ("all", 1.0), ("random", 0.2), ("recent", 0.2),
     ]  # fmt: skip
 
 

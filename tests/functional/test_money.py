@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import BudgetError, InputError
+from econchatr.money.ledger import Ledger, Order
+from econchatr.money.quote import Quote
 from econchatr.pipeline import Silent, open_show, run_show
 from econchatr.pipeline.quoting import list_charged, quote_budget, quote_selection
 from econchatr.records import Example, Selection
-from econchatr.select.ledger import Ledger, Order
-from econchatr.select.quote import Quote
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from econchatr.select.ledger import Ledger, Order
-from econchatr.select.spending import OutsideCharge, collect_charges, pay_job, settle_job
+from econchatr.money.ledger import Ledger, Order
+from econchatr.money.spending import OutsideCharge, collect_charges, pay_job, settle_job
 
 
 class HttpService:

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.records import PriceRow
-from econchatr.select.billing import (
-    Usage,
+from econchatr.money.billing import (
+    TokenUsage,
     apply_minimum,
     bill_endpoint,
     bill_local,
@@ -23,8 +22,9 @@ from econchatr.select.billing import (
     pad_to_longest,
     round_charge,
 )
-from econchatr.select.price_file import PRICE_UNITS, parse_price
-from econchatr.select.prices import find_price
+from econchatr.money.price_file import PRICE_UNITS, parse_price
+from econchatr.money.prices import find_price
+from econchatr.records import PriceRow
 
 
 def row(**more: object) -> PriceRow:
@@ -97,19 +97,19 @@ def test_a_job_costs_its_minimum_at_least() -> None:
 
 def test_cached_tokens_have_their_own_price() -> None:
     """gpt-4.1: 600,000 in at $3.00 + 400,000 cached at $0.75 + 100,000 out at $12.00 = 1.80 + 0.30 + 1.20 = $3.30."""
-    usage = Usage(n_input_tokens=1_000_000, n_cached_tokens=400_000, n_output_tokens=100_000)
+    usage = TokenUsage(n_input_tokens=1_000_000, n_cached_tokens=400_000, n_output_tokens=100_000)
     assert bill_usage(find_price("openai/gpt-4.1-2025-04-14"), usage, is_tuned=True) == Decimal("3.30")
 
 
 def test_cached_tokens_without_a_price_cost_what_input_costs() -> None:
     """Tinker: 1,000,000 in at $0.195 + 100,000 out at $0.60 = 0.195 + 0.06 = $0.255."""
-    usage = Usage(n_input_tokens=1_000_000, n_cached_tokens=400_000, n_output_tokens=100_000)
+    usage = TokenUsage(n_input_tokens=1_000_000, n_cached_tokens=400_000, n_output_tokens=100_000)
     assert bill_usage(find_price("tinker/qwen3-8b"), usage, is_tuned=True) == Decimal("0.255")
 
 
 def test_the_base_has_its_own_price_where_the_row_gives_one() -> None:
     """Davinci, 1,000 tokens in and 1,000 out: $0.24 tuned, $0.04 base. Tinker: base as tuned."""
-    usage = Usage(1000, 1000)
+    usage = TokenUsage(1000, 1000)
     davinci, tinker = find_price("gpt3-2023/davinci"), find_price("tinker/qwen3-8b")
     assert bill_usage(davinci, usage, is_tuned=True) == Decimal("0.24")
     assert bill_usage(davinci, usage, is_tuned=False) == Decimal("0.04")
@@ -117,7 +117,7 @@ def test_the_base_has_its_own_price_where_the_row_gives_one() -> None:
 
 
 def test_use_without_a_price_is_not_known() -> None:
-    assert bill_usage(find_price("tinker/gpt-oss-120b"), Usage(1, 1), is_tuned=True) is None
+    assert bill_usage(find_price("tinker/gpt-oss-120b"), TokenUsage(1, 1), is_tuned=True) is None
 
 
 def test_storage_is_billed_by_gigabyte_and_month() -> None:

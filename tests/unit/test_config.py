@@ -6,7 +6,6 @@ import pytest
 
 from econchatr.config import load_config, load_questions
 from econchatr.errors import InputError
-from econchatr.select.baskets import STRATEGIES
 
 GOOD = '[show]\nname = "A"\nhosts = ["Hal Host"]\n'
 
@@ -19,12 +18,6 @@ def load(tmp_path: Path, text: str) -> object:
 def test_the_shortest_show_has_an_embedded_rung(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD)
     assert [rung.base for rung in config.ladder] == ["embedded"]  # type: ignore[attr-defined]
-
-
-def test_every_strategy_there_is_can_be_asked_for(tmp_path: Path) -> None:
-    for strategy in STRATEGIES:
-        config = load(tmp_path, GOOD + f'[select]\nstrategy = "{strategy}"\n')
-        assert config.select.strategy == strategy  # type: ignore[attr-defined]
 
 
 def test_pairs_are_chosen_by_coverage_where_nothing_is_said(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import BudgetError, ShowFolderError
-from econchatr.select.ledger import Ledger, Order
-from econchatr.select.spending import OutsideCharge, collect_charges, pay_job, settle_job
+from econchatr.money.ledger import Ledger, Order
+from econchatr.money.spending import OutsideCharge, collect_charges, pay_job, settle_job
 from tests.unit.test_billing import row
 from tests.unit.test_quote import FULL, make_quote, quoted
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError
-from econchatr.records import Price, PriceRow
-from econchatr.select.price_file import parse_price, parse_usd
-from econchatr.select.prices import (
+from econchatr.money.price_file import parse_price, parse_usd
+from econchatr.money.prices import (
     REPORTED_2023,
     find_price,
     load_prices,
     training_usd_per_mtok,
     warn_of_prices,
 )
+from econchatr.records import Price, PriceRow
 
 TODAY = date(2026, 11, 21)
 WHOLE = '[[price]]\nprofile = "p"\nmodel = "m"\ntraining = "$1 per 1M tokens"\nread_on = 2026-11-01\nsource = "s"\n'

@@ -3,10 +3,9 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from econchatr.records import PriceRow
-from econchatr.select.billing import Usage
-from econchatr.select.prices import find_price
-from econchatr.select.quote import (
+from econchatr.money.billing import TokenUsage
+from econchatr.money.prices import find_price
+from econchatr.money.quote import (
     Chosen,
     ExamCount,
     LocalCosts,
@@ -18,11 +17,12 @@ from econchatr.select.quote import (
     quote_local,
     want_share,
 )
+from econchatr.records import PriceRow
 from tests.unit.test_billing import row
 
 EXAM = ExamCount(
-    tuned=Usage(10_000, 2_000), tuned_worst=Usage(10_000, 10_000),
-    base=Usage(30_000, 4_000), base_worst=Usage(30_000, 20_000), n_tuned_answers=40,
+    tuned=TokenUsage(10_000, 2_000), tuned_worst=TokenUsage(10_000, 10_000),
+    base=TokenUsage(30_000, 4_000), base_worst=TokenUsage(30_000, 20_000), n_tuned_answers=40,
 )  # fmt: skip
 CHOSEN = Chosen(n_pairs=800, n_pool_pairs=1000, n_tokens=400_000, n_pool_tokens=500_000)
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from econchatr.config import ShowConfig, ShowTable
 from econchatr.errors import ShowFolderError
+from econchatr.money.ledger import LEDGER_NAME, Ledger
 from econchatr.pipeline.show import Show
 from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.select.ledger import LEDGER_NAME, Ledger
 from econchatr.tools.rankings import read_rankings, read_verdicts, save_ranking, save_verdict
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

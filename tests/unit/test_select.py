@@ -5,18 +5,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from econchatr.errors import BudgetError, InputError
+from econchatr.errors import BudgetError
+from econchatr.money.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Example
-from econchatr.select.baskets import Basket, Strategy
-from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.select.files import chat_lines, completion_lines
-from econchatr.select.order import matches_subject, order_pairs
-from econchatr.select.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
+from econchatr.select.knapsack import Subset
+from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
+from econchatr.select.strategies import StrategySettings
 from econchatr.tokens import open_tokenizer
 from tests.unit.make_records import make_pair
 
@@ -67,17 +65,17 @@ def test_a_budget_that_buys_nothing_is_refused(budget: Decimal) -> None:
         limit_tokens(n_pool_tokens=10, n_epochs=4, budget_usd=budget, usd_per_mtok=Decimal(30))
 
 
-def test_a_purse_holds_the_billed_tokens_that_the_budget_pays_for_in_one_epoch() -> None:
-    purse = open_purse(examples_of([7, 9, 30]), Budget(2, "60 tokens", all_epochs_tokens=60))
-    assert (purse.costs.tolist(), purse.limit, purse.name) == ([7, 9, 30], 30, "small")
+def test_a_knapsack_is_limited_to_the_tokens_that_the_budget_pays_for_in_one_epoch() -> None:
+    knapsack = make_knapsack(examples_of([7, 9, 30]), Budget(2, "60 tokens", all_epochs_tokens=60))
+    assert (knapsack.costs.tolist(), knapsack.limit, knapsack.name) == ([7, 9, 30], 30, "small")
 
 
 def test_a_selection_tells_what_it_holds_and_what_it_could_have_held() -> None:
-    selection = choose_examples(
+    selection = make_selection(
         examples_of([7, 9, 30]),
         Budget(2, "60 tokens", all_epochs_tokens=60),
-        Basket((1, 0), 0.5),
-        Strategy("random", 4),
+        Subset((1, 0), 0.5),
+        StrategySettings("random", 4),
     )
     assert selection.pair_ids == ("e#1", "e#0")
     assert (selection.n_tokens, selection.n_pool_tokens, selection.limit_tokens) == (16, 46, 30)
@@ -87,79 +85,24 @@ def test_a_selection_tells_what_it_holds_and_what_it_could_have_held() -> None:
 
 def test_a_budget_too_small_for_any_pair_says_so() -> None:
     with pytest.raises(BudgetError, match="60 tokens over 2 epochs buys 30 tokens; the cheapest of 1 pairs has 40"):
-        choose_examples(examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), Basket(()), Strategy("random"))
+        make_selection(
+            examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), Subset(()), StrategySettings("random")
+        )
 
 
 def test_all_is_refused_where_the_budget_does_not_buy_all() -> None:
     with pytest.raises(BudgetError, match="buys 30 tokens; all 2 pairs have 46"):
-        choose_examples(
-            examples_of([16, 30]), Budget(1, "30 tokens", all_epochs_tokens=30), Basket((0,)), Strategy("all")
+        make_selection(
+            examples_of([16, 30]), Budget(1, "30 tokens", all_epochs_tokens=30), Subset((0,)), StrategySettings("all")
         )
 
 
 def test_the_selection_hash_changes_with_a_text() -> None:
     def sha256(reply: str) -> str:
         examples = [build_example(make_pair(reply=reply), form())]
-        return choose_examples(examples, Budget(1, "all"), Basket((0,)), Strategy("random")).sha256
+        return make_selection(examples, Budget(1, "all"), Subset((0,)), StrategySettings("random")).sha256
 
     assert sha256("Who counted?") == sha256("Who counted?") != sha256("Who counted!")
-
-
-@given(order=st.permutations(range(8)))
-def test_random_order_does_not_depend_on_the_order_of_input(order: list[int]) -> None:
-    pairs = [make_pair(n) for n in order]
-    assert order_pairs(pairs, strategy="random", seed=3) == order_pairs(pairs[::-1], strategy="random", seed=3)
-
-
-def test_another_seed_gives_another_order_of_the_same_pairs() -> None:
-    pairs = [make_pair(n) for n in range(20)]
-    one, two = (order_pairs(pairs, strategy="random", seed=seed) for seed in (0, 1))
-    assert one != two
-    assert sorted(pair.pair_id for pair in one) == sorted(pair.pair_id for pair in two)
-
-
-def test_subjects_are_taken_in_turn_shortest_first_then_the_rest() -> None:
-    replies = ["a prairie grows", "a prairie", "the fence stands", "nothing else", "the fence and a prairie"]
-    pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
-    ordered = order_pairs(pairs, strategy="subjects-2023", seed=0, subjects=("prairie", "fence"))
-    assert [pair.reply for pair in ordered] == [
-        "a prairie", "the fence stands", "a prairie grows", "the fence and a prairie", "nothing else",
-    ]  # fmt: skip
-
-
-def test_a_subject_with_a_plus_wants_both_words() -> None:
-    assert matches_subject("Data do not SPEAK.", "speak+data")
-    assert not matches_subject("Nobody speaks.", "speak+data")
-
-
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(["a prairie", "a fence", "other"]), max_size=12), st.integers(0, 5))
-def test_subject_order_keeps_every_pair_once(replies: list[str], seed: int) -> None:
-    pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
-    ordered = order_pairs(pairs, strategy="subjects-2023", seed=seed, subjects=("prairie", "fence"))
-    assert sorted(ordered, key=lambda pair: pair.rank) == pairs
-
-
-def test_longest_takes_the_longest_reply_first() -> None:
-    pairs = [make_pair(n, reply="so " * length) for n, length in enumerate((3, 9, 6, 9))]
-    ordered = order_pairs(pairs, strategy="longest", seed=0)
-    assert [pair.pair_id for pair in ordered] == ["episode-1#1", "episode-3#1", "episode-2#1", "episode-0#1"]
-
-
-def test_recent_takes_the_newest_episode_first_and_its_end_before_its_beginning() -> None:
-    pairs = [make_pair(1), make_pair(2, pair_id="a", first_turn=0), make_pair(2, pair_id="b", first_turn=4)]
-    assert [pair.pair_id for pair in order_pairs(pairs, strategy="recent", seed=0)] == ["b", "a", "episode-1#1"]
-
-
-def test_an_unknown_strategy_lists_the_known_ones() -> None:
-    with pytest.raises(InputError) as caught:
-        order_pairs([], strategy="longst", seed=0)
-    assert "longest" in caught.value.hint
-
-
-def test_subjects_2023_without_subjects_is_refused() -> None:
-    with pytest.raises(InputError, match="no subjects"):
-        order_pairs([], strategy="subjects-2023", seed=0)
 
 
 def test_billed_tokens_are_those_of_the_whole_rendered_example() -> None:

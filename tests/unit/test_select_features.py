@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.select import features as features_module
-from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, Rows, find_features, split_words
+from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, SparseRows, find_features, split_words
 
 WORDS = ("so", "we", "can't", "all", "agree", "über", "94", "Who")
 SPOKEN = st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=12)
@@ -61,7 +61,7 @@ def test_a_pool_larger_than_one_chunk_is_numbered_as_one() -> None:
 
 
 def test_an_empty_row_adds_nothing_wherever_it_stands() -> None:
-    rows = Rows(np.array([0, 0, 2, 2, 3, 3]), np.array([4, 1, 2], np.int32))
+    rows = SparseRows(np.array([0, 0, 2, 2, 3, 3]), np.array([4, 1, 2], np.int32))
     assert rows.sum(np.array([0, 10, 100, 0, 1])).tolist() == [0, 11, 0, 100, 0]
     assert rows.pick(np.array([3, 0, 1])).sum(np.array([0, 10, 100, 0, 1])).tolist() == [100, 0, 11]
 

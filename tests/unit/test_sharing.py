@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import BudgetError, InputError
-from econchatr.select.sharing import Sharing, Want, share_budget
+from econchatr.money.sharing import Sharing, Want, share_budget
 
 
 def want(rung: str, n_pool: int, usd_per_token: str, fixed: str = "0", **more: object) -> Want:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from econchatr.money.quote import Cost, Quote, QuoteLine, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quoting import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
 from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow, Reason
 from econchatr.score.compare import RANDOM, random_multiplier
-from econchatr.select.quote import Cost, Quote, QuoteLine, RungQuote
 from econchatr.tools.price_list import ListedPrice, user_prices
 
 

@@ -11,8 +11,8 @@ import typer
 from econchatr.cli.printing import describe_result, print_json, say
 
 if TYPE_CHECKING:
+    from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
-    from econchatr.select.quote import Quote
 
 
 def run_until(

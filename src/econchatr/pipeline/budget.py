@@ -13,14 +13,14 @@ from econchatr.ask.exam import VARIANTS, render_question, spread_questions
 from econchatr.ask.grounding import Room
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import BudgetError
+from econchatr.money.billing import TokenUsage, floor_money, pad_to_longest
+from econchatr.money.prices import training_usd_per_mtok
+from econchatr.money.quote import ExamCount, RungCounts, want_share
+from econchatr.money.sharing import Share, Sharing, Want, share_budget
 from econchatr.pipeline.show import Rung, Show
 from econchatr.records import Example, Pair, PriceRow, Selection
-from econchatr.select.billing import Usage, floor_money, pad_to_longest
-from econchatr.select.choose import Budget
 from econchatr.select.examples import build_example
-from econchatr.select.prices import training_usd_per_mtok
-from econchatr.select.quote import ExamCount, RungCounts, want_share
-from econchatr.select.sharing import Share, Sharing, Want, share_budget
+from econchatr.select.rung_budget import Budget
 from econchatr.tables import hash_settings, write_bytes
 from econchatr.train.local import describe_arithmetic
 from econchatr.train.rate import measure_rate
@@ -169,8 +169,8 @@ def _count_exam(rung: Rung, dev: Sequence[Example]) -> ExamCount | None:
     n_tuned, n_base = n_in["tuned"] + n_in_grounded, n_in["base"] + n_in["persona"] + n_in_grounded
     n_of_tuned, n_of_base = n_answers + n_grounded, 2 * n_answers + n_grounded
     return ExamCount(
-        tuned=Usage(n_tuned, n_of_tuned * n_each), tuned_worst=Usage(n_tuned, n_of_tuned * n_most),
-        base=Usage(n_base, n_of_base * n_each), base_worst=Usage(n_base, n_of_base * n_most),
+        tuned=TokenUsage(n_tuned, n_of_tuned * n_each), tuned_worst=TokenUsage(n_tuned, n_of_tuned * n_most),
+        base=TokenUsage(n_base, n_of_base * n_each), base_worst=TokenUsage(n_base, n_of_base * n_most),
         n_tuned_answers=n_of_tuned,
     )  # fmt: skip
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import BudgetError, EconChatRError, InputError
+from econchatr.money.ledger import LEDGER_NAME, Ledger
+from econchatr.money.price_file import parse_usd
+from econchatr.money.prices import PRICES_NAME, warn_of_prices
+from econchatr.money.quote import Chosen, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
+from econchatr.money.sharing import Sharing
 from econchatr.pipeline.budget import HostedCosts, cost_rung, kept_rate, measured_rate, plan_money, share_costs
 from econchatr.pipeline.select import choose_for_ladder, list_candidates
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import BillRow, Selection
-from econchatr.select.ledger import LEDGER_NAME, Ledger
-from econchatr.select.price_file import parse_usd
-from econchatr.select.prices import PRICES_NAME, warn_of_prices
-from econchatr.select.quote import Chosen, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
-from econchatr.select.sharing import Sharing
 
 
 def quote_selection(show: Show, *, today: date) -> Quote:

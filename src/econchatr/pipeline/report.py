@@ -15,6 +15,13 @@ import numpy as np
 
 from econchatr import __version__
 from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID
+from econchatr.money.prices import (
+    REPORTED_2023,
+    limit_tokens,
+    load_prices,
+    price_training,
+    training_usd_per_mtok,
+)
 from econchatr.pipeline.parse import gather_parsed, note_rights
 from econchatr.pipeline.quoting import read_bill
 from econchatr.pipeline.results import (
@@ -27,7 +34,7 @@ from econchatr.pipeline.results import (
     score_judged,
     score_people,
 )
-from econchatr.pipeline.select import overlaps_of, show_strategy
+from econchatr.pipeline.select import overlaps_of, strategy_settings
 from econchatr.pipeline.show import Ladder, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import system_line
@@ -53,15 +60,8 @@ from econchatr.report.markdown import render_markdown
 from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.page import render_html
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
-from econchatr.select.baskets import fill_baskets
-from econchatr.select.cover import Purse
-from econchatr.select.prices import (
-    REPORTED_2023,
-    limit_tokens,
-    load_prices,
-    price_training,
-    training_usd_per_mtok,
-)
+from econchatr.select.knapsack import Knapsack
+from econchatr.select.strategies import choose_subsets
 from econchatr.tables import hash_file, hash_settings, write_bytes
 
 HISTORY_PROFILE = "gpt3-2023"
@@ -204,8 +204,8 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
     """What $10 per model would have bought of this show in January 2023, by the show's own strategy."""
     pool = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
     costs = np.array([pair.n_cue_tokens + pair.n_reply_tokens for pair in pool], np.int64)
-    purses = [
-        Purse(
+    knapsacks = [
+        Knapsack(
             costs,
             limit_tokens(
                 n_pool_tokens=int(costs.sum()),
@@ -217,15 +217,16 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
         )
         for price in _history_prices()
     ]
+    solution = choose_subsets(pool, knapsacks, strategy_settings(show))
     rows = [
         SubsetRow(
-            model=purse.name,
-            limit_tokens=purse.limit,
-            n_pairs=len(basket.places),
-            n_tokens=int(costs[list(basket.places)].sum()),
-            share=len(basket.places) / len(pool),
+            model=knapsack.name,
+            limit_tokens=knapsack.limit,
+            n_pairs=len(subset.places),
+            n_tokens=int(costs[list(subset.places)].sum()),
+            share=len(subset.places) / len(pool),
         )
-        for purse, basket in zip(purses, fill_baskets(pool, purses, show_strategy(show)).baskets, strict=True)
+        for knapsack, subset in zip(knapsacks, solution.subsets, strict=True)
     ]
     return SubsetTable(
         profile=HISTORY_PROFILE,

@@ -18,20 +18,19 @@ from econchatr.pipeline.budget import (
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Example, Overlap, Pair, Reason, Selection
-from econchatr.select.baskets import Strategy, fill_baskets
-from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
-from econchatr.select.order import order_pairs
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
+from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
+from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy, shuffle_pairs
 from econchatr.tables import hash_settings, write_bytes
 
 _COSTS_AT_HOME: Final = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
 """What a rung costs at home changes the quote, never what is chosen."""
 
 
-class RungChoice(NamedTuple):
+class RungSelection(NamedTuple):
     """What one rung is trained on."""
 
     selection: Selection
@@ -40,10 +39,10 @@ class RungChoice(NamedTuple):
     """Both in the order in which they were taken."""
 
 
-class LadderChoice(NamedTuple):
+class LadderSelection(NamedTuple):
     """What every rung is trained on, in the order of the ladder, and why each pair was taken or left."""
 
-    rungs: list[RungChoice]
+    rungs: list[RungSelection]
     reasons: tuple[Reason, ...]
 
 
@@ -69,7 +68,7 @@ def _select(show: Show, narrator: Narrator) -> Made:
     return Made({"selections": selections, "examples": chosen, "reasons": reasons}, tuple(files), counts)
 
 
-def _write_files(rung: Rung, choice: RungChoice, held: Sequence[Example], dev: Sequence[Pair]) -> list[str]:
+def _write_files(rung: Rung, choice: RungSelection, held: Sequence[Example], dev: Sequence[Pair]) -> list[str]:
     """Write a rung's training files; give their names below the stage's folder."""
     files = {
         "train.chat.jsonl": chat_lines(choice.examples),
@@ -110,10 +109,10 @@ SELECT = Stage[Show](
 # --- the choice -------------------------------------------------------------------------------------------------------
 
 
-def show_strategy(show: Show) -> Strategy:
-    """How the show's pairs are chosen."""
-    settings = show.config.select
-    return Strategy(settings.strategy, settings.seed, settings.subjects)
+def strategy_settings(show: Show) -> StrategySettings:
+    """The strategy that the show names, with its seed and subjects."""
+    table = show.config.select
+    return StrategySettings(table.strategy, table.seed, table.subjects)
 
 
 def list_candidates(show: Show) -> list[Pair]:
@@ -127,33 +126,35 @@ def list_candidates(show: Show) -> list[Pair]:
     pool = list_pool(pairs, choices.ban)
     if not pool:
         raise InputError(f"{path} bans every pair that could be trained on.", hint="Take some out of `ban`.")
-    return order_pairs(pool, strategy="random", seed=show.config.select.seed)
+    return shuffle_pairs(pool, show.config.select.seed)
 
 
-def choose_for_ladder(show: Show, pool: Sequence[Pair], money: MoneyPlan, narrator: Narrator) -> LadderChoice:
+def choose_for_ladder(show: Show, pool: Sequence[Pair], money: MoneyPlan, narrator: Narrator) -> LadderSelection:
     """What the budget of each rung buys of the pool; of two rungs, one's pairs are all among the other's.
 
     Raises:
         BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    choices, strategy, rungs = show.choices(), show_strategy(show), show.rungs
+    choices, settings, rungs = show.choices(), strategy_settings(show), show.rungs
     built: list[list[Example]] = []
     for n_done, rung in enumerate(rungs, start=1):
         built.append(money.examples.get(rung.name) or _build_examples(rung, pool))
         narrator.progress(n_done, len(rungs), "rungs counted")
     budgets = [_budget(rung, examples, money) for rung, examples in zip(rungs, built, strict=True)]
-    purses = [open_purse(*one) for one in zip(built, budgets, strict=True)]
-    filled = fill_baskets(pool, purses, strategy, pinned=choices.pin)
+    knapsacks = [make_knapsack(*one) for one in zip(built, budgets, strict=True)]
+    solution = choose_subsets(pool, knapsacks, settings, pinned=choices.pin)
     chosen = []
-    for examples, budget, basket in zip(built, budgets, filled.baskets, strict=True):
-        selection = choose_examples(
-            examples, budget, basket, strategy, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
+    for examples, budget, subset in zip(built, budgets, solution.subsets, strict=True):
+        selection = make_selection(
+            examples, budget, subset, settings, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
         )
         if selection.rung in money.hosted:
             check_enough_examples(money.hosted[selection.rung].row, selection)
-        places = basket.places
-        chosen.append(RungChoice(selection, [examples[place] for place in places], [pool[place] for place in places]))
-    return LadderChoice(chosen, filled.reasons)
+        places = subset.places
+        chosen.append(
+            RungSelection(selection, [examples[place] for place in places], [pool[place] for place in places])
+        )
+    return LadderSelection(chosen, solution.reasons)
 
 
 def _build_examples(rung: Rung, pairs: Sequence[Pair]) -> list[Example]:
@@ -184,10 +185,11 @@ def overlaps_of(show: Show) -> list[Overlap]:
         return []
     pool = list_pool(show.pairs(), show.choices().ban)
     places = {pair.pair_id: place for place, pair in enumerate(pool)}
+    table = show.config.select
     return measure_overlaps(
         [text for question in show.questions() for text in (question.text, question.expected or "")],
         [pair.reply for pair in pool],
         {row.rung: [places[pair_id] for pair_id in row.pair_ids] for row in show.selections()},
         names=[show.voice.host, show.voice.show, *show.config.show.hosts],
-        subjects=show.config.select.subjects if show.config.select.strategy == "subjects-2023" else (),
+        subjects=table.subjects if find_strategy(table.strategy).needs_subjects else (),
     )

@@ -24,11 +24,13 @@ from econchatr.config import (
     load_choices,
     load_config,
     load_questions,
+    locate,
 )
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.models.base_model import Base
 from econchatr.models.examples import EncodedExample
+from econchatr.money.prices import PRICES_NAME, find_price, load_prices
 from econchatr.places import cache_folder, config_folder
 from econchatr.prompts import FORM_VERSION, ChatTemplate, Voice, encode_example
 from econchatr.records import (
@@ -52,7 +54,7 @@ from econchatr.records import (
     Variant,
 )
 from econchatr.select.examples import ExampleForm
-from econchatr.select.prices import PRICES_NAME, find_price, load_prices
+from econchatr.select.strategies import find_strategy
 from econchatr.tables import TableCache, hash_file, hash_settings, outputs_sha256, read_manifest
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
@@ -487,10 +489,15 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
 
     Raises:
         ShowFolderError: No such folder, or no show in it.
-        InputError: show.toml is wrong.
+        InputError: show.toml is wrong, or names a strategy that does not exist.
     """
     if not root.is_dir():
         raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
-    return Show(root=root, config=load_config(root / CONFIG_NAME), cache=cache or cache_folder())
+    config = load_config(root / CONFIG_NAME)
+    try:
+        find_strategy(config.select.strategy)
+    except InputError as exc:
+        raise InputError(f"{locate(root / CONFIG_NAME, 'select', 'strategy')}: {exc.message}", hint=exc.hint) from exc
+    return Show(root=root, config=config, cache=cache or cache_folder())

@@ -10,7 +10,7 @@ from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, R
 from econchatr.records.base import DatePrecision, EpisodeKind, Grade, QuestionKind, Record, Role, Split, Variant
 from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
 from econchatr.records.models import ComparedStrategy, CurvePoint, EpisodeSaving, Trial, TunedModel
-from econchatr.records.money import BillRow, Example, Message, Overlap, Price, PriceRow, PriceUnit, Reason, Selection
+from econchatr.records.money import BillRow, Price, PriceRow, PriceUnit
 from econchatr.records.preferences import JudgedSample, PreferenceOutcome, Ranking, Verdict
 from econchatr.records.scores import (
     BlindCue,
@@ -27,6 +27,7 @@ from econchatr.records.scores import (
     Score,
     SheetAnswer,
 )
+from econchatr.records.selection import Example, Message, Overlap, Reason, Selection
 
 __all__ = [
     "REPEAT_PENALTY",

@@ -1,1 +1,1 @@
-"""select: the examples that fit a budget, and what they cost."""
+"""select: choose the training pairs that fit each rung's budget, and build the examples from them."""

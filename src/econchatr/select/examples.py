@@ -1,7 +1,4 @@
-"""A pair as one rung's model sees it, with the tokens it is billed for.
-
-This module does not know budgets or strategies.
-"""
+"""Turn a pair into the example that one rung's model sees, with the tokens it is billed for."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What a reply is made of: its words and its pairs of neighbouring words, as numbers.
+"""Features of replies: their words and their pairs of neighbouring words (bigrams), as numbers.
 
-A feature counts only if at least three replies of the pool hold it: what fewer share is a name, a slip or a quotation,
-not a manner of speaking. Numbers come from the replies in the order given, so the caller's order must be a fixed one.
-
-This module does not know what a pair costs, nor which are taken.
+A feature counts only if at least three replies of the pool hold it. What fewer replies share is a name, a slip or a
+quotation, not a manner of speaking. Features are numbered in alphabetical order of their words, so the numbers do not
+depend on threads or on the order of the replies.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 Integers = npt.NDArray[np.int64]
 
-MIN_REPLIES: Final = 3
+_MIN_REPLIES: Final = 3
 MAX_WEIGHT: Final = 200
 """Source of both: shared reference `evaluation.md`, 9.3; 200 was the best of five variants measured there."""
 
@@ -38,8 +37,8 @@ _N_THREADS: Final = 2
 """Splitting, sorting and searching let other threads run. More would need more memory at once."""
 
 
-class Rows(NamedTuple):
-    """Rows of numbers of unequal length, laid end to end."""
+class SparseRows(NamedTuple):
+    """SparseRows of numbers of unequal length, laid end to end."""
 
     starts: Integers
     """Row `i` is `numbers[starts[i]:starts[i + 1]]`; one more than there are rows."""
@@ -49,12 +48,13 @@ class Rows(NamedTuple):
         """One row."""
         return self.numbers[self.starts[place] : self.starts[place + 1]]
 
-    def pick(self, places: Integers) -> Rows:
+    def pick(self, places: Integers) -> SparseRows:
         """Some of the rows, in the order given."""
         firsts = self.starts[places]
         ends = np.cumsum(self.starts[places + 1] - firsts)
         starts = np.concatenate(([0], ends))
-        return Rows(starts, self.numbers[np.repeat(firsts - starts[:-1], np.diff(starts)) + np.arange(starts[-1])])
+        picked = np.repeat(firsts - starts[:-1], np.diff(starts)) + np.arange(starts[-1])
+        return SparseRows(starts, self.numbers[picked])
 
     def sum(self, values: Integers) -> Integers:
         """Per row, the sum of the values that its numbers stand for, exactly."""
@@ -68,7 +68,7 @@ class Rows(NamedTuple):
 class Features:
     """Which features each reply of a pool holds."""
 
-    rows: Rows
+    rows: SparseRows
     """A row per reply, in the order given: each feature at most once, ascending."""
     weights: Integers
     """Per feature what it is worth: how many replies hold it, at most `MAX_WEIGHT`; where there are cues to compare
@@ -145,7 +145,7 @@ def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) 
         chunks[n_done] = _NO_CHUNK  # a million replies' codes take most of a gigabyte: let go of them one by one
     n_single = int(np.searchsorted(codes, 1 << bits))
     return Features(
-        rows=Rows(np.concatenate(([0], np.cumsum(np.concatenate(sizes)))), np.concatenate(numbers)),
+        rows=SparseRows(np.concatenate(([0], np.cumsum(np.concatenate(sizes)))), np.concatenate(numbers)),
         weights=weights,
         n_words=n_words,
         words=tuple(known[code] for code in codes[:n_single]),
@@ -164,7 +164,7 @@ def _number_words(replies: Sequence[str]) -> tuple[npt.NDArray[np.int32], Intege
     numbers = np.concatenate(flat)
     del flat
     # By the alphabet, so that a feature has the same number however the words came to be found.
-    common = np.bincount(numbers, minlength=len(seen)) >= MIN_REPLIES
+    common = np.bincount(numbers, minlength=len(seen)) >= _MIN_REPLIES
     known = sorted(word for word, is_common in zip(seen, common.tolist(), strict=True) if is_common)
     renumbered = np.zeros(len(seen), np.int32)
     renumbered[[seen[word] for word in known]] = np.arange(1, len(known) + 1)
@@ -270,9 +270,9 @@ def _keep_common(chunks: Sequence[Integers]) -> tuple[Integers, Integers]:
         every = np.concatenate([np.zeros(0, np.int64), *parts])
         every.sort()
         # Of a run of c equal codes, c - 2 have the same code two places before: what is rarer leaves no trace.
-        again = every[MIN_REPLIES - 1 :]
+        again = every[_MIN_REPLIES - 1 :]
         codes, n_holding = np.unique(again[again == every[: len(again)]], return_counts=True)
-        return codes, n_holding + (MIN_REPLIES - 1)
+        return codes, n_holding + (_MIN_REPLIES - 1)
 
     with ThreadPoolExecutor(_N_THREADS) as threads:
         found = list(threads.map(lambda range_: keep(*range_), pairwise(bounds)))

@@ -1,7 +1,4 @@
-"""Training files as JSON lines, in the shapes services take.
-
-This module does not know which service gets them.
-"""
+"""Training files as JSON lines, in the two shapes that services take: chat messages, and prompt with completion."""
 
 from __future__ import annotations
 

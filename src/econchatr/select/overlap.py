@@ -1,8 +1,6 @@
-"""How far a selection leans towards the exam: the exam's own subjects in the replies chosen.
+"""How far a selection leans towards the exam: how many of the exam's uncommon words its replies hold.
 
-The selection of 2023 looked for the very words its questions asked about; so this is reported of every selection.
-
-This module does not know how the pairs were chosen.
+The selection of 2023 looked for the very words that its questions asked about. So this is reported for every selection.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from typing import Final
 
 from econchatr.records import Overlap
 from econchatr.select.features import split_words
-from econchatr.select.order import matches_subject
+from econchatr.select.strategies import matches_subject
 
 _MIN_LETTERS: Final = 4
 _MAX_POOL_SHARE: Final = 0.02

@@ -1,8 +1,8 @@
-"""Does the choice beat chance? Fine-tunes of several selections at equal billed tokens and steps, measured alike.
+"""Does a strategy beat random choice? Fine-tune on the selections of several strategies and compare the results.
 
-Each trial is written down when it is done, so a comparison that was stopped goes on where it was, and one that is run
-again with more strategies, budgets or seeds does only what is new. This module decides which trials there are; what
-they are worth is `score.compare`'s business.
+All trials of a budget have the same billed tokens and steps and are measured alike. Each trial is written down when it
+is done. So a comparison that was stopped goes on where it was, and one with more strategies, budgets or seeds does only
+what is new. `score.compare` computes the figures from the trials.
 """
 
 from __future__ import annotations
@@ -28,15 +28,11 @@ from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import ComparedStrategy, EpisodeSaving, Example, Trial
 from econchatr.score.compare import RANDOM, compare_strategies
-from econchatr.select.baskets import STRATEGIES, Strategy, fill_baskets
-from econchatr.select.choose import Budget, choose_examples, open_purse
 from econchatr.select.examples import build_example
+from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
+from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_table
 from econchatr.train.local import train_lora
-
-EVERYTHING = "all"
-"""The strategy that takes the whole pool, whatever the budget: the row that shows what more money would buy."""
-
 
 _SIDES = ("host", "guest")
 
@@ -123,8 +119,8 @@ def read_plan(strategies: str, shares: str) -> Plan:
         InputError: A share is no percentage, or no strategy of that name.
     """
     names = tuple(name.strip() for name in strategies.split(",") if name.strip()) or Plan().strategies
-    if unknown := [name for name in names if name not in STRATEGIES]:
-        raise InputError(f"no strategy {unknown[0]!r}.", hint=f"Use some of {', '.join(STRATEGIES)}.")
+    for name in names:
+        find_strategy(name)
     try:
         percents = tuple(float(part) for part in shares.split(","))
     except ValueError as exc:
@@ -148,8 +144,8 @@ def _batch_for(n_examples: int, *, n_steps: int) -> int:
 def list_trials(plan: Plan) -> list[_Wanted]:
     """Every trial, in rounds of one per strategy and budget: a comparison that is stopped early is still a fair one.
 
-    >>> [one.strategy for one in list_trials(Plan(("random", "longest"), (0.1,), n_random=2, n_train_seeds=1))]
-    ['random', 'longest', 'random']
+    >>> [one.strategy for one in list_trials(Plan(("random", "recent"), (0.1,), n_random=2, n_train_seeds=1))]
+    ['random', 'recent', 'random']
     """
     rounds = []
     for number in range(max(plan.n_random, plan.n_train_seeds)):
@@ -158,7 +154,9 @@ def list_trials(plan: Plan) -> list[_Wanted]:
                 if strategy == RANDOM and number < plan.n_random:
                     rounds.append(_Wanted(strategy, share, number, number))
                 elif strategy != RANDOM and number < plan.n_train_seeds:
-                    rounds.append(_Wanted(strategy, 1.0 if strategy == EVERYTHING else share, 0, number))
+                    # The whole pool, whatever the budget: the row that shows what more money would buy.
+                    bought = 1.0 if find_strategy(strategy).needs_whole_pool else share
+                    rounds.append(_Wanted(strategy, bought, 0, number))
     return list(dict.fromkeys(rounds))
 
 
@@ -186,12 +184,12 @@ class _Bench:
 
     def choose(self, one: _Wanted) -> list[Example]:
         """The examples of a trial's selection."""
-        strategy = Strategy(one.strategy, one.selection_seed, self._rung.show.config.select.subjects)
+        settings = StrategySettings(one.strategy, one.selection_seed, self._rung.show.config.select.subjects)
         n_tokens = int(one.share * self._n_pool_tokens) * self._n_epochs
         budget = Budget(self._n_epochs, f"{one.share:.1%} of the pool", all_epochs_tokens=n_tokens)
         examples = [self._example[pair.pair_id] for pair in self._pool]
-        (basket,) = fill_baskets(self._pool, [open_purse(examples, budget)], strategy).baskets
-        selection = choose_examples(examples, budget, basket, strategy)
+        (subset,) = choose_subsets(self._pool, [make_knapsack(examples, budget)], settings).subsets
+        selection = make_selection(examples, budget, subset, settings)
         chosen = [self._example[pair_id] for pair_id in selection.pair_ids]
         self._n_steps.setdefault(one.share, math.ceil(len(chosen) / self._recipe.batch_examples))
         return chosen

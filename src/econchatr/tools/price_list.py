@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import ShowFolderError
+from econchatr.money.prices import PRICES_NAME, load_prices, warn_of_prices
 from econchatr.places import config_folder
 from econchatr.records import PriceRow
-from econchatr.select.prices import PRICES_NAME, load_prices, warn_of_prices
 
 
 def user_prices() -> Path:

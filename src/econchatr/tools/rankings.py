@@ -22,11 +22,11 @@ from econchatr.ask.asker import Asker
 from econchatr.ask.exam import Draw
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.money.ledger import LEDGER_NAME
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Narrator
 from econchatr.prompts import render_chat
 from econchatr.records import Answer, Example, JudgedSample, Ranking, Reply, Verdict
-from econchatr.select.ledger import LEDGER_NAME
 from econchatr.tables import hash_settings
 
 MIN_JUDGEMENTS = 8

@@ -17,9 +17,9 @@ from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.slots import ServedModel, SlotServer, open_slots
 from econchatr.models.weights import BaseWeights
+from econchatr.money.billing import bill_local
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict
-from econchatr.select.billing import bill_local
 from econchatr.tables import append_line, hash_file
 from econchatr.tools.rankings import save_ranking, save_verdict
 

@@ -1,7 +1,4 @@
-"""The examples one rung's budget buys, as a basket names them.
-
-This module does not know where the price came from, how pairs are chosen, nor how a model is trained.
-"""
+"""One rung's budget: the knapsack that it makes of the examples, and the `Selection` record of what it buys."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from econchatr.errors import BudgetError
+from econchatr.money.prices import limit_tokens, price_training
 from econchatr.records import Example, Selection
-from econchatr.select.baskets import Basket, Strategy
-from econchatr.select.cover import Purse
-from econchatr.select.prices import limit_tokens, price_training
+from econchatr.select.knapsack import Knapsack, Subset
+from econchatr.select.strategies import StrategySettings, find_strategy
 
 
 class Budget(NamedTuple):
@@ -31,69 +28,71 @@ class Budget(NamedTuple):
     all_epochs_tokens: int | None = None
 
 
-def open_purse(examples: Sequence[Example], budget: Budget) -> Purse:
-    """What each example costs and what the budget holds, in billed tokens of one epoch."""
+def make_knapsack(examples: Sequence[Example], budget: Budget) -> Knapsack:
+    """What each example costs and what the budget allows, in billed tokens of one epoch."""
     costs = np.array([example.n_billed_tokens for example in examples], np.int64)
-    return Purse(costs, _limit(budget, int(costs.sum())), examples[0].rung if examples else "")
+    return Knapsack(costs, _limit(budget, int(costs.sum())), examples[0].rung if examples else "")
 
 
-def choose_examples(
+def make_selection(
     examples: Sequence[Example],
     budget: Budget,
-    basket: Basket,
-    strategy: Strategy,
+    subset: Subset,
+    settings: StrategySettings,
     *,
     n_pinned: int = 0,
     n_banned: int = 0,
 ) -> Selection:
-    """The examples that a basket names, in its order.
+    """The record of the examples in a subset, in its order.
 
     Raises:
-        BudgetError: The budget does not buy one pair, or not all pairs where the strategy is `all`.
+        BudgetError: The budget does not buy one pair, or not all pairs where the strategy needs the whole pool.
     """
-    purse = open_purse(examples, budget)
-    taken = [examples[place] for place in basket.places]
-    _check_basket(purse, budget, basket, strategy)
+    knapsack = make_knapsack(examples, budget)
+    taken = [examples[place] for place in subset.places]
+    _check_subset(knapsack, budget, subset, settings)
     n_tokens = sum(example.n_billed_tokens for example in taken)
     return Selection(
-        rung=purse.name,
-        strategy=strategy.name,
-        seed=strategy.seed,
+        rung=knapsack.name,
+        strategy=settings.name,
+        seed=settings.seed,
         n_epochs=budget.n_epochs,
         pair_ids=tuple(example.pair_id for example in taken),
         n_pool_pairs=len(examples),
-        n_pool_tokens=int(purse.costs.sum()),
+        n_pool_tokens=int(knapsack.costs.sum()),
         n_tokens=n_tokens,
-        limit_tokens=purse.limit,
+        limit_tokens=knapsack.limit,
         budget=budget.words,
         cost_usd=_cost(budget, n_tokens),
-        sha256=hash_examples(taken),
+        sha256=_hash_examples(taken),
         n_learned_tokens=sum(example.n_learned_tokens for example in taken),
         n_pool_learned_tokens=sum(example.n_learned_tokens for example in examples),
         n_pinned=n_pinned,
         n_banned=n_banned,
-        certificate=basket.certificate,
-        random_share=basket.random_share,
+        certificate=subset.certificate,
+        random_share=subset.random_share,
     )
 
 
-def _check_basket(purse: Purse, budget: Budget, basket: Basket, strategy: Strategy) -> None:
-    buys = f"{budget.words} over {budget.n_epochs} epochs buys {purse.limit:,} tokens"
-    if not basket.places:
-        cheapest = min(purse.costs.tolist(), default=0)
-        lack = f"the cheapest of {len(purse.costs):,} pairs has {cheapest:,}"
+def _check_subset(knapsack: Knapsack, budget: Budget, subset: Subset, settings: StrategySettings) -> None:
+    buys = f"{budget.words} over {budget.n_epochs} epochs buys {knapsack.limit:,} tokens"
+    if not subset.places:
+        cheapest = min(knapsack.costs.tolist(), default=0)
+        lack = f"the first by {settings.name} has more"
+        if cheapest > knapsack.limit:
+            lack = f"the cheapest of {len(knapsack.costs):,} pairs has {cheapest:,}"
         raise BudgetError(
-            f"{purse.name}: {buys}; {lack if cheapest > purse.limit else f'the first by {strategy.name} has more'}.",
+            f"{knapsack.name}: {buys}; {lack}.",
             hint="Raise the budget of that rung in show.toml.",
         )
-    if strategy.name == "all" and len(basket.places) < len(purse.costs):
+    if find_strategy(settings.name).needs_whole_pool and len(subset.places) < len(knapsack.costs):
         raise BudgetError(
-            f"{purse.name}: {buys}; all {len(purse.costs):,} pairs have {int(purse.costs.sum()):,}.",
+            f"{knapsack.name}: {buys}; all {len(knapsack.costs):,} pairs have {int(knapsack.costs.sum()):,}.",
             hint="Raise the budget of that rung in show.toml, or let another strategy choose.",
         )
 
 
-def hash_examples(examples: Iterable[Example]) -> str:
+def _hash_examples(examples: Iterable[Example]) -> str:
     """The hash a tuned model is tied to: of the examples' ids and texts, in order."""
     digest = hashlib.sha256()
     for example in examples:

@@ -1,7 +1,6 @@
-"""What a ladder will cost, before it costs anything: line by line, as counted and at worst.
+"""Quotes: the expected and the worst-case cost of every rung, line by line, before anything is paid.
 
-An amount that the price table does not give is `None`, "not known", and is left out of the sums, which then say so.
-This module does not know where counts come from, nor what becomes of a quote.
+An amount that is not in the price table is `None` ("not known"). Sums leave it out and say so.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from econchatr.records import PriceRow, Record
-from econchatr.select.billing import (
+from econchatr.money.billing import (
     HOURS_PER_MONTH,
-    Usage,
+    TokenUsage,
     apply_minimum,
     bill_endpoint,
     bill_local,
@@ -26,16 +24,17 @@ from econchatr.select.billing import (
     round_charge,
     tell_price,
 )
-from econchatr.select.price_file import PRICE_UNITS
-from econchatr.select.sharing import Want
+from econchatr.money.price_file import PRICE_UNITS
+from econchatr.money.sharing import Want
+from econchatr.records import PriceRow, Record
 
-EXAM_SECONDS = 3600
+_EXAM_SECONDS = 3600
 """How long an endpoint stands for the exam: assumed, and taken down after. At worst there are two, base and tuned."""
 
-CHECKPOINT_GB = Decimal(1)
+_CHECKPOINT_GB = Decimal(1)
 """Size of a tuned model where the row gives no `checkpoint_gb`: assumed."""
 
-MONTH_ANSWERS = 1000
+_MONTH_ANSWERS = 1000
 """Questions a month of serving is quoted for, where use is billed by the token: assumed, each like one of the exam."""
 
 _ZERO = Decimal(0)
@@ -148,11 +147,11 @@ class Quote(Record):
 class ExamCount(NamedTuple):
     """What the exam sends to one rung's models and gets back, as expected and with every answer as long as allowed."""
 
-    tuned: Usage
-    tuned_worst: Usage
-    base: Usage
+    tuned: TokenUsage
+    tuned_worst: TokenUsage
+    base: TokenUsage
     """Base, base with a persona prompt, and base with real turns together; `tuned` has its own with real turns."""
-    base_worst: Usage
+    base_worst: TokenUsage
     n_tuned_answers: int
 
 
@@ -190,7 +189,7 @@ class Chosen(NamedTuple):
 
 def want_share(row: PriceRow, counts: RungCounts, *, n_pool_tokens: int, max_usd: Decimal | None) -> Want:
     """The rung as a budget is shared over it: what it costs anyhow, at worst, and what a token costs."""
-    beside = lines_beside_training(row, counts)
+    beside = _lines_beside_training(row, counts)
     validation = sum((line.worst_usd or _ZERO for line in beside if line.what == "validation"), _ZERO)
     return Want(
         rung=counts.rung,
@@ -202,7 +201,7 @@ def want_share(row: PriceRow, counts: RungCounts, *, n_pool_tokens: int, max_usd
     )
 
 
-def lines_beside_training(row: PriceRow, counts: RungCounts) -> tuple[QuoteLine, ...]:
+def _lines_beside_training(row: PriceRow, counts: RungCounts) -> tuple[QuoteLine, ...]:
     """Validation, exam and storage; nothing for a model that is gone, which can be neither trained nor asked."""
     if row.is_historical:
         return ()
@@ -211,7 +210,7 @@ def lines_beside_training(row: PriceRow, counts: RungCounts) -> tuple[QuoteLine,
 
 def quote_hosted(row: PriceRow, counts: RungCounts, chosen: Chosen, *, budget_usd: Decimal | None) -> RungQuote:
     """What a hosted rung will cost, trained on what was chosen."""
-    beside = lines_beside_training(row, counts)
+    beside = _lines_beside_training(row, counts)
     month, month_how = _month(row, counts.exam)
     return RungQuote(
         rung=counts.rung,
@@ -271,7 +270,7 @@ def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
     how = f"{n_in:,} tokens in at {tell_price(row.input)}, about {n_out:,} out at {tell_price(row.output)}"
     how += "; the base at its own price" if row.base_input else "; the base at the same"
     if usd is None or worst is None:
-        hour = bill_endpoint(row, seconds=EXAM_SECONDS)
+        hour = bill_endpoint(row, seconds=_EXAM_SECONDS)
         usd, worst = hour, None if hour is None else 2 * hour
         if hour is not None:
             how = f"an endpoint for an hour (assumed), {tell_price(row.endpoint)}; at worst one more for the base"
@@ -282,13 +281,13 @@ def _round(usd: Decimal | None, row: PriceRow) -> Decimal | None:
     return None if usd is None else round_charge(usd, row.rounding_usd)
 
 
-def _exam_usd(row: PriceRow, tuned: Usage, base: Usage) -> Decimal | None:
+def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | None:
     parts = bill_usage(row, tuned, is_tuned=True), bill_usage(row, base, is_tuned=False)
     return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
 
 
 def _storage_line(row: PriceRow) -> QuoteLine:
-    size = row.checkpoint_gb if row.checkpoint_gb is not None else CHECKPOINT_GB
+    size = row.checkpoint_gb if row.checkpoint_gb is not None else _CHECKPOINT_GB
     rounded = _round(bill_storage(row, gigabytes=size), row)
     told = f"{size} GB{'' if row.checkpoint_gb is not None else ' (assumed)'} for a month, {tell_price(row.storage)}"
     return QuoteLine(what="storage", usd=rounded, worst_usd=rounded, how=told)
@@ -301,8 +300,8 @@ def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
     if exam is not None and exam.n_tuned_answers and row.input is not None:
         usd = bill_usage(row, exam.tuned, is_tuned=True)
         if usd is not None:
-            month = usd * MONTH_ANSWERS / exam.n_tuned_answers
-            return round_charge(month, row.rounding_usd), f"{MONTH_ANSWERS:,} questions like the exam's"
+            month = usd * _MONTH_ANSWERS / exam.n_tuned_answers
+            return round_charge(month, row.rounding_usd), f"{_MONTH_ANSWERS:,} questions like the exam's"
     hours = bill_endpoint(row, seconds=HOURS_PER_MONTH * 3600)
     if hours is None:
         return None, "not known"

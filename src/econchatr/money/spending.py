@@ -1,10 +1,8 @@
-"""Order a paid job so that a kill at any moment neither loses a charge nor pays twice.
+"""Pay for a job so that a kill at any moment neither loses a charge nor pays twice.
 
-The order of things: money is set aside, the service is asked whether it knows the job already, only then is it sent,
-its id is written down, and its charges are collected until none can come any more. Whoever is killed in between is
-followed by somebody who finds the job in the ledger and asks the service again.
-
-This module does not know any service: one is handed in.
+The steps: reserve the money; ask the service whether it knows the job already; send the job; write down its id; collect
+its charges until no more can come. After a kill, the next process finds the job in the ledger and asks the service
+again. The service is an argument (`Service`).
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 from filelock import FileLock, Timeout
 
 from econchatr.errors import BudgetError, ShowFolderError
-from econchatr.select.ledger import Job, Ledger, Order
+from econchatr.money.ledger import Job, Ledger, Order
 
 _SEND_SECONDS = 600
 

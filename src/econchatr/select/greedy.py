@@ -1,15 +1,14 @@
-"""The replies that together cover most of how a host speaks, within one purse after another.
+"""Greedy weighted maximum coverage under a list of nested budgets.
 
-A set of replies is worth f = sum over the features of weight x (ln(m + 1/2) - ln(1/2)), where m of its replies hold
-the feature: the first reply with a turn of phrase counts most, each further one less. Replies are taken one by one,
-from the stratum that is furthest behind its share of the money, and there the one that adds most to f for its cost.
+A set of replies is worth f = sum over the features of weight x (ln(m + 1/2) - ln(1/2)), where m is the number of its
+replies that hold the feature. The first reply with a turn of phrase counts most, each further one less (f is monotone
+and submodular). Replies are taken one at a time: from the stratum that is furthest behind its share of the money, and
+within that stratum the reply with the largest gain in f for its cost.
 
-Every sum here is of whole numbers and every comparison of one division of two whole numbers below 2**53, which IEEE 754
-fixes to the bit: any machine takes the same replies in the same order.
+All sums are of whole numbers. Two replies are compared by one division each of whole numbers below 2**53, which IEEE
+754 fixes to the bit. So any machine takes the same replies in the same order.
 
 Source: shared reference `evaluation.md`, 9.3; what differs and why: `docs/decisions/0011-coverage.md`.
-
-This module does not know what the strata stand for, nor what a cost is made of.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from econchatr.select.features import Features, Integers, Rows
+from econchatr.select.features import Features, Integers, SparseRows
+from econchatr.select.knapsack import Knapsack
 
 SCALE: Final = 1 << 24
 """A logarithm of 1 in the whole numbers used here."""
@@ -30,37 +30,27 @@ _NEAR_SHARE: Final = 50
 """One in so many of a stratum is at hand, and `_MIN_NEAR` at least; the others wait, known to be worth less for their
 cost. Fewer must be drawn anew more often, more take longer to look through."""
 _FIRST_LOOKS: Final = 32
-_MAX_FIRSTS: Final = 5
+_MAX_NEW_FEATURES: Final = 5
 
 
-class Purse(NamedTuple):
-    """What each reply costs, and how much there is: tokens, millionths of a dollar, whatever is billed."""
-
-    costs: Integers
-    """Above zero."""
-    limit: int
-    name: str = ""
-    """Whose purse it is."""
-
-
-class Taken(NamedTuple):
-    """One reply of a cover."""
+class GreedyStep(NamedTuple):
+    """One reply that was taken."""
 
     reply: int
     gain: int | None
-    """What it added to f when it was taken, in units of 1/SCALE; `None`: nobody asked, for everything fits."""
-    firsts: tuple[int, ...] = ()
-    """Features it was the first to bring, the commonest of them."""
+    """What the reply added to f, in units of 1/SCALE; `None`: not computed, because everything left fitted."""
+    new_features: tuple[int, ...] = ()
+    """Features that the reply was the first to hold: the five most frequent."""
 
 
 class Cover(NamedTuple):
-    """The replies taken, in order, and how many of them each purse pays for."""
+    """The replies taken, in order, and how many of them each knapsack holds."""
 
-    taken: tuple[Taken, ...]
+    steps: tuple[GreedyStep, ...]
     ends: tuple[int, ...]
 
 
-def step_values(n: int) -> Integers:
+def marginal_gains(n: int) -> Integers:
     """What the 1st, 2nd ... n-th reply that holds a feature adds: ln(m + 3/2) - ln(m + 1/2) for m = 0, 1, ...
 
     By the series 2 (x + x^3/3 + x^5/5 + ...) with x = 1 / (2m + 2), which needs no logarithm: those of the system's
@@ -79,11 +69,11 @@ class Coverage:
     def __init__(self, features: Features, replies: Iterable[int] = ()) -> None:
         """Begin with the given replies."""
         self.features = features
-        self.steps = step_values(features.n_replies + 1)
+        self.marginals = marginal_gains(features.n_replies + 1)
         rows = [features.rows.row(reply) for reply in replies]
         self.counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *rows]), minlength=len(features.weights))
-        self.worth = features.weights * self.steps[self.counts]
-        values = np.concatenate(([0], np.cumsum(self.steps)))
+        self.worth = features.weights * self.marginals[self.counts]
+        values = np.concatenate(([0], np.cumsum(self.marginals)))
         self.value = int(np.sum(features.weights * values[self.counts]))
 
     def add(self, reply: int) -> tuple[int, tuple[int, ...]]:
@@ -91,82 +81,85 @@ class Coverage:
         row, weights = self.features.rows.row(reply), self.features.weights
         gain, before = int(self.worth[row].sum()), self.counts[row]
         self.counts[row] = before + 1
-        self.worth[row] = weights[row] * self.steps[before + 1]
+        self.worth[row] = weights[row] * self.marginals[before + 1]
         self.value += gain
         new = row[(before == 0) & (weights[row] > 0)]
-        return gain, tuple(new[np.argsort(-weights[new], kind="stable")[:_MAX_FIRSTS]].tolist())
+        return gain, tuple(new[np.argsort(-weights[new], kind="stable")[:_MAX_NEW_FEATURES]].tolist())
 
 
-def cover_purses(features: Features, strata: Integers, purses: Sequence[Purse], *, pinned: Sequence[int] = ()) -> Cover:
-    """The best replies for each purse; what a purse pays for is what the one before it pays for, and more.
+def maximize_coverage(
+    features: Features, strata: Integers, knapsacks: Sequence[Knapsack], *, pinned: Sequence[int] = ()
+) -> Cover:
+    """The replies for each knapsack; each knapsack holds those of the one before it, and more.
 
-    A purse after the first is spent on from where the one before it stopped, and no reply is taken that a later purse
-    could not pay for too, so one choice contains the other whatever their costs.
+    Filling a knapsack goes on where the one before it stopped, and no reply is taken that does not fit into every later
+    knapsack too. So one choice contains the other, whatever their costs.
 
     Args:
-        strata: Per reply the stratum it belongs to. Each gets the share of the money that it has of all costs.
-        purses: The smallest first.
-        pinned: Taken first, whatever they add. They must fit into every purse.
+        strata: The stratum of each reply. A stratum gets the share of the money that it has of all costs.
+        knapsacks: The smallest first.
+        pinned: Taken first, whatever they add. They must fit into every knapsack.
     """
-    state = _State(features, purses)
+    state = _State(features, knapsacks)
     for reply in pinned:
         state.take(reply)
     most = int(features.sum_rows(Coverage(features).worth).max(initial=0))
     ends = []
-    for place in range(len(purses)):
+    for place in range(len(knapsacks)):
         state = _spend(state, strata, place, most_gain=most)
-        ends.append(len(state.taken))
-    return Cover(tuple(state.taken), tuple(ends))
+        ends.append(len(state.steps))
+    return Cover(tuple(state.steps), tuple(ends))
 
 
 class _State:
-    """What is taken so far, and what is left in each purse."""
+    """The steps so far, and how much room each knapsack has left."""
 
-    def __init__(self, features: Features, purses: Sequence[Purse], taken: Sequence[Taken] = ()) -> None:
-        self.features, self.purses, self.taken = features, purses, list(taken)
-        replies = [one.reply for one in taken]
+    def __init__(self, features: Features, knapsacks: Sequence[Knapsack], steps: Sequence[GreedyStep] = ()) -> None:
+        self.features, self.knapsacks, self.steps = features, knapsacks, list(steps)
+        replies = [step.reply for step in steps]
         self.coverage = Coverage(features, replies)
         self.is_taken = np.zeros(features.n_replies, bool)
         self.is_taken[replies] = True
-        self.rooms = [purse.limit - int(purse.costs[replies].sum()) for purse in purses]
+        self.rooms = [knapsack.limit - int(knapsack.costs[replies].sum()) for knapsack in knapsacks]
 
     def take(self, reply: int) -> None:
-        gain, firsts = self.coverage.add(reply)
-        self.taken.append(Taken(reply, gain, firsts))
+        gain, new_features = self.coverage.add(reply)
+        self.steps.append(GreedyStep(reply, gain, new_features))
         self.is_taken[reply] = True
-        for place, purse in enumerate(self.purses):
-            self.rooms[place] -= int(purse.costs[reply])
+        for place, knapsack in enumerate(self.knapsacks):
+            self.rooms[place] -= int(knapsack.costs[reply])
 
     def fits(self, reply: int, place: int) -> bool:
-        """Whether this purse and every later one can pay for a reply."""
+        """Whether a reply fits into this knapsack and every later one."""
         return all(
-            purse.costs[reply] <= room for purse, room in zip(self.purses[place:], self.rooms[place:], strict=True)
+            knapsack.costs[reply] <= room
+            for knapsack, room in zip(self.knapsacks[place:], self.rooms[place:], strict=True)
         )
 
     def fit(self, replies: Integers, place: int) -> npt.NDArray[np.bool_]:
-        """Which of the replies are not taken, and fit this purse and every later one."""
+        """Which of the replies are not taken yet and fit into this knapsack and every later one."""
         fits = ~self.is_taken[replies]
-        for purse, room in zip(self.purses[place:], self.rooms[place:], strict=True):
-            fits &= purse.costs[replies] <= room
+        for knapsack, room in zip(self.knapsacks[place:], self.rooms[place:], strict=True):
+            fits &= knapsack.costs[replies] <= room
         return fits
 
 
 def _spend(state: _State, strata: Integers, place: int, *, most_gain: int) -> _State:
-    """Spend what is left in a purse."""
+    """Fill the rest of a knapsack."""
     rest = np.flatnonzero(~state.is_taken)
-    later = zip(state.purses[place:], state.rooms[place:], strict=True)
-    if all(purse.costs[rest].sum() <= room for purse, room in later):
-        for purse_place, purse in enumerate(state.purses):
-            state.rooms[purse_place] -= int(purse.costs[rest].sum())
+    later = zip(state.knapsacks[place:], state.rooms[place:], strict=True)
+    if all(knapsack.costs[rest].sum() <= room for knapsack, room in later):
+        for knapsack_place, knapsack in enumerate(state.knapsacks):
+            state.rooms[knapsack_place] -= int(knapsack.costs[rest].sum())
         state.is_taken[rest] = True
-        state.taken += [Taken(int(reply), None) for reply in rest]
+        state.steps += [GreedyStep(int(reply), None) for reply in rest]
         return state
-    before, value = list(state.taken), state.coverage.value
+    before, value = list(state.steps), state.coverage.value
     _spend_in_turns(state, strata, place)
     if state.coverage.value - value >= most_gain:
         return state
-    # So small a purse that one reply may be worth more than the several that were taken.
-    alone = _State(state.features, state.purses, before)
+    # The knapsack is so small that one reply may be worth more than the several that were taken.
+    alone = _State(state.features, state.knapsacks, before)
     fitting = rest[alone.fit(rest, place)]
     gains = state.features.sum_rows(alone.coverage.worth, fitting)
     if gains.max(initial=0) <= state.coverage.value - value:
@@ -178,7 +171,7 @@ def _spend(state: _State, strata: Integers, place: int, *, most_gain: int) -> _S
 
 def _spend_in_turns(state: _State, strata: Integers, place: int) -> None:
     """Take the best of the stratum that is furthest behind its share, until nothing more fits."""
-    costs = state.purses[place].costs
+    costs = state.knapsacks[place].costs
     queues = {
         stratum: _Queue(state, np.flatnonzero(strata == stratum), place) for stratum in np.unique(strata).tolist()
     }
@@ -202,7 +195,7 @@ class _Queue:
     """
 
     def __init__(self, state: _State, members: Integers, place: int) -> None:
-        self._state, self._place, self._costs = state, place, state.purses[place].costs
+        self._state, self._place, self._costs = state, place, state.knapsacks[place].costs
         self._members = members[state.fit(members, place)]
         gains = state.features.sum_rows(state.coverage.worth, self._members)
         self._bounds = gains / self._costs[self._members]
@@ -210,7 +203,7 @@ class _Queue:
         self._near = np.zeros(0, np.int64)
         """Positions of the members with the highest bounds, ascending."""
         self._near_bounds = np.zeros(0)
-        self._near_rows = Rows(np.zeros(1, np.int64), np.zeros(0, np.int32))
+        self._near_rows = SparseRows(np.zeros(1, np.int64), np.zeros(0, np.int32))
         self._floor = 0.0
         """The highest bound of the others."""
 

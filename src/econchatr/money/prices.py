@@ -1,7 +1,6 @@
-"""The price table: what ships, what the user adds or overrides, what to warn of; and from dollars to tokens.
+"""The price table: the shipped rows, the user's own rows over them, and warnings about old or closing services.
 
-Money is `Decimal` throughout. This module does not know which pairs a budget buys, nor whether a service still sells;
-`billing` knows how a charge is made up.
+Also converts dollars to tokens. All amounts are `Decimal`.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import BudgetError, InputError
+from econchatr.money.price_file import PRICE_UNITS, PriceDraft, complete_row, parse_prices, read_price_file
 from econchatr.records import PriceRow
-from econchatr.select.price_file import PRICE_UNITS, PriceDraft, complete_row, parse_prices, read_price_file
 
 PRICES_NAME = "prices.toml"
 
-STALE_DAYS = 90
+_STALE_DAYS = 90
 """A row read longer ago is warned of."""
 
 REPORTED_2023 = {
@@ -64,7 +63,7 @@ def load_prices(files: Sequence[Path] = ()) -> tuple[PriceRow, ...]:
 
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, PriceDraft]:
-    text = resources.files("econchatr.select").joinpath(PRICES_NAME).read_text(encoding="utf-8")
+    text = resources.files("econchatr.money").joinpath(PRICES_NAME).read_text(encoding="utf-8")
     return {draft.name: draft for draft in parse_prices(text, file=f"the shipped {PRICES_NAME}")}
 
 
@@ -132,7 +131,7 @@ def warn_of_prices(rows: Iterable[PriceRow], *, today: date, until: date | None 
 
 def _doubts(row: PriceRow, *, today: date, until: date) -> Iterable[str]:
     age = (today - row.read_on).days
-    if age > STALE_DAYS:
+    if age > _STALE_DAYS:
         yield f"read {age} days ago, on {row.read_on}; look again at {row.source.split()[0].rstrip(';,')}"
     if age < 0:
         yield f"read on {row.read_on}, a day still to come"

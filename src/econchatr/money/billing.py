@@ -1,7 +1,7 @@
-"""How a charge is made up: one function per billing rule, in exact decimals.
+"""Billing rules: what a training job, a validation, an endpoint, storage or use costs, in exact decimals.
 
-Amounts are exact until a charge is complete; then `round_charge` rounds it up once, by the provider's step, else to the
-cent. This module does not know budgets, shows or files.
+Amounts stay exact until a charge is complete. Then `round_charge` rounds it up once, by the provider's step or else to
+the cent.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from econchatr.records import Price, PriceRow
 HOURS_PER_MONTH = 730
 """A twelfth of 8,760 hours."""
 
-DAYS_PER_MONTH = 30
+_DAYS_PER_MONTH = 30
 """Storage is billed by the gigabyte and month; a part of a month as so many thirtieths."""
 
 _STEP_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 
-class Usage(NamedTuple):
+class TokenUsage(NamedTuple):
     """What was sent to a model and what came back, in tokens."""
 
     n_input_tokens: int
@@ -30,15 +30,15 @@ class Usage(NamedTuple):
     n_cached_tokens: int = 0
 
 
-CENT = Decimal("0.01")
+_CENT = Decimal("0.01")
 
 
-def round_charge(usd: Decimal, step: Decimal = CENT) -> Decimal:
+def round_charge(usd: Decimal, step: Decimal = _CENT) -> Decimal:
     """A charge as it will be asked for: rounded up to the provider's step, a cent where none is known."""
     return _to_step(usd, step, ROUND_CEILING)
 
 
-def floor_money(usd: Decimal, step: Decimal = CENT) -> Decimal:
+def floor_money(usd: Decimal, step: Decimal = _CENT) -> Decimal:
     """The most that can be spent of an amount in whole steps of the provider."""
     return _to_step(usd, step, ROUND_FLOOR)
 
@@ -66,7 +66,7 @@ def apply_minimum(row: PriceRow, usd: Decimal) -> Decimal:
     return usd if row.minimum is None else max(usd, row.minimum.usd)
 
 
-def bill_usage(row: PriceRow, usage: Usage, *, is_tuned: bool) -> Decimal | None:
+def bill_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal | None:
     """Asking the tuned model, or its base; `None`: not billed by the token, or the price is not known.
 
     Cached tokens cost the price of input where the row has none for them. A base without prices of its own is billed
@@ -95,9 +95,9 @@ def bill_endpoint(row: PriceRow, *, seconds: int) -> Decimal | None:
     return row.endpoint.usd * n_steps * step / (row.endpoint.n_units * _STEP_SECONDS[row.endpoint.unit])
 
 
-def bill_storage(row: PriceRow, *, gigabytes: Decimal, days: int = DAYS_PER_MONTH) -> Decimal | None:
+def bill_storage(row: PriceRow, *, gigabytes: Decimal, days: int = _DAYS_PER_MONTH) -> Decimal | None:
     """Keeping a tuned model; `None`: not known."""
-    return None if row.storage is None else row.storage.usd_per_unit * gigabytes * days / DAYS_PER_MONTH
+    return None if row.storage is None else row.storage.usd_per_unit * gigabytes * days / _DAYS_PER_MONTH
 
 
 def bill_local(*, hours: Decimal, watts: Decimal | None, usd_per_kwh: Decimal | None, rent: Decimal | None) -> Decimal:
@@ -119,7 +119,7 @@ def _to_step(usd: Decimal, step: Decimal, rounding: str) -> Decimal:
     exact = (usd / step).to_integral_value(rounding) * step
     # Two places at least, and more only where they are used: an amount reads as money.
     tidy = exact.normalize()
-    return tidy if _exponent(tidy) < _exponent(CENT) else exact.quantize(CENT)
+    return tidy if _exponent(tidy) < _exponent(_CENT) else exact.quantize(_CENT)
 
 
 def _exponent(amount: Decimal) -> int:

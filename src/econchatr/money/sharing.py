@@ -1,7 +1,7 @@
-"""Share a budget over rungs so that the smallest share of the corpus among them is as large as possible.
+"""Share one budget over several rungs so that the smallest share of the corpus among them is as large as possible.
 
-Money is shared in whole cents and tokens are whole; within that the answer is exact, not nearly so. This module does
-not know prices, providers or pairs: a rung is a fixed cost and a cost per token.
+Money is shared in whole cents and tokens are whole; within that, the result is exact. A rung is a fixed cost plus a
+cost per token.
 """
 
 from __future__ import annotations
@@ -64,8 +64,11 @@ def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
         BudgetError: The budget does not pay for what the rungs cost before the first token.
         InputError: A rung has no budget at all.
     """
-    fixed = {want.rung: min(_cents(want.max_usd), _need(want, want.n_pool_tokens))
-             for want in wants if want.max_usd is not None}  # fmt: skip
+    fixed = {
+        want.rung: min(_cents(want.max_usd), _need(want, want.n_pool_tokens))
+        for want in wants
+        if want.max_usd is not None
+    }
     free = [want for want in wants if want.max_usd is None]
     if free and budget_usd is None:
         raise InputError(
@@ -77,10 +80,14 @@ def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
     cents = {**fixed, **shared}
     shares = tuple(
         Share(
-            want.rung, Decimal(cents[want.rung]) / 100, _bought(want, cents[want.rung]), want.n_pool_tokens,
+            want.rung,
+            Decimal(cents[want.rung]) / 100,
+            _bought(want, cents[want.rung]),
+            want.n_pool_tokens,
             want.max_usd is not None,
-        ) for want in wants
-    )  # fmt: skip
+        )
+        for want in wants
+    )
     unused = None if left is None else Decimal(left - sum(shared.values())) / 100
     return Sharing(shares, unused, tuple(_explain(shares, unused)))
 

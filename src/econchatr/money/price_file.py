@@ -1,7 +1,6 @@
-"""A prices.toml -> price rows, with every refusal naming file, line, row, key and what to write instead.
+"""Read a prices.toml into price rows. An error names the file, line, row, key and what to write instead.
 
-A price is written as one reads it aloud, with its unit: `"$0.44 per 1M tokens"`, `"$4.05 per hour"`, `"free"`. This
-module does not know which file outranks which, nor what is bought.
+A price is written with its unit: `"$0.44 per 1M tokens"`, `"$4.05 per hour"`, `"free"`.
 """
 
 from __future__ import annotations
@@ -40,9 +39,18 @@ _DOLLARS = ("", "$", "us$", "usd", "us dollars", "us dollar", "dollars", "dollar
 _UNIT = re.compile(r"(?P<count>\d[\d,]*)?\s*(?:(?P<scale>thousand|million|k|m)\s+)?(?P<noun>[a-z][a-z -]*?)s?")
 _SCALES = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _NOUNS: dict[str, PriceUnit] = {
-    "token": "token", "tok": "token", "hour": "hour", "h": "hour", "gpu-hour": "hour", "gpu hour": "hour",
-    "minute": "minute", "second": "second", "gb-month": "GB-month", "gb month": "GB-month", "job": "job",
-}  # fmt: skip
+    "token": "token",
+    "tok": "token",
+    "hour": "hour",
+    "h": "hour",
+    "gpu-hour": "hour",
+    "gpu hour": "hour",
+    "minute": "minute",
+    "second": "second",
+    "gb-month": "GB-month",
+    "gb month": "GB-month",
+    "job": "job",
+}
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _DATES = ("read_on", "jobs_until", "shutdown_on")
 

@@ -1,10 +1,10 @@
-"""The ledger of one show: quotes, paid jobs, every charge with its source, refunds; one SQLite file.
+"""The ledger of one show: quotes, paid jobs, charges with their sources, and refunds, in one SQLite file.
 
-Money is set aside before a job is sent, within the budget and across processes (`BEGIN IMMEDIATE`), and a charge is
-written once, by the id the service gave it. What was charged is never changed or deleted. Amounts are whole
-picodollars (10^-12), which hold a price per token exactly; SQLite has no decimals.
+Money is reserved before a job is sent. The reservation stays within the budget across processes (`BEGIN IMMEDIATE`).
+A charge is written once, under the id that the service gave it, and is never changed or deleted. Amounts are whole
+picodollars (10^-12), because SQLite has no decimals and a price per token must be exact.
 
-This module does not know services, keys or networks: `spending` asks a service what it did.
+The ledger never asks a service: `spending` does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from econchatr.errors import BudgetError, ShowFolderError
+from econchatr.money.billing import round_charge
+from econchatr.money.quote import Cost, Quote
 from econchatr.records import BillRow
-from econchatr.select.billing import round_charge
-from econchatr.select.quote import Cost, Quote
 
 LEDGER_NAME = "ledger.sqlite"
 
@@ -272,8 +272,9 @@ class Ledger:
                 return False
             (left,) = self._db.execute(
                 "SELECT (SELECT COALESCE(SUM(picousd), -1) FROM charges WHERE outside_id = :id)"
-                " - (SELECT COALESCE(SUM(picousd), 0) FROM refunds WHERE charge_id = :id)", {"id": charge_id}
-            ).fetchone()  # fmt: skip
+                " - (SELECT COALESCE(SUM(picousd), 0) FROM refunds WHERE charge_id = :id)",
+                {"id": charge_id},
+            ).fetchone()
             if _to_pico(usd) > left:
                 raise ShowFolderError(
                     f"{self.path}: a refund of ${usd} for {charge_id!r}, of which ${_to_usd(max(left, 0))} are left.",
@@ -311,13 +312,17 @@ class Ledger:
             sources.setdefault((rung, what), []).append(source)
         return tuple(
             BillRow(
-                rung=key[0], what=key[1], quoted_usd=quoted.get(key),
-                charged_usd=_to_usd(charged), refunded_usd=_to_usd(refunded), reserved_usd=_to_usd(reserved),
+                rung=key[0],
+                what=key[1],
+                quoted_usd=quoted.get(key),
+                charged_usd=_to_usd(charged),
+                refunded_usd=_to_usd(refunded),
+                reserved_usd=_to_usd(reserved),
                 sources=tuple(sources.get(key, ())),
             )
             for key in dict.fromkeys([*quoted, *sums])
             for charged, refunded, reserved in [sums.get(key, (0, 0, 0))]
-        )  # fmt: skip
+        )
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
