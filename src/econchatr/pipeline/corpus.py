@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from econchatr import __version__
-from econchatr.errors import TranscriptError
+from econchatr.errors import ShowFolderError, TranscriptError
+from econchatr.fetch.kept import read_kept
 from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
 from econchatr.parse import list_unnamed, open_text
 from econchatr.pipeline.show import Narrator, Show
@@ -127,10 +128,10 @@ def _open_failures(show: Show, failures: Sequence[Failure], n: int) -> Iterator[
 
 
 def _open_raw(show: Show, sha256: str, location: str) -> str:
-    """The text of a file as it was received; what is no text is shown by its bytes, and what is gone is empty."""
+    """The text of a file as received, or its bytes where it is no text; empty where the kept copy is gone or wrong."""
     try:
-        data = (show.folder("fetch") / "raw" / sha256).read_bytes()
-    except OSError:
+        data = read_kept(show.folder("fetch") / "raw", sha256, location=location)
+    except ShowFolderError:
         return ""
     try:
         return open_text(data, location=location)

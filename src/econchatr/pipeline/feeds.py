@@ -63,10 +63,13 @@ def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool, refresh: boo
             narrator.note(f"the episodes come from {show.source}, which is read anew each time: nobody is asked")
         return
     journal = open_journal(show, feed)
-    has_all = journal.is_finished or (journal.is_refreshing and journal.n_rounds > 0)
+    n_changed = journal.forget_changed()
+    has_all = not n_changed and (journal.is_finished or (journal.is_refreshing and journal.n_rounds > 0))
     if has_all and journal.feed is not None and not ask_again:
         return
     narrator.begin("fetch", _tell_purpose(journal, refresh=refresh))
+    if n_changed:
+        narrator.note(f"{n_changed:,} kept in {journal.raw} were changed since they came; they are asked for again")
     start, settings = time.monotonic(), show.config.fetch
     if not settings.contact:
         narrator.note("no `contact` under [fetch] in show.toml: the sites' owners cannot reach you")

@@ -12,7 +12,8 @@ from itertools import groupby
 
 from econchatr.config import CHOICES_NAME, CONFIG_NAME
 from econchatr.errors import InputError, TranscriptError
-from econchatr.fetch.folder import keep_files, list_files
+from econchatr.fetch.folder import Listing, keep_files, list_files, tell_left
+from econchatr.fetch.kept import read_kept
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
 from econchatr.parse import (
     Cast,
@@ -36,7 +37,7 @@ from econchatr.pipeline.costs import money_inputs, plan_money
 from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form
-from econchatr.pipeline.show import Narrator, Outcome, Show, Step
+from econchatr.pipeline.show import STAGES, Narrator, Outcome, Show, Step
 from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Turn
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
@@ -88,9 +89,16 @@ def _step(
 def _describe_source(show: Show) -> dict[str, str]:
     if show.feed is not None:
         return {"pages": open_journal(show, show.feed).digest()}
-    files, failures = list_files(show.transcripts)
-    rows = [(file.location, file.sha256) for file in files] + [(failure.item, "") for failure in failures]
-    return {"transcripts": hash_settings(rows)}
+    listing = _list_transcripts(show)
+    rows = [(file.location, file.sha256) for file in listing.files]
+    rows += [(failure.item, "") for failure in listing.failures]
+    # Nothing is added where nothing was left aside, so that shows of version 0.1 keep their hash.
+    return {"transcripts": hash_settings([*rows, *listing.n_left.items()])}
+
+
+def _list_transcripts(show: Show) -> Listing:
+    """What lies in the show's folder of transcripts; where that is the show's own folder, without what stages made."""
+    return list_files(show.transcripts, apart=[show.folder(stage) for stage in (*STAGES, "talk")])
 
 
 def _describe_select(show: Show) -> dict[str, str]:
@@ -101,15 +109,24 @@ def _describe_select(show: Show) -> dict[str, str]:
 def _fetch(show: Show, narrator: Narrator) -> Outcome:
     folder = show.folder("fetch")
     if show.feed is None:
-        files, failures = list_files(show.transcripts)
-        keep_files(files, folder=show.transcripts, raw=folder / "raw")
+        files, failures, n_left = _list_transcripts(show)
+        _keep_transcripts(show, files, narrator)
         counts = {"files": len(files), "refused": len(failures)}
+        if n_left:
+            counts["left_aside"] = sum(n_left.values())
+            narrator.note(tell_left(n_left))
     else:
         files, failures, counts = list_pages(show, show.feed)
     write_table(folder / "files.parquet", files, SourceFile)
     write_table(folder / "failures.parquet", failures, Failure)
     tell_failures(failures, narrator)
     return Outcome(("files.parquet", "failures.parquet"), counts)
+
+
+def _keep_transcripts(show: Show, files: Sequence[SourceFile], narrator: Narrator) -> None:
+    raw = show.folder("fetch") / "raw"
+    for file in keep_files(files, folder=show.transcripts, raw=raw):
+        narrator.note(f"{raw / file.sha256} was changed; it is copied again from {file.location}")
 
 
 @dataclass
@@ -167,8 +184,11 @@ def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
     source, taken = show.folder("fetch"), set[str]()
     heard = _Heard(failures=read_table(source / "failures.parquet", Failure))
     files = read_table(source / "files.parquet", SourceFile)
+    if show.feed is None:
+        _keep_transcripts(show, files, narrator)
     for n_done, file in enumerate(files, start=1):
-        data, cast = (source / "raw" / file.sha256).read_bytes(), Cast(file.title, file.hosts, file.guests)
+        data = read_kept(source / "raw", file.sha256, location=file.location)
+        cast = Cast(file.title, file.hosts, file.guests)
         try:
             parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
         except TranscriptError as exc:
