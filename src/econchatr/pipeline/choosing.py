@@ -48,8 +48,14 @@ def list_candidates(show: Show, pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs that may be taken, in an order of chance: a few of the first stand for all when a rate is measured.
 
     Raises:
-        InputError: choices.toml is wrong, or bans every pair.
+        InputError: No pair is left to train on; choices.toml is wrong, or bans every pair.
     """
+    if not any(pair.is_kept and pair.split == "train" for pair in pairs):
+        raise InputError(
+            f"{len(pairs):,} pairs, none of them left to train on.",
+            hint=f"Read why with `econchatr pair {show.root} --show 20`; "
+            'a gentler profile is profile = "default" under [pair].',
+        )
     choices = show.choices()
     check_choices(choices, pairs, path=show.root / CHOICES_NAME)
     pool = list_pool(pairs, choices)

@@ -181,7 +181,7 @@ def _answers(show: Show, rungs: Sequence[Rung] | None = None) -> list[Answer]:
 
 def _stored(show: Show, name: str, kind: type[R]) -> list[R]:
     path = show.folder(SHEETS) / name
-    return read_table(path, kind) if path.is_file() else []
+    return read_table(path, kind, is_rewritten=True) if path.is_file() else []
 
 
 def _read_files(paths: Sequence[Path]) -> list[Filled]:

@@ -275,10 +275,7 @@ def _pair(show: Show, narrator: Narrator) -> Outcome:
     write_table(folder / "pairs.parquet", pairs, Pair)
     kept = [pair for pair in pairs if pair.is_kept]
     if not any(pair.split == "train" for pair in kept):
-        raise InputError(
-            f"{len(pairs)} pairs, none of them left to train on.",
-            hint='Read why with `econchatr pair --show 20`; a gentler profile is profile = "default" under [pair].',
-        )
+        narrator.note(f"none of the {len(pairs):,} pairs is left to train on")
     counts = {"pairs": len(pairs), "kept": len(kept)} | {
         split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")
     }

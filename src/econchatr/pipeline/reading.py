@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from econchatr.errors import ShowFolderError
 from econchatr.pipeline.judging import score_judged
 from econchatr.pipeline.people import score_people
 from econchatr.pipeline.show import STAGES, Show
@@ -65,10 +66,13 @@ def read_counts(show: Show) -> dict[str, dict[str, int]]:
 
 
 def read_quote(show: Show) -> list[QuoteRow]:
-    """What each rung will use, from the finished selection; empty before that."""
+    """What each rung will use, from the finished selection; empty before that, and where the selection is damaged."""
     if read_manifest(show.folder("select")) is None:
         return []
-    rows = {row.rung: row for row in read_table(show.folder("select") / "selections.parquet", Selection)}
+    try:
+        rows = {row.rung: row for row in read_table(show.folder("select") / "selections.parquet", Selection)}
+    except ShowFolderError:
+        return []  # `status_of` says of the step `select` that its table is damaged, and `run` makes it anew
     return [
         QuoteRow(
             rung=rung.name,

@@ -11,14 +11,66 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from econchatr.config import Rung
-from econchatr.errors import InputError
+from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.approval import Approve, approve_quote, list_charged
 from econchatr.pipeline.feeds import gather_feed
 from econchatr.pipeline.learn import learn_steps
 from econchatr.pipeline.prepare import prepare_steps
 from econchatr.pipeline.publish import publish_steps
 from econchatr.pipeline.show import STAGES, Narrator, Show, Step
-from econchatr.tables import MANIFEST_NAME, disk_errors, find_staleness, finish_stage, hash_settings, lock_folder
+from econchatr.records import (
+    Answer,
+    CopiedSpan,
+    CurvePoint,
+    Episode,
+    Example,
+    Failure,
+    Gate,
+    HeldOutReply,
+    Mark,
+    NearQuote,
+    Pair,
+    PreferenceOutcome,
+    Probe,
+    Reason,
+    Record,
+    Score,
+    Selection,
+    SourceFile,
+    TunedModel,
+    Turn,
+)
+from econchatr.tables import (
+    MANIFEST_NAME,
+    disk_errors,
+    find_damage,
+    find_staleness,
+    find_table_fault,
+    finish_stage,
+    hash_settings,
+    lock_folder,
+    refuse_newer,
+)
+
+TABLE_KINDS: dict[str, dict[str, type[Record]]] = {
+    "fetch": {"files.parquet": SourceFile, "failures.parquet": Failure},
+    "parse": {"episodes.parquet": Episode, "turns.parquet": Turn, "failures.parquet": Failure},
+    "pair": {"pairs.parquet": Pair},
+    "select": {"selections.parquet": Selection, "examples.parquet": Example, "reasons.parquet": Reason},
+    "train": {
+        "tuned.parquet": TunedModel, "curve.parquet": CurvePoint, "outcome.parquet": PreferenceOutcome,
+        "answers.parquet": Answer, "scores.parquet": Score, "gates.parquet": Gate,
+    },
+    "ask": {
+        "answers.parquet": Answer, "paraphrased.parquet": Answer, "probes.parquet": Answer,
+        "probe_questions.parquet": Probe,
+    },
+    "score": {
+        "scores.parquet": Score, "gates.parquet": Gate, "spans.parquet": CopiedSpan, "nearest.parquet": NearQuote,
+        "replies.parquet": HeldOutReply, "marks.parquet": Mark,
+    },
+}  # fmt: skip
+"""Stage -> table -> what its rows are. A step whose table lacks a column counts as not done."""
 
 
 class RunResult(NamedTuple):
@@ -71,6 +123,7 @@ def run_show(
         EconChatRError: Whatever a stage raises; what was finished before stays.
     """
     steps = list_steps(show, until=until, rung=rung)
+    _refuse_newer(list_steps(show))
     _check_before(show, steps)
     with lock_folder(show.root):
         gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
@@ -91,6 +144,7 @@ def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResul
         EconChatRError: Whatever a step raises.
     """
     show.require_rights()
+    _refuse_newer([*list_steps(show), *steps])
     with lock_folder(show.root):
         return _run_steps(steps, narrator)
 
@@ -117,6 +171,11 @@ def find_stale(show: Show, rung: Rung, *, stages: Sequence[str]) -> str:
     return ""
 
 
+def _refuse_newer(steps: Iterable[Step]) -> None:
+    for step in steps:
+        refuse_newer(step.folder, version=step.version)
+
+
 def _check_before(show: Show, steps: Iterable[Step]) -> None:
     stages = {step.stage for step in steps}
     if "train" not in stages:
@@ -133,6 +192,7 @@ def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
         if not why:
             fresh.append(step.name)
             continue
+        _keep_training(step, why)
         narrator.begin(step.name, why)
         start = time.monotonic()
         with disk_errors(step.folder):
@@ -156,6 +216,29 @@ def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
 
 
 def _staleness(step: Step, inputs: dict[str, str]) -> str:
-    return find_staleness(
+    stale = find_staleness(
         step.folder, version=step.version, settings_sha256=hash_settings(step.settings), inputs=inputs
     )
+    return stale or _find_table_faults(step)
+
+
+def _find_table_faults(step: Step) -> str:
+    """Why a table of a step that is done cannot be read by this version; empty when all can."""
+    kinds = TABLE_KINDS.get(step.stage, {})
+    paths = ((step.folder / name, kind) for name, kind in kinds.items() if (step.folder / name).is_file())
+    return next(filter(None, (find_table_fault(path, kind) for path, kind in paths)), "")
+
+
+def _keep_training(step: Step, why: str) -> None:
+    """Nothing, unless a finished training would be done again only because its files were damaged.
+
+    Training takes hours or money. A change of settings or of the selection asks for a new one; damage does not.
+
+    Raises:
+        ShowFolderError: It would be.
+    """
+    if step.stage == "train" and why in (find_damage(step.folder), _find_table_faults(step)):
+        raise ShowFolderError(
+            f"{step.folder}: {why}; a finished training is not done again for that.",
+            hint=f"Put the file back as it was; or move {step.folder} away and run again to train anew.",
+        )

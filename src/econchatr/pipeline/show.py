@@ -6,7 +6,7 @@ This module does not know what any stage does.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -26,7 +26,7 @@ from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.prompts import Voice
 from econchatr.records import Question
-from econchatr.tables import outputs_sha256
+from econchatr.tables import MANIFEST_NAME, outputs_sha256, refuse_newer
 
 STAGES = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
 
@@ -175,14 +175,23 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
     """The show in a folder, checked.
 
     Raises:
-        ShowFolderError: No such folder, or no show in it.
+        ShowFolderError: No such folder, no show in it, or one of a newer version of this program.
         InputError: show.toml is wrong.
     """
     if not root.is_dir():
         raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
+    for path in _list_manifests(root):
+        refuse_newer(path.parent)
     return Show(root=root, config=load_config(root / CONFIG_NAME), cache=cache or default_cache())
+
+
+def _list_manifests(root: Path) -> Iterator[Path]:
+    """Every manifest in a show's folder: of stages, of their rungs, and of a rung's round of preferences."""
+    for stage in STAGES:
+        for pattern in (MANIFEST_NAME, f"*/{MANIFEST_NAME}", *([f"*/*/{MANIFEST_NAME}"] if stage == "train" else [])):
+            yield from sorted((root / stage).glob(pattern))
 
 
 def default_cache() -> Path:
