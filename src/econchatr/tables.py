@@ -19,16 +19,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import IO, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
+from econchatr import __version__
 from econchatr.errors import ShowFolderError
 from econchatr.records import Record
 
 R = TypeVar("R", bound=Record)
 
 MANIFEST_NAME = "manifest.json"
+
+FORMAT: Final = 1
+"""How a show's folder is laid out. Raised when a version before could not read the folder, or would damage it."""
 
 
 class Manifest(Record):
@@ -45,6 +49,8 @@ class Manifest(Record):
     counts: dict[str, int]
     seconds: float
     finished_at: datetime
+    format: int = 1
+    """`FORMAT` of the program that wrote it. Not written while it is 1: version 0.1 refuses a key it does not know."""
 
 
 # --- hashes -----------------------------------------------------------------------------------------------------------
@@ -154,23 +160,64 @@ def write_table(path: Path, rows: Sequence[Record], kind: type[Record]) -> None:
     write_bytes(path, table.getvalue())
 
 
-def read_table(path: Path, kind: type[R]) -> list[R]:
+def read_table(path: Path, kind: type[R], *, is_rewritten: bool = False) -> list[R]:
     """The records of one Parquet table, each checked again.
 
+    A column that the record does not have is left unread; one that is missing gets the record's default.
+
+    Args:
+        path: Where the table is.
+        kind: What its rows are.
+        is_rewritten: The rows are written back later. A column that the record does not have is then refused, because
+            it would be lost.
+
     Raises:
-        ShowFolderError: The table is missing, broken, or of another version's shape.
+        ShowFolderError: The table is missing or broken, lacks a column that has no default, or has one too many.
     """
     import polars as pl
 
     try:
-        rows = pl.read_parquet(path).to_dicts()
-        return [kind.model_validate(row) for row in rows]
-    except (OSError, pl.exceptions.PolarsError, ValidationError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise ShowFolderError(
-            f"cannot read the table {path}: {reason}.",
-            hint="Delete that stage's folder and run again; it will be made anew.",
-        ) from exc
+        frame = pl.read_parquet(path)
+        known = [name for name in frame.columns if name in kind.model_fields]
+        if is_rewritten and len(known) < len(frame.columns):
+            unknown = next(name for name in frame.columns if name not in kind.model_fields)
+            raise ShowFolderError(f"{path} has the column {unknown!r}, which this version does not know.", hint=_UPDATE)
+        if lacking := _find_lacking(frame.columns, kind):
+            raise ShowFolderError(f"{path} has no column {lacking!r}.", hint=_MAKE_AGAIN)
+        return [kind.model_validate(row) for row in frame.select(known).to_dicts()]
+    except (OSError, pl.exceptions.PolarsError) as exc:
+        raise ShowFolderError(f"cannot read the table {path}: {_first_line(exc)}.", hint=_MAKE_AGAIN) from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        message = f"cannot read the table {path}: column {place!r}: {first['msg']}."
+        raise ShowFolderError(message, hint=_MAKE_AGAIN) from exc
+
+
+def find_table_fault(path: Path, kind: type[Record]) -> str:
+    """Why a table cannot be read as records of this kind, by its columns alone; empty when it can."""
+    import polars as pl
+
+    try:
+        columns = list(pl.read_parquet_schema(path))
+    except (OSError, pl.exceptions.PolarsError) as exc:
+        return f"{path.name} cannot be read: {_first_line(exc)}"
+    lacking = _find_lacking(columns, kind)
+    return f"{path.name} has no column {lacking!r}" if lacking else ""
+
+
+_MAKE_AGAIN = "Move the folder it lies in away and run again; what belongs there is made anew."
+_UPDATE = "Update econchatr: pip install -U econchatr. Nothing was changed."
+
+
+def _find_lacking(columns: Sequence[str], kind: type[Record]) -> str:
+    """The first column that a record must have and the table has not; empty: it has all."""
+    fields = kind.model_fields.items()
+    return next((name for name, field in fields if field.is_required() and name not in columns), "")
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0].rstrip(".")
 
 
 def table_schema(kind: type[Record]) -> dict[str, Any]:
@@ -244,14 +291,51 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Declare a stage finished."""
-    write_bytes(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1).encode() + b"\n")
+    left_out = {"format"} if manifest.format == 1 else None
+    write_bytes(folder / MANIFEST_NAME, manifest.model_dump_json(indent=1, exclude=left_out).encode() + b"\n")
+
+
+def find_newer(folder: Path, *, version: int | None = None) -> str:
+    """By what the manifest in a folder is newer than this program, in words; empty when it is not.
+
+    Args:
+        folder: A stage's.
+        version: Of the stage's code, where it is known.
+    """
+    try:
+        found = json.loads((folder / MANIFEST_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    for name, known in (("format", FORMAT), ("version", version)):
+        value = found.get(name)
+        if known is not None and isinstance(value, int) and value > known:
+            return f"it has {name} {value}, and {known} is the newest this one knows"
+    fields = Manifest.model_fields
+    is_whole = all(name in found for name, field in fields.items() if field.is_required())
+    unknown = sorted(found.keys() - fields.keys()) if is_whole else []
+    return f"it has the key {unknown[0]!r}, which this one does not know" if unknown else ""
+
+
+def refuse_newer(folder: Path, *, version: int | None = None) -> None:
+    """Nothing, unless a newer program finished the stage in this folder.
+
+    Raises:
+        ShowFolderError: A newer program did.
+    """
+    if newer := find_newer(folder, version=version):
+        message = f"{folder / MANIFEST_NAME} was written by a newer version of econchatr than {__version__}: {newer}."
+        raise ShowFolderError(message, hint=_UPDATE)
 
 
 def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: Mapping[str, str]) -> str:
     """Why a stage must be done again, in words; empty when it is fresh."""
+    if find_newer(folder, version=version):
+        return "made by a newer version of econchatr"
     manifest = read_manifest(folder)
     if manifest is None:
-        return "not done yet"
+        return find_damage(folder) or "not done yet"
     if manifest.version != version:
         return "made by another version"
     if manifest.settings_sha256 != settings_sha256:
@@ -261,6 +345,14 @@ def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: 
             name for name in {*manifest.inputs, *inputs} if manifest.inputs.get(name) != dict(inputs).get(name)
         )
         return f"{', '.join(changed[:3])} changed"
+    return find_damage(folder)
+
+
+def find_damage(folder: Path) -> str:
+    """What of a finished stage was damaged or taken away, in words; empty: nothing, or the stage is not done."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return f"{MANIFEST_NAME} is damaged" if (folder / MANIFEST_NAME).is_file() else ""
     for name, sha256 in manifest.outputs.items():
         path = folder / name
         if not path.is_file() or hash_file(path) != sha256:
@@ -296,6 +388,7 @@ def finish_stage(
         counts=dict(counts),
         seconds=round(seconds, 3),
         finished_at=now(),
+        format=FORMAT,
     )
     write_manifest(folder, manifest)
     return manifest

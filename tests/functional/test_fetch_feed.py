@@ -195,6 +195,18 @@ def test_people_whom_the_feed_names_are_the_speakers(show: Path, site: StandIn, 
     assert '"Guest" may be Dara Finch or Corin Vale' in explained.stdout
 
 
+def test_a_kept_page_that_was_changed_is_noticed_and_asked_for_again(show: Path, site: StandIn, econchatr: Run) -> None:
+    econchatr("parse", show)
+    changed, other = read_table(show / "fetch" / "files.parquet", SourceFile)[3:5]
+    kept = show / "fetch" / "raw" / changed.sha256
+    kept.write_bytes(kept.read_bytes().swapcase())
+    n_asked = len(site.log)
+    assert "1 kept in" in econchatr("parse", show).stderr
+    assert hash_file(kept) == kept.name
+    again = [site.root + path for path in site.paths()[n_asked:]]
+    assert (again.count(changed.location), again.count(other.location)) == (1, 0)
+
+
 def test_without_a_network_what_was_fetched_still_runs(show: Path, site: StandIn, econchatr: Run) -> None:
     econchatr("parse", show)
     site.pages["/feed.xml"] = Said(403)

@@ -32,9 +32,12 @@ def gather(
     now: Callable[[], datetime] = now_utc,
     note: Callable[[str], None] = lambda text: None,
     refresh: bool = False,
+    is_checked: bool = False,
 ) -> tuple[Gathered, Journal]:
     """Ask the site for what is not there yet, and list what is."""
     journal = Journal(folder / "journal.jsonl")
+    if is_checked:
+        journal.forget_changed()
     manners = Manners(delay_seconds=delay_seconds, max_bytes=4_000_000, timeout_seconds=5, n_tries=3)
     transport = GuardedTransport(clock=time.monotonic, page_seconds=20, allow_hosts=["127.0.0.1"])
     client = PoliteClient(

@@ -198,6 +198,19 @@ def test_bytes_that_were_taken_away_are_asked_for_again(site: StandIn, tmp_path:
     assert Counter(site.paths())["/b/"] == 1
 
 
+def test_bytes_that_were_changed_are_found_by_their_hash_and_asked_for_again(site: StandIn, tmp_path: Path) -> None:
+    feed = feed_of(site, "A|/a/", "B|/b/")
+    gathered, journal = gather(feed, tmp_path)
+    kept = tmp_path / "raw" / gathered.files[0].sha256
+    whole = kept.read_bytes()
+    assert journal.forget_changed() == 0
+    kept.write_bytes(whole.swapcase())
+    gather(feed, tmp_path, is_checked=True)
+    assert kept.read_bytes() == whole
+    assert Counter(site.paths())["/a/"] == 2
+    assert Counter(site.paths())["/b/"] == 1
+
+
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 

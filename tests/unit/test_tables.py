@@ -4,14 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import ShowFolderError
-from econchatr.records import Answer, Episode, Example, Message, Pair
+from econchatr.records import Answer, Episode, Example, Message, Pair, SourceFile
 from econchatr.tables import (
+    find_newer,
     find_staleness,
+    find_table_fault,
     finish_stage,
     hash_file,
     hash_settings,
@@ -105,6 +108,28 @@ def test_a_stage_without_manifest_or_with_changed_output_is_stale(tmp_path: Path
     finish(tmp_path)
     (tmp_path / "out").write_bytes(b"y")
     assert find_staleness(tmp_path, **same) == "out is missing or was changed"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1]", b'{"other": 1}', b"[" * 200_000])
+def test_a_damaged_manifest_is_told_as_damage_and_not_as_newer(tmp_path: Path, data: bytes) -> None:
+    write_bytes(tmp_path / "manifest.json", data)
+    assert find_newer(tmp_path, version=1) == ""
+    assert find_staleness(tmp_path, version=1, settings_sha256="s", inputs={}) == "manifest.json is damaged"
+
+
+def test_a_column_that_is_missing_gets_the_default_of_the_record(tmp_path: Path) -> None:
+    file = SourceFile(location="a.md", sha256="0", n_bytes=1)
+    write_table(tmp_path / "files.parquet", [file], SourceFile)
+    pl.read_parquet(tmp_path / "files.parquet").drop("title", "hosts").write_parquet(tmp_path / "files.parquet")
+    assert read_table(tmp_path / "files.parquet", SourceFile) == [file]
+
+
+def test_a_column_that_is_missing_and_has_no_default_is_named(tmp_path: Path) -> None:
+    write_table(tmp_path / "pairs.parquet", [make_pair()], Pair)
+    pl.read_parquet(tmp_path / "pairs.parquet").drop("reply").write_parquet(tmp_path / "pairs.parquet")
+    with pytest.raises(ShowFolderError, match=r"pairs\.parquet has no column 'reply'"):
+        read_table(tmp_path / "pairs.parquet", Pair)
+    assert find_table_fault(tmp_path / "pairs.parquet", Pair) == "pairs.parquet has no column 'reply'"
 
 
 def test_outputs_hash_depends_on_outputs_alone(tmp_path: Path) -> None:

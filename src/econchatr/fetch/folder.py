@@ -1,15 +1,18 @@
 """A local folder of transcripts -> its files, with their hashes, kept as received.
 
-This module does not know what is inside the files, nor which of them are transcripts: `parse` decides that by content.
+Only the ending of a name is looked at here. Whether a file holds a transcript is decided by `parse`, by content.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from econchatr.errors import SourceError
+from econchatr.fetch.kept import is_kept
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_file, write_bytes
 
@@ -19,76 +22,191 @@ TRANSCRIPT_SUFFIXES = frozenset({".md", ".markdown", ".html", ".htm", ".txt", ".
 MAX_FILE_BYTES = 64_000_000
 """A transcript of a ten-hour talk is under 1 MB; anything this large is something else."""
 
+_MAX_KINDS_TOLD = 8
+_MAX_SUFFIX_CHARS = 20
 
-def list_files(folder: Path) -> tuple[list[SourceFile], list[Failure]]:
-    """Every file below a folder that may be a transcript, sorted by path; and those too large to be one.
+_LINKS_OUT = "links that lead out of the folder"
+_LINKED_FOLDERS = "links to folders"
+_NOT_PLAIN = "pipes, sockets or devices"
+_NO_SUFFIX = "without an ending"
 
-    Hidden files and links that lead out of the folder are left out.
+
+class Listing(NamedTuple):
+    """What a folder of transcripts holds."""
+
+    files: list[SourceFile]
+    """Sorted by path."""
+    failures: list[Failure]
+    """Files and folders that should be read and cannot be, sorted by path."""
+    n_left: dict[str, int]
+    """Why files were left aside (an ending such as `.pdf`, or in words) -> how many. Hidden files are not counted."""
+
+
+@dataclass
+class _Found:
+    paths: list[Path] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    n_left: dict[str, int] = field(default_factory=dict)
+
+    def leave(self, kind: str) -> None:
+        self.n_left[kind] = self.n_left.get(kind, 0) + 1
+
+
+def list_files(folder: Path, *, apart: Sequence[Path] = ()) -> Listing:
+    """Every file below a folder that may be a transcript; those that cannot be used; and how many were left aside.
+
+    Links that lead out of the folder are not followed, nor are links to folders.
+
+    Args:
+        folder: Where the transcripts are.
+        apart: Folders that are not looked into, though they lie below `folder`.
 
     Raises:
-        SourceError: The folder is missing or holds no such file.
+        SourceError: The folder is missing or holds no file that can be used.
     """
     if not folder.is_dir():
         raise SourceError(f"no folder {folder}.", hint="Set `folder` under [fetch] in show.toml to your transcripts.")
-    paths = sorted(_walk(folder))
-    too_large = [path for path in paths if path.stat().st_size > MAX_FILE_BYTES]
-    files = [_describe(folder, path) for path in paths if path not in too_large]
-    if not files and too_large:
-        refused = _refuse(folder, too_large[0])
-        raise SourceError(f"{too_large[0]} has {refused.message}", hint=refused.hint)
+    found = _Found()
+    _walk(folder, found, apart={path.resolve() for path in apart})
+    files: list[SourceFile] = []
+    for path in sorted(found.paths):
+        described = _describe(folder, path)
+        if isinstance(described, SourceFile):
+            files.append(described)
+        else:
+            found.failures.append(described)
+    failures = sorted(found.failures, key=lambda failure: failure.item)
     if not files:
-        kinds = ", ".join(sorted(TRANSCRIPT_SUFFIXES))
-        hint = f"Put files there ({kinds})."
-        if any(path.is_symlink() for path in folder.rglob("*")):
-            hint = f"Links that lead out of the folder are not followed. {hint}"
-        raise SourceError(f"{folder} holds no transcript.", hint=hint)
-    return files, [_refuse(folder, path) for path in too_large]
+        _refuse_empty(folder, failures, found.n_left)
+    return Listing(files, failures, dict(sorted(found.n_left.items())))
 
 
-def keep_files(files: list[SourceFile], *, folder: Path, raw: Path) -> None:
-    """Copy each file to `raw/<sha256>` as it is; what is there already is not copied again.
+def tell_left(n_left: dict[str, int]) -> str:
+    """What was left aside, in one line; empty when nothing was.
+
+    >>> tell_left({".pdf": 2, "links to folders": 1})
+    'left aside, not read: 2 .pdf, 1 links to folders'
+    """
+    most = sorted(n_left.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{n:,} {kind}" for kind, n in most[:_MAX_KINDS_TOLD]]
+    if n_others := sum(n for _, n in most[_MAX_KINDS_TOLD:]):
+        told.append(f"{n_others:,} others")
+    return f"left aside, not read: {', '.join(told)}" if told else ""
+
+
+def keep_files(files: Sequence[SourceFile], *, folder: Path, raw: Path) -> list[SourceFile]:
+    """Copy each file to `raw/<sha256>` as it is, unless it is kept there already, whole and unchanged.
+
+    Returns:
+        The files whose kept copy was there with other bytes, and was replaced.
 
     Raises:
         SourceError: A file changed or vanished while it was read.
         ShowFolderError: The disk is full.
     """
+    replaced = []
     for file in files:
-        target = raw / file.sha256
-        if target.is_file() and target.stat().st_size == file.n_bytes:
+        if is_kept(raw, file.sha256):
             continue
         data = _read(folder / file.location)
         if hash_bytes(data) != file.sha256:
             raise SourceError(f"{folder / file.location} changed while it was read.", hint="Run again.")
-        write_bytes(target, data)
+        if (raw / file.sha256).exists():
+            replaced.append(file)
+        write_bytes(raw / file.sha256, data)
+    return replaced
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, found: _Found, *, apart: set[Path]) -> None:
+    """Sort everything below a folder into files to read, failures, and what is left aside."""
     root = folder.resolve()
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+    def fail(exc: OSError) -> None:
+        found.failures.append(_refuse(folder, Path(exc.filename), f"the folder cannot be read: {exc.strerror}."))
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(_choose_folders(folder, Path(place), folders, found, apart=apart))
         for name in names:
-            path = Path(place) / name
-            if name.startswith(".") or path.suffix.lower() not in TRANSCRIPT_SUFFIXES:
-                continue
-            if path.is_file() and path.resolve().is_relative_to(root):
-                yield path
+            if not name.startswith("."):
+                _sort_file(folder, Path(place) / name, found, root=root)
 
 
-def _refuse(folder: Path, path: Path) -> Failure:
-    n_bytes = path.stat().st_size
-    item = path.relative_to(folder).as_posix()
-    message = f"{n_bytes:,} bytes; a transcript has at most {MAX_FILE_BYTES:,}."
-    hint = "Split it into one file per episode, or take it out of the folder."
+def _choose_folders(
+    folder: Path, place: Path, names: Sequence[str], found: _Found, *, apart: set[Path]
+) -> Iterator[str]:
+    for name in names:
+        path = place / name
+        if name.startswith(".") or path.resolve() in apart:
+            continue
+        if path.is_symlink():
+            found.leave(_LINKED_FOLDERS)
+        elif not _is_utf8(name):
+            found.failures.append(_refuse(folder, path, "the folder's name is not UTF-8.", hint=_RENAME))
+        else:
+            yield name
+
+
+def _sort_file(folder: Path, path: Path, found: _Found, *, root: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in TRANSCRIPT_SUFFIXES:
+        return found.leave(_show_name(suffix)[:_MAX_SUFFIX_CHARS] or _NO_SUFFIX)
+    try:
+        if not path.resolve().is_relative_to(root):
+            return found.leave(_LINKS_OUT)
+        if not _is_utf8(path.name):
+            return found.failures.append(_refuse(folder, path, "the file's name is not UTF-8.", hint=_RENAME))
+        if not path.exists():
+            return found.failures.append(_refuse(folder, path, "a link to a file that is not there."))
+        if not path.is_file():
+            return found.leave(_NOT_PLAIN)
+    except (OSError, RuntimeError) as exc:  # RuntimeError: links in a circle, before Python 3.13
+        reason = exc.strerror if isinstance(exc, OSError) else "a link that leads in a circle"
+        return found.failures.append(_refuse(folder, path, f"cannot be read: {reason}."))
+    found.paths.append(path)
+
+
+_RENAME = "Rename it."
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _show_name(name: str) -> str:
+    """A name of any bytes as text; bytes that are not UTF-8 are written in hex."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def _refuse(folder: Path, path: Path, message: str, *, hint: str = "Check who may read it, or take it out.") -> Failure:
+    item = _show_name(path.relative_to(folder).as_posix())
     return Failure(stage="fetch", item=item, error="SourceError", message=message, hint=hint)
 
 
-def _describe(folder: Path, path: Path) -> SourceFile:
+def _refuse_empty(folder: Path, failures: Sequence[Failure], n_left: dict[str, int]) -> None:
+    if failures:
+        first = failures[0]
+        raise SourceError(f"{folder / first.item}: {first.message}", hint=first.hint)
+    hint = f"Put files there ({', '.join(sorted(TRANSCRIPT_SUFFIXES))})."
+    if n_left.keys() & {_LINKS_OUT, _LINKED_FOLDERS}:
+        hint = f"Links that lead out of the folder are not followed. {hint}"
+    left = tell_left(n_left)
+    raise SourceError(f"{folder} holds no transcript" + (f" ({left})." if left else "."), hint=hint)
+
+
+def _describe(folder: Path, path: Path) -> SourceFile | Failure:
     try:
-        return SourceFile(
-            location=path.relative_to(folder).as_posix(), sha256=hash_file(path), n_bytes=path.stat().st_size
-        )
+        n_bytes = path.stat().st_size
+        if n_bytes > MAX_FILE_BYTES:
+            message = f"{n_bytes:,} bytes; a transcript has at most {MAX_FILE_BYTES:,}."
+            hint = "Split it into one file per episode, or take it out of the folder."
+            return _refuse(folder, path, message, hint=hint)
+        return SourceFile(location=path.relative_to(folder).as_posix(), sha256=hash_file(path), n_bytes=n_bytes)
     except OSError as exc:
-        raise SourceError(f"cannot read {path}: {exc.strerror}.", hint="Check who may read it.") from exc
+        return _refuse(folder, path, f"the file cannot be read: {exc.strerror}.")
 
 
 def _read(path: Path) -> bytes:

@@ -7,6 +7,7 @@ stand here and nowhere else: the tables must not change when nothing has. This m
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from econchatr.errors import ShowFolderError
 from econchatr.fetch.feed import FeedItem
+from econchatr.fetch.kept import is_kept
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_settings
 
@@ -83,7 +85,7 @@ class Journal:
         """Pages that were asked for again in vain, with the fault: what was there stays."""
         self._checked: dict[str, Visit] = {}
         self._n_good_bytes = self._read()
-        self._forget_lost()
+        self._forget_lost(lambda sha256: (self.raw / sha256).is_file())
         # What could not be reached when the process ended may be reached now.
         faults = (*self.pages.values(), *self.kept.values())
         self.tried -= {visit.address for visit in faults if visit.fault == "unreachable"}
@@ -122,6 +124,13 @@ class Journal:
         self._n_good_bytes += len(line)
         self._note(visit)
 
+    def forget_changed(self) -> int:
+        """Forget every page, and the feed, whose kept bytes no longer have their hash; gives their number.
+
+        They count as never asked for. Every kept byte is read for it.
+        """
+        return self._forget_lost(lambda sha256: is_kept(self.raw, sha256))
+
     def digest(self) -> str:
         """One hash over what is there and what is missing, whenever it was asked for."""
         pages = sorted((one.address, one.location, one.sha256, one.fault) for one in self.pages.values())
@@ -144,15 +153,18 @@ class Journal:
                 ) from exc
         return n_good
 
-    def _forget_lost(self) -> None:
-        lost = [one.address for one in self.pages.values() if one.sha256 and not (self.raw / one.sha256).is_file()]
+    def _forget_lost(self, is_there: Callable[[str], bool]) -> int:
+        """Forget the visits whose bytes are not there; gives their number."""
+        lost = [one.address for one in self.pages.values() if one.sha256 and not is_there(one.sha256)]
         for address in lost:
             del self.pages[address]
         self.tried -= set(lost)
-        if self.feed is not None and not (self.raw / self.feed.sha256).is_file():
+        has_lost_feed = self.feed is not None and not is_there(self.feed.sha256)
+        if has_lost_feed:
             self.feed = None
         if lost or self.feed is None:
             self.is_finished = False
+        return len(lost) + has_lost_feed
 
     def _note(self, visit: Visit) -> None:
         if visit.kind == "wait":

@@ -19,6 +19,7 @@ from econchatr.fetch.answers import Fault, Page
 from econchatr.fetch.client import PoliteClient
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
 from econchatr.fetch.journal import Journal, Visit
+from econchatr.fetch.kept import is_kept
 from econchatr.fetch.plan import FeedSource, Wanted, plan_items
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, write_bytes
@@ -171,7 +172,7 @@ class Gatherer:
 
     def _keep(self, kind: Literal["feed", "page"], page: Page, item: FeedItem | None) -> Visit:
         sha256 = hash_bytes(page.body)
-        if not (self.journal.raw / sha256).is_file():
+        if not is_kept(self.journal.raw, sha256):
             write_bytes(self.journal.raw / sha256, page.body)
         return Visit(
             kind=kind, at=self.now(), address=page.address, location=page.location, status=page.status, sha256=sha256,

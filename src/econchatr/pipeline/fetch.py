@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from econchatr.fetch.folder import keep_files, list_files
+from econchatr.fetch.folder import Listing, keep_files, list_files, tell_left
 from econchatr.fetch.journal import Journal
 from econchatr.fetch.plan import FeedSource
 from econchatr.pipeline.show import Show
+from econchatr.pipeline.show_folder import STAGE_NAMES
 from econchatr.pipeline.stage import Made, Narrator, Stage, narrated, tell_failures
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_settings, read_manifest
@@ -42,20 +44,37 @@ class News(NamedTuple):
 def _inputs(show: Show) -> dict[str, str]:
     if show.feed is not None:
         return {"pages": _open_journal(show).digest()}
-    files, failures = list_files(show.transcripts)
-    rows = [(file.location, file.sha256) for file in files] + [(failure.item, "") for failure in failures]
-    return {"transcripts": hash_settings(rows)}
+    listing = _list_transcripts(show)
+    rows = [(file.location, file.sha256) for file in listing.files]
+    rows += [(failure.item, "") for failure in listing.failures]
+    # Nothing is added where nothing was left aside, so that shows of version 0.1 keep their hash.
+    return {"transcripts": hash_settings([*rows, *listing.n_left.items()])}
+
+
+def _list_transcripts(show: Show) -> Listing:
+    """What lies in the show's folder of transcripts; where that is the show's own folder, without what stages made."""
+    return list_files(show.transcripts, apart=[show.folder(stage) for stage in (*STAGE_NAMES, "talk")])
 
 
 def _fetch(show: Show, narrator: Narrator) -> Made:
     if show.feed is None:
-        files, failures = list_files(show.transcripts)
-        keep_files(files, folder=show.transcripts, raw=show.folder("fetch") / "raw")
+        files, failures, n_left = _list_transcripts(show)
+        keep_transcripts(show, files, narrator)
         counts = {"files": len(files), "refused": len(failures)}
+        if n_left:
+            counts["left_aside"] = sum(n_left.values())
+            narrator.note(tell_left(n_left))
     else:
         files, failures, counts = _list_pages(show, show.feed)
     tell_failures(failures, narrator)
     return Made({"files": files, "failures": failures}, counts=counts)
+
+
+def keep_transcripts(show: Show, files: Sequence[SourceFile], narrator: Narrator) -> None:
+    """Copy the files of a folder into the show, and again those whose copy was changed or is gone."""
+    raw = show.folder("fetch") / "raw"
+    for file in keep_files(files, folder=show.transcripts, raw=raw):
+        narrator.note(f"{raw / file.sha256} was changed; it is copied again from {file.location}")
 
 
 FETCH = Stage[Show](
@@ -93,10 +112,13 @@ def gather_feed(show: Show, narrator: Narrator, *, ask_again: bool, refresh: boo
             narrator.note(f"the episodes come from {show.source}, which is read anew each time: nobody is asked")
         return
     journal = _open_journal(show)
-    has_all = journal.is_finished or (journal.is_refreshing and journal.n_rounds > 0)
+    n_changed = journal.forget_changed()
+    has_all = not n_changed and (journal.is_finished or (journal.is_refreshing and journal.n_rounds > 0))
     if has_all and journal.feed is not None and not ask_again:
         return
     with narrated(narrator, "fetch", _tell_purpose(journal, refresh=refresh)) as counts:
+        if n_changed:
+            narrator.note(f"{n_changed:,} kept in {journal.raw} were changed since they came; they are asked for again")
         if not show.config.fetch.contact:
             narrator.note("no `contact` under [fetch] in show.toml: the sites' owners cannot reach you")
         _gather(show, feed, journal, narrator, refresh=refresh)

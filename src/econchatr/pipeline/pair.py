@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from econchatr.errors import InputError
 from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
@@ -26,18 +25,16 @@ def _pair(show: Show, narrator: Narrator) -> Made:
         turns[turn.slug].append(turn)
     pairs = _pair_episodes(show, splits, turns, narrator, persona=show.config.show.persona or None)
     pairs = drop_duplicates(pairs) if PROFILES[config.profile].drop_duplicates else pairs
+    counts = _count_pairs(pairs)
+    if not counts["train"]:
+        narrator.note(f"none of the {len(pairs):,} pairs is left to train on")
+    return Made({"pairs": pairs}, counts=counts)
+
+
+def _count_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
     kept = [pair for pair in pairs if pair.is_kept]
-    counts = {"pairs": len(pairs), "kept": len(kept)} | {
-        split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")
-    }
-    return Made({"pairs": pairs}, counts=counts, refusal=None if counts["train"] else _refuse(pairs))
-
-
-def _refuse(pairs: Sequence[Pair]) -> InputError:
-    return InputError(
-        f"{len(pairs)} pairs, none of them left to train on.",
-        hint='Read why with `econchatr pair --show 20`; a gentler profile is profile = "default" under [pair].',
-    )
+    by_split = {split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")}
+    return {"pairs": len(pairs), "kept": len(kept)} | by_split
 
 
 def _pair_guests(show: Show, narrator: Narrator) -> Made:
@@ -47,7 +44,7 @@ def _pair_guests(show: Show, narrator: Narrator) -> Made:
     for turn in show.turns():
         turns[turn.slug].append(turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}))
     pairs = _pair_episodes(show, splits, turns, narrator, persona=None)
-    return Made({"pairs": pairs}, counts={"pairs": len(pairs), "kept": sum(pair.is_kept for pair in pairs)})
+    return Made({"guest_pairs": pairs}, counts=_count_pairs(pairs))
 
 
 def _pair_episodes(
@@ -94,7 +91,7 @@ GUESTS = Stage[Show](
     settings={"pair": "pair"},
     inputs=lambda show: {"parse": show.made("parse"), "pair": show.made("pair")},
     reads=("parse", "pair"),
-    writes={"pairs": Pair},
+    writes={"guest_pairs": Pair},
     do=_pair_guests,
 )
 """Apart from `pair`, so that models trained before this table was stored stay valid."""

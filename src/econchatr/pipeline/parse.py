@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Final
 
 from econchatr.config import CONFIG_NAME
-from econchatr.errors import InputError, TranscriptError
+from econchatr.errors import InputError, ShowFolderError, TranscriptError
+from econchatr.fetch.kept import read_kept
 from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
 from econchatr.parse import (
     Cast,
@@ -28,6 +29,7 @@ from econchatr.parse import (
     tell_shared,
     unify_speakers,
 )
+from econchatr.pipeline.fetch import keep_transcripts
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, tell_failure, tell_failures
 from econchatr.records import Episode, Failure, SourceFile, Turn
@@ -93,8 +95,11 @@ def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
     raw, taken = show.folder("fetch") / "raw", set[str]()
     heard = _Heard(failures=show.failures("fetch"))
     files = show.files()
+    if show.feed is None:
+        keep_transcripts(show, files, narrator)
     for n_done, file in enumerate(files, start=1):
-        data, cast = (raw / file.sha256).read_bytes(), Cast(file.title, file.hosts, file.guests)
+        data = read_kept(raw, file.sha256, location=file.location)
+        cast = Cast(file.title, file.hosts, file.guests)
         try:
             parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
         except TranscriptError as exc:
@@ -231,10 +236,10 @@ def _open_failures(show: Show, failures: Sequence[Failure], n: int) -> Iterator[
 
 
 def _open_raw(show: Show, sha256: str, location: str) -> str:
-    """The text of a file as it was received; what is no text is shown by its bytes, and what is gone is empty."""
+    """The text of a file as received, or its bytes where it is no text; empty where the kept copy is gone or wrong."""
     try:
-        data = (show.folder("fetch") / "raw" / sha256).read_bytes()
-    except OSError:
+        data = read_kept(show.folder("fetch") / "raw", sha256, location=location)
+    except ShowFolderError:
         return ""
     try:
         return open_text(data, location=location)

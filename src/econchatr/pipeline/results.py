@@ -29,11 +29,11 @@ from econchatr.records import (
 from econchatr.score.blind import score_blind
 from econchatr.score.hand import score_hand
 from econchatr.score.judge import PROOF, contest_key, pair_answers, score_judge
-from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest
+from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest, read_table
 
 SHEETS: Final = "sheets"
 """The folder inside the show: pages to send out, and the tables of what came back."""
-_STAGES: Final = ("fetch", "parse", "pair", "select")
+_SHOW_STAGES: Final = ("fetch", "parse", "pair", "select")
 _RUNG_STAGES: Final = ("train", "ask", "score")
 
 
@@ -54,10 +54,13 @@ class RungUse(NamedTuple):
 
 
 def read_uses(show: Show) -> list[RungUse]:
-    """What each rung will use, from the finished selection; empty before that."""
+    """What each rung will use, from the finished selection; empty before that, and where the selection is damaged."""
     if not show.is_done("select"):
         return []
-    rows = {row.rung: row for row in show.selections()}
+    try:
+        rows = {row.rung: row for row in show.selections()}
+    except ShowFolderError:
+        return []  # `status_of` says of the step `select` that its table is damaged, and `run` makes it anew
     return [
         RungUse(
             rung=rung.name,
@@ -140,7 +143,7 @@ def read_scores(show: Show, rung: str = "") -> list[Score]:
 
 def read_counts(show: Show) -> dict[str, dict[str, int]]:
     """Per finished step, what its manifest counted."""
-    folders = {stage: show.folder(stage) for stage in (*_STAGES, "report")}
+    folders = {stage: show.folder(stage) for stage in (*_SHOW_STAGES, "report")}
     folders |= {f"{stage}/{rung.name}": rung.folder(stage) for stage in _RUNG_STAGES for rung in show.rungs}
     manifests = {name: read_manifest(folder) for name, folder in folders.items()}
     return {name: manifest.counts for name, manifest in manifests.items() if manifest is not None}
@@ -148,7 +151,7 @@ def read_counts(show: Show) -> dict[str, dict[str, int]]:
 
 def list_made(ladder: Ladder) -> list[tuple[str, str]]:
     """Each stage before the report, and the hash of what it made; empty for one that is not finished."""
-    made = [(stage, ladder.show.made(stage)) for stage in _STAGES]
+    made = [(stage, ladder.show.made(stage)) for stage in _SHOW_STAGES]
     return made + [(f"{stage}/{rung.name}", rung.made(stage)) for rung in ladder.rungs for stage in _RUNG_STAGES]
 
 
@@ -179,12 +182,14 @@ def hash_people(show: Show) -> dict[str, str]:
 
 def hand_marks(show: Show) -> list[HandMark]:
     """The marks people gave to answers."""
-    return show.table_if_there(show.folder(SHEETS) / "marks.parquet", HandMark)
+    path = show.folder(SHEETS) / "marks.parquet"
+    return read_table(path, HandMark, is_rewritten=True) if path.is_file() else []
 
 
 def blind_picks(show: Show) -> list[BlindPick]:
     """What people took for the host's own reply."""
-    return show.table_if_there(show.folder(SHEETS) / "picks.parquet", BlindPick)
+    path = show.folder(SHEETS) / "picks.parquet"
+    return read_table(path, BlindPick, is_rewritten=True) if path.is_file() else []
 
 
 def blind_cues(ladder: Ladder) -> list[BlindCue]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from econchatr.errors import InputError
+from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
 from econchatr.pipeline.pair import GUESTS, PAIR
@@ -21,15 +21,19 @@ from econchatr.pipeline.report import REPORT
 from econchatr.pipeline.score import SCORE
 from econchatr.pipeline.select import SELECT
 from econchatr.pipeline.show import Ladder, Rung, Show
+from econchatr.pipeline.show_folder import STAGE_NAMES
 from econchatr.pipeline.stage import Made, Narrator, Stage, Step, narrated
 from econchatr.pipeline.train import TRAIN
 from econchatr.tables import (
     MANIFEST_NAME,
     disk_errors,
+    find_damage,
     find_staleness,
+    find_table_fault,
     finish_stage,
     hash_settings,
     lock_folder,
+    refuse_newer,
     write_table,
 )
 
@@ -40,7 +44,6 @@ RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
 LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
 """Once, over those rungs."""
 STAGES: Final[tuple[Stage[Any], ...]] = (*SHOW_STAGES, *RUNG_STAGES, *LADDER_STAGES)
-STAGE_NAMES: Final = tuple(dict.fromkeys(stage.name for stage in STAGES))
 
 
 class RunResult(NamedTuple):
@@ -97,6 +100,7 @@ def run_show(
         EconChatRError: Whatever a stage raises; what was finished before stays.
     """
     steps = list_steps(show, until=until, rung=rung)
+    _refuse_newer(list_steps(show))
     _check_before(show, steps)
     with lock_folder(show.root):
         gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
@@ -117,6 +121,7 @@ def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResul
         EconChatRError: Whatever a step raises.
     """
     show.require_rights()
+    _refuse_newer([*list_steps(show), *steps])
     with lock_folder(show.root):
         return _run_steps(steps, narrator)
 
@@ -150,6 +155,11 @@ def find_stale(rung: Rung, *, stages: Sequence[str]) -> str:
     return ""
 
 
+def _refuse_newer(steps: Iterable[Step]) -> None:
+    for step in steps:
+        refuse_newer(step.folder, version=step.stage.version)
+
+
 def _check_before(show: Show, steps: Iterable[Step]) -> None:
     if any(step.stage is TRAIN for step in steps):
         show.require_rights()
@@ -163,6 +173,7 @@ def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
         inputs = step.stage.inputs(step.target)
         why = _staleness(step, inputs)
         if why:
+            _keep_training(step, why)
             _do(step, inputs, narrator, why)
         (done if why else fresh).append(step.name)
     return RunResult(tuple(done), tuple(fresh))
@@ -199,15 +210,35 @@ def make_tables(step: Step, narrator: Narrator) -> Made:
     made = step.stage.do(step.target, narrator)
     for name, kind in step.stage.writes.items():
         write_table(step.folder / f"{name}.parquet", made.tables[name], kind)
-    if made.refusal:
-        raise made.refusal
     return made
 
 
+def _keep_training(step: Step, why: str) -> None:
+    """Refuse to do a finished training again only because its files were damaged.
+
+    Training takes hours or money. A change of settings or of the selection asks for a new one; damage does not.
+
+    Raises:
+        ShowFolderError: It would be.
+    """
+    if step.stage.name == "train" and why in (find_damage(step.folder), _find_table_faults(step)):
+        raise ShowFolderError(
+            f"{step.folder}: {why}; a finished training is not done again for that.",
+            hint=f"Put the file back as it was; or move {step.folder} away and run again to train anew.",
+        )
+
+
+def _find_table_faults(step: Step) -> str:
+    """Why a table of a step that is done cannot be read by this version; empty when all can."""
+    paths = ((step.folder / f"{name}.parquet", kind) for name, kind in step.stage.writes.items())
+    return next(filter(None, (find_table_fault(path, kind) for path, kind in paths if path.is_file())), "")
+
+
 def _staleness(step: Step, inputs: dict[str, str] | None = None) -> str:
-    return find_staleness(
+    stale = find_staleness(
         step.folder,
         version=step.stage.version,
         settings_sha256=hash_settings(step.settings),
         inputs=step.stage.inputs(step.target) if inputs is None else inputs,
     )
+    return stale or _find_table_faults(step)

@@ -119,9 +119,15 @@ def list_candidates(show: Show) -> list[Pair]:
     """The pairs that may be taken, in an order of chance: a few of the first stand for all when a rate is measured.
 
     Raises:
-        InputError: choices.toml is wrong, or bans every pair.
+        InputError: No pair is left to train on; choices.toml is wrong, or bans every pair.
     """
     choices, pairs, path = show.choices(), show.pairs(), show.root / CHOICES_NAME
+    if not any(pair.is_kept and pair.split == "train" for pair in pairs):
+        raise InputError(
+            f"{len(pairs):,} pairs, none of them left to train on.",
+            hint=f"Read why with `econchatr pair {show.root} --show 20`; "
+            'a gentler profile is profile = "default" under [pair].',
+        )
     check_pins(choices.pin, choices.ban, pairs, place=str(path))
     pool = list_pool(pairs, choices.ban)
     if not pool:

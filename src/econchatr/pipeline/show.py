@@ -1,4 +1,4 @@
-"""A show and its rungs: config, folders, and the stored tables, each read from disk once.
+"""A show and its rungs: what show.toml says of them, and the stored tables.
 
 Every stage and every tool gets a `Show` or a `Rung` and asks it for tables; nobody else builds a path inside a show's
 folder or reads show.toml.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from econchatr.ask.exam import TUNED_VARIANTS, ExamSettings, Speaker
 from econchatr.config import (
@@ -31,35 +31,32 @@ from econchatr.fetch.plan import FeedSource
 from econchatr.models.base_model import Base
 from econchatr.models.examples import EncodedExample
 from econchatr.money.prices import PRICES_NAME, find_price, load_prices
+from econchatr.pipeline.show_folder import ShowFolder, list_manifests
 from econchatr.places import cache_folder, config_folder
 from econchatr.prompts import FORM_VERSION, ChatTemplate, Voice, encode_example
 from econchatr.records import (
     Answer,
-    Episode,
     Example,
-    Failure,
-    Pair,
     PreferenceOutcome,
     PriceRow,
     Probe,
     Question,
-    Reason,
-    Record,
     Score,
     Selection,
-    SourceFile,
     Split,
     TunedModel,
-    Turn,
     Variant,
 )
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
-from econchatr.tables import TableCache, hash_file, hash_settings, outputs_sha256, read_manifest
+from econchatr.tables import (
+    hash_file,
+    hash_settings,
+    read_manifest,
+    refuse_newer,
+)
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
-
-R = TypeVar("R", bound=Record)
 
 PREFERRED = "preferred"
 """Folder, inside a trained rung's, of the adapter that a preference round made."""
@@ -67,27 +64,11 @@ OUTCOME_NAME = "outcome.parquet"
 
 
 @dataclass(frozen=True)
-class Show:
-    """A show's folder, its config, and where shared things (converted weights, tokenizers) are kept."""
+class Show(ShowFolder):
+    """A show: its folder, its config, and where shared things (converted weights, tokenizers) are kept."""
 
-    root: Path
     config: ShowConfig
     cache: Path
-    _tables: TableCache = field(default_factory=TableCache, compare=False, repr=False)
-
-    # --- folders and config
-
-    def folder(self, stage: str, rung: str = "") -> Path:
-        """Where a stage keeps what it made."""
-        return self.root / stage / rung if rung else self.root / stage
-
-    def made(self, stage: str, rung: str = "") -> str:
-        """The hash of everything a finished stage put out; empty when it is not finished."""
-        return outputs_sha256(self.folder(stage, rung))
-
-    def is_done(self, stage: str) -> bool:
-        """Whether a stage was finished; its inputs may have changed since."""
-        return read_manifest(self.folder(stage)) is not None
 
     @property
     def voice(self) -> Voice:
@@ -204,74 +185,6 @@ class Show:
             InputError: No such rung.
         """
         return Ladder(self, (self.rung(name),) if name else tuple(rung for rung in self.rungs if rung.is_local))
-
-    # --- tables
-
-    def table(self, path: Path, kind: type[R]) -> list[R]:
-        """The rows of one table, from memory where it was read before and has not changed.
-
-        Raises:
-            ShowFolderError: The table is missing, broken, or of another version's shape.
-        """
-        return self._tables.read(path, kind)
-
-    def table_if_there(self, path: Path, kind: type[R]) -> list[R]:
-        """The rows of one table; none where the file is missing.
-
-        Raises:
-            ShowFolderError: The table is broken, or of another version's shape.
-        """
-        return self.table(path, kind) if path.is_file() else []
-
-    def forget_tables(self) -> None:
-        """Give back the memory of the tables read so far."""
-        self._tables.clear()
-
-    def files(self) -> list[SourceFile]:
-        """The fetched files."""
-        return self.table(self.folder("fetch") / "files.parquet", SourceFile)
-
-    def failures(self, stage: str) -> list[Failure]:
-        """The items that `fetch`, or `fetch` and `parse`, could not use."""
-        return self.table(self.folder(stage) / "failures.parquet", Failure)
-
-    def episodes(self) -> list[Episode]:
-        """The parsed episodes, in the show's order."""
-        rows = self.table(self.folder("parse") / "episodes.parquet", Episode)
-        return sorted(rows, key=lambda episode: episode.rank)
-
-    def turns(self) -> list[Turn]:
-        """Every turn, episode by episode."""
-        return self.table(self.folder("parse") / "turns.parquet", Turn)
-
-    def pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
-        """The pairs of cue and host's reply.
-
-        Args:
-            split: Only the pairs of this split; `None`: of every split.
-            kept: Only the pairs that no filter dropped.
-        """
-        return _choose(self.table(self.folder("pair") / "pairs.parquet", Pair), split, kept)
-
-    def guest_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
-        """The pairs the other way round: a cue of the host's and a guest's reply; chosen as in `pairs`."""
-        return _choose(self.table(self.folder("pair", "guests") / "pairs.parquet", Pair), split, kept)
-
-    def selections(self) -> list[Selection]:
-        """What was selected for each rung."""
-        return self.table(self.folder("select") / "selections.parquet", Selection)
-
-    def reasons(self) -> list[Reason]:
-        """Why each pair of the pool was taken or left."""
-        return self.table(self.folder("select") / "reasons.parquet", Reason)
-
-    def examples(self) -> list[Example]:
-        """The training and development examples of every rung."""
-        return self.table(self.folder("select") / "examples.parquet", Example)
-
-
-def _choose(pairs: Iterable[Pair], split: Split | None, kept: bool) -> list[Pair]:
-    return [pair for pair in pairs if (split is None or pair.split == split) and (pair.is_kept or not kept)]
 
 
 @dataclass(frozen=True)
@@ -488,13 +401,15 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
     """The show in a folder, checked.
 
     Raises:
-        ShowFolderError: No such folder, or no show in it.
+        ShowFolderError: No such folder, no show in it, or one of a newer version of this program.
         InputError: show.toml is wrong, or names a strategy that does not exist.
     """
     if not root.is_dir():
         raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
+    for path in list_manifests(root):
+        refuse_newer(path.parent)
     config = load_config(root / CONFIG_NAME)
     try:
         find_strategy(config.select.strategy)

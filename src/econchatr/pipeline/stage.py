@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from econchatr.errors import EconChatRError
 from econchatr.pipeline.show import Ladder, Rung, Show
 from econchatr.records import Failure, Record
 
@@ -70,8 +69,6 @@ class Made:
     """Files the stage wrote itself, by their names inside its folder."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """What the user is told."""
-    refusal: EconChatRError | None = None
-    """Raised once the tables are written, so that they can be looked at; the stage then counts as not done."""
 
 
 @dataclass(frozen=True)

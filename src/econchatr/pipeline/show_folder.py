@@ -1,0 +1,120 @@
+"""A show's folder: where each stage keeps what it made, and the tables in it, each read from disk once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from econchatr.records import (
+    Episode,
+    Example,
+    Failure,
+    Pair,
+    Reason,
+    Record,
+    Selection,
+    SourceFile,
+    Split,
+    Turn,
+)
+from econchatr.tables import MANIFEST_NAME, TableCache, outputs_sha256, read_manifest
+
+R = TypeVar("R", bound=Record)
+
+STAGE_NAMES: Final = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
+"""In their order. `run.STAGES` says what each of them is."""
+
+
+@dataclass(frozen=True)
+class ShowFolder:
+    """A show's folder, without its config."""
+
+    root: Path
+    _tables: TableCache = field(default_factory=TableCache, compare=False, repr=False, init=False)
+
+    def folder(self, stage: str, rung: str = "") -> Path:
+        """Where a stage keeps what it made."""
+        return self.root / stage / rung if rung else self.root / stage
+
+    def made(self, stage: str, rung: str = "") -> str:
+        """The hash of everything a finished stage put out; empty when it is not finished."""
+        return outputs_sha256(self.folder(stage, rung))
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage was finished; its inputs may have changed since."""
+        return read_manifest(self.folder(stage)) is not None
+
+    def table(self, path: Path, kind: type[R]) -> list[R]:
+        """The rows of one table, from memory where it was read before and has not changed.
+
+        Raises:
+            ShowFolderError: The table is missing, broken, or of another version's shape.
+        """
+        return self._tables.read(path, kind)
+
+    def table_if_there(self, path: Path, kind: type[R]) -> list[R]:
+        """The rows of one table; none where the file is missing.
+
+        Raises:
+            ShowFolderError: The table is broken, or of another version's shape.
+        """
+        return self.table(path, kind) if path.is_file() else []
+
+    def forget_tables(self) -> None:
+        """Give back the memory of the tables read so far."""
+        self._tables.clear()
+
+    def files(self) -> list[SourceFile]:
+        """The fetched files."""
+        return self.table(self.folder("fetch") / "files.parquet", SourceFile)
+
+    def failures(self, stage: str) -> list[Failure]:
+        """The items that `fetch`, or `fetch` and `parse`, could not use."""
+        return self.table(self.folder(stage) / "failures.parquet", Failure)
+
+    def episodes(self) -> list[Episode]:
+        """The parsed episodes, in the show's order."""
+        rows = self.table(self.folder("parse") / "episodes.parquet", Episode)
+        return sorted(rows, key=lambda episode: episode.rank)
+
+    def turns(self) -> list[Turn]:
+        """Every turn, episode by episode."""
+        return self.table(self.folder("parse") / "turns.parquet", Turn)
+
+    def pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
+        """The pairs of cue and host's reply.
+
+        Args:
+            split: Only the pairs of this split; `None`: of every split.
+            kept: Only the pairs that no filter dropped.
+        """
+        return _choose(self.table(self.folder("pair") / "pairs.parquet", Pair), split, kept)
+
+    def guest_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
+        """The pairs the other way round: a cue of the host's and a guest's reply; chosen as in `pairs`."""
+        return _choose(self.table(self.folder("pair", "guests") / "guest_pairs.parquet", Pair), split, kept)
+
+    def selections(self) -> list[Selection]:
+        """What was selected for each rung."""
+        return self.table(self.folder("select") / "selections.parquet", Selection)
+
+    def reasons(self) -> list[Reason]:
+        """Why each pair of the pool was taken or left."""
+        return self.table(self.folder("select") / "reasons.parquet", Reason)
+
+    def examples(self) -> list[Example]:
+        """The training and development examples of every rung."""
+        return self.table(self.folder("select") / "examples.parquet", Example)
+
+
+def _choose(pairs: Iterable[Pair], split: Split | None, kept: bool) -> list[Pair]:
+    return [pair for pair in pairs if (split is None or pair.split == split) and (pair.is_kept or not kept)]
+
+
+def list_manifests(root: Path) -> Iterator[Path]:
+    """Every manifest in a show's folder: of stages, of their rungs, and of a rung's preference round."""
+    for stage in STAGE_NAMES:
+        for pattern in (MANIFEST_NAME, f"*/{MANIFEST_NAME}", *([f"*/*/{MANIFEST_NAME}"] if stage == "train" else [])):
+            yield from sorted((root / stage).glob(pattern))
