@@ -25,7 +25,7 @@ def test_a_show_may_name_every_strategy_there_is(tmp_path: Path, name: str) -> N
 def test_a_strategy_that_does_not_exist_is_refused_with_its_line_and_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"show\.toml, line 5: select\.strategy: no strategy 'coverge'\.") as caught:
         open_show(write_config(tmp_path, "coverge"))
-    assert caught.value.hint == "Use one of coverage, random, subjects-2023, recent, all."
+    assert caught.value.hint == f"Use one of {', '.join(STRATEGIES)}."
 
 
 @pytest.mark.parametrize("name", ["coverage-plain", "coverage-cues", "longest"])
