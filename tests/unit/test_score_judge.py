@@ -7,9 +7,9 @@ import random
 import pytest
 
 from econchatr.records import Contest, Judgement, Score
+from econchatr.records.measures import Measure
 from econchatr.score.judge import (
     PROOF,
-    PROOF_MEASURE,
     Failed,
     Said,
     Utterance,
@@ -163,7 +163,7 @@ def test_what_an_unproved_judge_says_is_not_scored_and_the_reason_is_told() -> N
 
 def test_a_proved_judge_is_scored_by_question_over_consistent_verdicts() -> None:
     scores = score_judge([*judged(40), *judged(3, 1, 6, name="tuned against base")], rung="small")
-    assert scores[0].measure == PROOF_MEASURE
+    assert scores[0].measure == Measure.JUDGE_PROOF
     assert (find(scores, "tuned against base").value, find(scores, "tuned against base").n) == (0.75, 4)
     assert (find(scores, "tuned against persona").value, find(scores, "tuned against persona").reason) == (
         None, "no answers",

@@ -29,27 +29,36 @@ from econchatr.records import (
     Score,
     Variant,
 )
+from econchatr.records.measures import (
+    ANSWERS,
+    CLOSED_QUESTIONS,
+    GUEST_REPLIES,
+    HOST_REPLIES,
+    PARROT,
+    name_difference,
+)
 from econchatr.score.choices import score_choices
 from econchatr.score.exam import mark_answers, score_exam
 from econchatr.score.facts import judge_answers, score_facts
+from econchatr.score.length import score_lengths
 from econchatr.score.likelihood import score_host_share, score_likelihood
 from econchatr.score.nearest import SaidBefore, find_nearest
-from econchatr.score.picking import VoicePicker
-from econchatr.score.references import PARROT, Parrot, parrot_questions, take_reference
+from econchatr.score.references import Parrot, parrot_questions, take_reference
 from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
 from econchatr.score.scoresheet import compare_rows, list_gates, list_scores, list_spans
 from econchatr.score.speech import Said, read_answers
-from econchatr.score.text import score_answers
 from econchatr.score.wording import score_wording
 from econchatr.tables import hash_file, read_table, write_table
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 VARIANTS: Final[tuple[Variant, ...]] = ("base", "persona", "retrieval", "tuned", "grounded")
 COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
     ("base", "tuned"), ("persona", "tuned"), ("retrieval", "tuned"), ("retrieval", "grounded"),
 )  # fmt: skip
 """Which two rows are compared, where both were asked: what is nearer to the host than what."""
+
+_SUBJECTS: Final = {"host": HOST_REPLIES, "guest": GUEST_REPLIES}
 
 OUTPUTS: Final = (
     "scores.parquet", "marks.parquet", "gates.parquet", "spans.parquet", "nearest.parquet", "replies.parquet",
@@ -79,7 +88,7 @@ def _score(show: Show, rung: Rung, narrator: Narrator, paraphrased_name: str) ->
     pairs = kept_pairs(show)
     scores = [
         *_score_likelihoods(show, rung, measured),
-        *score_answers(answers, show.questions(), _held_out(pairs["host"]), rung=rung.name),
+        *score_lengths(answers, _held_out(pairs["host"]), rung=rung.name),
         *_score_facts(show, rung),
     ]
     marks = mark_answers([*answers, *paraphrased], show.questions(), marking_guide(show))
@@ -92,8 +101,6 @@ def _score(show: Show, rung: Rung, narrator: Narrator, paraphrased_name: str) ->
     parrot = Parrot(pairs["host"], before.search)
     rows = measure_rows(answers, show.questions(), pairs, yardstick, parrot, n_samples=show.config.ask.samples)
     scores += _score_rows(rows, yardstick, rung)
-    picker = VoicePicker(pairs["host"], pairs["guest"], yardstick.speech, yardstick.subjects)
-    scores += [picker.score(rows[variant].said, rung=rung.name, variant=variant) for variant in _list_variants(answers)]
     nearest = find_nearest(answers, before)
     write_table(folder / "gates.parquet", _list_gates(rows, rung), Gate)
     write_table(folder / "spans.parquet", _list_spans(rows, rung), CopiedSpan)
@@ -114,7 +121,7 @@ def _score_likelihoods(show: Show, rung: Rung, measured: Likelihoods) -> list[Sc
     sides = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in SIDES}
     scores: list[Score] = []
     for side, rows in sides.items():
-        scores += score_likelihood(rows, rung=rung.name, subject=f"{side} replies (test)", n_resamples=n_resamples)
+        scores += score_likelihood(rows, rung=rung.name, subject=_SUBJECTS[side], n_resamples=n_resamples)
     scores.append(score_host_share(sides["host"], sides["guest"], rung=rung.name, n_resamples=n_resamples))
     choices = measured.choices
     scores += [
@@ -166,11 +173,11 @@ def _score_rows(rows: Mapping[str, Row], yardstick: Yardstick, rung: Rung) -> li
     scores = [
         score
         for variant, row in rows.items()
-        for score in list_scores(row, yardstick, rung=rung.name, variant=variant, subject="answers")
+        for score in list_scores(row, yardstick, rung=rung.name, variant=variant, subject=ANSWERS)
     ]
     for before, after in COMPARED:
         if before in rows and after in rows:
-            name = f"{after} minus {before}"
+            name = name_difference(after, before)
             scores += compare_rows(rows[before], rows[after], yardstick, rung=rung.name, variant=name)
     return scores
 
@@ -200,7 +207,7 @@ def _score_facts(show: Show, rung: Rung) -> list[Score]:
     answers, probes = read_table(folder / PROBES_NAME, Answer), read_table(folder / PROBE_QUESTIONS_NAME, Probe)
     book, reasons = name_book(show), make_show_probes(show).reasons
     if not show.config.ask.max_probes:
-        reasons = {"closed questions": "none was asked: max_probes is 0 under [ask]"}
+        reasons = {CLOSED_QUESTIONS: "none was asked: max_probes is 0 under [ask]"}
     return [
         score
         for model in MODELS

@@ -44,6 +44,7 @@ from econchatr.records import (
     Selection,
     TunedModel,
 )
+from econchatr.records.measures import keep_listed
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
@@ -151,7 +152,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         probes=_read_all(show, rungs, "ask", "probe_questions", Probe),
         marks=_read_all(show, rungs, "score", "marks", Mark),
         scores=(
-            *_read_all(show, rungs, "score", "scores", Score),
+            *keep_listed(_read_all(show, rungs, "score", "scores", Score)),
             *score_people(show, rungs),
             *score_judged(show, rungs),
             *(score for scores, _ in rounds for score in scores),

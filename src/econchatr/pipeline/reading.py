@@ -11,6 +11,7 @@ from econchatr.pipeline.judging import score_judged
 from econchatr.pipeline.people import score_people
 from econchatr.pipeline.show import STAGES, Show
 from econchatr.records import Pair, Score, Selection
+from econchatr.records.measures import keep_listed
 from econchatr.tables import hash_bytes, read_manifest, read_table
 
 
@@ -49,7 +50,7 @@ def read_scores(show: Show, rung: str = "") -> list[Score]:
     """The stored scores of one rung, or of every rung trained at home, and what people and the judge said."""
     rungs = [show.rung(rung)] if rung else [item for item in show.config.ladder if item.where == "local"]
     rows = [row for item in rungs for row in read_table(show.folder("score", item.name) / "scores.parquet", Score)]
-    return [*rows, *score_people(show, rungs), *score_judged(show, rungs)]
+    return [*keep_listed(rows), *score_people(show, rungs), *score_judged(show, rungs)]
 
 
 def read_counts(show: Show) -> dict[str, dict[str, int]]:

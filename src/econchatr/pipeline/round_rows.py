@@ -11,9 +11,17 @@ from typing import Final
 
 from econchatr.config import Rung
 from econchatr.pipeline.heldout import kept_pairs
-from econchatr.pipeline.rungs import PREFERRED
 from econchatr.pipeline.show import Show
 from econchatr.records import Gate, Score
+from econchatr.records.measures import (
+    ANSWERS,
+    BEFORE_PREFERENCES,
+    DEV_REPLIES,
+    KEPT_OUT,
+    PREFERRED,
+    PREFERRED_MINUS_TUNED,
+    Measure,
+)
 from econchatr.score.measured import make_score
 from econchatr.score.rows import Row, make_yardstick, measure_row
 from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
@@ -21,10 +29,8 @@ from econchatr.score.shares import exact_share
 from econchatr.score.speech import Said
 from econchatr.score.statistics import Interval
 
-BEFORE: Final = "tuned before preferences"
-"""The tuned model, asked and measured anew beside the round: so both rows are drawn and counted in the same way."""
-CHANGE: Final = f"{PREFERRED} minus tuned"
-DEV_REPLIES: Final = "host replies (dev)"
+BEFORE: Final = BEFORE_PREFERENCES
+CHANGE: Final = PREFERRED_MINUS_TUNED
 
 
 def measure_round(
@@ -38,7 +44,7 @@ def measure_round(
         score
         for name, row in rows.items()
         for score in (
-            *list_scores(row, yardstick, rung=rung.name, variant=name, subject="answers"),
+            *list_scores(row, yardstick, rung=rung.name, variant=name, subject=ANSWERS),
             _score_words(row, rung=rung.name, variant=name),
         )
     ]
@@ -49,7 +55,7 @@ def measure_round(
 def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
     """Put down the bits per byte of the host's development replies: before, after, and after less before."""
     return [
-        make_score("bits per byte", span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n, unit="bits")
+        make_score(Measure.BITS_PER_BYTE, span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n)
         for name, span in zip((BEFORE, PREFERRED, CHANGE), spans, strict=True)
     ]
 
@@ -58,8 +64,8 @@ def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n:
     """Put down the agreement with the judgements kept out; the intervals take each for a question of its own."""
     return [
         make_score(
-            "agreement with judgements kept out", None if share is None else exact_share(share * n, n), rung=rung.name,
-            variant=name, subject="judgements kept out", n=n, unit="share", reason="no judgement was kept out",
+            Measure.JUDGEMENTS_AGREED, None if share is None else exact_share(share * n, n), rung=rung.name,
+            variant=name, subject=KEPT_OUT, n=n, reason="no judgement was kept out",
         )
         for name, share in zip((BEFORE, PREFERRED), shares, strict=True)
     ]  # fmt: skip
@@ -67,6 +73,6 @@ def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n:
 
 def _score_words(row: Row, *, rung: str, variant: str) -> Score:
     return make_score(
-        "median reply words", row.length.words, rung=rung, variant=variant, subject="answers", n=len(row.said),
-        unit="words", reason=row.length.reason,
+        Measure.MEDIAN_WORDS, row.length.words, rung=rung, variant=variant, subject=ANSWERS, n=len(row.said),
+        reason=row.length.reason,
     )  # fmt: skip

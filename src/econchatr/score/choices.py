@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from econchatr.records import Pair, Score
+from econchatr.records.measures import HOST_REPLIES, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, share_interval
 
-MEASURE: Final = "true reply among twenty"
 N_CANDIDATES: Final = 20
 LENGTH_TOLERANCE: Final = 0.2
 """How much longer or shorter than the true reply the others may be."""
@@ -116,14 +116,12 @@ def score_choices(
     if known:
         hits = [choose_reply(one) for one in known]
         share = share_interval(hits, [1.0] * len(hits), [one.slug for one in known])
-    n_ways = len(known[0].with_cue) if known else N_CANDIDATES
     return make_score(
-        MEASURE,
+        Measure.TRUE_REPLY,
         share,
         rung=rung,
         variant=variant,
-        subject="host replies (test)",
+        subject=HOST_REPLIES,
         n=len(known),
-        unit=f"share, chance {1 / n_ways:.2f}",
         reason="no likelihood is a finite number" if likelihoods else reason,
     )

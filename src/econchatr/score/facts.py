@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Answer, Probe, Score
+from econchatr.records.measures import CLOSED_QUESTIONS, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.names import NameBook
 from econchatr.score.statistics import Interval, jackknife_interval, share_interval
 
 KINDS: Final = ("guests by year", "name cloze")
-ALL: Final = "closed questions"
 
 Outcome = Literal["right", "another guest", "never a guest", "abstained"]
 
@@ -70,37 +70,33 @@ def score_facts(
     """
     why = dict(reasons or {})
     scores = []
-    for subject in (*KINDS, ALL):
-        ours = [one for one in told if subject in (ALL, one.probe.kind)]
+    for subject in (*KINDS, CLOSED_QUESTIONS):
+        ours = [one for one in told if subject in (CLOSED_QUESTIONS, one.probe.kind)]
         none = "" if ours else why.get(subject, "; ".join(why.values()) or "no answer to such a question")
         scores += [
-            make_score(
-                measure, value, rung=rung, variant=variant, subject=subject, n=n, unit=unit, reason=none or reason
-            )
-            for measure, value, n, unit, reason in _measure(ours)
+            make_score(measure, value, rung=rung, variant=variant, subject=subject, n=n, reason=none or reason)
+            for measure, value, n, reason in _measure(ours)
         ]
     return scores
 
 
-def _measure(told: Sequence[Told]) -> list[tuple[str, Interval | None, int, str, str]]:
-    """Each measure's name, value, n, unit, and why it may be missing."""
+def _measure(told: Sequence[Told]) -> list[tuple[Measure, Interval | None, int, str]]:
+    """Each measure with its value, n, and why it may be missing."""
     known, new = ([one for one in told if one.probe.is_answerable == flag] for flag in (True, False))
     naming = [one for one in told if one.names]
     made_up = _share(naming, lambda one: one.n_made_up, lambda one: len(one.names))
     covered = _share(known, lambda one: one.outcome == "right")
     confabulated = _share(new, lambda one: bool(one.names))
     n_names = sum(len(one.names) for one in naming)
-    only_known, only_new = (f"every question has its answer in {which}" for which in (_TRAINING, _HELD_OUT))
+    only_known, only_new = (
+        f"every question has its answer in {which}" for which in ("training episodes", "held-out episodes")
+    )
     return [
-        ("made-up rate", made_up, n_names, "share of the names given", "no name was given"),
-        ("confabulation", confabulated, len(new), f"share of answers that only {_HELD_OUT} have", only_known),
-        ("coverage", covered, len(known), f"share of answers that {_TRAINING} have", only_new),
-        ("F0.5u", _weigh(told), len(told), "0 to 1", only_new),
+        (Measure.MADE_UP, made_up, n_names, "no name was given"),
+        (Measure.CONFABULATION, confabulated, len(new), only_known),
+        (Measure.COVERAGE, covered, len(known), only_new),
+        (Measure.F05U, _weigh(told), len(told), only_new),
     ]
-
-
-_TRAINING: Final = "training episodes"
-_HELD_OUT: Final = "held-out episodes"
 
 
 def _share(

@@ -12,17 +12,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Answer, Contest, Judgement, Score
+from econchatr.records.measures import ANSWERS, HELD_OUT_REPLIES, Measure
+from econchatr.score.measured import make_score
 from econchatr.score.shares import exact_share
 from econchatr.score.speech import split_words
 from econchatr.tables import hash_settings
 
 PROOF: Final = "host against guest"
-PROOF_MEASURE: Final = "judge tells host from guest"
-MEASURE: Final = "judge takes for the host"
 
 MIN_PROOF: Final = 0.85
 """Share of real pairs it must get right in both orders. Source: shared reference `evaluation.md`, 9.2."""
@@ -194,11 +195,11 @@ def score_proof(judgements: Sequence[Judgement], *, rung: str) -> Score:
     """How often the judge tells the real host from a real guest, in both orders; being torn is not being right."""
     rows = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict != "failed"]
     failed = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict == "failed"]
-    make = _Maker(PROOF_MEASURE, rung, "judge", "held-out replies (test)")
+    score = partial(make_score, Measure.JUDGE_PROOF, rung=rung, variant="judge", subject=HELD_OUT_REPLIES)
     if len(rows) < MIN_PROOF_PAIRS:
         why = f"; {len(failed)} failed, the last: {failed[-1].reason}" if failed else ""
-        return make.unscored(len(rows), f"{len(rows)} pairs judged, {MIN_PROOF_PAIRS} are needed{why}")
-    return make.scored(sum(row.verdict == "one" for row in rows), len(rows))
+        return score(None, n=len(rows), reason=f"{len(rows)} pairs judged, {MIN_PROOF_PAIRS} are needed{why}")
+    return score(exact_share(sum(row.verdict == "one" for row in rows), len(rows)), n=len(rows))
 
 
 def is_proved(proof: Score) -> bool:
@@ -215,34 +216,22 @@ def score_judge(judgements: Sequence[Judgement], *, rung: str) -> list[Score]:
     scores = [proof]
     names = ("tuned against base", "tuned against persona")
     for name in names:
-        make = _Maker(MEASURE, rung, name, "answers")
+        score = partial(make_score, Measure.JUDGE_PICKS, rung=rung, variant=name, subject=ANSWERS)
         rows = [row for row in judgements if row.name == name and row.rung == rung]
         if not is_proved(proof):
             told = proof.reason if proof.value is None else f"it is right on {proof.value:.0%} of {proof.n} real pairs"
             reason = f"the judge has not proved itself: {told} ({MIN_PROOF:.0%} is asked)"
-            scores.append(make.unscored(0, reason))
+            scores.append(score(None, n=0, reason=reason))
             continue
         wins = defaultdict[str, list[bool]](list)
         for row in rows:
             if row.verdict in ("one", "two"):
                 wins[row.group].append(row.verdict == "one")
         if wins:
-            scores.append(make.scored(sum(sum(values) / len(values) for values in wins.values()), len(wins)))
+            n_won = sum(sum(values) / len(values) for values in wins.values())
+            scores.append(score(exact_share(n_won, len(wins)), n=len(wins)))
         else:
             failed = [row.reason for row in rows if row.verdict == "failed"]
-            scores.append(make.unscored(0, failed[-1] if failed else "it is torn every time" if rows else "no answers"))
+            reason = failed[-1] if failed else "it is torn every time" if rows else "no answers"
+            scores.append(score(None, n=0, reason=reason))
     return scores
-
-
-class _Maker(NamedTuple):
-    measure: str
-    rung: str
-    variant: str
-    subject: str
-
-    def scored(self, hits: float, n: int) -> Score:
-        value, low, high = exact_share(hits, n)
-        return Score(**self._asdict(), value=value, low=low, high=high, n=n, unit="share, by chance 0.5")
-
-    def unscored(self, n: int, reason: str) -> Score:
-        return Score(**self._asdict(), value=None, n=n, unit="share", reason=reason)

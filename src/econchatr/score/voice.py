@@ -19,7 +19,7 @@ from econchatr.records import Pair
 from econchatr.score.profiles import Bags, Counts, Floats, Profiles, learn_profiles
 from econchatr.score.speech import Said, read_pairs, split_words, spread_pairs
 from econchatr.score.statistics import Interval, jackknife_error, jackknife_interval
-from econchatr.score.windows import draw_left_out, draw_windows, fold_groups
+from econchatr.score.windows import draw_left_out, fold_groups
 
 WINDOW_WORDS: Final = (1000, 500, 250)
 """A text is measured in windows of the largest of these sizes that it fills. Source: docs/experiments.md."""
@@ -148,19 +148,6 @@ def compare_voices(before: Sequence[Said], after: Sequence[Said], scale: VoiceSc
         for ones, others in zip(first.left_out, second.left_out, strict=True)
     ]
     return jackknife_interval(first.distance - second.distance, left_out)
-
-
-def place_bags(bags: Bags, scale: VoiceScale, *, window_words: int, n_windows: int = 20) -> float | None:
-    """Get the Voice of some counted replies, quickly and without interval; `None`: host and guests are not apart there.
-
-    Unlike `measure_voice` it takes windows however small, for a single answer.
-    """
-    marks = _find_marks(scale, window_words)
-    guest, host = marks.guest[0], marks.host[0]
-    if not len(bags.n_words) or (host <= guest).any():
-        return None
-    windows = draw_windows(bags.n_words, size=window_words, n_windows=n_windows, seed=scale.seed)
-    return float(((scale.profiles.place(bags, windows).mean(axis=0) - guest) / (host - guest)).mean())
 
 
 def _measure(said: Sequence[Said], scale: VoiceScale, numbers: Mapping[str, int], window_words: int | None) -> Voice:
