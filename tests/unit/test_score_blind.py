@@ -14,7 +14,7 @@ from econchatr.records import BlindCue, BlindPick, Pair, Score
 from econchatr.records.measures import HELD_OUT_CUES, Measure
 from econchatr.score.blind import lay_out_cue, order_cues, read_picks, score_blind
 from econchatr.score.shares import exact_share
-from econchatr.score.sheets import BLIND_FORM, Filled, sheet_sha256
+from econchatr.score.sheets import BLIND_FORM, FilledSheet, sheet_sha256
 from tests.unit.make_records import make_pair
 
 SAMPLES = ["one fib", "two fibs", "three fibs", "four fibs"]
@@ -47,7 +47,9 @@ def fill(cues: list[BlindCue] = CUES, *, person: str = "Ada", n_right: int = 0, 
 
 
 def read(*files: dict[str, Any]) -> list[BlindPick]:
-    return read_picks([Filled(f"{n}.json", json.dumps(f).encode()) for n, f in enumerate(files)], CUES, show="The Show")
+    return read_picks(
+        [FilledSheet(f"{n}.json", json.dumps(f).encode()) for n, f in enumerate(files)], CUES, show="The Show"
+    )
 
 
 def overall(scores: list[Score]) -> Score:

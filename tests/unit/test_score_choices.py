@@ -8,7 +8,7 @@ import pytest
 
 from econchatr.records import Pair
 from econchatr.score import choices
-from econchatr.score.choices import ChoiceLikelihood, Choices, choose_reply, draw_choices, score_choices
+from econchatr.score.choices import ChoiceLikelihood, DrawnChoices, choose_reply, draw_choices, score_choices
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import share_interval
 from tests.unit.make_records import make_pair
@@ -46,7 +46,7 @@ def test_the_others_are_as_long_and_from_other_episodes_and_never_the_true_reply
 def test_pairs_without_nineteen_others_are_left_out_and_counted() -> None:
     short = [*make_held_out(4, 8), make_pair(9, reply="one reply of quite another length " * 9)]
     assert draw_choices(short).n_left_out == 1
-    assert draw_choices(make_held_out(1, 50)) == Choices((), 50)
+    assert draw_choices(make_held_out(1, 50)) == DrawnChoices((), 50)
 
 
 def test_a_sample_is_the_beginning_of_the_whole_draw() -> None:

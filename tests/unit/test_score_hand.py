@@ -13,7 +13,7 @@ from econchatr.errors import InputError
 from econchatr.records import Answer, HandMark, HandSheet, Score, Variant
 from econchatr.records.measures import Measure
 from econchatr.score.hand import answer_key, lay_out_sheet, read_marks, score_hand
-from econchatr.score.sheets import HAND_FORM, Filled
+from econchatr.score.sheets import HAND_FORM, FilledSheet
 from tests.unit.make_records import make_answer, make_question
 
 QUESTIONS = [make_question("q1", text="Why?"), make_question("q2", text="How?")]
@@ -46,7 +46,7 @@ def fill(sheet: HandSheet | None = None, *, scorer: str = "Ada", value: float = 
 def read(*files: dict[str, Any] | bytes) -> list[HandMark]:
     known = {answer.key for answer in make_sheet().answers}
     filled = [
-        Filled(f"{n}.json", file if isinstance(file, bytes) else json.dumps(file).encode())
+        FilledSheet(f"{n}.json", file if isinstance(file, bytes) else json.dumps(file).encode())
         for n, file in enumerate(files)
     ]
     return read_marks(filled, known, show="The Show")

@@ -15,15 +15,15 @@ from typing import Final
 from econchatr.ask.log import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable, Rung
 from econchatr.errors import InputError, ModelError, ShowFolderError
-from econchatr.models.served import ServedAddress, ServedModel
+from econchatr.models.served import RemoteModel, ServedAddress
 from econchatr.pipeline.heldout import held_out_pairs
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import JUDGE_VERSION, judge_messages
-from econchatr.records import Answer, Contest, Judgement, Pair, Score
+from econchatr.records import Answer, Contest, JudgedContest, Pair, Score
 from econchatr.score.judge import (
     PROOF,
     Failed,
-    Said,
+    JudgePick,
     Utterance,
     contest_key,
     is_proved,
@@ -58,10 +58,10 @@ def run_judge(show: Show, rung: Rung, narrator: Narrator, *, environment: Mappin
     name, start = f"judge/{rung.name}", time.monotonic()
     narrator.begin(name, _tell_price(show, judge, proof, contests))
     address = ServedAddress(judge.base_url, judge.model, _find_key(judge, environment), judge.timeout_seconds)
-    with ServedModel(address) as model:
+    with RemoteModel(address) as model:
         bench = _Bench(show, rung, judge, model)
 
-        def judged(rows: Sequence[Contest]) -> list[Judgement]:
+        def judged(rows: Sequence[Contest]) -> list[JudgedContest]:
             return judge_contests(
                 rows, bench.ask, on_progress=lambda n, n_all: narrator.progress(n, n_all, "pairs in both orders")
             )
@@ -71,7 +71,7 @@ def run_judge(show: Show, rung: Rung, narrator: Narrator, *, environment: Mappin
             judgements += judged(contests)
         else:
             narrator.note("the judge has not proved itself on real people, so it is not asked about models")
-    write_table(_path(show, rung, judge), judgements, Judgement)
+    write_table(_path(show, rung, judge), judgements, JudgedContest)
     n_failed = sum(row.verdict == "failed" for row in judgements)
     narrator.end(name, {"judged": len(judgements) - n_failed, "failed": n_failed}, time.monotonic() - start)
     return score_judged(show, [rung])
@@ -87,7 +87,7 @@ def score_judged(show: Show, rungs: Sequence[Rung]) -> list[Score]:
         path = _path(show, rung, judge)
         if path.is_file():
             known = {contest_key(contest) for contest in _contests(show, rung)}
-            rows = [row for row in read_table(path, Judgement) if row.name == PROOF or row.key in known]
+            rows = [row for row in read_table(path, JudgedContest) if row.name == PROOF or row.key in known]
             scores += score_judge(rows, rung=rung.name)
     return scores
 
@@ -108,12 +108,12 @@ def _path(show: Show, rung: Rung, judge: JudgeTable) -> Path:
 class _Bench:
     """Asks the judge about two texts, and never twice about the same two in the same order."""
 
-    def __init__(self, show: Show, rung: Rung, judge: JudgeTable, model: ServedModel) -> None:
+    def __init__(self, show: Show, rung: Rung, judge: JudgeTable, model: RemoteModel) -> None:
         self._voice, self._judge, self._model = show.voice, judge, model
         self._known = _known_replies(show, judge)
         self._log = GenerationLog(show.folder("score", rung.name) / "judge.jsonl")
 
-    def ask(self, one: str, two: str) -> Said | Failed:
+    def ask(self, one: str, two: str) -> JudgePick | Failed:
         messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))
         settings = self._judge.model_dump(include={"base_url", "model", "max_tokens"})
         key = hash_settings([JUDGE_VERSION, settings, [message.content for message in messages]])

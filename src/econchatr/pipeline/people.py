@@ -19,7 +19,7 @@ from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Recor
 from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.blind import N_SAMPLES, lay_out_cue, order_cues, read_picks, score_blind
 from econchatr.score.hand import answer_key, lay_out_sheet, read_marks, score_hand
-from econchatr.score.sheets import BLIND_FORM, HAND_FORM, Filled, sheet_sha256
+from econchatr.score.sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.tables import hash_file, lock_folder, read_manifest, read_table, write_bytes, write_table
 
 R = TypeVar("R", bound=Record)
@@ -184,11 +184,11 @@ def _stored(show: Show, name: str, kind: type[R]) -> list[R]:
     return read_table(path, kind) if path.is_file() else []
 
 
-def _read_files(paths: Sequence[Path]) -> list[Filled]:
+def _read_files(paths: Sequence[Path]) -> list[FilledSheet]:
     filled = []
     for path in paths:
         try:
-            filled.append(Filled(str(path), path.read_bytes()))
+            filled.append(FilledSheet(str(path), path.read_bytes()))
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise InputError(f"cannot read {path}: {reason}.", hint="Give the file that the page saved.") from exc

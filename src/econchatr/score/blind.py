@@ -19,7 +19,7 @@ from econchatr.records import BlindCue, BlindPick, Pair, Score
 from econchatr.records.measures import HELD_OUT_CUES, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.shares import exact_share
-from econchatr.score.sheets import BlindFile, Filled, check_known, check_people, read_file
+from econchatr.score.sheets import BlindFile, FilledSheet, check_known, check_people, read_file
 from econchatr.tables import hash_settings
 
 N_SAMPLES: Final = 4
@@ -73,7 +73,7 @@ def _flatten(text: str) -> str:
     return " ".join(text.split())
 
 
-def read_picks(files: Sequence[Filled], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:
+def read_picks(files: Sequence[FilledSheet], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:
     """The picks in filled sheets, each checked against the cues that went out.
 
     Raises:

@@ -35,7 +35,7 @@ class Choice(NamedTuple):
     """Nineteen pairs whose replies are the wrong ones."""
 
 
-class Choices(NamedTuple):
+class DrawnChoices(NamedTuple):
     """The choices that can be put to a model."""
 
     choices: tuple[Choice, ...]
@@ -56,7 +56,7 @@ class ChoiceLikelihood(NamedTuple):
 
 def draw_choices(
     pairs: Sequence[Pair], *, n: int | None = None, n_candidates: int = N_CANDIDATES, seed: int = 0
-) -> Choices:
+) -> DrawnChoices:
     """Draw the others for held-out pairs of the host, the same for the same seed.
 
     Args:
@@ -80,7 +80,7 @@ def draw_choices(
             n_left_out += 1
         else:
             choices.append(Choice(pair, tuple(rng.sample(others, n_candidates - 1))))
-    return Choices(tuple(choices), n_left_out)
+    return DrawnChoices(tuple(choices), n_left_out)
 
 
 def choose_reply(choice: ChoiceLikelihood) -> float:

@@ -29,14 +29,14 @@ MIN_TOPIC: Final = 0.8
 LENGTH_RATIO: Final = (0.5, 2.0)
 """Of the host's median words. Source of all: shared reference `evaluation.md`, 9.2."""
 
-Outcome = Literal["passes", "in doubt", "fails", "unscored"]
+GateOutcome = Literal["passes", "in doubt", "fails", "unscored"]
 
 
 class Ruling(NamedTuple):
     """One gate's outcome before it is put down under a rung and variant."""
 
     gate: Literal["copying", "repetition", "on the question", "length"]
-    outcome: Outcome
+    outcome: GateOutcome
     value: float | None
     limit: float | None
     n: int
@@ -106,7 +106,7 @@ def judge_length(row: Length, host: Length) -> Ruling:
     return Ruling("length", outcome, ratio.value, limit, n, f"{told}; half to twice as many pass{_HEDGE[outcome]}.")
 
 
-_HEDGE: Final[dict[Outcome, str]] = {
+_HEDGE: Final[dict[GateOutcome, str]] = {
     "passes": "",
     "in doubt": "; it is past the limit by less than its interval, so more answers must decide",
     "fails": "",
@@ -114,7 +114,7 @@ _HEDGE: Final[dict[Outcome, str]] = {
 }
 
 
-def _judge(measured: Interval, is_within: Callable[[float], bool]) -> Outcome:
+def _judge(measured: Interval, is_within: Callable[[float], bool]) -> GateOutcome:
     if is_within(measured.value):
         return "passes"
     ends = (measured.low, measured.high)

@@ -15,7 +15,7 @@ from econchatr.records import Answer, HandMark, HandSheet, Question, Score, Shee
 from econchatr.records.measures import ANSWERS, Measure, name_difference
 from econchatr.score.agreement import ordinal_alpha
 from econchatr.score.measured import make_score
-from econchatr.score.sheets import Filled, HandFile, check_known, check_people, read_file, sheet_sha256
+from econchatr.score.sheets import FilledSheet, HandFile, check_known, check_people, read_file, sheet_sha256
 from econchatr.score.statistics import Interval, bootstrap_ratio
 from econchatr.tables import hash_settings
 
@@ -52,7 +52,7 @@ def lay_out_sheet(answers: Iterable[Answer], questions: Sequence[Question], *, s
     return HandSheet(seed=seed, sha256=digest, answers=tuple(laid_out))
 
 
-def read_marks(files: Sequence[Filled], known: Iterable[str], *, show: str) -> list[HandMark]:
+def read_marks(files: Sequence[FilledSheet], known: Iterable[str], *, show: str) -> list[HandMark]:
     """The marks in filled sheets, each checked against the answers the show has.
 
     Args:

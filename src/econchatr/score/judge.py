@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from econchatr.records import Answer, Contest, Judgement, Score
+from econchatr.records import Answer, Contest, JudgedContest, Score
 from econchatr.records.measures import ANSWERS, HELD_OUT_REPLIES, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.shares import exact_share
@@ -37,8 +37,8 @@ _MAX_WORDS: Final = 150
 _MAX_LENGTH_RATIO: Final = 1.25
 _MAX_FAILURES_IN_A_ROW: Final = 3
 
-Said = Literal["A", "B"]
-Verdict = Literal["one", "two", "torn", "failed"]
+JudgePick = Literal["A", "B"]
+JudgeVerdict = Literal["one", "two", "torn", "failed"]
 
 
 class Utterance(NamedTuple):
@@ -125,16 +125,16 @@ def pair_answers(answers: Sequence[Answer], *, rung: str) -> list[Contest]:
 
 def judge_contests(
     contests: Sequence[Contest],
-    ask: Callable[[str, str], Said | Failed],
+    ask: Callable[[str, str], JudgePick | Failed],
     *,
     on_progress: Callable[[int, int], None] = lambda n_done, n_all: None,
-) -> list[Judgement]:
+) -> list[JudgedContest]:
     """Every contest judged in both orders; after three failures in a row the rest is not asked any more.
 
     Args:
         ask: Given reply A and reply B, what the judge says.
     """
-    judgements: list[Judgement] = []
+    judgements: list[JudgedContest] = []
     for contest in contests:
         last = judgements[-_MAX_FAILURES_IN_A_ROW:]
         if len(last) == _MAX_FAILURES_IN_A_ROW and all(row.verdict == "failed" for row in last):
@@ -142,7 +142,7 @@ def judge_contests(
         else:
             verdict, reason = _judge(contest, ask)
         judgements.append(
-            Judgement(
+            JudgedContest(
                 name=contest.name, rung=contest.rung, group=contest.group, key=contest_key(contest),
                 verdict=verdict, reason=reason,
             )
@@ -156,7 +156,7 @@ def contest_key(contest: Contest) -> str:
     return hash_settings([contest.one, contest.two])
 
 
-def _judge(contest: Contest, ask: Callable[[str, str], Said | Failed]) -> tuple[Verdict, str]:
+def _judge(contest: Contest, ask: Callable[[str, str], JudgePick | Failed]) -> tuple[JudgeVerdict, str]:
     said = ask(contest.one, contest.two)
     if isinstance(said, Failed):
         return "failed", said.reason
@@ -172,7 +172,7 @@ _THINKING = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECAS
 _LETTER = re.compile(r"\W*(?:(?:the )?(?:reply|answer)(?: is)?\W+)?([AB])\W*", flags=re.IGNORECASE)
 
 
-def read_verdict(text: str) -> Said | Failed:
+def read_verdict(text: str) -> JudgePick | Failed:
     r"""The letter a judge answered with, alone on its first or its last line; anything else is no verdict.
 
     >>> read_verdict("**B**.")
@@ -191,7 +191,7 @@ def read_verdict(text: str) -> Said | Failed:
 # --- scores -----------------------------------------------------------------------------------------------------------
 
 
-def score_proof(judgements: Sequence[Judgement], *, rung: str) -> Score:
+def score_proof(judgements: Sequence[JudgedContest], *, rung: str) -> Score:
     """How often the judge tells the real host from a real guest, in both orders; being torn is not being right."""
     rows = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict != "failed"]
     failed = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict == "failed"]
@@ -207,7 +207,7 @@ def is_proved(proof: Score) -> bool:
     return proof.value is not None and proof.low is not None and proof.value >= MIN_PROOF and proof.low > _CHANCE
 
 
-def score_judge(judgements: Sequence[Judgement], *, rung: str) -> list[Score]:
+def score_judge(judgements: Sequence[JudgedContest], *, rung: str) -> list[Score]:
     """The proof, and what the judge says of the models; that is unscored, with the proof as reason, if it fails.
 
     Of each question, the share of consistent verdicts that go to the tuned model is taken first; `n` counts questions.

@@ -25,7 +25,7 @@ from econchatr.score.references import drop_reread
 from econchatr.score.repetition import Repetition, measure_host, measure_repetition
 from econchatr.score.speech import Said, read_pairs, spread_pairs
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
-from econchatr.score.voice import Voice, VoiceScale, fit_voice, measure_voice
+from econchatr.score.voice import MeasuredVoice, VoiceScale, fit_voice, measure_voice
 
 MAX_REPLIES = 1000
 """Held-out replies that set the limits of the gates, and training replies a side that teach rare words."""
@@ -65,7 +65,7 @@ class Row(NamedTuple):
     """All measures of one row."""
 
     said: tuple[Said, ...]
-    voice: Voice
+    voice: MeasuredVoice
     copying: Copying
     repetition: Repetition
     topic: OnTopic
