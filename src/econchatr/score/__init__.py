@@ -10,7 +10,7 @@ same profile)::
     said = read_answers(answers, questions, variant="tuned")          # or any other variant; failures are left out
     row = measure_row(said, yardstick)                                # under a second
     list_scores(row, yardstick, rung=..., variant="tuned", subject="answers")   # -> Score
-    list_gates(row, rung=..., variant="tuned")                        # -> Gate; `row.is_open`: no Voice is greyed out
+    list_gates(row, rung=..., variant="tuned")                        # -> Gate
     list_spans(row, rung=..., variant="tuned")                        # -> CopiedSpan, the longest first
     compare_rows(base_row, row, yardstick, rung=..., variant="tuned minus base")    # paired differences
 

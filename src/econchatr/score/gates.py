@@ -9,7 +9,7 @@ Source: shared reference `evaluation.md`, 9.2, "Gates"; how often the host passe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Gate
@@ -45,11 +45,6 @@ class Ruling(NamedTuple):
     def record(self, *, rung: str, variant: str) -> Gate:
         """Put it down as a record."""
         return Gate(rung=rung, variant=variant, **self._asdict())
-
-
-def is_voice_open(rulings: Iterable[Ruling | Gate]) -> bool:
-    """Whether a Voice with these gates may be shown as it is: none failed, and each could be checked."""
-    return all(ruling.outcome in ("passes", "in doubt") for ruling in rulings)
 
 
 def judge_copying(row: Copying, host: Copying) -> Ruling:

@@ -14,7 +14,6 @@ from econchatr.records import Pair
 from econchatr.score.copying import Copying, SpeechIndex, index_speech, measure_copying
 from econchatr.score.gates import (
     Ruling,
-    is_voice_open,
     judge_copying,
     judge_length,
     judge_repetition,
@@ -43,8 +42,6 @@ class Yardstick:
     """Held-out replies of the host, evenly over the test episodes."""
     host_copying: Copying
     host_length: Length
-    n_reread: int
-    """Held-out replies left out because they stand in training episodes."""
     _topics: dict[int, OnTopic] = field(default_factory=dict)
     _repetitions: dict[int, float | None] = field(default_factory=dict)
 
@@ -72,11 +69,6 @@ class Row(NamedTuple):
     length: Length
     rulings: tuple[Ruling, ...]
 
-    @property
-    def is_open(self) -> bool:
-        """Whether its Voice may be shown as it is."""
-        return is_voice_open(self.rulings)
-
 
 def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0) -> Yardstick:
     """Make the yardstick of a show.
@@ -87,8 +79,7 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         seed: Of the windows that are drawn.
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
-    held_out = [pair for pair in host if pair.split != "train"]
-    fresh = drop_reread(held_out, speech)
+    fresh = drop_reread([pair for pair in host if pair.split != "train"], speech)
     test = read_pairs(spread_pairs([pair for pair in fresh if pair.split == "test"], n=MAX_REPLIES))
     training = [
         pair.reply
@@ -102,7 +93,6 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         host=tuple(test),
         host_copying=measure_copying(test, speech),
         host_length=measure_length(test),
-        n_reread=len(held_out) - len(fresh),
     )
 
 
