@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from econchatr.errors import InputError, ModelError
-from econchatr.models.served import ServedAddress, ServedModel
+from econchatr.models.served import RemoteModel, ServedAddress
 from econchatr.records import Message, Reply
 from tests.unit.stand_in_judge import Raw, StandInJudge, serve
 
@@ -21,7 +21,7 @@ Speak = Callable[[dict[str, Any], int], object]
 def ask(server: StandInJudge, *, pauses: list[float] | None = None, **more: Any) -> Reply:
     fields: dict[str, Any] = {"base_url": server.base_url, "model": "judge-1", "key": KEY, "timeout_seconds": 5.0}
     address = ServedAddress(**(fields | more))
-    with ServedModel(address, sleep=[].append if pauses is None else pauses.append) as model:
+    with RemoteModel(address, sleep=[].append if pauses is None else pauses.append) as model:
         return model.reply(MESSAGES, temperature=0, max_tokens=8, seed=3)
 
 
@@ -110,10 +110,10 @@ def test_a_redirect_is_not_followed_so_the_key_stays() -> None:
 )
 def test_an_address_that_is_none_or_gives_the_key_away_is_refused(base_url: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ServedModel(ServedAddress(base_url, "m", KEY))
+        RemoteModel(ServedAddress(base_url, "m", KEY))
 
 
 def test_a_key_with_a_line_break_is_refused_and_not_shown() -> None:
     with pytest.raises(InputError) as caught:
-        ServedModel(ServedAddress("https://host/v1", "m", "secret\nX-Evil: 1"))
+        RemoteModel(ServedAddress("https://host/v1", "m", "secret\nX-Evil: 1"))
     assert "secret" not in caught.value.message

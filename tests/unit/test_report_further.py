@@ -26,7 +26,7 @@ def test_best_of_many_is_told_by_its_interval(value: float, low: float, high: fl
 def test_share_of_the_wording_is_told() -> None:
     told = tell_further(make_proved_material())
     assert any(
-        "(their words), 30% (95% interval 10% to 50%) comes from how the question is worded" in one for one in told
+        "(words said), 30% (95% interval 10% to 50%) comes from how the question is worded" in one for one in told
     )
 
 

@@ -15,7 +15,7 @@ from econchatr.records import BlindCue, HandSheet, Question
 from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.blind import lay_out_cue, read_picks
 from econchatr.score.hand import lay_out_sheet, read_marks
-from econchatr.score.sheets import BLIND_FORM, HAND_FORM, Filled, sheet_sha256
+from econchatr.score.sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from tests.unit.browser import CHROMIUM, run_page, run_untouched
 from tests.unit.make_records import make_answer, make_pair
 from tests.unit.report_page_reader import PageReader
@@ -137,7 +137,7 @@ def test_a_browser_saves_what_the_reader_reads(tmp_path: Path) -> None:
     """
     text = run_page(make_page("<b>"), act, tmp_path)
     sheet = make_sheet("<b>")
-    marks = read_marks([Filled("a.json", text.encode())], [answer.key for answer in sheet.answers], show=SHOW)
+    marks = read_marks([FilledSheet("a.json", text.encode())], [answer.key for answer in sheet.answers], show=SHOW)
     assert [mark.value for mark in marks] == [0, 0.5, 1] * 2
     assert [mark.key for mark in marks] == [answer.key for answer in sheet.answers]
 
@@ -152,7 +152,9 @@ def test_a_browser_saves_picks_the_reader_reads(tmp_path: Path) -> None:
     form.requestSubmit();
     return await saved[0];
     """
-    picks = read_picks([Filled("a.json", run_page(make_blind_page(), act, tmp_path).encode())], make_cues(), show=SHOW)
+    picks = read_picks(
+        [FilledSheet("a.json", run_page(make_blind_page(), act, tmp_path).encode())], make_cues(), show=SHOW
+    )
     assert [(pick.pick, pick.knows_host, pick.person) for pick in picks] == [(n, "well", "Ada") for n in (1, 2, 3)]
 
 

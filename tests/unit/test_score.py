@@ -6,11 +6,12 @@ import random
 import pytest
 
 from econchatr.records import Score
+from econchatr.records.measures import Measure
+from econchatr.score.length import score_lengths
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import bootstrap_ratio
-from econchatr.score.text import repetition, score_answers
-from tests.unit.make_records import make_answer, make_question
+from tests.unit.make_records import make_answer
 
 
 def find(scores: list[Score], measure: str, variant: str) -> Score:
@@ -93,43 +94,19 @@ def test_words_keep_their_apostrophes_and_lose_their_case() -> None:
     ]  # fmt: skip
 
 
-def test_repetition_by_hand() -> None:
-    """a b c d a b c d: 5 sequences of four, 4 of them different."""
-    assert repetition(["a b c d a b c d"]) == pytest.approx(1 / 5)
-    assert repetition(["a b c", "d"]) is None
-
-
-def test_a_failed_answer_is_in_no_mean() -> None:
+def test_a_failed_answer_is_in_no_median() -> None:
     answers = [make_answer("one two three four"), make_answer(None, sample=1)]
-    score = find(
-        score_answers(answers, [make_question()], ["five words are in here"], rung="s"), "median reply words", "tuned"
-    )
+    score = find(score_lengths(answers, ["five words are in here"], rung="s"), Measure.MEDIAN_WORDS, "tuned")
     assert (score.value, score.n) == (4, 1)
 
 
 def test_only_failed_answers_mean_unscored() -> None:
-    scores = score_answers([make_answer(None)], [make_question()], ["a reply"], rung="s")
-    score = find(scores, "median reply words", "tuned")
+    score = find(score_lengths([make_answer(None)], ["a reply"], rung="s"), Measure.MEDIAN_WORDS, "tuned")
     assert (score.value, score.n, score.reason) == (None, 0, "no answers")
 
 
-def test_length_is_compared_with_the_held_out_host() -> None:
-    answers = [make_answer("one two three four five six")]
-    scores = score_answers(answers, [make_question()], ["a b c d", "a b", "a b c"], rung="s")
-    assert find(scores, "reply length ratio", "tuned").value == pytest.approx(2)
-    assert find(scores, "median reply words", "host").value == 3
-
-
-def test_expected_words_are_found_whole_whatever_case_and_marks() -> None:
-    answers = [
-        make_answer("Well, 'WHO counted?' I'd say."),
-        make_answer("Who counted them?", sample=1),
-        make_answer("Whoever counted.", sample=2),
-    ]
-    scores = score_answers(answers, [make_question(expected="Who counted")], [], rung="s")
-    assert find(scores, "expected words found", "tuned").value == pytest.approx(2 / 3)
-
-
-def test_without_expected_words_that_measure_is_unscored() -> None:
-    score = find(score_answers([make_answer("Hm.")], [make_question()], [], rung="s"), "expected words found", "tuned")
-    assert (score.value, score.n) == (None, 0)
+def test_the_held_out_host_has_a_median_too() -> None:
+    scores = score_lengths([make_answer("one two")], ["a b c d", "a b", "a b c"], rung="s")
+    assert find(scores, Measure.MEDIAN_WORDS, "host").value == 3
+    none = find(score_lengths([make_answer("one two")], [], rung="s"), Measure.MEDIAN_WORDS, "host")
+    assert (none.value, none.reason) == (None, "no held-out replies")

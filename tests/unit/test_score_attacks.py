@@ -48,7 +48,6 @@ def outcomes(row: Row) -> dict[str, str]:
 def test_each_trick_fails_its_gate(show: str, trick: str) -> None:
     row = measure_row(attack(read(show), trick), yardstick(show))
     assert outcomes(row)[CAUGHT_BY[trick]] == "fails", row.rulings
-    assert not row.is_open
 
 
 @pytest.mark.parametrize("show", SHOWS)
@@ -70,8 +69,7 @@ def test_without_gates_the_tricks_would_pass_for_the_host(show: str) -> None:
 @pytest.mark.parametrize("show", SHOWS)
 def test_the_real_host_fails_no_gate_and_stands_at_1(show: str) -> None:
     row = measure_row(take_reference(read(show).host, yardstick(show).speech), yardstick(show))
-    assert "fails" not in outcomes(row).values(), row.rulings
-    assert row.is_open
+    assert set(outcomes(row).values()) <= {"passes", "in doubt"}, row.rulings
     assert row.voice.value == pytest.approx(1, abs=0.2)
 
 
@@ -94,7 +92,6 @@ def test_forty_eight_replies_of_the_real_host_seldom_fail_a_gate(show: str) -> N
 @pytest.mark.parametrize("said", [[], [Said("Why?", "", "q1"), Said("How?", " ", "q2")]])
 def test_empty_answers_are_unscored_everywhere_with_a_reason(said: list[Said]) -> None:
     row = measure_row(said, yardstick("demo"))
-    assert not row.is_open
     scores = list_scores(row, yardstick("demo"), rung="r", variant="tuned", subject="answers")
     assert all(score.value is None and score.reason for score in scores), scores
     assert {ruling.outcome for ruling in row.rulings} <= {"unscored", "fails"}
@@ -118,6 +115,6 @@ def test_what_the_host_reads_out_again_was_not_held_out() -> None:
     old = max(show.take("host", "train"), key=lambda pair: len(pair.reply))
     rerun = show.take("host", "test")[0].model_copy(update={"reply": old.reply, "pair_id": "rerun#1"})
     again = make_yardstick([*show.host, rerun], show.guest)
-    assert (again.n_reread, yardstick("demo").n_reread) == (1, 0)
+    assert again.host == yardstick("demo").host
     assert again.host_copying == yardstick("demo").host_copying
     assert read_pairs([rerun])[0] not in take_reference([rerun], again.speech)

@@ -11,9 +11,10 @@ import pytest
 
 from econchatr.errors import InputError
 from econchatr.records import BlindCue, BlindPick, Pair, Score
-from econchatr.score.blind import MEASURE, SUBJECT, lay_out_cue, order_cues, read_picks, score_blind
+from econchatr.records.measures import HELD_OUT_CUES, Measure
+from econchatr.score.blind import lay_out_cue, order_cues, read_picks, score_blind
 from econchatr.score.shares import exact_share
-from econchatr.score.sheets import BLIND_FORM, Filled, sheet_sha256
+from econchatr.score.sheets import BLIND_FORM, FilledSheet, sheet_sha256
 from tests.unit.make_records import make_pair
 
 SAMPLES = ["one fib", "two fibs", "three fibs", "four fibs"]
@@ -46,11 +47,13 @@ def fill(cues: list[BlindCue] = CUES, *, person: str = "Ada", n_right: int = 0, 
 
 
 def read(*files: dict[str, Any]) -> list[BlindPick]:
-    return read_picks([Filled(f"{n}.json", json.dumps(f).encode()) for n, f in enumerate(files)], CUES, show="The Show")
+    return read_picks(
+        [FilledSheet(f"{n}.json", json.dumps(f).encode()) for n, f in enumerate(files)], CUES, show="The Show"
+    )
 
 
 def overall(scores: list[Score]) -> Score:
-    (score,) = [score for score in scores if score.subject == SUBJECT]
+    (score,) = [score for score in scores if score.subject == HELD_OUT_CUES]
     return score
 
 
@@ -124,7 +127,7 @@ def test_a_file_that_is_not_whole_and_ours_is_refused(file: dict[str, Any], mess
 
 def test_the_share_picked_right_with_its_exact_interval() -> None:
     score = overall(score_blind(read(fill(n_right=3)), CUES))
-    assert (score.measure, score.value, score.n) == (MEASURE, pytest.approx(0.6), 5)
+    assert (score.measure, score.value, score.n) == (Measure.BLIND_PICKS, pytest.approx(0.6), 5)
     assert (score.low, score.high) == (pytest.approx(0.14663, abs=1e-5), pytest.approx(0.94726, abs=1e-5))
 
 
@@ -132,7 +135,7 @@ def test_more_people_make_no_more_cues() -> None:
     """Two people, one all right, one all wrong: a half, of five cues."""
     scores = score_blind(read(fill(n_right=5), fill(person="Bea", knows_host="not at all")), CUES)
     assert (overall(scores).value, overall(scores).n) == (pytest.approx(0.5), 5)
-    assert [score.value for score in scores if score.subject != SUBJECT] == [1.0, 0.0]
+    assert [score.value for score in scores if score.subject != HELD_OUT_CUES] == [1.0, 0.0]
 
 
 def test_rungs_are_scored_apart_and_old_picks_count_for_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from econchatr.records import Probe, Score
 from econchatr.score import names
-from econchatr.score.facts import Told, compute_f05u, judge_answers, judge_text, score_facts
+from econchatr.score.facts import ProbeResult, compute_f05u, judge_answers, judge_text, score_facts
 from econchatr.score.names import NameBook, list_guests, make_name_book
 from econchatr.score.probes import GAP, ask_questions, ask_years, cut_name, make_probes
 from tests.unit.make_records import make_answer, make_episode, make_pair
@@ -93,7 +93,7 @@ def test_failed_answers_and_other_questions_are_not_judged() -> None:
 # --- scores -----------------------------------------------------------------------------------------------------------
 
 
-def tell(*texts: str, n_new: int = 0) -> list[Told]:
+def tell(*texts: str, n_new: int = 0) -> list[ProbeResult]:
     """One probe each; the last `n_new` of them unanswerable."""
     first_new = len(texts) - n_new
     return [

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from econchatr.errors import InputError
 from econchatr.records import Answer, HandMark, HandSheet, Score, Variant
-from econchatr.score.hand import AGREEMENT, SAME_MARK, answer_key, lay_out_sheet, read_marks, score_hand
-from econchatr.score.sheets import HAND_FORM, Filled
+from econchatr.records.measures import Measure
+from econchatr.score.hand import answer_key, lay_out_sheet, read_marks, score_hand
+from econchatr.score.sheets import HAND_FORM, FilledSheet
 from tests.unit.make_records import make_answer, make_question
 
 QUESTIONS = [make_question("q1", text="Why?"), make_question("q2", text="How?")]
@@ -45,7 +46,7 @@ def fill(sheet: HandSheet | None = None, *, scorer: str = "Ada", value: float = 
 def read(*files: dict[str, Any] | bytes) -> list[HandMark]:
     known = {answer.key for answer in make_sheet().answers}
     filled = [
-        Filled(f"{n}.json", file if isinstance(file, bytes) else json.dumps(file).encode())
+        FilledSheet(f"{n}.json", file if isinstance(file, bytes) else json.dumps(file).encode())
         for n, file in enumerate(files)
     ]
     return read_marks(filled, known, show="The Show")
@@ -157,13 +158,16 @@ def test_agreement_is_over_what_two_people_marked() -> None:
     marks = [mark(q, v, value, scorer) for scorer in ("Ada", "Bea") for q in ("q1", "q2")
              for v, value in zip(VARIANTS, (0, 0.5, 1), strict=True)]  # fmt: skip
     scores = score_hand([*marks, mark("q1", "base", 1, "Cleo")], make_answers(), QUESTIONS)
-    assert find(scores, AGREEMENT, "all").n == 6
-    assert find(scores, SAME_MARK, "all").value == pytest.approx(5 / 6)
+    assert find(scores, Measure.SCORER_AGREEMENT, "all").n == 6
+    assert find(scores, Measure.SAME_MARK, "all").value == pytest.approx(5 / 6)
 
 
 def test_one_scorer_leaves_agreement_unscored() -> None:
     scores = score_hand([mark("q1", "tuned", 1)], make_answers(), QUESTIONS)
-    assert (find(scores, AGREEMENT, "all").value, find(scores, AGREEMENT, "all").reason) == (None, "one scorer only")
+    assert (
+        find(scores, Measure.SCORER_AGREEMENT, "all").value,
+        find(scores, Measure.SCORER_AGREEMENT, "all").reason,
+    ) == (None, "one scorer only")
 
 
 def test_marks_on_answers_that_are_gone_count_for_nothing() -> None:

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from econchatr.records import Contest, Judgement, Score
+from econchatr.records import Contest, JudgedContest, Score
+from econchatr.records.measures import Measure
 from econchatr.score.judge import (
     PROOF,
-    PROOF_MEASURE,
     Failed,
-    Said,
+    JudgePick,
     Utterance,
     is_proved,
     judge_contests,
@@ -32,18 +32,18 @@ def contests(n: int, name: str = PROOF) -> list[Contest]:
     return [Contest(name=name, rung="small", group=f"g{k}", one=f"host {k}", two=f"other {k}") for k in range(n)]
 
 
-def honest(one: str, two: str) -> Said | Failed:
+def honest(one: str, two: str) -> JudgePick | Failed:
     return "A" if one.startswith("host") else "B"
 
 
-def always_first(one: str, two: str) -> Said | Failed:
+def always_first(one: str, two: str) -> JudgePick | Failed:
     return "A"
 
 
-def judged(right: int, wrong: int = 0, torn: int = 0, name: str = PROOF) -> list[Judgement]:
+def judged(right: int, wrong: int = 0, torn: int = 0, name: str = PROOF) -> list[JudgedContest]:
     verdicts = ["one"] * right + ["two"] * wrong + ["torn"] * torn
     return [
-        Judgement.model_validate({"name": name, "rung": "small", "group": f"g{n}", "key": "k", "verdict": verdict})
+        JudgedContest.model_validate({"name": name, "rung": "small", "group": f"g{n}", "key": "k", "verdict": verdict})
         for n, verdict in enumerate(verdicts)
     ]
 
@@ -106,7 +106,7 @@ def test_a_coin_is_right_in_both_orders_one_time_in_four() -> None:
 def test_after_three_failures_in_a_row_the_judge_is_left_alone() -> None:
     asked: list[str] = []
 
-    def fail(one: str, two: str) -> Said | Failed:
+    def fail(one: str, two: str) -> JudgePick | Failed:
         asked.append(one)
         return Failed("status 500")
 
@@ -163,7 +163,7 @@ def test_what_an_unproved_judge_says_is_not_scored_and_the_reason_is_told() -> N
 
 def test_a_proved_judge_is_scored_by_question_over_consistent_verdicts() -> None:
     scores = score_judge([*judged(40), *judged(3, 1, 6, name="tuned against base")], rung="small")
-    assert scores[0].measure == PROOF_MEASURE
+    assert scores[0].measure == Measure.JUDGE_PROOF
     assert (find(scores, "tuned against base").value, find(scores, "tuned against base").n) == (0.75, 4)
     assert (find(scores, "tuned against persona").value, find(scores, "tuned against persona").reason) == (
         None, "no answers",

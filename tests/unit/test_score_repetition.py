@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from econchatr.score.repetition import measure_host, measure_repetition
 from econchatr.score.speech import Said, read_pairs
-from econchatr.score.text import repetition
 from tests.unit.show_material import demo_show
 
 CATCHPHRASE = "Hold the kettle, who counted?"
@@ -40,11 +39,10 @@ def test_by_hand_over_two_passes() -> None:
 
 @given(st.lists(st.lists(st.sampled_from("abcd"), min_size=4, max_size=12), min_size=1, max_size=6))
 def test_one_pass_agrees_with_the_definition(texts: list[list[str]]) -> None:
-    """`repetition` counts sets of words; here it is numbers, and windows that hold everything."""
+    """Rep-4: the share of four-word sequences that occurred before."""
     said = say(*map(" ".join, texts))
-    expected = repetition([one.text for one in said])
-    assert expected is not None
-    assert share(said) == pytest.approx(expected, abs=1e-6)
+    sequences = [tuple(words[place : place + 4]) for words in texts for place in range(len(words) - 3)]
+    assert share(said) == pytest.approx(1 - len(set(sequences)) / len(sequences), abs=1e-6)
 
 
 @pytest.mark.parametrize("said", [[], say("two words"), say("")])

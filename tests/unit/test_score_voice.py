@@ -12,7 +12,7 @@ from econchatr.records import Pair
 from econchatr.score.profiles import Profiles, learn_profiles
 from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words
 from econchatr.score.voice import (
-    Voice,
+    MeasuredVoice,
     VoiceScale,
     compare_voices,
     fit_voice,
@@ -33,12 +33,12 @@ def demo_scale() -> VoiceScale:
     return scale
 
 
-def value(voice: Voice) -> float:
+def value(voice: MeasuredVoice) -> float:
     assert voice.value is not None, voice.reason
     return voice.value
 
 
-def holds(voice: Voice, truth: float) -> bool:
+def holds(voice: MeasuredVoice, truth: float) -> bool:
     assert voice.low is not None
     assert voice.high is not None
     return voice.low <= truth <= voice.high
@@ -123,7 +123,7 @@ def test_a_row_too_short_for_a_voice_is_compared_with_nothing() -> None:
         assert reason
 
 
-def width(voice: Voice) -> float:
+def width(voice: MeasuredVoice) -> float:
     assert voice.low is not None
     assert voice.high is not None
     return voice.high - voice.low

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.config import load_questions
-from econchatr.records import Answer, Mark, Question, Score
+from econchatr.records import Answer, Mark, Question
 from econchatr.score.phrases import grade_words
-from econchatr.score.text import split_words
-from econchatr.score.wording import score_wording, score_wording_by, share_of_wording, split_spread, text_distance
+from econchatr.score.speech import split_words
+from econchatr.score.wording import score_wording, share_of_wording, split_spread, text_distance
 from tests.unit.make_records import make_answer
 
 DEMO = Path(str(resources.files("econchatr.demo").joinpath("questions.toml")))
@@ -111,9 +111,8 @@ def test_words_and_marks_are_scored_apart() -> None:
 def test_failures_are_in_no_spread() -> None:
     texts = {("q1", wording, sample): f"word{wording}" for wording in range(3) for sample in range(2)}
     failed = make_answer(None).model_copy(update={"wording": 1})
-    score: Score = score_wording_by([*answers_in_wordings(texts), failed], lambda answer: float(answer.wording),
-                                    subject="number", rung="small", variant="tuned")  # fmt: skip
-    assert (score.value, score.n) == (1.0, 6)
+    (score,) = score_wording([*answers_in_wordings(texts), failed], [], rung="small")
+    assert (score.value, score.n) == (1.0, 7)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -187,9 +187,11 @@ def lay_out_prices(listed: Sequence[ListedPrice]) -> Sheet:
         "Prices, US dollars: training and use (in/cached/out) per 1M tokens, endpoint per hour, storage per GB-month",
         ("price", "#training", "#use", "#endpoint", "#storage", "read on", "shut down", ""),
         tuple(rows),
-        (f"- is not known. Add or override rows in {user_prices()} or in the show's folder.",
-         "Sources and everything else a row says: `econchatr prices --json`."),
-    )  # fmt: skip
+        (
+            f"- is not known. Add or override rows in {user_prices()} or in the show's folder.",
+            "Sources and everything else a row says: `econchatr prices --json`.",
+        ),
+    )
 
 
 def _tell_price(price: Price | None) -> str:

@@ -25,9 +25,14 @@ def run_until(
     opened = open_show(show)
     with open_narrator() as narrator:
         return opened, run_show(
-            opened, narrator, until=stage, rung=rung, ask_again=ask_again, refresh=refresh,
+            opened,
+            narrator,
+            until=stage,
+            rung=rung,
+            ask_again=ask_again,
+            refresh=refresh,
             approve=partial(_approve, yes=yes),
-        )  # fmt: skip
+        )
 
 
 def _approve(quote: Quote, *, yes: bool) -> bool:

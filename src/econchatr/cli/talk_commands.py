@@ -30,9 +30,16 @@ def chat(
 
     opened = open_show(show)
     with opened.rung(rung).open(n_at_once=1, is_preferred=preferred) as model:
-        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
-                  log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
-                  open_find=lambda: open_grounding(opened.rung(rung)).find)  # fmt: skip
+        hold_chat(
+            model.speaker,
+            model.template,
+            opened.voice,
+            seed=seed,
+            model_sha256=model.tuned.adapter_sha256,
+            log_path=opened.folder("talk") / "generations.jsonl",
+            ground=ground,
+            open_find=lambda: open_grounding(opened.rung(rung)).find,
+        )
 
 
 @app.command()
@@ -67,8 +74,15 @@ def serve(
         open_served(opened, rung, n_slots=n_slots, real_turns=real_turns) as models,
     ):
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
-        app = create_app(models, opened.voice, log=log, key=key, is_public=place.is_public, hosts=names or (),
-                         open_find=lambda name: open_grounding(opened.rung(name)).find)  # fmt: skip
+        app = create_app(
+            models,
+            opened.voice,
+            log=log,
+            key=key,
+            is_public=place.is_public,
+            hosts=names or (),
+            open_find=lambda name: open_grounding(opened.rung(name)).find,
+        )
         # The socket listens already: whoever connects from here on is answered.
         served = [model.name for model in models]
         if as_json:

@@ -38,7 +38,7 @@ class ServedAddress(NamedTuple):
     n_tries: int = 3
 
 
-class ServedModel:
+class RemoteModel:
     """An open line to a served model."""
 
     def __init__(
@@ -56,7 +56,7 @@ class ServedModel:
         self._client = httpx2.Client(headers=headers, timeout=address.timeout_seconds, trust_env=False)
         self._target = address.base_url.rstrip("/") + "/chat/completions"
 
-    def __enter__(self) -> ServedModel:
+    def __enter__(self) -> RemoteModel:
         return self
 
     def __exit__(

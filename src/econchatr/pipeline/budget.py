@@ -155,10 +155,10 @@ def _count_exam(rung: Rung, dev: Sequence[Example]) -> ExamCount | None:
     settings, questions = show.config.ask, show.questions()
     tokenizer, template = rung.tokenizer, rung.template
     n_in = {
-        variant: settings.samples * sum(
-            tokenizer.count(render_question(item.text, variant, show.voice, template)) for item in questions
-        ) for variant in VARIANTS
-    }  # fmt: skip
+        variant: settings.samples
+        * sum(tokenizer.count(render_question(item.text, variant, show.voice, template)) for item in questions)
+        for variant in VARIANTS
+    }
     n_answers = settings.samples * len(questions)
     n_chosen = len(spread_questions(questions, settings.retrieval_questions)) if settings.retrieval else 0
     n_grounded = min(settings.samples, settings.retrieval_samples) * n_chosen
@@ -169,10 +169,12 @@ def _count_exam(rung: Rung, dev: Sequence[Example]) -> ExamCount | None:
     n_tuned, n_base = n_in["tuned"] + n_in_grounded, n_in["base"] + n_in["persona"] + n_in_grounded
     n_of_tuned, n_of_base = n_answers + n_grounded, 2 * n_answers + n_grounded
     return ExamCount(
-        tuned=TokenUsage(n_tuned, n_of_tuned * n_each), tuned_worst=TokenUsage(n_tuned, n_of_tuned * n_most),
-        base=TokenUsage(n_base, n_of_base * n_each), base_worst=TokenUsage(n_base, n_of_base * n_most),
+        tuned=TokenUsage(n_tuned, n_of_tuned * n_each),
+        tuned_worst=TokenUsage(n_tuned, n_of_tuned * n_most),
+        base=TokenUsage(n_base, n_of_base * n_each),
+        base_worst=TokenUsage(n_base, n_of_base * n_most),
         n_tuned_answers=n_of_tuned,
-    )  # fmt: skip
+    )
 
 
 def hash_money(show: Show) -> dict[str, str]:
@@ -183,9 +185,10 @@ def hash_money(show: Show) -> dict[str, str]:
     rows = [rung.price().model_dump(mode="json", exclude={"file"}) for rung in hosted]
     asked = [show.config.ask.model_dump(), show.questions_sha256() if show.has_questions else ""]
     return {
-        "prices": hash_settings(rows), "budget": hash_settings(str(show.config.budget_usd)),
+        "prices": hash_settings(rows),
+        "budget": hash_settings(str(show.config.budget_usd)),
         "exam": hash_settings(asked),
-    }  # fmt: skip
+    }
 
 
 # --- this machine's rate ----------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ class _Contexts:
         rest = {side: [pair for pair in pairs if pair.pair_id not in chosen] for side, pairs in sides.items()}
         self.chunks = [*_cut_chunks(first), *_cut_chunks(rest)]
         self.n_first_chunks = len(list(_cut_chunks(first)))
-        self.choices = draw_choices(_list_whole(sides["host"], self._form)).choices
+        self.choices = draw_choices(_list_whole(sides["host"], self._form))
         self.longest = config.train.max_example_tokens + 1
 
     def count_known(self, book: _Book) -> tuple[int, int]:

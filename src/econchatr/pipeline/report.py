@@ -54,6 +54,7 @@ from econchatr.records import (
     Score,
     TunedModel,
 )
+from econchatr.records.measures import keep_listed
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
 from econchatr.report.markdown import render_markdown
@@ -153,7 +154,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         probes=_read_all(ladder, "ask", "probe_questions", Probe),
         marks=_read_all(ladder, "score", "marks", Mark),
         scores=(
-            *_read_all(ladder, "score", "scores", Score),
+            *keep_listed(_read_all(ladder, "score", "scores", Score)),
             *score_people(ladder),
             *score_judged(ladder),
             *(score for scores, _ in rounds for score in scores),

@@ -18,7 +18,7 @@ from econchatr.records import (
     Contest,
     Gate,
     HandMark,
-    Judgement,
+    JudgedContest,
     Overlap,
     Pair,
     PreferenceOutcome,
@@ -26,6 +26,7 @@ from econchatr.records import (
     Score,
     Selection,
 )
+from econchatr.records.measures import keep_listed
 from econchatr.score.blind import score_blind
 from econchatr.score.hand import score_hand
 from econchatr.score.judge import PROOF, contest_key, pair_answers, score_judge
@@ -138,7 +139,7 @@ def read_scores(show: Show, rung: str = "") -> list[Score]:
     """The stored scores of one rung, or of every rung trained at home, and what people and the judge said."""
     ladder = show.local_ladder(rung)
     rows = [row for one in ladder.rungs for row in one.scores()]
-    return [*rows, *score_people(ladder), *score_judged(ladder)]
+    return [*keep_listed(rows), *score_people(ladder), *score_judged(ladder)]
 
 
 def read_counts(show: Show) -> dict[str, dict[str, int]]:
@@ -221,7 +222,7 @@ def score_judged(ladder: Ladder) -> list[Score]:
     scores: list[Score] = []
     for rung, path in _judged(ladder):
         known = {contest_key(contest) for contest in answer_contests(rung)}
-        rows = [row for row in rung.show.table(path, Judgement) if row.name == PROOF or row.key in known]
+        rows = [row for row in rung.show.table(path, JudgedContest) if row.name == PROOF or row.key in known]
         scores += score_judge(rows, rung=rung.name)
     return scores
 

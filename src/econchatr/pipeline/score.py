@@ -30,21 +30,21 @@ from econchatr.records import (
     Turn,
     Variant,
 )
+from econchatr.records.measures import ANSWERS, CLOSED_QUESTIONS, GUEST_REPLIES, HOST_REPLIES, PARROT, name_difference
 from econchatr.score.choices import score_choices
 from econchatr.score.exam import AiredEpisode, MarkingGuide, mark_answers, score_exam
 from econchatr.score.facts import judge_answers, score_facts
+from econchatr.score.length import score_lengths
 from econchatr.score.likelihood import score_host_share, score_likelihood
 from econchatr.score.names import make_name_book
 from econchatr.score.nearest import SaidBefore, find_nearest
-from econchatr.score.picking import VoicePicker
-from econchatr.score.references import PARROT, Parrot, parrot_questions, take_reference
+from econchatr.score.references import Parrot, parrot_questions, take_reference
 from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
 from econchatr.score.scoresheet import compare_rows, list_gates, list_scores, list_spans
 from econchatr.score.speech import Said, read_answers
-from econchatr.score.text import score_answers
 from econchatr.score.wording import score_wording
 
-_SIDES: Final = ("host", "guest")
+_SUBJECTS: Final = {"host": HOST_REPLIES, "guest": GUEST_REPLIES}
 VARIANTS: Final[tuple[Variant, ...]] = ("base", "persona", "retrieval", "tuned", "grounded")
 COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
     ("base", "tuned"),
@@ -67,7 +67,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     rows = measure_rows(answers, questions, pairs, yardstick, parrot, n_samples=show.config.ask.samples)
     scores = [
         *_score_likelihoods(rung, measured),
-        *score_answers(answers, questions, _held_out_texts(pairs["host"]), rung=rung.name),
+        *score_lengths(answers, _held_out_texts(pairs["host"]), rung=rung.name),
         *_score_facts(rung, turns),
         *score_exam(marks, questions, rung=rung.name),
     ]
@@ -75,8 +75,6 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
         n_resamples = show.config.score.n_resamples
         scores += score_wording([*answers, *paraphrased], marks, rung=rung.name, n_resamples=n_resamples)
     scores += _score_rows(rows, yardstick, rung)
-    picker = VoicePicker(pairs["host"], pairs["guest"], yardstick.speech, yardstick.subjects)
-    scores += [picker.score(rows[variant].said, rung=rung.name, variant=variant) for variant in _list_variants(answers)]
     nearest = find_nearest(answers, before)
     tables: dict[str, Sequence[Record]] = {
         "scores": scores,
@@ -124,7 +122,7 @@ def _inputs(rung: Rung) -> dict[str, str]:
 
 SCORE = Stage[Rung](
     "score",
-    version=3,
+    version=4,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
         "form": lambda rung: FORM_VERSION,
@@ -148,10 +146,10 @@ SCORE = Stage[Rung](
 
 def _score_likelihoods(rung: Rung, measured: Likelihoods) -> list[Score]:
     n_resamples = rung.show.config.score.n_resamples
-    sides = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in _SIDES}
+    sides = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in _SUBJECTS}
     scores: list[Score] = []
     for side, rows in sides.items():
-        scores += score_likelihood(rows, rung=rung.name, subject=f"{side} replies (test)", n_resamples=n_resamples)
+        scores += score_likelihood(rows, rung=rung.name, subject=_SUBJECTS[side], n_resamples=n_resamples)
     scores.append(score_host_share(sides["host"], sides["guest"], rung=rung.name, n_resamples=n_resamples))
     choices = measured.choices
     scores += [
@@ -193,7 +191,7 @@ def measure_rows(
     said: dict[str, Sequence[Said]] = {
         variant: read_answers(answers, questions, variant=variant) for variant in _list_variants(answers)
     }
-    for side in _SIDES:
+    for side in _SUBJECTS:
         said[side] = take_reference(pairs[side], yardstick.speech)
     said[PARROT] = parrot_questions(parrot, questions, n_samples=n_samples)
     return {variant: measure_row(ones, yardstick) for variant, ones in said.items()}
@@ -203,11 +201,11 @@ def _score_rows(rows: Mapping[str, Row], yardstick: Yardstick, rung: Rung) -> li
     scores = [
         score
         for variant, row in rows.items()
-        for score in list_scores(row, yardstick, rung=rung.name, variant=variant, subject="answers")
+        for score in list_scores(row, yardstick, rung=rung.name, variant=variant, subject=ANSWERS)
     ]
     for before, after in COMPARED:
         if before in rows and after in rows:
-            name = f"{after} minus {before}"
+            name = name_difference(after, before)
             scores += compare_rows(rows[before], rows[after], yardstick, rung=rung.name, variant=name)
     return scores
 
@@ -232,7 +230,7 @@ def _score_facts(rung: Rung, turns: Sequence[Turn]) -> list[Score]:
     show, answers, probes = rung.show, rung.answers("probes"), rung.probes()
     book, reasons = make_name_book(turns), make_show_probes(show).reasons
     if not show.config.ask.max_probes:
-        reasons = {"closed questions": "none was asked: max_probes is 0 under [ask]"}
+        reasons = {CLOSED_QUESTIONS: "none was asked: max_probes is 0 under [ask]"}
     return [
         score
         for model in MODELS

@@ -137,7 +137,7 @@ class Contest(Record):
     two: str
 
 
-class Judgement(Record):
+class JudgedContest(Record):
     """What a judge said of one contest, asked in both orders."""
 
     name: str

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from econchatr.records import Answer, Probe, Score
+from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
 from econchatr.report.blocks import Table, name_columns
 from econchatr.report.excerpts import keep_start
 from econchatr.report.formats import MISSING, count_noun, format_decimal, format_interval, format_share
@@ -16,7 +17,8 @@ from econchatr.report.material import ReportMaterial, label_imitation
 from econchatr.report.scorebook import ROW_NAMES, list_rungs
 
 GAIN = "gain of the best of "
-WORDING = "wording's share of the spread"
+WORDING = Measure.WORDING_SHARE
+_WORDING_SUBJECTS = {WORDS_SAID: "words said", MARKS_GIVEN: "marks"}
 _ASKED = ("base", "tuned")
 _MOST_PROBES = 60
 _MOST_ANSWER_CHARS = 140
@@ -54,7 +56,7 @@ def _tell_gain(score: Score) -> str:
 
 
 def _tell_wording(score: Score) -> str:
-    subject = score.subject.removeprefix("answers, ")
+    subject = _WORDING_SUBJECTS.get(score.subject, score.subject)
     low, high = format_share(score.low), format_share(score.high)
     span = "" if score.low is None else f" (95% interval {low} to {high})"
     return (

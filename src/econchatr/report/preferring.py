@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from econchatr.records import PreferenceOutcome, Score
+from econchatr.records.measures import BEFORE_PREFERENCES, DEV_REPLIES, PREFERRED_MINUS_TUNED, Measure
 from econchatr.report.blocks import Cell, Figure, Table, name_columns
 from econchatr.report.formats import (
     MISSING,
@@ -25,11 +26,10 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.rows import Place, show_score, show_voice
 from econchatr.report.scorebook import BITS, CLOSER, COPIED, LONGEST_RUN, MEDIAN_WORDS, PREFERRED
 
-BEFORE = "tuned before preferences"
-CHANGE = "preferred minus tuned"
-DEV_REPLIES = "host replies (dev)"
-AGREEMENT = "agreement with judgements kept out"
-REPEATED = "repetition within a pass"
+BEFORE = BEFORE_PREFERENCES
+CHANGE = PREFERRED_MINUS_TUNED
+AGREEMENT = Measure.JUDGEMENTS_AGREED
+REPEATED = Measure.REPETITION
 
 _METHODS = {"dpo": "DPO", "kto": "KTO"}
 
@@ -113,7 +113,7 @@ class _Measure:
 def _list_measures(outcome: PreferenceOutcome) -> tuple[_Measure, ...]:
     agreement = (outcome.agreement_before, outcome.agreement_after)
     return (
-        _Measure("copied words", COPIED, lambda value: format_share(value, 1),
+        _Measure(COPIED, COPIED, lambda value: format_share(value, 1),
                  known=(outcome.copied_before, outcome.copied_after)),
         _Measure("longest copied run, in words", LONGEST_RUN, partial(format_decimal, places=0)),
         _Measure("words of an answer, median", MEDIAN_WORDS, format_value,

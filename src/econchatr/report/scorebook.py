@@ -11,45 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from econchatr.records import Score
+from econchatr.records.measures import CLOSED_QUESTIONS as CLOSED_QUESTIONS
+from econchatr.records.measures import GUEST_REPLIES as GUEST_REPLIES
+from econchatr.records.measures import HELD_OUT_CUES as HELD_OUT_CUES
+from econchatr.records.measures import HOST_REPLIES as HOST_REPLIES
+from econchatr.records.measures import PREFERRED as PREFERRED
+from econchatr.records.measures import REFERENCES as REFERENCES
+from econchatr.records.measures import ROW_NAMES as ROW_NAMES
+from econchatr.records.measures import TUNED_MINUS_BASE, Measure
 
-BITS = "bits per byte"
-MEDIAN_WORDS = "median reply words"
-REPETITION = "repetition"
-HOST_REPLIES = "host replies (test)"
-GUEST_REPLIES = "guest replies (test)"
-CHANGE = "tuned minus base"
-HOST_SHARE = "host bits saved"
-EXPECTED_WORDS = "expected words found"
-HAND_MARK = "hand mark"
-SCORER_AGREEMENT = "agreement between scorers"
-BLIND_PICKS = "blind picks of the real host"
-HELD_OUT_CUES = "held-out cues (test)"
-VOICE = "voice"
-CLOSER = "voice, closer to the host by"
-COPIED = "copied words"
-LONGEST_RUN = "longest copied run"
-TRUE_REPLY = "true reply among twenty"
-MADE_UP = "made-up rate"
-CONFABULATION = "confabulation"
-COVERAGE = "coverage"
-CLOSED_QUESTIONS = "closed questions"
-REFERENCES = ("host", "guest", "parrot")
-"""Rows that are the same for every rung."""
-PREFERRED = "preferred"
-"""What a round on preferences made of the tuned model."""
-VARIANT_ORDER = ("host", "guest", "base", "persona", "retrieval", "parrot", "tuned", "grounded", PREFERRED)
-ROW_NAMES = {
-    "host": "the real host",
-    "guest": "the guests",
-    "base": "base model",
-    "persona": "base model with a persona prompt",
-    "retrieval": "base model with real excerpts",
-    "parrot": "retrieval parrot",
-    "tuned": "tuned model",
-    "grounded": "tuned model with real excerpts",
-    PREFERRED: "tuned model after a round on preferences",
-}
-"""How the rows are called, in the order of the table: ceiling and floor, what costs no training, what was trained."""
+CHANGE = TUNED_MINUS_BASE
+BITS = Measure.BITS_PER_BYTE
+MEDIAN_WORDS = Measure.MEDIAN_WORDS
+HOST_SHARE = Measure.HOST_BITS_SAVED
+HAND_MARK = Measure.HAND_MARK
+SCORER_AGREEMENT = Measure.SCORER_AGREEMENT
+BLIND_PICKS = Measure.BLIND_PICKS
+VOICE = Measure.VOICE
+CLOSER = Measure.VOICE_CLOSER
+COPIED = Measure.COPIED_WORDS
+LONGEST_RUN = Measure.LONGEST_RUN
+TRUE_REPLY = Measure.TRUE_REPLY
+MADE_UP = Measure.MADE_UP
+CONFABULATION = Measure.CONFABULATION
+COVERAGE = Measure.COVERAGE
+VARIANT_ORDER = tuple(ROW_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

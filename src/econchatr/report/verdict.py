@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from econchatr.records import Score
+from econchatr.records.measures import TUNED_MINUS_PERSONA
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, find_round, name_hosts
@@ -151,7 +152,7 @@ def _tell_training(material: ReportMaterial, rung: str) -> Iterator[tuple[str, s
     told = []
     for variant, rival in (
         (CHANGE, "the untrained model"),
-        ("tuned minus persona", "a prompt that describes the host"),
+        (TUNED_MINUS_PERSONA, "a prompt that describes the host"),
     ):
         score = find_score(material.scores, CLOSER, rung=rung, variant=variant)
         if score is not None and score.value is not None:

@@ -10,7 +10,7 @@ same profile)::
     said = read_answers(answers, questions, variant="tuned")          # or any other variant; failures are left out
     row = measure_row(said, yardstick)                                # under a second
     list_scores(row, yardstick, rung=..., variant="tuned", subject="answers")   # -> Score
-    list_gates(row, rung=..., variant="tuned")                        # -> Gate; `row.is_open`: no Voice is greyed out
+    list_gates(row, rung=..., variant="tuned")                        # -> Gate
     list_spans(row, rung=..., variant="tuned")                        # -> CopiedSpan, the longest first
     compare_rows(base_row, row, yardstick, rung=..., variant="tuned minus base")    # paired differences
 
@@ -19,7 +19,7 @@ The reference rows go the same way: `take_reference(host, yardstick.speech)` is 
 `parrot_questions(Parrot(yardstick.speech.pairs), questions, n_samples=4)` the retrieval parrot (`parrot`). Base,
 persona and answers with retrieved excerpts are variants of the exam. What a row copies from elsewhere (guests,
 held-out episodes) is `measure_copying(said, index_speech(pairs))`. `find_nearest(answers, SaidBefore(host, subjects))`
-(`nearest`) finds the nearest real quotation to each answer, and `VoicePicker` (`picking`) what the best of many gains.
+(`nearest`) finds the nearest real quotation to each answer.
 `econchatr.pipeline.score` puts all of it to use.
 
 **H3, true reply among twenty** (`choices`). `draw_choices(test_pairs, n=...)` says what to put to a model; for each

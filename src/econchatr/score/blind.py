@@ -16,15 +16,14 @@ from typing import Final
 
 from econchatr.errors import InputError
 from econchatr.records import BlindCue, BlindPick, Pair, Score
+from econchatr.records.measures import HELD_OUT_CUES, Measure
+from econchatr.score.measured import make_score
 from econchatr.score.shares import exact_share
-from econchatr.score.sheets import BlindFile, Filled, check_known, check_people, read_file
+from econchatr.score.sheets import BlindFile, FilledSheet, check_known, check_people, read_file
 from econchatr.tables import hash_settings
 
 N_SAMPLES: Final = 4
 """Of the model's replies beside the real one."""
-
-MEASURE: Final = "blind picks of the real host"
-SUBJECT: Final = "held-out cues (test)"
 
 _MIN_REPLY_WORDS: Final = 8
 _MAX_REPLY_WORDS: Final = 120
@@ -74,7 +73,7 @@ def _flatten(text: str) -> str:
     return " ".join(text.split())
 
 
-def read_picks(files: Sequence[Filled], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:
+def read_picks(files: Sequence[FilledSheet], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:
     """The picks in filled sheets, each checked against the cues that went out.
 
     Raises:
@@ -106,11 +105,11 @@ def score_blind(picks: Sequence[BlindPick], cues: Sequence[BlindCue]) -> list[Sc
     scores = []
     for rung in dict.fromkeys(cue.rung for cue in cues):
         own = [pick for pick in picks if pick.key in known and known[pick.key].rung == rung]
-        groups = {SUBJECT: own}
+        groups = {HELD_OUT_CUES: own}
         for level in ("well", "a little", "not at all"):
             of_level = [pick for pick in own if pick.knows_host == level]
             if 0 < len(of_level) < len(own):
-                groups[f"{SUBJECT}, people who know the host {level}"] = of_level
+                groups[f"{HELD_OUT_CUES}, people who know the host {level}"] = of_level
         scores += [_score(rows, known, rung=rung, subject=subject) for subject, rows in groups.items() if rows]
     return scores
 
@@ -120,7 +119,4 @@ def _score(picks: Sequence[BlindPick], known: Mapping[str, BlindCue], *, rung: s
     for pick in picks:
         hits[pick.key].append(pick.pick == known[pick.key].real)
     found = exact_share(sum(sum(values) / len(values) for values in hits.values()), len(hits))
-    return Score(
-        measure=MEASURE, rung=rung, variant="tuned", subject=subject, value=found.value, low=found.low,
-        high=found.high, n=len(hits), unit=f"share, by chance {1 / (N_SAMPLES + 1):g}",
-    )  # fmt: skip
+    return make_score(Measure.BLIND_PICKS, found, rung=rung, variant="tuned", subject=subject, n=len(hits))

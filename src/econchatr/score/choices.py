@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from econchatr.records import Pair, Score
+from econchatr.records.measures import HOST_REPLIES, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, share_interval
 
-MEASURE: Final = "true reply among twenty"
 N_CANDIDATES: Final = 20
 LENGTH_TOLERANCE: Final = 0.2
 """How much longer or shorter than the true reply the others may be."""
@@ -33,14 +33,6 @@ class Choice(NamedTuple):
     """The cue, and the true reply."""
     others: tuple[Pair, ...]
     """Nineteen pairs whose replies are the wrong ones."""
-
-
-class Choices(NamedTuple):
-    """The choices that can be put to a model."""
-
-    choices: tuple[Choice, ...]
-    n_left_out: int
-    """Held-out pairs for which other episodes have too few replies of that length."""
 
 
 class ChoiceLikelihood(NamedTuple):
@@ -56,8 +48,10 @@ class ChoiceLikelihood(NamedTuple):
 
 def draw_choices(
     pairs: Sequence[Pair], *, n: int | None = None, n_candidates: int = N_CANDIDATES, seed: int = 0
-) -> Choices:
+) -> tuple[Choice, ...]:
     """Draw the others for held-out pairs of the host, the same for the same seed.
+
+    Pairs for which other episodes have too few replies of that length are left out.
 
     Args:
         pairs: Pairs of held-out episodes.
@@ -68,7 +62,7 @@ def draw_choices(
     rng = random.Random(seed)
     by_length = sorted(((len(split_words(pair.reply)), pair) for pair in pairs), key=lambda one: one[0])
     lengths = [length for length, _ in by_length]
-    choices, n_left_out = list[Choice](), 0
+    choices = list[Choice]()
     for length, pair in rng.sample(by_length, len(by_length)):
         if n is not None and len(choices) == n:
             break
@@ -76,11 +70,9 @@ def draw_choices(
         last = bisect_right(lengths, length * (1 + LENGTH_TOLERANCE))
         near = [other for _, other in by_length[first:last] if other.slug != pair.slug]
         others = list({other.reply: other for other in near if other.reply != pair.reply}.values())
-        if len(others) < n_candidates - 1:
-            n_left_out += 1
-        else:
+        if len(others) >= n_candidates - 1:
             choices.append(Choice(pair, tuple(rng.sample(others, n_candidates - 1))))
-    return Choices(tuple(choices), n_left_out)
+    return tuple(choices)
 
 
 def choose_reply(choice: ChoiceLikelihood) -> float:
@@ -116,14 +108,12 @@ def score_choices(
     if known:
         hits = [choose_reply(one) for one in known]
         share = share_interval(hits, [1.0] * len(hits), [one.slug for one in known])
-    n_ways = len(known[0].with_cue) if known else N_CANDIDATES
     return make_score(
-        MEASURE,
+        Measure.TRUE_REPLY,
         share,
         rung=rung,
         variant=variant,
-        subject="host replies (test)",
+        subject=HOST_REPLIES,
         n=len(known),
-        unit=f"share, chance {1 / n_ways:.2f}",
         reason="no likelihood is a finite number" if likelihoods else reason,
     )

@@ -7,14 +7,28 @@ and are measured by their manner. This module does not know where guests' names 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from econchatr.records import Answer, Mark, Question, QuestionKind, Score
+from econchatr.records.measures import ANSWERS, Measure
 from econchatr.score.guest_names import GuestBook
+from econchatr.score.measured import make_score
 from econchatr.score.phrases import grade_words
 from econchatr.score.shares import exact_share
+from econchatr.score.statistics import Interval
 
 BY_MANNER = "no words are right or wrong here: the manner is what the voice measures judge"
+
+_UNMARKED: Final[dict[QuestionKind, Measure]] = {
+    "belief": Measure.EXAM_BELIEF,
+    "idea": Measure.EXAM_IDEA,
+    "joke": Measure.EXAM_JOKE,
+}
+_MARKED: Final[dict[QuestionKind, tuple[Measure, Measure]]] = {
+    "quotation": (Measure.QUOTATION_EXACT, Measure.QUOTATION_NEAR),
+    "fact": (Measure.FACT_EXACT, Measure.FACT_NEAR),
+}
+"""Kinds with words that are right: the share that is exact, and the share that is exact or near."""
 
 
 class AiredEpisode(NamedTuple):
@@ -102,8 +116,10 @@ def score_exam(marks: Sequence[Mark], questions: Sequence[Question], *, rung: st
     scores: list[Score] = []
     for kind in dict.fromkeys(kinds.values()):
         of_kind = [mark for mark in own if kinds.get(mark.question_id) == kind]
-        if kind not in ("quotation", "fact"):
-            scores.append(_unscored(f"exam: {kind}", "every form", rung=rung, n=len(of_kind), reason=BY_MANNER))
+        if kind in _UNMARKED:
+            scores.append(
+                _score(_UNMARKED[kind], None, len(of_kind), rung=rung, variant="every form", reason=BY_MANNER)
+            )
             continue
         for variant in dict.fromkeys(mark.variant for mark in own):
             rows = [mark for mark in of_kind if mark.variant == variant]
@@ -118,14 +134,18 @@ def score_exam(marks: Sequence[Mark], questions: Sequence[Question], *, rung: st
 
 def _score_words(rows: Sequence[Mark], kind: QuestionKind, *, rung: str, variant: str) -> list[Score]:
     graded = [mark.grade for mark in rows if mark.grade != "unmarked"]
+    exact, near = _MARKED[kind]
     counts = {
-        f"{kind} exact": sum(grade == "exact" for grade in graded),
-        f"{kind} exact or near": sum(grade in ("exact", "near") for grade in graded),
+        exact: sum(grade == "exact" for grade in graded),
+        near: sum(grade in ("exact", "near") for grade in graded),
     }
     if not graded:
         reason = next((mark.reason for mark in rows if mark.reason), "no answers")
-        return [_unscored(measure, variant, rung=rung, reason=reason) for measure in counts]
-    return [_score_share(measure, hits, len(graded), rung=rung, variant=variant) for measure, hits in counts.items()]
+        return [_score(measure, None, 0, rung=rung, variant=variant, reason=reason) for measure in counts]
+    return [
+        _score(measure, exact_share(hits, len(graded)), len(graded), rung=rung, variant=variant)
+        for measure, hits in counts.items()
+    ]
 
 
 def _score_guests(rows: Sequence[Mark], *, rung: str, variant: str) -> list[Score]:
@@ -138,35 +158,18 @@ def _score_guests(rows: Sequence[Mark], *, rung: str, variant: str) -> list[Scor
     names = {mark: len(mark.named) + len(mark.misplaced) + len(mark.invented) for mark in graded}
     naming = [mark for mark in graded if names[mark]]
     shares = {
-        "guests named, right": [len(mark.named) / names[mark] for mark in naming],
-        "guests named, invented": [len(mark.invented) / names[mark] for mark in naming],
-        "guests recalled": [len(mark.named) / mark.n_true for mark in graded if mark.n_true],
+        Measure.GUESTS_RIGHT: [len(mark.named) / names[mark] for mark in naming],
+        Measure.GUESTS_INVENTED: [len(mark.invented) / names[mark] for mark in naming],
+        Measure.GUESTS_RECALLED: [len(mark.named) / mark.n_true for mark in graded if mark.n_true],
     }
     reason = "no answer names anybody" if graded else next((mark.reason for mark in rows if mark.reason), "no answers")
     return [
-        _score_share(measure, sum(values), len(values), rung=rung, variant=variant)
+        _score(measure, exact_share(sum(values), len(values)), len(values), rung=rung, variant=variant)
         if values
-        else _unscored(measure, variant, rung=rung, n=len(graded), reason=reason)
+        else _score(measure, None, len(graded), rung=rung, variant=variant, reason=reason)
         for measure, values in shares.items()
     ]
 
 
-def _score_share(measure: str, hits: float, n: int, *, rung: str, variant: str) -> Score:
-    value, low, high = exact_share(hits, n)
-    return Score(
-        measure=measure,
-        rung=rung,
-        variant=variant,
-        subject="answers",
-        value=value,
-        low=low,
-        high=high,
-        n=n,
-        unit="share",
-    )
-
-
-def _unscored(measure: str, variant: str, *, rung: str, reason: str, n: int = 0) -> Score:
-    return Score(
-        measure=measure, rung=rung, variant=variant, subject="answers", value=None, n=n, unit="share", reason=reason
-    )
+def _score(measure: Measure, value: Interval | None, n: int, *, rung: str, variant: str, reason: str = "") -> Score:
+    return make_score(measure, value, rung=rung, variant=variant, subject=ANSWERS, n=n, reason=reason)

@@ -14,29 +14,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Answer, Probe, Score
+from econchatr.records.measures import CLOSED_QUESTIONS, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.names import NameBook
 from econchatr.score.statistics import Interval, jackknife_interval, share_interval
 
 KINDS: Final = ("guests by year", "name cloze")
-ALL: Final = "closed questions"
 
-Outcome = Literal["right", "another guest", "never a guest", "abstained"]
+ProbeOutcome = Literal["right", "another guest", "never a guest", "abstained"]
 
 
-class Told(NamedTuple):
+class ProbeResult(NamedTuple):
     """What one answer to one probe told."""
 
     probe: Probe
     sample: int
-    outcome: Outcome
+    outcome: ProbeOutcome
     """`right` only if every name it gives is right."""
     names: tuple[str, ...]
     n_made_up: int
     """Of these names, those that are not right."""
 
 
-def judge_answers(answers: Iterable[Answer], probes: Sequence[Probe], book: NameBook, *, variant: str) -> list[Told]:
+def judge_answers(
+    answers: Iterable[Answer], probes: Sequence[Probe], book: NameBook, *, variant: str
+) -> list[ProbeResult]:
     """Judge one variant's answers to probes; answers that failed are left out."""
     by_id = {probe.probe_id: probe for probe in probes}
     return [
@@ -46,19 +48,19 @@ def judge_answers(answers: Iterable[Answer], probes: Sequence[Probe], book: Name
     ]
 
 
-def judge_text(text: str, probe: Probe, book: NameBook, *, sample: int = 0) -> Told:
+def judge_text(text: str, probe: Probe, book: NameBook, *, sample: int = 0) -> ProbeResult:
     """Judge what one text answers to one probe."""
     named = book.find(text, prompt=probe.text, single=probe.kind == "name cloze")
     wrong = [one for one in named if not one.guests & set(probe.right)]
-    outcome: Outcome = "abstained"
+    outcome: ProbeOutcome = "abstained"
     if named:
         strangers = [one for one in wrong if not one.guests]
         outcome = "never a guest" if strangers else "another guest" if wrong else "right"
-    return Told(probe, sample, outcome, tuple(one.text for one in named), len(wrong))
+    return ProbeResult(probe, sample, outcome, tuple(one.text for one in named), len(wrong))
 
 
 def score_facts(
-    told: Sequence[Told], *, rung: str, variant: str, reasons: Mapping[str, str] | None = None
+    told: Sequence[ProbeResult], *, rung: str, variant: str, reasons: Mapping[str, str] | None = None
 ) -> list[Score]:
     """Made-up rate, confabulation, coverage and F0.5u: of each kind of probe, and of all.
 
@@ -70,41 +72,39 @@ def score_facts(
     """
     why = dict(reasons or {})
     scores = []
-    for subject in (*KINDS, ALL):
-        ours = [one for one in told if subject in (ALL, one.probe.kind)]
+    for subject in (*KINDS, CLOSED_QUESTIONS):
+        ours = [one for one in told if subject in (CLOSED_QUESTIONS, one.probe.kind)]
         none = "" if ours else why.get(subject, "; ".join(why.values()) or "no answer to such a question")
         scores += [
-            make_score(
-                measure, value, rung=rung, variant=variant, subject=subject, n=n, unit=unit, reason=none or reason
-            )
-            for measure, value, n, unit, reason in _measure(ours)
+            make_score(measure, value, rung=rung, variant=variant, subject=subject, n=n, reason=none or reason)
+            for measure, value, n, reason in _measure(ours)
         ]
     return scores
 
 
-def _measure(told: Sequence[Told]) -> list[tuple[str, Interval | None, int, str, str]]:
-    """Each measure's name, value, n, unit, and why it may be missing."""
+def _measure(told: Sequence[ProbeResult]) -> list[tuple[Measure, Interval | None, int, str]]:
+    """Each measure with its value, n, and why it may be missing."""
     known, new = ([one for one in told if one.probe.is_answerable == flag] for flag in (True, False))
     naming = [one for one in told if one.names]
     made_up = _share(naming, lambda one: one.n_made_up, lambda one: len(one.names))
     covered = _share(known, lambda one: one.outcome == "right")
     confabulated = _share(new, lambda one: bool(one.names))
     n_names = sum(len(one.names) for one in naming)
-    only_known, only_new = (f"every question has its answer in {which}" for which in (_TRAINING, _HELD_OUT))
+    only_known, only_new = (
+        f"every question has its answer in {which}" for which in ("training episodes", "held-out episodes")
+    )
     return [
-        ("made-up rate", made_up, n_names, "share of the names given", "no name was given"),
-        ("confabulation", confabulated, len(new), f"share of answers that only {_HELD_OUT} have", only_known),
-        ("coverage", covered, len(known), f"share of answers that {_TRAINING} have", only_new),
-        ("F0.5u", _weigh(told), len(told), "0 to 1", only_new),
+        (Measure.MADE_UP, made_up, n_names, "no name was given"),
+        (Measure.CONFABULATION, confabulated, len(new), only_known),
+        (Measure.COVERAGE, covered, len(known), only_new),
+        (Measure.F05U, _weigh(told), len(told), only_new),
     ]
 
 
-_TRAINING: Final = "training episodes"
-_HELD_OUT: Final = "held-out episodes"
-
-
 def _share(
-    told: Sequence[Told], top: Callable[[Told], float], bottom: Callable[[Told], float] = lambda one: 1.0
+    told: Sequence[ProbeResult],
+    top: Callable[[ProbeResult], float],
+    bottom: Callable[[ProbeResult], float] = lambda one: 1.0,
 ) -> Interval | None:
     if not told:
         return None
@@ -112,7 +112,7 @@ def _share(
     return share_interval(tops, bottoms, [one.probe.probe_id for one in told])
 
 
-def _weigh(told: Sequence[Told]) -> Interval | None:
+def _weigh(told: Sequence[ProbeResult]) -> Interval | None:
     """F0.5u over all answers, with its interval over probes; `None` where no probe is answerable."""
     value = compute_f05u(told)
     if value is None:
@@ -122,7 +122,7 @@ def _weigh(told: Sequence[Told]) -> Interval | None:
     return jackknife_interval(value, [[one for one in left_out if one is not None]])
 
 
-def compute_f05u(told: Sequence[Told]) -> float | None:
+def compute_f05u(told: Sequence[ProbeResult]) -> float | None:
     """F0.5u: right names over right, wrong and left open, where a wrong one weighs as much as four left open.
 
     An answer to a probe that nobody can answer counts only if it gives a name, which is then wrong.

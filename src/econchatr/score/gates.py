@@ -9,7 +9,7 @@ Source: shared reference `evaluation.md`, 9.2, "Gates"; how often the host passe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Gate
@@ -29,14 +29,14 @@ MIN_TOPIC: Final = 0.8
 LENGTH_RATIO: Final = (0.5, 2.0)
 """Of the host's median words. Source of all: shared reference `evaluation.md`, 9.2."""
 
-Outcome = Literal["passes", "in doubt", "fails", "unscored"]
+GateOutcome = Literal["passes", "in doubt", "fails", "unscored"]
 
 
 class Ruling(NamedTuple):
     """One gate's outcome before it is put down under a rung and variant."""
 
     gate: Literal["copying", "repetition", "on the question", "length"]
-    outcome: Outcome
+    outcome: GateOutcome
     value: float | None
     limit: float | None
     n: int
@@ -45,11 +45,6 @@ class Ruling(NamedTuple):
     def record(self, *, rung: str, variant: str) -> Gate:
         """Put it down as a record."""
         return Gate(rung=rung, variant=variant, **self._asdict())
-
-
-def is_voice_open(rulings: Iterable[Ruling | Gate]) -> bool:
-    """Whether a Voice with these gates may be shown as it is: none failed, and each could be checked."""
-    return all(ruling.outcome in ("passes", "in doubt") for ruling in rulings)
 
 
 def judge_copying(row: Copying, host: Copying) -> Ruling:
@@ -106,7 +101,7 @@ def judge_length(row: Length, host: Length) -> Ruling:
     return Ruling("length", outcome, ratio.value, limit, n, f"{told}; half to twice as many pass{_HEDGE[outcome]}.")
 
 
-_HEDGE: Final[dict[Outcome, str]] = {
+_HEDGE: Final[dict[GateOutcome, str]] = {
     "passes": "",
     "in doubt": "; it is past the limit by less than its interval, so more answers must decide",
     "fails": "",
@@ -114,7 +109,7 @@ _HEDGE: Final[dict[Outcome, str]] = {
 }
 
 
-def _judge(measured: Interval, is_within: Callable[[float], bool]) -> Outcome:
+def _judge(measured: Interval, is_within: Callable[[float], bool]) -> GateOutcome:
     if is_within(measured.value):
         return "passes"
     ends = (measured.low, measured.high)

@@ -12,14 +12,13 @@ from random import Random
 from typing import NamedTuple
 
 from econchatr.records import Answer, HandMark, HandSheet, Question, Score, SheetAnswer
+from econchatr.records.measures import ANSWERS, Measure, name_difference
 from econchatr.score.agreement import ordinal_alpha
-from econchatr.score.sheets import Filled, HandFile, check_known, check_people, read_file, sheet_sha256
+from econchatr.score.measured import make_score
+from econchatr.score.sheets import FilledSheet, HandFile, check_known, check_people, read_file, sheet_sha256
 from econchatr.score.statistics import Interval, bootstrap_ratio
 from econchatr.tables import hash_settings
 
-MEASURE = "hand mark"
-AGREEMENT = "agreement between scorers"
-SAME_MARK = "same mark from both scorers"
 _CONTRASTS = (("tuned", "base"), ("tuned", "persona"))
 
 
@@ -53,7 +52,7 @@ def lay_out_sheet(answers: Iterable[Answer], questions: Sequence[Question], *, s
     return HandSheet(seed=seed, sha256=digest, answers=tuple(laid_out))
 
 
-def read_marks(files: Sequence[Filled], known: Iterable[str], *, show: str) -> list[HandMark]:
+def read_marks(files: Sequence[FilledSheet], known: Iterable[str], *, show: str) -> list[HandMark]:
     """The marks in filled sheets, each checked against the answers the show has.
 
     Args:
@@ -98,7 +97,7 @@ def score_hand(
             value = sum(by_key[key]) / len(by_key[key])
             marked[answer.rung, answer.variant].append(_Marked(answer.question_id, value))
     scores = [
-        _score(MEASURE, _mean(rows, n_resamples), rung=rung, variant=variant, n=len(rows))
+        _score(Measure.HAND_MARK, _mean(rows, n_resamples), rung=rung, variant=variant, n=len(rows))
         for (rung, variant), rows in marked.items()
     ]
     for rung in dict.fromkeys(rung for rung, _ in marked):
@@ -120,7 +119,9 @@ def _contrast(marked: Mapping[tuple[str, str], Sequence[_Marked]], *, rung: str,
         if shared:
             gains = [means[0][question_id] - means[1][question_id] for question_id in shared]
             found = bootstrap_ratio(gains, [1.0] * len(gains), shared, n_resamples=n_resamples)
-            scores.append(_score(MEASURE, found, rung=rung, variant=f"{after} minus {before}", n=len(shared)))
+            scores.append(
+                _score(Measure.HAND_MARK, found, rung=rung, variant=name_difference(after, before), n=len(shared))
+            )
     return scores
 
 
@@ -140,19 +141,15 @@ def _score_agreement(
     n_scorers = max(map(len, units), default=0)
     if isinstance(found, str):
         reason = "one scorer only" if n_scorers < 2 else found
-        alpha = _score(AGREEMENT, reason, rung="", variant="all", n=len(both))
+        alpha = _score(Measure.SCORER_AGREEMENT, reason, rung="", variant="all", n=len(both))
     else:
-        alpha = _score(AGREEMENT, found, rung="", variant="all", n=len(both))
-    alpha = alpha.model_copy(update={"unit": "Krippendorff's alpha, ordinal"})
+        alpha = _score(Measure.SCORER_AGREEMENT, found, rung="", variant="all", n=len(both))
     if not both:
         return [alpha]
     same = sum(len(set(values)) == 1 for values in both) / len(both)
-    return [alpha, _score(SAME_MARK, Interval(same, None, None), rung="", variant="all", n=len(both))]
+    return [alpha, _score(Measure.SAME_MARK, Interval(same, None, None), rung="", variant="all", n=len(both))]
 
 
-def _score(measure: str, found: Interval | str, *, rung: str, variant: str, n: int) -> Score:
-    value, low, high = (None, None, None) if isinstance(found, str) else found
-    return Score(
-        measure=measure, rung=rung, variant=variant, subject="answers", value=value, low=low, high=high, n=n,
-        unit="share", reason=found if isinstance(found, str) else "",
-    )  # fmt: skip
+def _score(measure: Measure, found: Interval | str, *, rung: str, variant: str, n: int) -> Score:
+    value, reason = (None, found) if isinstance(found, str) else (found, "")
+    return make_score(measure, value, rung=rung, variant=variant, subject=ANSWERS, n=n, reason=reason)

@@ -12,17 +12,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-from econchatr.records import Answer, Contest, Judgement, Score
+from econchatr.records import Answer, Contest, JudgedContest, Score
+from econchatr.records.measures import ANSWERS, HELD_OUT_REPLIES, Measure
+from econchatr.score.measured import make_score
 from econchatr.score.shares import exact_share
 from econchatr.score.speech import split_words
 from econchatr.tables import hash_settings
 
 PROOF: Final = "host against guest"
-PROOF_MEASURE: Final = "judge tells host from guest"
-MEASURE: Final = "judge takes for the host"
 
 MIN_PROOF: Final = 0.85
 """Share of real pairs it must get right in both orders. Source: shared reference `evaluation.md`, 9.2."""
@@ -36,8 +37,8 @@ _MAX_WORDS: Final = 150
 _MAX_LENGTH_RATIO: Final = 1.25
 _MAX_FAILURES_IN_A_ROW: Final = 3
 
-Said = Literal["A", "B"]
-Verdict = Literal["one", "two", "torn", "failed"]
+JudgePick = Literal["A", "B"]
+JudgeVerdict = Literal["one", "two", "torn", "failed"]
 
 
 class Utterance(NamedTuple):
@@ -124,16 +125,16 @@ def pair_answers(answers: Sequence[Answer], *, rung: str) -> list[Contest]:
 
 def judge_contests(
     contests: Sequence[Contest],
-    ask: Callable[[str, str], Said | Failed],
+    ask: Callable[[str, str], JudgePick | Failed],
     *,
     on_progress: Callable[[int, int], None] = lambda n_done, n_all: None,
-) -> list[Judgement]:
+) -> list[JudgedContest]:
     """Every contest judged in both orders; after three failures in a row the rest is not asked any more.
 
     Args:
         ask: Given reply A and reply B, what the judge says.
     """
-    judgements: list[Judgement] = []
+    judgements: list[JudgedContest] = []
     for contest in contests:
         last = judgements[-_MAX_FAILURES_IN_A_ROW:]
         if len(last) == _MAX_FAILURES_IN_A_ROW and all(row.verdict == "failed" for row in last):
@@ -141,7 +142,7 @@ def judge_contests(
         else:
             verdict, reason = _judge(contest, ask)
         judgements.append(
-            Judgement(
+            JudgedContest(
                 name=contest.name, rung=contest.rung, group=contest.group, key=contest_key(contest),
                 verdict=verdict, reason=reason,
             )
@@ -155,7 +156,7 @@ def contest_key(contest: Contest) -> str:
     return hash_settings([contest.one, contest.two])
 
 
-def _judge(contest: Contest, ask: Callable[[str, str], Said | Failed]) -> tuple[Verdict, str]:
+def _judge(contest: Contest, ask: Callable[[str, str], JudgePick | Failed]) -> tuple[JudgeVerdict, str]:
     said = ask(contest.one, contest.two)
     if isinstance(said, Failed):
         return "failed", said.reason
@@ -171,7 +172,7 @@ _THINKING = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECAS
 _LETTER = re.compile(r"\W*(?:(?:the )?(?:reply|answer)(?: is)?\W+)?([AB])\W*", flags=re.IGNORECASE)
 
 
-def read_verdict(text: str) -> Said | Failed:
+def read_verdict(text: str) -> JudgePick | Failed:
     r"""The letter a judge answered with, alone on its first or its last line; anything else is no verdict.
 
     >>> read_verdict("**B**.")
@@ -190,15 +191,15 @@ def read_verdict(text: str) -> Said | Failed:
 # --- scores -----------------------------------------------------------------------------------------------------------
 
 
-def score_proof(judgements: Sequence[Judgement], *, rung: str) -> Score:
+def score_proof(judgements: Sequence[JudgedContest], *, rung: str) -> Score:
     """How often the judge tells the real host from a real guest, in both orders; being torn is not being right."""
     rows = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict != "failed"]
     failed = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict == "failed"]
-    make = _Maker(PROOF_MEASURE, rung, "judge", "held-out replies (test)")
+    score = partial(make_score, Measure.JUDGE_PROOF, rung=rung, variant="judge", subject=HELD_OUT_REPLIES)
     if len(rows) < MIN_PROOF_PAIRS:
         why = f"; {len(failed)} failed, the last: {failed[-1].reason}" if failed else ""
-        return make.unscored(len(rows), f"{len(rows)} pairs judged, {MIN_PROOF_PAIRS} are needed{why}")
-    return make.scored(sum(row.verdict == "one" for row in rows), len(rows))
+        return score(None, n=len(rows), reason=f"{len(rows)} pairs judged, {MIN_PROOF_PAIRS} are needed{why}")
+    return score(exact_share(sum(row.verdict == "one" for row in rows), len(rows)), n=len(rows))
 
 
 def is_proved(proof: Score) -> bool:
@@ -206,7 +207,7 @@ def is_proved(proof: Score) -> bool:
     return proof.value is not None and proof.low is not None and proof.value >= MIN_PROOF and proof.low > _CHANCE
 
 
-def score_judge(judgements: Sequence[Judgement], *, rung: str) -> list[Score]:
+def score_judge(judgements: Sequence[JudgedContest], *, rung: str) -> list[Score]:
     """The proof, and what the judge says of the models; that is unscored, with the proof as reason, if it fails.
 
     Of each question, the share of consistent verdicts that go to the tuned model is taken first; `n` counts questions.
@@ -215,34 +216,22 @@ def score_judge(judgements: Sequence[Judgement], *, rung: str) -> list[Score]:
     scores = [proof]
     names = ("tuned against base", "tuned against persona")
     for name in names:
-        make = _Maker(MEASURE, rung, name, "answers")
+        score = partial(make_score, Measure.JUDGE_PICKS, rung=rung, variant=name, subject=ANSWERS)
         rows = [row for row in judgements if row.name == name and row.rung == rung]
         if not is_proved(proof):
             told = proof.reason if proof.value is None else f"it is right on {proof.value:.0%} of {proof.n} real pairs"
             reason = f"the judge has not proved itself: {told} ({MIN_PROOF:.0%} is asked)"
-            scores.append(make.unscored(0, reason))
+            scores.append(score(None, n=0, reason=reason))
             continue
         wins = defaultdict[str, list[bool]](list)
         for row in rows:
             if row.verdict in ("one", "two"):
                 wins[row.group].append(row.verdict == "one")
         if wins:
-            scores.append(make.scored(sum(sum(values) / len(values) for values in wins.values()), len(wins)))
+            n_won = sum(sum(values) / len(values) for values in wins.values())
+            scores.append(score(exact_share(n_won, len(wins)), n=len(wins)))
         else:
             failed = [row.reason for row in rows if row.verdict == "failed"]
-            scores.append(make.unscored(0, failed[-1] if failed else "it is torn every time" if rows else "no answers"))
+            reason = failed[-1] if failed else "it is torn every time" if rows else "no answers"
+            scores.append(score(None, n=0, reason=reason))
     return scores
-
-
-class _Maker(NamedTuple):
-    measure: str
-    rung: str
-    variant: str
-    subject: str
-
-    def scored(self, hits: float, n: int) -> Score:
-        value, low, high = exact_share(hits, n)
-        return Score(**self._asdict(), value=value, low=low, high=high, n=n, unit="share, by chance 0.5")
-
-    def unscored(self, n: int, reason: str) -> Score:
-        return Score(**self._asdict(), value=None, n=n, unit="share", reason=reason)

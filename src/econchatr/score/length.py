@@ -1,15 +1,16 @@
-"""How long a row's replies are: the median number of words, with its interval over questions or episodes.
-
-This module does not know what a fitting length is.
-"""
+"""How long a row's replies are: the median number of words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from econchatr.records import Answer, Score
+from econchatr.records.measures import ANSWERS, HOST, HOST_REPLIES, Measure
+from econchatr.score.measured import make_score
 from econchatr.score.speech import Said, split_words
 from econchatr.score.statistics import Interval
 
@@ -40,3 +41,22 @@ def measure_length(said: Sequence[Said]) -> Length:
     medians = [float(np.median(np.concatenate([lengths[place] for place in draw]))) for draw in draws]
     low, high = np.quantile(medians, [0.025, 0.975])
     return Length(Interval(value, float(low), float(high)), by_reply)
+
+
+def score_lengths(answers: Sequence[Answer], host_replies: Sequence[str], *, rung: str) -> list[Score]:
+    """Give the median words of a reply: of the held-out host, then of each variant, without interval.
+
+    Answers that failed count for nothing.
+    """
+    score = partial(make_score, Measure.MEDIAN_WORDS, rung=rung)
+    own = _find_median(host_replies)
+    scores = [score(own, variant=HOST, subject=HOST_REPLIES, n=len(host_replies), reason="no held-out replies")]
+    for variant in sorted({answer.variant for answer in answers}):
+        texts = [answer.reply.text for answer in answers if answer.variant == variant and answer.reply is not None]
+        median = _find_median(texts)
+        scores.append(score(median, variant=variant, subject=ANSWERS, n=len(texts), reason="no answers"))
+    return scores
+
+
+def _find_median(texts: Sequence[str]) -> Interval | None:
+    return Interval(float(np.median([len(split_words(text)) for text in texts]))) if texts else None

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from econchatr.records import Score
-from econchatr.score.statistics import bootstrap_ratio
+from econchatr.records.measures import HOST_LESS_GUEST, TUNED_MINUS_BASE, Measure
+from econchatr.score.measured import make_score
+from econchatr.score.statistics import Interval, bootstrap_ratio
 
 
 class ReplyLikelihood(NamedTuple):
@@ -33,42 +36,33 @@ def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str
     With no replies the scores are there, unscored, with the reason.
     """
     if not rows:
-        reason = "no held-out replies"
         return [
-            Score(
-                measure=measure, rung=rung, variant=variant, subject=subject, value=None, n=0, unit=unit, reason=reason
-            )
-            for measure, unit in (("bits per byte", "bits"), ("nats per token", "nats"))
-            for variant in ("base", "tuned", "tuned minus base")
+            make_score(measure, None, rung=rung, variant=variant, subject=subject, n=0, reason="no held-out replies")
+            for measure in (Measure.BITS_PER_BYTE, Measure.NATS_PER_TOKEN)
+            for variant in ("base", "tuned", TUNED_MINUS_BASE)
         ]
     nats = {
         "base": [row.base_nats for row in rows],
         "tuned": [row.tuned_nats for row in rows],
-        "tuned minus base": [row.tuned_nats - row.base_nats for row in rows],
+        TUNED_MINUS_BASE: [row.tuned_nats - row.base_nats for row in rows],
     }
     sizes = {
-        "bits per byte": [row.n_bytes * math.log(2) for row in rows],
-        "nats per token": [float(row.n_tokens) for row in rows],
+        Measure.BITS_PER_BYTE: [row.n_bytes * math.log(2) for row in rows],
+        Measure.NATS_PER_TOKEN: [float(row.n_tokens) for row in rows],
     }
     groups = [row.slug for row in rows]
-    scores = []
-    for measure, size in sizes.items():
-        for variant, tops in nats.items():
-            value, low, high = bootstrap_ratio(tops, size, groups, n_resamples=n_resamples)
-            scores.append(
-                Score(
-                    measure=measure,
-                    rung=rung,
-                    variant=variant,
-                    subject=subject,
-                    value=value,
-                    low=low,
-                    high=high,
-                    n=len(rows),
-                    unit=measure.split()[0],
-                )
-            )
-    return scores
+    return [
+        make_score(
+            measure,
+            bootstrap_ratio(tops, size, groups, n_resamples=n_resamples),
+            rung=rung,
+            variant=variant,
+            subject=subject,
+            n=len(rows),
+        )
+        for measure, size in sizes.items()
+        for variant, tops in nats.items()
+    ]
 
 
 def score_host_share(
@@ -78,17 +72,9 @@ def score_host_share(
 
     Source: shared reference `evaluation.md`, 9.2, H2 (episode bootstrap of each side, joined by normal theory).
     """
+    score = partial(make_score, Measure.HOST_BITS_SAVED, rung=rung, variant=TUNED_MINUS_BASE, subject=HOST_LESS_GUEST)
     if not host or not guest:
-        return Score(
-            measure="host bits saved",
-            rung=rung,
-            variant="tuned minus base",
-            subject="host minus guest (test)",
-            value=None,
-            n=0,
-            unit="bits",
-            reason="no held-out replies of the host or of guests",
-        )
+        return score(None, n=0, reason="no held-out replies of the host or of guests")
     import numpy as np
 
     names = sorted({row.slug for row in host} | {row.slug for row in guest})
@@ -104,17 +90,7 @@ def score_host_share(
     if len(names) > 1:
         draws = np.random.default_rng(0).integers(0, len(names), size=(n_resamples, len(names)))
         low, high = (float(end) for end in np.quantile(np.asarray(saved(draws)), [0.025, 0.975]))
-    return Score(
-        measure="host bits saved",
-        rung=rung,
-        variant="tuned minus base",
-        subject="host minus guest (test)",
-        value=value,
-        low=low,
-        high=high,
-        n=len(host),
-        unit="bits",
-    )
+    return score(Interval(value, low, high), n=len(host))
 
 
 def _sums(rows: Sequence[ReplyLikelihood], names: Sequence[str]) -> tuple[object, object]:

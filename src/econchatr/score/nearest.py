@@ -34,7 +34,7 @@ RARE_WORD: Final = 60.0
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+")
 
 
-class Near(NamedTuple):
+class NearStretch(NamedTuple):
     """The nearest stretch, and how near it is."""
 
     text: str
@@ -50,19 +50,19 @@ class SaidBefore:
         self._pairs, self._subjects = tuple(pairs), subjects
         self.search = WordSearch(self._telling(pair.reply) for pair in self._pairs)
 
-    def find(self, text: str) -> Near | None:
+    def find(self, text: str) -> NearStretch | None:
         """Find the nearest stretch of what the host said, however far it is; `None` where no content word is shared."""
         asked = sorted(set(self._telling(text)))
         if not asked:
             return None
         parts = [self._weigh(part) for part in cut_stretches(text)]
-        best: Near | None = None
+        best: NearStretch | None = None
         for place in self.search.rank(asked, n=N_CANDIDATES):
             for stretch in cut_stretches(self._pairs[place].reply):
                 weights = self._weigh(stretch)
                 likeness = max(compare_weights(part, weights) for part in parts)
                 if likeness > (best.likeness if best else 0.0):
-                    best = Near(stretch, likeness, self._pairs[place])
+                    best = NearStretch(stretch, likeness, self._pairs[place])
         return best
 
     def _telling(self, text: str) -> list[str]:

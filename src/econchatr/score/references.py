@@ -19,8 +19,6 @@ from econchatr.score.gates import MAX_RUN_WORDS
 from econchatr.score.search import WordSearch
 from econchatr.score.speech import Said, read_pairs, split_words, spread_pairs
 
-PARROT: Final = "parrot"
-
 MAX_REPLIES: Final = 1000
 """Of a reference row, evenly over the episodes: more would cost time and change nothing."""
 

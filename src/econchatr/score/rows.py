@@ -14,7 +14,6 @@ from econchatr.records import Pair
 from econchatr.score.copying import Copying, SpeechIndex, index_speech, measure_copying
 from econchatr.score.gates import (
     Ruling,
-    is_voice_open,
     judge_copying,
     judge_length,
     judge_repetition,
@@ -25,7 +24,7 @@ from econchatr.score.references import drop_reread
 from econchatr.score.repetition import Repetition, measure_host, measure_repetition
 from econchatr.score.speech import Said, read_pairs, spread_pairs
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
-from econchatr.score.voice import Voice, VoiceScale, fit_voice, measure_voice
+from econchatr.score.voice import MeasuredVoice, VoiceScale, fit_voice, measure_voice
 
 MAX_REPLIES = 1000
 """Held-out replies that set the limits of the gates, and training replies a side that teach rare words."""
@@ -43,8 +42,6 @@ class Yardstick:
     """Held-out replies of the host, evenly over the test episodes."""
     host_copying: Copying
     host_length: Length
-    n_reread: int
-    """Held-out replies left out because they stand in training episodes."""
     _topics: dict[int, OnTopic] = field(default_factory=dict)
     _repetitions: dict[int, float | None] = field(default_factory=dict)
 
@@ -65,17 +62,12 @@ class Row(NamedTuple):
     """All measures of one row."""
 
     said: tuple[Said, ...]
-    voice: Voice
+    voice: MeasuredVoice
     copying: Copying
     repetition: Repetition
     topic: OnTopic
     length: Length
     rulings: tuple[Ruling, ...]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its Voice may be shown as it is."""
-        return is_voice_open(self.rulings)
 
 
 def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0) -> Yardstick:
@@ -87,8 +79,7 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         seed: Of the windows that are drawn.
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
-    held_out = [pair for pair in host if pair.split != "train"]
-    fresh = drop_reread(held_out, speech)
+    fresh = drop_reread([pair for pair in host if pair.split != "train"], speech)
     test = read_pairs(spread_pairs([pair for pair in fresh if pair.split == "test"], n=MAX_REPLIES))
     training = [
         pair.reply
@@ -102,7 +93,6 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         host=tuple(test),
         host_copying=measure_copying(test, speech),
         host_length=measure_length(test),
-        n_reread=len(held_out) - len(fresh),
     )
 
 

@@ -7,22 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 from econchatr.records import CopiedSpan, Gate, Score
+from econchatr.records.measures import ANSWERS, Measure
 from econchatr.score.measured import make_score
 from econchatr.score.rows import Row, Yardstick
 from econchatr.score.statistics import Interval, sign_flip_p
 from econchatr.score.voice import compare_voices
-
-VOICE: Final = "voice"
-COPIED: Final = "copied words"
-RUN: Final = "longest copied run"
-REPEATED: Final = "repetition within a pass"
-TOPIC: Final = "answers on their question"
-LENGTH: Final = "reply length"
-
-_SCALE: Final = "0 guests, 1 host"
 
 
 def list_gates(row: Row, *, rung: str, variant: str) -> list[Gate]:
@@ -61,15 +52,15 @@ def list_scores(row: Row, yardstick: Yardstick, *, rung: str, variant: str, subj
     run = Interval(float(copying.longest.n_words) if copying.longest else 0.0) if copying.share else None
     score = partial(make_score, rung=rung, variant=variant, subject=subject)
     return [
-        score(VOICE, known, n=n, unit=_SCALE, reason=voice.reason),
-        score(f"{VOICE}, distance from the host", distance, n=n, unit="0 is the host", reason=voice.reason),
-        score(f"{VOICE} by common words", words, n=n, unit=_SCALE, reason=voice.reason),
-        score(f"{VOICE} by masked characters", characters, n=n, unit=_SCALE, reason=voice.reason),
-        score(COPIED, copying.share, n=n, unit="share", reason=copying.reason),
-        score(f"{COPIED} beyond the host's", beyond, n=n, unit="share", reason=copying.reason or "no held-out host"),
-        score(RUN, run, n=n, unit="words", reason=copying.reason),
-        score(REPEATED, row.repetition.share, n=n, unit="share", reason=row.repetition.reason),
-        score(TOPIC, row.topic.share, n=row.topic.n, unit="share", reason=row.topic.reason),
+        score(Measure.VOICE, known, n=n, reason=voice.reason),
+        score(Measure.VOICE_DISTANCE, distance, n=n, reason=voice.reason),
+        score(Measure.VOICE_WORDS, words, n=n, reason=voice.reason),
+        score(Measure.VOICE_CHARACTERS, characters, n=n, reason=voice.reason),
+        score(Measure.COPIED_WORDS, copying.share, n=n, reason=copying.reason),
+        score(Measure.COPIED_BEYOND_HOST, beyond, n=n, reason=copying.reason or "no held-out host"),
+        score(Measure.LONGEST_RUN, run, n=n, reason=copying.reason),
+        score(Measure.REPETITION, row.repetition.share, n=n, reason=row.repetition.reason),
+        score(Measure.ON_QUESTION, row.topic.share, n=row.topic.n, reason=row.topic.reason),
     ]
 
 
@@ -78,10 +69,10 @@ def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, va
 
     The differences are of questions that both rows answered.
     """
-    score = partial(make_score, rung=rung, variant=variant, subject="answers")
+    score = partial(make_score, rung=rung, variant=variant, subject=ANSWERS)
     closer = compare_voices(before.said, after.said, yardstick.voice)
     value, reason = (None, closer) if isinstance(closer, str) else (closer, "")
-    scores = [score(f"{VOICE}, closer to the host by", value, n=len(after.said), unit=_SCALE, reason=reason)]
+    scores = [score(Measure.VOICE_CLOSER, value, n=len(after.said), reason=reason)]
     firsts, seconds = _average_questions(before), _average_questions(after)
     for measure, first in firsts.items():
         second = seconds[measure]
@@ -89,24 +80,23 @@ def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, va
         p = sign_flip_p(differences)
         scores.append(
             score(
-                f"{measure}, chance of such a difference",
+                measure,
                 None if p is None else Interval(p),
                 n=len(differences),
-                unit="p, sign-flip test over questions",
                 reason="no question was measured in both",
             )
         )
     return scores
 
 
-def _average_questions(row: Row) -> dict[str, dict[str, float]]:
-    """By measure and question, the mean over the question's replies."""
-    columns: dict[str, Sequence[float | None]] = {
-        LENGTH: row.length.by_reply,
-        COPIED: [one.n_copied / one.n_words if one.n_words else None for one in row.copying.replies],
-        TOPIC: row.topic.credits or [None] * len(row.said),
+def _average_questions(row: Row) -> dict[Measure, dict[str, float]]:
+    """By measure of a difference and by question, the mean over the question's replies."""
+    columns: dict[Measure, Sequence[float | None]] = {
+        Measure.LENGTH_CHANCE: row.length.by_reply,
+        Measure.COPIED_CHANCE: [one.n_copied / one.n_words if one.n_words else None for one in row.copying.replies],
+        Measure.ON_QUESTION_CHANCE: row.topic.credits or [None] * len(row.said),
     }
-    found: dict[str, dict[str, list[float]]] = {measure: {} for measure in columns}
+    found: dict[Measure, dict[str, list[float]]] = {measure: {} for measure in columns}
     for measure, values in columns.items():
         for one, value in zip(row.said, values, strict=True):
             if value is not None:

@@ -21,7 +21,7 @@ MAX_BYTES: Final = 4_000_000
 _OTHERS: Final = {HAND_FORM: "--hand", BLIND_FORM: "--blind"}
 
 
-class Filled(NamedTuple):
+class FilledSheet(NamedTuple):
     """One file as it came: its name for messages, and its bytes."""
 
     name: str
@@ -74,7 +74,7 @@ def sheet_sha256(seed: int, keys: Collection[str]) -> str:
     return hash_settings([seed, sorted(keys)])
 
 
-def read_file(filled: Filled, kind: type[_F], *, show: str) -> _F:
+def read_file(filled: FilledSheet, kind: type[_F], *, show: str) -> _F:
     """The checked contents of a filled sheet: whole, unchanged, and of this show.
 
     Raises:
@@ -99,7 +99,7 @@ def read_file(filled: Filled, kind: type[_F], *, show: str) -> _F:
     return file
 
 
-def check_known(filled: Filled, keys: Collection[str], known: Collection[str], *, thing: str) -> None:
+def check_known(filled: FilledSheet, keys: Collection[str], known: Collection[str], *, thing: str) -> None:
     """Refuse a file about things the show does not have (any more).
 
     Raises:
@@ -114,7 +114,7 @@ def check_known(filled: Filled, keys: Collection[str], known: Collection[str], *
         )
 
 
-def check_people(names: Sequence[tuple[Filled, str]]) -> None:
+def check_people(names: Sequence[tuple[FilledSheet, str]]) -> None:
     """Refuse two files by one person in one go: which one counts would be a guess.
 
     Raises:
@@ -130,7 +130,7 @@ def check_people(names: Sequence[tuple[Filled, str]]) -> None:
         seen[name.casefold()] = filled.name
 
 
-def _check_whole(filled: Filled, file: _File, filled_in: Mapping[str, object], n_all: int) -> None:
+def _check_whole(filled: FilledSheet, file: _File, filled_in: Mapping[str, object], n_all: int) -> None:
     if len(filled_in) < n_all:
         raise InputError(
             f"{filled.name} is half filled: {n_all - len(filled_in)} of {n_all} are still open.",
@@ -143,7 +143,7 @@ def _check_whole(filled: Filled, file: _File, filled_in: Mapping[str, object], n
         )
 
 
-def _refuse(filled: Filled, form: str, error: ValidationError) -> InputError:
+def _refuse(filled: FilledSheet, form: str, error: ValidationError) -> InputError:
     for other, option in _OTHERS.items():
         if other != form and other.encode() in filled.data:
             return InputError(f"{filled.name} is for {option}.", hint=f"Give it with {option}.")

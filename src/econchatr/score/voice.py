@@ -19,7 +19,7 @@ from econchatr.records import Pair
 from econchatr.score.profiles import Bags, Counts, Floats, Profiles, learn_profiles
 from econchatr.score.speech import Said, read_pairs, split_words, spread_pairs
 from econchatr.score.statistics import Interval, jackknife_error, jackknife_interval
-from econchatr.score.windows import draw_left_out, draw_windows, fold_groups
+from econchatr.score.windows import draw_left_out, fold_groups
 
 WINDOW_WORDS: Final = (1000, 500, 250)
 """A text is measured in windows of the largest of these sizes that it fills. Source: docs/experiments.md."""
@@ -36,7 +36,7 @@ SURENESS: Final = 0.995
 N_WINDOWS: Final = 200
 
 
-class Voice(NamedTuple):
+class MeasuredVoice(NamedTuple):
     """The Voice of one row, or why there is none."""
 
     value: float | None
@@ -113,7 +113,7 @@ def set_scale(profiles: Profiles, host: Sequence[Said], guest: Sequence[Said], *
     return VoiceScale(profiles, _fill_pool(profiles, guest, numbers), _fill_pool(profiles, host, numbers), seed)
 
 
-def measure_voice(said: Sequence[Said], scale: VoiceScale | str, *, window_words: int | None = None) -> Voice:
+def measure_voice(said: Sequence[Said], scale: VoiceScale | str, *, window_words: int | None = None) -> MeasuredVoice:
     """Measure where these replies stand between the guests, 0, and the host, 1.
 
     Args:
@@ -122,7 +122,7 @@ def measure_voice(said: Sequence[Said], scale: VoiceScale | str, *, window_words
         window_words: Size of the windows; `None`: the largest of `WINDOW_WORDS` that text and held-out speech fill.
     """
     if isinstance(scale, str):
-        return Voice(None, n=len(said), reason=scale)
+        return MeasuredVoice(None, n=len(said), reason=scale)
     return _measure(said, scale, fold_groups(one.group for one in said), window_words)
 
 
@@ -150,26 +150,15 @@ def compare_voices(before: Sequence[Said], after: Sequence[Said], scale: VoiceSc
     return jackknife_interval(first.distance - second.distance, left_out)
 
 
-def place_bags(bags: Bags, scale: VoiceScale, *, window_words: int, n_windows: int = 20) -> float | None:
-    """Get the Voice of some counted replies, quickly and without interval; `None`: host and guests are not apart there.
-
-    Unlike `measure_voice` it takes windows however small, for a single answer.
-    """
-    marks = _find_marks(scale, window_words)
-    guest, host = marks.guest[0], marks.host[0]
-    if not len(bags.n_words) or (host <= guest).any():
-        return None
-    windows = draw_windows(bags.n_words, size=window_words, n_windows=n_windows, seed=scale.seed)
-    return float(((scale.profiles.place(bags, windows).mean(axis=0) - guest) / (host - guest)).mean())
-
-
-def _measure(said: Sequence[Said], scale: VoiceScale, numbers: Mapping[str, int], window_words: int | None) -> Voice:
+def _measure(
+    said: Sequence[Said], scale: VoiceScale, numbers: Mapping[str, int], window_words: int | None
+) -> MeasuredVoice:
     if not said:
-        return Voice(None, reason="no answers")
+        return MeasuredVoice(None, reason="no answers")
     pool = _fill_pool(scale.profiles, said, numbers)
     n_words = int(pool.bags.n_words.sum())
     size = window_words or _choose_window(pool, scale)
-    known = Voice(None, n=len(said), n_words=n_words, window_words=size or 0)
+    known = MeasuredVoice(None, n=len(said), n_words=n_words, window_words=size or 0)
     if size is None:
         return known._replace(reason=_tell_few(pool, len(said)))
     marks = _find_marks(scale, size)

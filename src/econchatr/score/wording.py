@@ -15,6 +15,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from econchatr.records import Answer, Mark, Score
+from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
+from econchatr.score.measured import make_score
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-
-MEASURE: Final = "wording's share of the spread"
 
 WORTH: Final[Mapping[str, float]] = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
 """What a grade counts, as the hand marks of 2023 did."""
@@ -124,31 +124,12 @@ def score_wording(
     for variant in dict.fromkeys(answer.variant for answer in answers):
         own = [answer for answer in answers if answer.variant == variant]
         words = [split_spread(rows, text_distance) for rows in group_by_wording(own, count)]
-        scores.append(_make_score("words said", words, len(own), rung, variant, n_resamples))
+        scores.append(_score(WORDS_SAID, words, len(own), rung, variant, n_resamples))
         graded = [split_spread(rows, _number_distance) for rows in group_by_wording(own, weigh)]
         if worth:
             n = sum(weigh(answer) is not None for answer in own)
-            scores.append(_make_score("marks", graded, n, rung, variant, n_resamples))
+            scores.append(_score(MARKS_GIVEN, graded, n, rung, variant, n_resamples))
     return scores
-
-
-def score_wording_by(
-    answers: Sequence[Answer],
-    value: Callable[[Answer], float | None],
-    *,
-    subject: str,
-    rung: str,
-    variant: str,
-    n_resamples: int = 2000,
-) -> Score:
-    """The same for any number an answer has, such as a voice; answers without it (`None`) are left out."""
-    own = [answer for answer in answers if answer.variant == variant and answer.reply is not None]
-    values = {id(answer): value(answer) for answer in own}
-    groups = group_by_wording(own, lambda answer: values[id(answer)])
-    n = sum(number is not None for number in values.values())
-    return _make_score(
-        subject, [split_spread(rows, _number_distance) for rows in groups], n, rung, variant, n_resamples
-    )
 
 
 def group_by_wording(answers: Sequence[Answer], value: Callable[[Answer], T | None]) -> list[list[list[T]]]:
@@ -176,10 +157,7 @@ def _number_distance(one: float, two: float) -> float:
     return (one - two) ** 2
 
 
-def _make_score(subject: str, spreads: Sequence[Spread], n: int, rung: str, variant: str, n_resamples: int) -> Score:
+def _score(subject: str, spreads: Sequence[Spread], n: int, rung: str, variant: str, n_resamples: int) -> Score:
     found = share_of_wording(spreads, n_resamples=n_resamples)
-    value, low, high = (None, None, None) if isinstance(found, str) else found
-    return Score(
-        measure=MEASURE, rung=rung, variant=variant, subject=f"answers, {subject}", value=value, low=low, high=high,
-        n=n, unit="share", reason=found if isinstance(found, str) else "",
-    )  # fmt: skip
+    value, reason = (None, found) if isinstance(found, str) else (found, "")
+    return make_score(Measure.WORDING_SHARE, value, rung=rung, variant=variant, subject=subject, n=n, reason=reason)

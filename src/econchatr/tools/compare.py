@@ -208,17 +208,26 @@ class _Bench:
         fields = {"seed": one.train_seed, "batch_examples": batch, "eval_every_share": 1.0}
         with tempfile.TemporaryDirectory(prefix="econchatr-") as folder:
             outcome = train_lora(
-                self._rung.encode(examples), (), base=self._base, folder=Path(folder),
+                self._rung.encode(examples),
+                (),
+                base=self._base,
+                folder=Path(folder),
                 recipe=self._recipe.model_copy(update=fields),
-            )  # fmt: skip
+            )
             free_memory()
             nats = self._measure(outcome.adapter_folder)
         return Trial(
-            key=key, strategy=one.strategy, share=one.share, selection_seed=one.selection_seed,
-            train_seed=one.train_seed, n_pairs=len(examples),
-            n_tokens=sum(example.n_billed_tokens for example in examples), n_steps=outcome.n_steps,
-            seconds=round(time.monotonic() - begin, 1), savings=tuple(self._sum_up(nats)),
-        )  # fmt: skip
+            key=key,
+            strategy=one.strategy,
+            share=one.share,
+            selection_seed=one.selection_seed,
+            train_seed=one.train_seed,
+            n_pairs=len(examples),
+            n_tokens=sum(example.n_billed_tokens for example in examples),
+            n_steps=outcome.n_steps,
+            seconds=round(time.monotonic() - begin, 1),
+            savings=tuple(self._sum_up(nats)),
+        )
 
     def _measure_base(self, max_replies: int) -> _HeldOut:
         form, pairs = self._rung.form, held_out(self._rung.show)
@@ -247,6 +256,9 @@ class _Bench:
         for slug in sorted(sums):
             (host_bits, host_bytes), (guest_bits, guest_bytes) = (sums[slug][side] for side in _SIDES)
             yield EpisodeSaving(
-                slug=slug, host_bits=host_bits, host_bytes=int(host_bytes), guest_bits=guest_bits,
+                slug=slug,
+                host_bits=host_bits,
+                host_bytes=int(host_bytes),
+                guest_bits=guest_bits,
                 guest_bytes=int(guest_bytes),
-            )  # fmt: skip
+            )

@@ -361,10 +361,18 @@ def make_card(rung: Rung, tuned: TunedModel, *, base_id: str, proofs: tuple[tupl
         rights = note_rights(show)
         assert rights is not None, "a show without is not exported"  # noqa: S101
         return CardMaterial(
-            label=label_imitation((show.voice.host,)), host=show.voice.host, show_name=show.voice.show,
-            line=system_line(show.voice), rights=rights, tuned=tuned, base_id=base_id, scores=(), proofs=proofs,
-            version=__version__, unmeasured=unmeasured,
-        )  # fmt: skip
+            label=label_imitation((show.voice.host,)),
+            host=show.voice.host,
+            show_name=show.voice.show,
+            line=system_line(show.voice),
+            rights=rights,
+            tuned=tuned,
+            base_id=base_id,
+            scores=(),
+            proofs=proofs,
+            version=__version__,
+            unmeasured=unmeasured,
+        )
     card = card_from_report(gather_material(Ladder(show, (rung,))), tuned)
     assert card is not None, "a show without rights is not exported"  # noqa: S101
     scores = tuple(rung.scores())

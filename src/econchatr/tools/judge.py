@@ -9,16 +9,16 @@ from typing import Final
 from econchatr.ask.log import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable
 from econchatr.errors import InputError, ModelError, ShowFolderError
-from econchatr.models.served import ServedAddress, ServedModel
+from econchatr.models.served import RemoteModel, ServedAddress
 from econchatr.pipeline.results import answer_contests, judge_path, score_judged
 from econchatr.pipeline.score import held_out
 from econchatr.pipeline.show import Ladder, Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import JUDGE_VERSION, judge_messages
-from econchatr.records import Contest, Judgement, Score
+from econchatr.records import Contest, JudgedContest, Score
 from econchatr.score.judge import (
     Failed,
-    Said,
+    JudgePick,
     Utterance,
     is_proved,
     judge_contests,
@@ -50,7 +50,7 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
     proof, contests = _proof_contests(rung, judge), answer_contests(rung)
     with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
         judgements = _judge_all(rung, judge, proof, contests, narrator, key=_find_key(judge, environment))
-        write_table(judge_path(rung, judge), judgements, Judgement)
+        write_table(judge_path(rung, judge), judgements, JudgedContest)
         n_failed = sum(row.verdict == "failed" for row in judgements)
         counts |= {"judged": len(judgements) - n_failed, "failed": n_failed}
     return score_judged(Ladder(show, (rung,)))
@@ -64,13 +64,13 @@ def _judge_all(
     narrator: Narrator,
     *,
     key: str,
-) -> list[Judgement]:
+) -> list[JudgedContest]:
     """The proof, and what is asked about models once it succeeded."""
     address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
-    with ServedModel(address) as model:
+    with RemoteModel(address) as model:
         bench = _Bench(rung, judge, model)
 
-        def judged(rows: Sequence[Contest]) -> list[Judgement]:
+        def judged(rows: Sequence[Contest]) -> list[JudgedContest]:
             return judge_contests(
                 rows, bench.ask, on_progress=lambda n, n_all: narrator.progress(n, n_all, "pairs in both orders")
             )
@@ -86,12 +86,12 @@ def _judge_all(
 class _Bench:
     """Asks the judge about two texts, and never twice about the same two in the same order."""
 
-    def __init__(self, rung: Rung, judge: JudgeTable, model: ServedModel) -> None:
+    def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel) -> None:
         self._voice, self._judge, self._model = rung.show.voice, judge, model
         self._known = _known_replies(rung.show, judge)
         self._log = GenerationLog(rung.folder("score") / "judge.jsonl")
 
-    def ask(self, one: str, two: str) -> Said | Failed:
+    def ask(self, one: str, two: str) -> JudgePick | Failed:
         messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))
         settings = self._judge.model_dump(include={"base_url", "model", "max_tokens"})
         key = hash_settings([JUDGE_VERSION, settings, [message.content for message in messages]])

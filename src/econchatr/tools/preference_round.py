@@ -9,7 +9,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from econchatr.ask.asker import Asker
 from econchatr.ask.exam import plan_exam
@@ -30,6 +30,14 @@ from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.pipeline.train import check_engines_agree
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
 from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
+from econchatr.records.measures import (
+    ANSWERS,
+    BEFORE_PREFERENCES,
+    DEV_REPLIES,
+    KEPT_OUT,
+    PREFERRED_MINUS_TUNED,
+    Measure,
+)
 from econchatr.score.gates import Ruling
 from econchatr.score.length import measure_length
 from econchatr.score.measured import make_score
@@ -327,34 +335,32 @@ def _median_words(said: Sequence[Said]) -> float | None:
     return length.words.value if length.words else None
 
 
-BEFORE: Final = "tuned before preferences"
-"""The tuned model, asked and measured anew beside the round: so both rows are drawn and counted in the same way."""
-CHANGE: Final = f"{PREFERRED} minus tuned"
-DEV_REPLIES: Final = "host replies (dev)"
-
-
 def measure_round(rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]) -> tuple[list[Score], list[Gate]]:
     """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
     pairs = kept_pairs(rung.show)
     yardstick = make_yardstick(pairs["host"], pairs["guest"])
-    rows = {name: measure_row(ones, yardstick) for name, ones in zip((BEFORE, PREFERRED), said, strict=True)}
+    rows = {
+        name: measure_row(ones, yardstick) for name, ones in zip((BEFORE_PREFERENCES, PREFERRED), said, strict=True)
+    }
     scores = [
         score
         for name, row in rows.items()
         for score in (
-            *list_scores(row, yardstick, rung=rung.name, variant=name, subject="answers"),
+            *list_scores(row, yardstick, rung=rung.name, variant=name, subject=ANSWERS),
             _score_words(row, rung=rung.name, variant=name),
         )
     ]
-    scores += compare_rows(rows[BEFORE], rows[PREFERRED], yardstick, rung=rung.name, variant=CHANGE)
+    scores += compare_rows(
+        rows[BEFORE_PREFERENCES], rows[PREFERRED], yardstick, rung=rung.name, variant=PREFERRED_MINUS_TUNED
+    )
     return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
 
 
 def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
     """Put down the bits per byte of the host's development replies: before, after, and after less before."""
     return [
-        make_score("bits per byte", span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n, unit="bits")
-        for name, span in zip((BEFORE, PREFERRED, CHANGE), spans, strict=True)
+        make_score(Measure.BITS_PER_BYTE, span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n)
+        for name, span in zip((BEFORE_PREFERENCES, PREFERRED, PREFERRED_MINUS_TUNED), spans, strict=True)
     ]
 
 
@@ -362,15 +368,25 @@ def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n:
     """Put down the agreement with the judgements kept out; the intervals take each for a question of its own."""
     return [
         make_score(
-            "agreement with judgements kept out", None if share is None else exact_share(share * n, n), rung=rung.name,
-            variant=name, subject="judgements kept out", n=n, unit="share", reason="no judgement was kept out",
+            Measure.JUDGEMENTS_AGREED,
+            None if share is None else exact_share(share * n, n),
+            rung=rung.name,
+            variant=name,
+            subject=KEPT_OUT,
+            n=n,
+            reason="no judgement was kept out",
         )
-        for name, share in zip((BEFORE, PREFERRED), shares, strict=True)
-    ]  # fmt: skip
+        for name, share in zip((BEFORE_PREFERENCES, PREFERRED), shares, strict=True)
+    ]
 
 
 def _score_words(row: Row, *, rung: str, variant: str) -> Score:
     return make_score(
-        "median reply words", row.length.words, rung=rung, variant=variant, subject="answers", n=len(row.said),
-        unit="words", reason=row.length.reason,
-    )  # fmt: skip
+        Measure.MEDIAN_WORDS,
+        row.length.words,
+        rung=rung,
+        variant=variant,
+        subject=ANSWERS,
+        n=len(row.said),
+        reason=row.length.reason,
+    )

@@ -71,10 +71,15 @@ def open_served(
 
 def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, place: int) -> ServedModel:
     return ServedModel(
-        name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
-        adapter=place if variant in TUNED_VARIANTS else None, template=item.rung.template,
-        sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
-    )  # fmt: skip
+        name=item.rung.name + suffix,
+        rung=item.rung.name,
+        variant=variant,
+        slots=slots,
+        adapter=place if variant in TUNED_VARIANTS else None,
+        template=item.rung.template,
+        sha256=model_identity(item.tuned, variant),
+        weights=item.tuned.weights,
+    )
 
 
 def _choose_names(show: Show, real_turns: RealTurnsUse) -> dict[str, Variant]:

@@ -19,7 +19,7 @@ from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Reply
 from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.blind import N_SAMPLES, lay_out_cue, order_cues, read_picks
 from econchatr.score.hand import answer_key, lay_out_sheet, read_marks
-from econchatr.score.sheets import BLIND_FORM, HAND_FORM, Filled, sheet_sha256
+from econchatr.score.sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import hash_settings, lock_folder, write_bytes, write_table
 
@@ -82,9 +82,13 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
     cues = _draw_cues(rung, pairs, n_cues=n_cues, seed=seed, narrator=narrator)
     shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
     page = render_blind_sheet(
-        shown, form=BLIND_FORM, sha256=sheet_sha256(seed, [cue.key for cue in cues]), seed=seed, show=show.voice.show,
+        shown,
+        form=BLIND_FORM,
+        sha256=sheet_sha256(seed, [cue.key for cue in cues]),
+        seed=seed,
+        show=show.voice.show,
         hosts=(show.voice.host,),
-    )  # fmt: skip
+    )
     path = show.folder(SHEETS) / f"blind-{rung.name}.html"
     with lock_folder(show.root):
         write_table(path.with_suffix(".parquet"), cues, BlindCue)
@@ -135,11 +139,11 @@ def take_blind_files(show: Show, paths: Sequence[Path]) -> list[Score]:
     return score_people(show.ladder)
 
 
-def _read_files(paths: Sequence[Path]) -> list[Filled]:
+def _read_files(paths: Sequence[Path]) -> list[FilledSheet]:
     filled = []
     for path in paths:
         try:
-            filled.append(Filled(str(path), path.read_bytes()))
+            filled.append(FilledSheet(str(path), path.read_bytes()))
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise InputError(f"cannot read {path}: {reason}.", hint="Give the file that the page saved.") from exc
