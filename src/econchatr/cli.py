@@ -1,7 +1,6 @@
-"""The `econchatr` command: parse, call one function, print.
+"""The `econchatr` command: parse the arguments, call one function, print the result.
 
-Results go to stdout, messages and progress to stderr. This module decides nothing: what a command does is the
-pipeline's.
+Results go to stdout, messages and progress to stderr. The decisions are made in the pipeline, not here.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ EXIT_INTERRUPTED = 130
 
 
 class _Group(TyperGroup):
-    """The one place where our errors become a message and an exit code."""
+    """Turns our errors into a message and an exit code; no other place does."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -62,12 +61,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="A podcast's transcripts and a budget in; models that answer like the host, and an honest report, out.",
+    help="Train small models that answer like a podcast's host, and measure how close they come.",
 )
 
 ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
-RungOption = Annotated[str, typer.Option("--rung", help="Only this rung of the ladder.", show_default="all")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON result on stdout.")]
+RungOption = Annotated[
+    str, typer.Option("--rung", help="Only this model of the ladder in show.toml.", show_default="all")
+]
 HERE = Path()
 
 
@@ -79,13 +80,13 @@ def _tell_version(is_asked: bool) -> None:
 
 @app.callback()
 def prepare(
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens inside.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Set up logging; the command follows."""
+    """Set up logging and the environment before the command runs."""
     # A Hugging Face library must not ask the hub for anything nobody asked for.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Threads that wait must sleep soon, or training on a busy machine is ten times slower; read once, when torch loads.
@@ -98,10 +99,10 @@ def prepare(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the bundled show.")] = Path("econchatr-demo"),
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the bundled show to.")] = Path("econchatr-demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything on the bundled, made-up show: no key, no GPU, a few minutes."""
+    """Run all stages on the bundled, made-up show: a few minutes, no GPU, no API key."""
     from econchatr.demo import write_demo_show
 
     write_demo_show(out)
@@ -112,15 +113,15 @@ def demo(
 def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
-    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
+    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; repeat for more hosts.")] = None,
     name: Annotated[
         str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
     ] = "",
-    rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
-    preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
+    rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
+    preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a show.toml and a questions.toml to start from."""
+    """Create a show: write a show.toml and a questions.toml to edit."""
     from econchatr.presets import NewShow, write_show
 
     title = name or (Path(source).resolve() if source else show.resolve()).name
@@ -142,12 +143,12 @@ def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+        bool, typer.Option("--plan", help="Dry run: list the steps and the budget, change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Do all that is not yet done, in order."""
+    """Run every stage that is not done yet, from fetch to report."""
     if plan:
         return print_status(show, rung=rung, as_json=as_json, with_quote=True)
     _run_and_print(show, rung=rung, yes=yes, as_json=as_json)
@@ -157,11 +158,11 @@ def run(
 def fetch(
     show: ShowArgument = HERE,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+        bool, typer.Option("--refresh", help="Ask for every page again; unchanged pages are kept.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the episodes in, as they are; from a feed, ask for what is new."""
+    """Copy the episodes into the show: all files of a folder, or what is new in a feed."""
     from econchatr.pipeline.feeds import read_news
 
     opened, result = _run_until(show, "fetch", ask_again=True, refresh=refresh)
@@ -180,15 +181,18 @@ def parse(
     explain: Annotated[
         Path | None,
         typer.Option(
-            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
+            "--explain", help="Explain one file: its reader, the scores, and the text that was not understood."
         ),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+        bool,
+        typer.Option(
+            "--report", help="Write a web page about the transcripts: speakers, flags, files and lines not read."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn files into speakers' turns, and count what was lost."""
+    """Read the transcripts: turns with their speakers, and a count of what was not understood."""
     if explain is not None and report:
         raise InputError(
             "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
@@ -206,10 +210,10 @@ def parse(
 @app.command()
 def pair(
     show: ShowArgument = HERE,
-    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, kept and dropped.")] = 0,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, kept and dropped.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Make pairs of what was said to the host and what the host said."""
+    """Make training pairs: what was said to the host, and the host's reply."""
     if not n_shown:
         return _run_stage(show, "pair", as_json=as_json)
     from econchatr.pipeline.reading import sample_pairs
@@ -228,19 +232,23 @@ def pair(
 @app.command()
 def select(
     show: ShowArgument = HERE,
-    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
-    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
-    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
-    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
-    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
-    shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never select this pair id; repeat for more.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always select this pair id; repeat for more.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, selected or not, and why.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Train on the selection of each strategy and compare (slow).")
+    ] = False,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.")] = "",
+    shares: Annotated[
+        str, typer.Option(help="Budgets to compare, in percent of the training pairs' tokens.")
+    ] = "1,5,10",
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+        float | None, typer.Option(min=0, help="Start no new trial after this many minutes; the next call continues.")
     ] = None,
     rung: RungOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose, per rung, the pairs its budget buys; write the training files."""
+    """Select the pairs each model is trained on, within its budget; write the training files."""
     from econchatr.narrator import open_narrator
     from econchatr.pipeline import choices, selected
 
@@ -269,10 +277,13 @@ def select(
 def train(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    preferences: Annotated[bool, typer.Option("--preferences", help="Then one round on what people ranked.")] = False,
+    preferences: Annotated[
+        bool,
+        typer.Option("--preferences", help="After training, run one round of preference optimisation (DPO or KTO)."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the rungs; goes on where it was stopped."""
+    """Train the models with LoRA; continues where it was stopped."""
     if not preferences:
         return _run_stage(show, "train", rung=rung, as_json=as_json)
     from econchatr.narrator import open_narrator
@@ -287,33 +298,46 @@ def train(
 
 @app.command()
 def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Put the questions to every model, before and after training."""
+    """Ask every model the questions of the exam, before and after training."""
     _run_stage(show, "ask", rung=rung, as_json=as_json)
 
 
 @app.command()
 def score(
     show: ShowArgument = HERE,
-    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, after --hand or --blind.")] = None,
     rung: RungOption = "",
     sheet: Annotated[
-        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
+        str,
+        typer.Option(
+            "--sheet",
+            help="Write a sheet for people to fill in: hand (mark answers) or blind (find the host).",
+            show_default="none",
+        ),
     ] = "",
-    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets.")] = None,
-    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
-    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled sheets of marks.")] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind-test sheets.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed for the order on a sheet.")] = 0,
+    n_cues: Annotated[
+        int, typer.Option("--cues", min=1, max=200, help="Largest number of cues on a blind sheet.")
+    ] = 20,
     judge: Annotated[
         bool,
-        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+        typer.Option(
+            "--judge", help="Ask the LLM judge set under score.judge in show.toml; its service may cost money."
+        ),
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.1, help="Measure held-out replies for so long; the more, the surer."),
+        typer.Option(
+            "--minutes",
+            min=0.1,
+            help="Measure held-out replies for this many minutes; longer gives narrower intervals.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""
     from econchatr import cli_score
 
     if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
@@ -342,13 +366,13 @@ def score(
 
 @app.command()
 def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Write the report from what is stored."""
+    """Write the report; runs the stages before it if they are not done."""
     _run_and_print(show, rung=rung, as_json=as_json)
 
 
 @app.command()
 def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
-    """Say which steps are done, and why the others are not."""
+    """List the steps: which are done, and why the others are not."""
     print_status(show, rung="", as_json=as_json)
 
 
@@ -359,12 +383,15 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
-        str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
+        str,
+        typer.Option(
+            "--budget", help="Quote for this many dollars instead; changes nothing.", show_default="as show.toml says"
+        ),
     ] = "",
-    measure: Annotated[bool, typer.Option("--measure", help="Measure how fast this machine trains.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="First measure how fast this machine trains.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
+    """Price the training of every model in show.toml; uploads nothing, spends nothing."""
     from econchatr.narrator import open_narrator, print_sheet
     from econchatr.pipeline.approval import keep_seen
     from econchatr.pipeline.quoting import lay_out_quote, measure_rates, quote_budget, quote_selection, read_budget
@@ -387,11 +414,11 @@ def prices(
     show: ShowArgument = HERE,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn of models that will be gone by this day."),
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn about models that shut down before this day."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what training costs where, with source and date; warn of what is old, closed or soon gone."""
+    """List training prices per provider and model, with source and date, and warn about stale rows."""
     from econchatr.narrator import print_sheet
     from econchatr.pipeline.prices import lay_out_prices, list_prices, tell_warnings
 
@@ -405,7 +432,7 @@ def prices(
 
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
-    """Look at this machine: what is installed, what it can train on."""
+    """Check this machine: what is installed, and what it can train."""
     from econchatr.pipeline.doctor import examine
 
     findings = examine()
@@ -437,7 +464,7 @@ def _run_until(
 
 
 def _approve(quote: Quote, *, yes: bool) -> bool:
-    """Show the quote, and wait for the user's yes unless it was given beforehand."""
+    """Show the quote; True if the user accepts it, or did so beforehand with --yes."""
     from econchatr.narrator import print_sheet
     from econchatr.pipeline.quoting import lay_out_quote
 
