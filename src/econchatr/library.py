@@ -114,6 +114,10 @@ class Show:
         """What each rung's budget bought."""
         return self._table("select", "selections")
 
+    def reasons(self) -> pl.DataFrame:
+        """Every pair that could be selected: which rung took it, as which in order, and why it was taken or left."""
+        return self._table("select", "reasons")
+
     def answers(self, rung: str = "") -> pl.DataFrame:
         """The exam's answers of one rung; of the first where none is named."""
         return self._table("ask", "answers", self.opened.rung(rung).name)

@@ -42,6 +42,8 @@ def test_a_show_that_is_not_run_says_what_is_missing(tmp_path: Path) -> None:
     assert show.status()["fetch"] == "not done yet"
     with pytest.raises(ShowFolderError, match="pair is not done"):
         show.pairs()
+    with pytest.raises(ShowFolderError, match="select is not done"):
+        show.reasons()
     with pytest.raises(ShowFolderError, match="not trained yet"):
         open_model(show)
 

@@ -19,7 +19,7 @@ EXIT_INTERRUPTED = 130
 
 
 class _Group(TyperGroup):
-    """The one place where our errors become a message and an exit code."""
+    """Turns our errors into a message and an exit code; no other place does."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -41,7 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="A podcast's transcripts and a budget in; models that answer like the host, and an honest report, out.",
+    help="Train small models that answer like a podcast's host, and measure how close they come.",
 )
 
 
@@ -53,13 +53,13 @@ def _tell_version(is_asked: bool) -> None:
 
 @app.callback()
 def prepare(
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens inside.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Set up logging; the command follows."""
+    """Set up logging and the environment before the command runs."""
     # A Hugging Face library must not ask the hub for anything nobody asked for.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Threads that wait must sleep soon, or training on a busy machine is ten times slower; read once, when torch loads.

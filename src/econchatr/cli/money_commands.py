@@ -17,12 +17,15 @@ from econchatr.cli.running import run_until
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
-        str, typer.Option("--budget", help="What if there were so many dollars?", show_default="as show.toml says")
+        str,
+        typer.Option(
+            "--budget", help="Quote for this many dollars instead; changes nothing.", show_default="as show.toml says"
+        ),
     ] = "",
-    measure: Annotated[bool, typer.Option("--measure", help="Measure how fast this machine trains.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="First measure how fast this machine trains.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the whole ladder will cost, before it costs anything; nothing is uploaded."""
+    """Price the training of every model in show.toml; uploads nothing, spends nothing."""
     from econchatr.cli.layouts import lay_out_quote
     from econchatr.cli.narrator import open_narrator, print_sheet
     from econchatr.pipeline.quoting import keep_seen, measure_rates, quote_budget, quote_selection, read_budget
@@ -45,11 +48,11 @@ def prices(
     show: ShowArgument = HERE,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn of models that will be gone by this day."),
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn about models that shut down before this day."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what training costs where, with source and date; warn of what is old, closed or soon gone."""
+    """List training prices per provider and model, with source and date, and warn about stale rows."""
     from econchatr.cli.layouts import lay_out_prices, tell_warnings
     from econchatr.cli.narrator import print_sheet
     from econchatr.tools.price_list import list_prices

@@ -1,7 +1,4 @@
-"""What the commands print, and how: results on stdout, messages on stderr, nothing that steers a terminal.
-
-It also writes a path as a person would. This module changes nothing.
-"""
+"""How the commands print: results on stdout, messages on stderr, never a control character."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
-    """Print scores, one a line; then, reason by reason, what is unscored."""
+    """Print one score a line, then what is unscored, grouped by reason."""
     if as_json:
         return print_json([item.model_dump(mode="json") for item in scores])
     unscored: dict[str, dict[str, None]] = {}
@@ -40,7 +37,7 @@ def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
 
 
 def describe_result(show: Show, result: RunResult) -> dict[str, object]:
-    """Get what a run did and what it counted, as `--json` prints it."""
+    """Get what a run did and counted, as `--json` prints it."""
     from econchatr.pipeline.results import read_counts
 
     report = show.folder("report") / "index.html"
@@ -53,7 +50,7 @@ def describe_result(show: Show, result: RunResult) -> dict[str, object]:
 
 
 def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
-    """Print which steps are done, why the others are not, and what each rung will use."""
+    """Print which steps are done, why the others are not, and what each rung uses of its budget."""
     from econchatr.cli.layouts import lay_out_quote, tell_use
     from econchatr.cli.narrator import print_sheet
     from econchatr.pipeline import open_show, status_of
@@ -76,7 +73,7 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
 
 
 def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print one result: for a program, or in lines for a person."""
+    """Print one result: JSON for a program, or lines for a person."""
     if as_json:
         return print_json(value)
     for line in lines:
@@ -84,22 +81,22 @@ def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one machine-readable result."""
+    """Print one value as JSON on stdout."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def say(text: str) -> None:
-    """Print a message, not a result."""
+    """Print a message on stderr."""
     typer.echo(plain(text), err=True)
 
 
 def plain(text: str) -> str:
-    """Without control characters: a transcript must not steer the reader's terminal."""
+    """The text without control characters: a transcript must not control the reader's terminal."""
     return "".join(char for char in text if char in "\n\t" or (char.isprintable()))
 
 
 def relate_path(source: str, show: Path) -> str:
-    """The transcripts' folder as it stands in show.toml: from the show's folder, so that both can move together."""
+    """The transcripts' folder relative to the show's folder, for show.toml; absolute if they are far apart."""
     if not source:
         return ""
     near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()

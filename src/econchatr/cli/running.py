@@ -36,7 +36,7 @@ def run_until(
 
 
 def _approve(quote: Quote, *, yes: bool) -> bool:
-    """Show the quote, and wait for the user's yes unless it was given beforehand."""
+    """Show the quote; True if the user accepts it, or did so beforehand with --yes."""
     from econchatr.cli.layouts import lay_out_quote
     from econchatr.cli.narrator import print_sheet
 

@@ -1,6 +1,6 @@
-"""What `econchatr score` does besides the step itself: sheets for people, a judge, longer measuring.
+"""The options of `econchatr score`: sheets for people, the LLM judge, and measuring for longer.
 
-This module decides nothing: it opens the show, calls one function, and prints.
+Each function opens the show, calls one function of the pipeline and prints the result.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def measure_for(show: Show, rung: str, minutes: float) -> None:
-    """Measure the likelihoods of one rung, or of every rung trained at home in turn, for so long each.
+    """Measure held-out likelihoods for `minutes` minutes a rung: of one rung, or of all local ones if `rung` is empty.
 
     Raises:
-        EconChatRError: Whatever measuring raises.
+        EconChatRError: A model cannot be opened, or an earlier step is missing.
     """
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline.likelihoods import measure_longer
@@ -36,10 +36,10 @@ def measure_for(show: Show, rung: str, minutes: float) -> None:
 
 
 def ask_judge(show: Path, rung: str) -> list[Score]:
-    """Ask the judge of show.toml about one rung.
+    """Get the scores of the LLM judge set in show.toml for one rung.
 
     Raises:
-        EconChatRError: Whatever asking raises.
+        EconChatRError: No judge is set, or its service does not answer.
     """
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline import open_show
@@ -51,11 +51,11 @@ def ask_judge(show: Path, rung: str) -> list[Score]:
 
 
 def write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
-    """Write a page for people to fill in, and say where it is.
+    """Write a sheet for people to fill in, and print its path; `kind` is `hand` or `blind`.
 
     Raises:
         InputError: There is no such sheet.
-        EconChatRError: Whatever writing it raises.
+        EconChatRError: The answers to put on it are missing, or a model cannot be opened.
     """
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline import open_show

@@ -19,12 +19,12 @@ def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done and what it would use; do nothing.")
+        bool, typer.Option("--plan", help="Dry run: list the steps and the budget, change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Say yes to the quote of hosted rungs beforehand.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Do all that is not yet done, in order."""
+    """Run every stage that is not done yet, from fetch to report."""
     if plan:
         return print_status(show, rung=rung, as_json=as_json, with_quote=True)
     run_and_print(show, rung=rung, yes=yes, as_json=as_json)
@@ -34,11 +34,11 @@ def run(
 def fetch(
     show: ShowArgument = HERE,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask for everything again; what has not changed is not sent, and stays.")
+        bool, typer.Option("--refresh", help="Ask for every page again; unchanged pages are kept.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the episodes in, as they are; from a feed, ask for what is new."""
+    """Copy the episodes into the show: all files of a folder, or what is new in a feed."""
     from econchatr.pipeline.fetch import read_news
 
     opened, result = run_until(show, "fetch", ask_again=True, refresh=refresh)
@@ -57,15 +57,18 @@ def parse(
     explain: Annotated[
         Path | None,
         typer.Option(
-            "--explain", help="Say which reader reads this one file, how surely, and what it could not place."
+            "--explain", help="Explain one file: its reader, the scores, and the text that was not understood."
         ),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Write a page to look at: who speaks, what was flagged, set aside, lost.")
+        bool,
+        typer.Option(
+            "--report", help="Write a web page about the transcripts: speakers, flags, files and lines not read."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn files into speakers' turns, and count what was lost."""
+    """Read the transcripts: turns with their speakers, and a count of what was not understood."""
     if explain is not None and report:
         raise InputError(
             "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
@@ -84,10 +87,10 @@ def parse(
 @app.command()
 def pair(
     show: ShowArgument = HERE,
-    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, kept and dropped.")] = 0,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, kept and dropped.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Make pairs of what was said to the host and what the host said."""
+    """Make training pairs: what was said to the host, and the host's reply."""
     if not n_shown:
         return run_stage(show, "pair", as_json=as_json)
     from econchatr.pipeline.results import sample_pairs
@@ -106,19 +109,23 @@ def pair(
 @app.command()
 def select(
     show: ShowArgument = HERE,
-    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never take this pair; once per pair id.")] = None,
-    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always take this pair; once per pair id.")] = None,
-    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print so many pairs, taken and left, and why.")] = 0,
-    compare: Annotated[bool, typer.Option("--compare", help="Train on each strategy's choice, and compare.")] = False,
-    strategies: Annotated[str, typer.Option(help="Strategies to compare, with commas.")] = "",
-    shares: Annotated[str, typer.Option(help="Budgets to compare at, in percent of the pool.")] = "1,5,10",
+    ban: Annotated[list[str] | None, typer.Option("--ban", help="Never select this pair id; repeat for more.")] = None,
+    pin: Annotated[list[str] | None, typer.Option("--pin", help="Always select this pair id; repeat for more.")] = None,
+    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, selected or not, and why.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Train on the selection of each strategy and compare (slow).")
+    ] = False,
+    strategies: Annotated[str, typer.Option(help="Strategies to compare, separated by commas.")] = "",
+    shares: Annotated[
+        str, typer.Option(help="Budgets to compare, in percent of the training pairs' tokens.")
+    ] = "1,5,10",
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no further trial after so long; the next time goes on.")
+        float | None, typer.Option(min=0, help="Start no new trial after this many minutes; the next call continues.")
     ] = None,
     rung: RungOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose, per rung, the pairs its budget buys; write the training files."""
+    """Select the pairs each model is trained on, within its budget; write the training files."""
     from econchatr.cli.layouts import tell_comparison, tell_reasons, tell_selections
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline.results import account_selections, sample_reasons
@@ -149,10 +156,13 @@ def select(
 def train(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    preferences: Annotated[bool, typer.Option("--preferences", help="Then one round on what people ranked.")] = False,
+    preferences: Annotated[
+        bool,
+        typer.Option("--preferences", help="After training, run one round of preference optimisation (DPO or KTO)."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the rungs; goes on where it was stopped."""
+    """Train the models with LoRA; continues where it was stopped."""
     if not preferences:
         return run_stage(show, "train", rung=rung, as_json=as_json)
     from econchatr.cli.layouts import tell_outcome
@@ -168,33 +178,46 @@ def train(
 
 @app.command()
 def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Put the questions to every model, before and after training."""
+    """Ask every model the questions of the exam, before and after training."""
     run_stage(show, "ask", rung=rung, as_json=as_json)
 
 
 @app.command()
 def score(
     show: ShowArgument = HERE,
-    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, behind --hand or --blind.")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, after --hand or --blind.")] = None,
     rung: RungOption = "",
     sheet: Annotated[
-        str, typer.Option("--sheet", help="Write a page for people to fill in: hand or blind.", show_default="none")
+        str,
+        typer.Option(
+            "--sheet",
+            help="Write a sheet for people to fill in: hand (mark answers) or blind (find the host).",
+            show_default="none",
+        ),
     ] = "",
-    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled hand-scoring sheets.")] = None,
-    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind sheets.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the order on a sheet; it is stored with it.")] = 0,
-    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="On a blind sheet, at most.")] = 20,
+    hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled sheets of marks.")] = None,
+    blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind-test sheets.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed for the order on a sheet.")] = 0,
+    n_cues: Annotated[
+        int, typer.Option("--cues", min=1, max=200, help="Largest number of cues on a blind sheet.")
+    ] = 20,
     judge: Annotated[
         bool,
-        typer.Option("--judge", help="Ask the judge of [score.judge], in both orders; its service may cost money."),
+        typer.Option(
+            "--judge", help="Ask the LLM judge set under score.judge in show.toml; its service may cost money."
+        ),
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.1, help="Measure held-out replies for so long; the more, the surer."),
+        typer.Option(
+            "--minutes",
+            min=0.1,
+            help="Measure held-out replies for this many minutes; longer gives narrower intervals.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure on held-out episodes; or let people mark the answers, or look for the real ones."""
+    """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""
     from econchatr.cli import score_jobs
 
     if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
@@ -223,13 +246,13 @@ def score(
 
 @app.command()
 def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
-    """Write the report from what is stored."""
+    """Write the report; runs the stages before it if they are not done."""
     run_and_print(show, rung=rung, as_json=as_json)
 
 
 @app.command()
 def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
-    """Say which steps are done, and why the others are not."""
+    """List the steps: which are done, and why the others are not."""
     print_status(show, rung="", as_json=as_json)
 
 

@@ -15,10 +15,10 @@ from econchatr.cli.running import run_and_print
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the bundled show.")] = Path("econchatr-demo"),
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the bundled show to.")] = Path("econchatr-demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything on the bundled, made-up show: no key, no GPU, a few minutes."""
+    """Run all stages on the bundled, made-up show: a few minutes, no GPU, no API key."""
     from econchatr.demo import write_demo_show
 
     write_demo_show(out)
@@ -29,15 +29,15 @@ def demo(
 def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
-    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; once per host.")] = None,
+    host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; repeat for more hosts.")] = None,
     name: Annotated[
         str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
     ] = "",
-    rights: Annotated[str, typer.Option("--rights", help="On what ground the host may be imitated.")] = "",
-    preset: Annotated[str, typer.Option("--preset", help="plain or econtalk.")] = "plain",
+    rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
+    preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a show.toml and a questions.toml to start from."""
+    """Create a show: write a show.toml and a questions.toml to edit."""
     from econchatr.presets import NewShow, write_show
 
     title = name or (Path(source).resolve() if source else show.resolve()).name
@@ -53,7 +53,7 @@ def init(
 
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
-    """Look at this machine: what is installed, what it can train on."""
+    """Check this machine: what is installed, and what it can train."""
     from econchatr.tools.doctor import examine
 
     findings = examine()

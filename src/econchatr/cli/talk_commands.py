@@ -1,4 +1,4 @@
-"""The commands for a trained model: talk with it, serve it, hand it to other programs."""
+"""The commands for a trained model: chat, serve, play and export."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from econchatr.errors import MissingExtraError
 def chat(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    seed: Annotated[int, typer.Option(help="Of the first answer.")] = 0,
-    ground: Annotated[bool, typer.Option("--ground", help="Put the host's real turns before each question.")] = False,
-    preferred: Annotated[bool, typer.Option("--preferred", help="With what the rankings made of it.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the first answer.")] = 0,
+    ground: Annotated[
+        bool, typer.Option("--ground", help="Put real turns of the host into each prompt (retrieval).")
+    ] = False,
+    preferred: Annotated[
+        bool, typer.Option("--preferred", help="Use the model after preference optimisation.")
+    ] = False,
 ) -> None:
-    """Talk with the tuned model; /base and /tuned switch, /ground puts real turns of the host before each question."""
+    """Chat with a trained model in the terminal; /base, /tuned and /ground switch between models and retrieval."""
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
     from econchatr.talk.terminal import hold_chat
@@ -46,21 +50,31 @@ def chat(
 def serve(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 8000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     key: Annotated[
-        str, typer.Option("--key", envvar="ECONCHATR_SERVE_KEY", help="What callers must show; needed beyond loopback.")
+        str,
+        typer.Option(
+            "--key",
+            envvar="ECONCHATR_SERVE_KEY",
+            help="API key callers must send; required unless --host is a loopback address.",
+        ),
     ] = "",
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="A name under which callers reach this machine; may be repeated.")
+        list[str] | None, typer.Option("--name", help="Host name callers use for this machine; repeat for more.")
     ] = None,
-    n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to write side by side.")] = 8,
+    n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to generate at the same time.")] = 8,
     ground: Annotated[
-        bool, typer.Option("--ground", help="Give real turns of the host to whatever is asked by a rung's name alone.")
+        bool,
+        typer.Option(
+            "--ground", help="Add real turns of the host (retrieval) when a model is asked by its plain name."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve every trained model, and its base, in the words of the OpenAI API; RUNG:grounded is given real turns."""
+    """Serve the trained models and their base models over an OpenAI-compatible HTTP API."""
     from econchatr.ask.log import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
@@ -98,12 +112,14 @@ def serve(
 def play(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
-    n_slots: Annotated[int, typer.Option("--slots", min=1, max=16, help="Replies of one model side by side.")] = 2,
+    n_slots: Annotated[
+        int, typer.Option("--slots", min=1, max=16, help="Replies one model generates at the same time.")
+    ] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Talk with all models in the browser: chat, compare, guess, rank, and see what the host really said."""
+    """Open the playground in the browser: chat, compare models, blind test, rank answers, search."""
     from econchatr.ask.log import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
@@ -138,14 +154,17 @@ def play(
 @app.command()
 def export(
     show: ShowArgument = HERE,
-    rung: Annotated[str, typer.Option("--rung", help="Which rung.", show_default="the first")] = "",
+    rung: Annotated[str, typer.Option("--rung", help="The model to export.", show_default="the first")] = "",
     forms: Annotated[
-        list[str] | None, typer.Option("--to", help="adapter, checkpoint, gguf, ollama, training or all; repeatable.")
+        list[str] | None,
+        typer.Option("--to", help="Format: adapter, checkpoint, gguf, ollama, training or all; repeat for more."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder.", show_default="export/RUNG in the show")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to.", show_default="export/RUNG in the show")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a trained model in the forms other programs take, each one asked again and compared."""
+    """Export a trained model for other programs; each export is compared with the trained model."""
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline import open_show
     from econchatr.tools.export import export_rung
