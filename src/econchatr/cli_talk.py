@@ -36,7 +36,7 @@ def chat(
 
     opened = open_show(show)
     with open_rung(opened, rung, is_preferred=preferred) as model:
-        hold_chat(model.speaker, model.template, opened.voice, seed=seed, model_sha256=model.tuned.adapter_sha256,
+        hold_chat(model.speaker, model.template, opened.voice, seed=seed, identify=model.identify,
                   log_path=opened.folder("talk") / "generations.jsonl", ground=ground,
                   open_find=lambda: open_grounding(opened, opened.rung(rung)).find)  # fmt: skip
 

@@ -19,7 +19,7 @@ from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
-from econchatr.pipeline.rungs import OpenRung, model_identity, open_rung
+from econchatr.pipeline.rungs import OpenRung, open_rung
 from econchatr.records import Question, Reply, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
 
@@ -201,7 +201,7 @@ class Model:
 
     def _keep(self, question: str, variant: Variant, seed: int, reply: Reply) -> Said:
         """Log a reply, and label it."""
-        model_sha256 = model_identity(self._opened.tuned, variant)
+        model_sha256 = self._opened.identify(variant)
         row = {"variant": variant, "rung": self.rung, "model_sha256": model_sha256, "seed": seed}
         self._log.add("", {**row, "cue": question, "reply": reply.model_dump()})
         return Said(reply.text, self.label, variant, seed, reply)

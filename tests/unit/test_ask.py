@@ -18,6 +18,8 @@ SETTINGS = ExamSettings(samples=2, temperature=0.6, max_tokens=250, seed=7, repe
 class Scripted:
     """A speaker that says what it was told to, or fails; it notes what it was asked."""
 
+    n_at_once = 1
+
     def __init__(self, text: str | None) -> None:
         self.text = text
         self.calls: list[dict[str, object]] = []

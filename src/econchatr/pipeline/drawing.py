@@ -15,7 +15,7 @@ from econchatr.ask.log import GenerationLog
 from econchatr.config import Rung
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.pipeline.forms import example_form
-from econchatr.pipeline.rungs import open_rung
+from econchatr.pipeline.rungs import model_identity, open_rung
 from econchatr.pipeline.show import Show
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
 from econchatr.records import Answer, Pair, TunedModel
@@ -45,19 +45,23 @@ class HeldOutDrawer(NamedTuple):
 
     def _draw_one(self, pair: Pair, prompt: str, sample: int) -> Answer:
         seed = self.settings.seed + sample
-        model_sha256 = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
-        key = hash_settings([model_sha256, prompt, seed, self.settings])
+        key = self._key(prompt, seed)
         reply, error = self.log.find(key), None
         is_known = reply is not None
         if reply is None:
             reply, error = speak(prompt, tuned=True, seed=seed, speaker=self.speaker, settings=self.settings)
         answer = Answer(
-            question_id=pair.pair_id, rung=self.rung, variant="tuned", model_sha256=model_sha256, sample=sample,
-            seed=seed, reply=reply, error=error,
+            question_id=pair.pair_id, rung=self.rung, variant="tuned",
+            model_sha256=model_identity(self.tuned, "tuned"), sample=sample, seed=seed, reply=reply, error=error,
         )  # fmt: skip
         if not is_known:
             self.log.add(key, answer.model_dump())
         return answer
+
+    def _key(self, prompt: str, seed: int) -> str:
+        """What a reply is known by in the log. It must not change: a reply drawn before is not drawn again."""
+        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
+        return hash_settings([drawn_from, prompt, seed, self.settings])
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from econchatr.errors import InputError
 from econchatr.models.llamacpp import count_usable_cores
 from econchatr.pipeline.forms import rung_template, rung_weights
 from econchatr.pipeline.rankings import read_rankings, read_verdicts
-from econchatr.pipeline.rungs import PREFERRED, open_speaker
+from econchatr.pipeline.rungs import PREFERRED, model_identity, open_speaker, read_tuned
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import render_chat
 from econchatr.records import Example, Ranking, Verdict
@@ -165,6 +165,7 @@ def _prefer_host(show: Show, rung: Rung, narrator: Narrator) -> Iterator[Prefere
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     template, folder = rung_template(rung), show.folder("train", rung.name)
     log = GenerationLog(folder / PREFERRED / "generations.jsonl")
+    made_by = model_identity(read_tuned(show, rung), "tuned")
     n_at_once = min(count_usable_cores(), MAX_AT_ONCE)
     with open_speaker(rung_weights(show, rung), folder=folder, n_at_once=n_at_once) as speaker:
 
@@ -175,7 +176,7 @@ def _prefer_host(show: Show, rung: Rung, narrator: Narrator) -> Iterator[Prefere
             reply = log.find(key)
             if reply is None:
                 reply, error = speak(prompt, tuned=True, seed=settings.seed, speaker=speaker, settings=settings)
-                row = {"cue": cue, "seed": settings.seed, "error": error}
+                row = {"model_sha256": made_by, "cue": cue, "seed": settings.seed, "error": error}
                 log.add(key, {**row, "reply": reply.model_dump() if reply else None})
             if reply is None or reply.text.strip() == said.strip():
                 return None

@@ -30,7 +30,7 @@ from econchatr.pipeline.parity import check_rung_parity
 from econchatr.pipeline.round_rows import measure_round, score_agreement, score_bits
 from econchatr.pipeline.rounds import GATES_NAME, SCORES_NAME, preferred_folder, read_outcome
 from econchatr.pipeline.run import run_alone
-from econchatr.pipeline.rungs import OUTCOME_NAME, PREFERRED, open_speaker
+from econchatr.pipeline.rungs import OUTCOME_NAME, PREFERRED, model_identity, open_speaker, read_tuned
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
 from econchatr.records import Answer, Example, Gate, Pair, PreferenceOutcome, Score, TunedModel
@@ -39,7 +39,7 @@ from econchatr.score.length import measure_length
 from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
 from econchatr.score.speech import Said, read_answers
 from econchatr.score.statistics import Interval, bootstrap_ratio
-from econchatr.tables import disk_errors, hash_file, hash_settings, read_manifest, read_table, write_table
+from econchatr.tables import disk_errors, hash_file, read_manifest, read_table, write_table
 from econchatr.tokens import cut_left, cut_right
 from econchatr.train.preferences import (
     EncodedPreference,
@@ -328,7 +328,8 @@ def _answer_exam(show: Show, rung: Rung, base: BaseWeights, folder: Path, narrat
     """The exam, put to the adapter in a folder: anew for both, since what `ask` has may be drawn otherwise."""
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     asks = [ask for ask in plan_exam(show.questions(), settings) if ask.variant == "tuned"]
-    model_sha256 = hash_settings([base.sha256, hash_file(folder / "adapter_model.safetensors"), "tuned", FORM_VERSION])
+    made = {"base_sha256": base.sha256, "adapter_sha256": hash_file(folder / "adapter_model.safetensors")}
+    model_sha256 = model_identity(read_tuned(show, rung).model_copy(update=made), "tuned")
     template = rung_template(rung)
     n_at_once = min(count_usable_cores(), MAX_AT_ONCE)
     answers: list[Answer] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -71,7 +72,7 @@ def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, plac
     return ServedModel(
         name=item.rung.name + suffix, rung=item.rung.name, variant=variant, slots=slots,
         adapter=place if variant in TUNED_VARIANTS else None, template=rung_template(item.rung),
-        sha256=model_identity(item.tuned, variant), weights=item.tuned.weights,
+        identify=partial(model_identity, item.tuned), weights=item.tuned.weights,
     )  # fmt: skip
 
 

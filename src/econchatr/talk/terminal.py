@@ -31,7 +31,7 @@ def hold_chat(
     voice: Voice,
     *,
     seed: int,
-    model_sha256: str,
+    identify: Callable[[Variant], str],
     log_path: Path,
     open_find: Callable[[], Find],
     ground: bool = False,
@@ -41,6 +41,7 @@ def hold_chat(
     A failed answer is shown as an error; the conversation goes on as it was before.
 
     Args:
+        identify: Gives the hash that an answer of a variant carries, for the log.
         open_find: Gives what finds the host's real turns for a question; called when it is first needed.
         ground: Whether to begin with real turns; `/ground` switches.
     """
@@ -60,7 +61,8 @@ def hold_chat(
             continue
         print()
         _cite(session)
-        row = {"variant": _model(session), "model_sha256": model_sha256, "seed": seed, "turn": n, "cue": line}
+        variant = _model(session)
+        row = {"variant": variant, "model_sha256": identify(variant), "seed": seed, "turn": n, "cue": line}
         given = {"excerpts": [pair.pair_id for pair in session.cited]} if session.find else {}
         log.add("", {**row, **given, "reply": reply.model_dump()})
 

@@ -220,7 +220,7 @@ def _row(telling: Telling) -> dict[str, object]:
     """What the log says of every reply, however it ended."""
     model, excerpts = telling.model, telling.excerpts
     variant = model.variant if excerpts is None else GROUNDED_FORM.get(model.variant, model.variant)
-    made = {"variant": variant, "rung": model.rung, "model_sha256": model.sha256}
+    made = {"variant": variant, "rung": model.rung, "model_sha256": model.identify(variant)}
     given = {} if excerpts is None else {"excerpts": [pair.pair_id for pair in excerpts]}
     return {**made, "seed": telling.draw.seed, "cue": telling.said, **given}
 
