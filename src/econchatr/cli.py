@@ -21,7 +21,6 @@ from typer.core import TyperGroup
 from econchatr import __version__
 from econchatr.cli_print import (
     describe_result,
-    plain,
     print_json,
     print_result,
     print_scores,
@@ -30,6 +29,7 @@ from econchatr.cli_print import (
     say,
 )
 from econchatr.cli_talk import chat, export, play, serve
+from econchatr.display import strip_controls
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class _Group(TyperGroup):
         except EconChatRError as exc:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            typer.echo(f"Error: {plain(exc.message)}", err=True)
+            typer.echo(f"Error: {strip_controls(exc.message)}", err=True)
             if exc.hint:
-                typer.echo(f"Hint: {plain(exc.hint)}", err=True)
+                typer.echo(f"Hint: {strip_controls(exc.hint)}", err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("\nStopped. What is finished is kept; run again to go on.", err=True)
@@ -220,9 +220,9 @@ def pair(
         return print_json([item.model_dump(mode="json") for item in pairs])
     for item in pairs:
         state = "kept" if item.is_kept else f"dropped: {item.reason}"
-        typer.echo(typer.style(plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
-        typer.echo(plain(f"  {item.cue_speaker}: {item.cue}"))
-        typer.echo(plain(f"  {item.reply_speaker}: {item.reply}\n"))
+        typer.echo(typer.style(strip_controls(f"{item.pair_id}  {item.split}  {state}"), bold=True))
+        typer.echo(strip_controls(f"  {item.cue_speaker}: {item.cue}"))
+        typer.echo(strip_controls(f"  {item.reply_speaker}: {item.reply}\n"))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from econchatr.cli_print import print_json, say
+from econchatr.display import label_imitation
 from econchatr.errors import MissingExtraError
 
 ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
@@ -64,7 +65,7 @@ def serve(
     from econchatr.pipeline.grounding import open_grounding
     from econchatr.pipeline.serving import RealTurnsUse, open_served
 
-    create_app, take_place, run_server, label_of = _import_server()
+    create_app, take_place, run_server = _import_server()
     opened = open_show(show)
     real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
@@ -79,7 +80,7 @@ def serve(
         if as_json:
             typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))  # one line, at once
         else:
-            say(f"{label_of(opened.voice)}. Models: {', '.join(served)}")
+            say(f"{label_imitation((opened.voice.host,))}. Models: {', '.join(served)}")
             say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
         run_server(app, place)
         raise KeyboardInterrupt  # it returns only when it was told to stop
@@ -100,7 +101,7 @@ def play(
     from econchatr.pipeline.playing import PlayKeeper, read_play
     from econchatr.pipeline.serving import open_served
 
-    create_app, take_place, run_server, label_of = _import_server()
+    create_app, take_place, run_server = _import_server()
     make_material, add_playground = _import_playground()
     opened = open_show(show)
     with (
@@ -118,7 +119,7 @@ def play(
         if as_json:
             typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
         else:
-            say(f"{label_of(opened.voice)}. Playground: {place.address} - Ctrl-C stops.")
+            say(f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops.")
         if browser:
             # The socket listens already: the page waits until the server answers.
             webbrowser.open(place.address)
@@ -162,13 +163,12 @@ def export(
 def _import_server() -> tuple[Any, ...]:
     try:
         from econchatr.talk.server.app import create_app
-        from econchatr.talk.server.guard import label_of
         from econchatr.talk.server.run import run_server, take_place
     except ModuleNotFoundError as exc:
         if (exc.name or "").startswith("econchatr"):
             raise
         raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
-    return create_app, take_place, run_server, label_of
+    return create_app, take_place, run_server
 
 
 def _import_playground() -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from econchatr.config import Rung
+from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
 from econchatr.models.gguf_file import read_gguf_file
 from econchatr.models.gguf_weights import write_gguf_like
@@ -97,7 +98,7 @@ class _Job:
 
     @property
     def label(self) -> str:
-        return f"AI imitation of {self.show.voice.host}, not {self.show.voice.host}"
+        return label_imitation((self.show.voice.host,))
 
     def prompt(self, question: str) -> str:
         return render_chat(chat_messages(question, None, system=system_line(self.show.voice)), self.template)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from econchatr import __version__
 from econchatr.config import Rung
+from econchatr.display import label_imitation
 from econchatr.pipeline.corpus import note_rights
 from econchatr.pipeline.publish import gather_material
 from econchatr.pipeline.run import find_stale
@@ -14,7 +15,6 @@ from econchatr.pipeline.show import Show
 from econchatr.prompts import system_line
 from econchatr.records import Score, TunedModel
 from econchatr.report.card import CardMaterial, card_from_report
-from econchatr.report.material import label_imitation
 from econchatr.tables import read_manifest, read_table
 
 _MEASURING = ("ask", "score")

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
+from econchatr.display import name_imitation, strip_controls
 from econchatr.prompts import Voice
 from econchatr.records import Pair
 from econchatr.score.nearest import CLOSE, SaidBefore
@@ -115,7 +116,7 @@ def _make_blocks(desk: Desk, material: Material) -> Any:
     import gradio as gr
 
     voice = desk.voice
-    title = f"AI imitation of {voice.host} - {voice.show}"
+    title = f"{name_imitation((voice.host,))} - {voice.show}"
     with gr.Blocks(analytics_enabled=False, title=_plain(title)) as blocks:
         gr.HTML(_show_label(voice), elem_id="label")
         with gr.Tabs(elem_id="tabs"):
@@ -155,10 +156,9 @@ def _make_corpus(desk: Desk) -> None:
 
 
 def _show_label(voice: Voice) -> str:
-    host, show = show_text(voice.host), show_text(voice.show)
+    label, host, show = map(show_text, (name_imitation((voice.host,)), voice.host, voice.show))
     return (
-        f"<div class='bar' role='note'><h1>AI imitation of {host}</h1><span>not {host}; it makes things up</span>"
-        f"<i>{show}</i></div>"
+        f"<div class='bar' role='note'><h1>{label}</h1><span>not {host}; it makes things up</span><i>{show}</i></div>"
     )
 
 
@@ -180,5 +180,5 @@ def _read_report(material: Material) -> Response:
 
 
 def _plain(text: str) -> str:
-    """A name for the browser's title bar."""
-    return escape("".join(char for char in text if char.isprintable()), quote=False)
+    """A name for the browser's title bar. A script sets it, so an apostrophe stays one."""
+    return escape(strip_controls(text, keeps_lines=False), quote=False)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
 from econchatr.ask.log import GenerationLog
+from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.slots import N_CTX, Chance, Draw, Piece, ServedModel
 from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
@@ -74,7 +75,7 @@ class Answerer:
         """
         if name in self.models:
             return self.models[name]
-        shown = "".join(char for char in name[:_MAX_SHOWN_CHARS] if char.isprintable())
+        shown = strip_controls(name[:_MAX_SHOWN_CHARS], keeps_lines=False)
         raise UnknownModelError(f"there is no model {shown!r} here.", hint=f"There are: {', '.join(self.models)}.")
 
     async def chat(self, request: ChatRequest) -> list[Telling]:
