@@ -5,7 +5,6 @@ Tables come as polars frames, errors as `econchatr.errors`. It decides nothing: 
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 from econchatr.ask.exam import render_question
 from econchatr.ask.log import GenerationLog
+from econchatr.display import escape_html, label_imitation
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
-from econchatr.pipeline.show import OpenRung, model_identity
+from econchatr.pipeline.show import OpenRung
 from econchatr.records import Question, Reply, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
 
@@ -49,8 +49,8 @@ class Said:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        said = html.escape(self.text).replace("\n", "<br>")
-        return f"<p>{said}</p><p><small>{html.escape(self.label)} ({self.variant})</small></p>"
+        said = "<br>".join(escape_html(line) for line in self.text.split("\n"))
+        return f"<p>{said}</p><p><small>{escape_html(self.label)} ({self.variant})</small></p>"
 
 
 class Show:
@@ -147,7 +147,7 @@ class Model:
         self._opened = self._stack.enter_context(show.opened.rung(rung).open(n_at_once=1))
         self._log = GenerationLog(show.opened.folder("talk") / "generations.jsonl")
         self.rung = self._opened.tuned.rung
-        self.label = f"AI imitation of {show.host}, not {show.host}"
+        self.label = label_imitation((show.host,))
         self._is_open = True
 
     def __repr__(self) -> str:
@@ -205,7 +205,7 @@ class Model:
 
     def _keep(self, question: str, variant: Variant, seed: int, reply: Reply) -> Said:
         """Log a reply, and label it."""
-        model_sha256 = model_identity(self._opened.tuned, variant)
+        model_sha256 = self._opened.identify(variant)
         row = {"variant": variant, "rung": self.rung, "model_sha256": model_sha256, "seed": seed}
         self._log.add("", {**row, "cue": question, "reply": reply.model_dump()})
         return Said(reply.text, self.label, variant, seed, reply)

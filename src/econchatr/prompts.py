@@ -26,6 +26,7 @@ FORM_VERSION = 1
 STOP_2023 = "\n"
 _MARK = re.compile(r"<[^<>\s{}'\"]{1,40}>|\[/?[A-Z_]{2,30}\]")
 """A mark between the messages of a template, as Llama 2, Mistral and Gemma write them."""
+_JOINER = "\u200d"
 
 
 class ChatTemplate(NamedTuple):
@@ -34,6 +35,8 @@ class ChatTemplate(NamedTuple):
     template: str
     bos: str
     eos: str
+    specials: tuple[str, ...] = ()
+    """Every special token of the model's tokenizer, as text; empty where no tokenizer is at hand."""
 
 
 CHATML = ChatTemplate(
@@ -91,8 +94,9 @@ def exchange_messages(pairs: Sequence[Pair]) -> tuple[Message, ...]:
 def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     """The text a model continues: the messages in its own template, then the opening of its answer.
 
-    Special tokens and the template's own marks (`</s>`, `[INST]`, `<end_of_turn>`) written inside a message are broken
-    up, so that a transcript cannot pretend to be a system message.
+    The tokenizer's special tokens (`<|im_end|>`, `<filename>`) and the template's own marks (`</s>`, `[INST]`,
+    `<end_of_turn>`) are broken up where they are written inside a message, so that a transcript cannot pretend to be a
+    system message.
 
     Raises:
         ModelError: The template does not work.
@@ -211,17 +215,21 @@ def cue_2023(text: str, voice: Voice) -> str | None:
 
 def _disarm(text: str, template: ChatTemplate) -> str:
     # A zero-width joiner inside keeps the look and breaks the token.
-    text = text.replace("<|", "<\u200d|")
+    text = text.replace("<|", f"<{_JOINER}|")
     for mark in _marks(template):
-        text = text.replace(mark, f"{mark[0]}\u200d{mark[1:]}")
+        while mark in text:  # a mark may overlap with itself; each round breaks one at least and makes none
+            text = text.replace(mark, f"{mark[0]}{_JOINER}{mark[1:]}")
     return text
 
 
 @lru_cache(maxsize=8)
 def _marks(template: ChatTemplate) -> tuple[str, ...]:
-    """What may mean something to the model beside the common form `<|...|>`: its first and last sign, and the marks."""
-    found = {template.bos, template.eos, *_MARK.findall(template.template)}
-    return tuple(sorted(mark for mark in found if len(mark) > 1 and "<|" not in mark))
+    """What may mean something to the model beside the common form `<|...|>`: special tokens, and the template's marks.
+
+    A mark of one sign cannot be broken up; none holds a joiner itself.
+    """
+    found = {template.bos, template.eos, *template.specials, *_MARK.findall(template.template)}
+    return tuple(sorted(mark for mark in found if len(mark) > 1 and "<|" not in mark and _JOINER not in mark))
 
 
 @lru_cache(maxsize=8)

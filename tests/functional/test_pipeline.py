@@ -159,7 +159,11 @@ def test_a_chat_streams_an_answer_of_each_model(show: Path, econchatr: Run) -> N
     done = econchatr("chat", show, text="Who counted?\n/base\nWho counted?\n/quit\n")
     assert done.stdout.count("AI imitation (tuned)> ") == 1
     assert done.stdout.count("AI imitation (base)> ") == 1
-    assert len((show / "talk" / "generations.jsonl").read_text(encoding="utf-8").strip().splitlines()) == 2
+    lines = (show / "talk" / "generations.jsonl").read_text(encoding="utf-8").strip().splitlines()
+    logged = {row["variant"]: row["model_sha256"] for row in map(json.loads, lines)}
+    exam = {row.variant: row.model_sha256 for row in read_table(show / "ask" / "tiny" / "answers.parquet", Answer)}
+    assert len(lines) == len(logged) == 2
+    assert logged.items() <= exam.items()
 
 
 TABLES = [

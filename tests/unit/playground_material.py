@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,5 +87,11 @@ def play(slots: Any, folder: Path) -> Iterator[Playground]:
     material.report.write_text(
         "<!doctype html><title>r</title><h1>The report</h1><script>parent.document.title='owned'</script>"
     )
-    with serve(slots, folder, extend=add_playground(material)) as server:
+    add = add_playground(material)
+
+    async def add_in_loop(app: Any, answerer: Any) -> None:
+        # Outside a running loop the page library opens several of its own, and closes none of them.
+        add(app, answerer)
+
+    with serve(slots, folder, extend=lambda app, answerer: asyncio.run(add_in_loop(app, answerer))) as server:
         yield Playground(server, material, kept)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,11 @@ def write_adapter(folder: Path, *, seed: int) -> Path:
     return folder / "adapter.gguf"
 
 
+def _identify(name: str, own: Variant, asked: Variant) -> str:
+    """Another hash for every variant, as the real one gives."""
+    return f"{name} hash" if asked == own else f"{name} {asked} hash"
+
+
 def list_models(slots: Any, *, is_grounded: bool = False) -> list[ServedModel]:
     """Two rungs and a base under three names; where grounded, two more that are given real turns."""
     template = read_chat_template(locate_embedded_gguf())
@@ -65,7 +71,7 @@ def list_models(slots: Any, *, is_grounded: bool = False) -> list[ServedModel]:
         kinds |= {"first:grounded": (0, "grounded"), "first:retrieval": (None, "retrieval")}
     return [
         ServedModel(name=name, rung=name.partition(":")[0], variant=variant, slots=slots, adapter=place,
-                    template=template, sha256=f"{name} hash", weights="embedded")
+                    template=template, identify=partial(_identify, name, variant), weights="embedded")
         for name, (place, variant) in kinds.items()
     ]  # fmt: skip
 

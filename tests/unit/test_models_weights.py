@@ -67,6 +67,32 @@ def test_the_chat_template_of_gguf_and_checkpoint_is_the_same(cache: Path) -> No
     assert read_chat_template(open_embedded(cache).checkpoint_path) == found
 
 
+def test_special_tokens_are_those_that_the_tokenizer_lists(tmp_path: Path) -> None:
+    """In a checkpoint, either of two files may list them; tokens that were merely added are words."""
+    config = {"chat_template": "{{ 1 }}", "added_tokens_decoder": {"0": {"content": "<a>", "special": True}}}
+    added = [
+        {"content": "<b>", "special": True},
+        {"content": "  ", "special": False},
+        {"content": "<a>", "special": True},
+    ]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": added}))
+    assert set(read_chat_template(tmp_path).specials) == {"<a>", "<b>"}
+    shipped = read_chat_template(locate_embedded_gguf()).specials
+    assert len(shipped) == 17
+    assert "<filename>" in shipped
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"added_tokens": [1]}', '{"added_tokens": [{"special": true}]}', "{", "null"]
+)
+def test_a_tokenizer_file_of_another_shape_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "x"}')
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match=r"tokenizer\.json cannot be read"):
+        read_chat_template(tmp_path)
+
+
 def test_a_file_cut_in_half_is_named(tmp_path: Path) -> None:
     half = tmp_path / "half.gguf"
     half.write_bytes(locate_embedded_gguf().read_bytes()[:50_000_000])

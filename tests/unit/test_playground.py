@@ -166,6 +166,8 @@ def test_the_log_names_the_real_turns_an_answer_was_given(tmp_path: Path) -> Non
         ("retrieval", ["episode-0#1", "episode-1#1"]),
         ("tuned", None),
     ]
+    hashes = [row["model_sha256"] for row in rows]
+    assert hashes == ["first grounded hash", "first:base retrieval hash", "first hash"]
 
 
 def test_one_models_failure_is_told_and_does_not_end_the_others(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import ModelError
+from econchatr.models.weights import locate_embedded_gguf, read_chat_template
 from econchatr.prompts import (
     CHATML,
     ChatTemplate,
@@ -21,6 +22,7 @@ from econchatr.prompts import (
     system_line,
 )
 from econchatr.records import Message
+from econchatr.tokens import Tokenizer, open_tokenizer
 from tests.unit.make_records import make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
@@ -80,6 +82,55 @@ def test_no_templates_marks_can_be_said(template: ChatTemplate, text: str) -> No
     assert own
     assert not [mark for mark in own if mark in said]
     assert not [mark for mark in own if mark in render_continuation(text, VOICE, template)[0]]
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChatTemplate, Tokenizer]:
+    """The shipped model's own template and tokenizer."""
+    gguf = locate_embedded_gguf()
+    return read_chat_template(gguf), open_tokenizer(str(gguf), cache=tmp_path_factory.mktemp("tokenizer"))
+
+
+SHIPPED = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<reponame>", "<file_sep>", "<filename>",
+    "<gh_stars>", "<issue_start>", "<issue_comment>", "<issue_closed>", "<jupyter_start>", "<jupyter_text>",
+    "<jupyter_code>", "<jupyter_output>", "<jupyter_script>", "<empty_output>",
+)  # fmt: skip
+pieces = st.sampled_from([*SHIPPED, "<", ">", "|", "<|", "|>", "<file", "name>", "\u200d", "_", " ", "\n"])
+
+
+@given(st.lists(pieces | st.text(max_size=5), max_size=12).map("".join))
+def test_no_text_yields_a_special_token_of_the_shipped_model(
+    embedded: tuple[ChatTemplate, Tokenizer], text: str
+) -> None:
+    template, tokenizer = embedded
+    special = {tokenizer.encode(token)[0] for token in SHIPPED}
+
+    def count(rendered: str) -> int:
+        return sum(token in special for token in tokenizer.encode(rendered))
+
+    said, plain = (chat_messages(cue, cue, system=cue) for cue in (text, "SAID"))
+    prompt, reply = render_example(said, template)
+    assert count(prompt) == count(render_example(plain, template)[0])
+    assert count(reply) == 0
+    assert count(render_continuation(text, VOICE, template)[0]) == 0
+
+
+@given(
+    st.text(st.characters(exclude_characters="<")) | st.sampled_from(["1 < 2 and 3 > 2", "<i>so</i>", "a <b> c", "<<"])
+)
+def test_ordinary_speech_is_rendered_byte_for_byte(embedded: tuple[ChatTemplate, Tokenizer], text: str) -> None:
+    prompt, reply = render_example(chat_messages(text, text, system="S"), embedded[0])
+    assert prompt == f"<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+    assert reply == text
+
+
+@given(st.lists(st.sampled_from(["<<", "<s>", "aba", "aaa"]), min_size=1).map(tuple), st.text("<>abs", max_size=30))
+def test_a_special_token_that_overlaps_with_itself_is_broken_up(specials: tuple[str, ...], text: str) -> None:
+    template = CHATML._replace(specials=specials)
+    said = render_continuation(text, VOICE, template)[0]
+    assert said.replace("\u200d", "") == text
+    assert not [token for token in specials if token in said]
 
 
 def test_only_a_whole_reply_teaches_where_to_stop() -> None:

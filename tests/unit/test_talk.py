@@ -90,8 +90,16 @@ def chat(
 ) -> Scripted:
     speaker = Scripted(text)
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    hold_chat(speaker, CHATML, VOICE, seed=0, model_sha256="m", log_path=tmp_path / "log.jsonl",
-              open_find=lambda: lambda question: found, ground=ground)  # fmt: skip
+    hold_chat(
+        speaker,
+        CHATML,
+        VOICE,
+        seed=0,
+        identify=lambda variant: f"the {variant} hash",
+        log_path=tmp_path / "log.jsonl",
+        open_find=lambda: lambda question: found,
+        ground=ground,
+    )
     return speaker
 
 
@@ -126,7 +134,16 @@ def test_base_and_tuned_switch_the_model(
 def test_every_answer_is_logged_with_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chat("one\n", tmp_path, monkeypatch)
     row = json.loads((tmp_path / "log.jsonl").read_text())
-    assert (row["model_sha256"], row["cue"], row["reply"]["text"]) == ("m", "one", "Who counted?")
+    assert (row["model_sha256"], row["cue"], row["reply"]["text"]) == ("the tuned hash", "one", "Who counted?")
+
+
+def test_every_answer_is_logged_with_the_hash_of_the_model_that_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat("one\n/base\ntwo\n/ground\nthree\n/tuned\nfour\n", tmp_path, monkeypatch)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines() if line]
+    variants = ["tuned", "base", "retrieval", "grounded"]
+    assert [(row["variant"], row["model_sha256"]) for row in rows] == [(one, f"the {one} hash") for one in variants]
 
 
 def test_a_failed_answer_is_an_error_and_the_chat_goes_on(

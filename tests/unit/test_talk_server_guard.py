@@ -18,14 +18,15 @@ pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.ask.log import GenerationLog
+from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
 from econchatr.models.slots import Draw, Piece
 from econchatr.models.turns import Turns
-from econchatr.prompts import CHATML, Voice
+from econchatr.prompts import CHATML
 from econchatr.talk.server import guard
 from econchatr.talk.server.answers import Answerer
 from econchatr.talk.server.gauges import Gauges
-from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback, label_of
+from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback
 from econchatr.talk.server.run import take_place
 from econchatr.talk.server.shapes import ChatRequest
 
@@ -171,7 +172,7 @@ def test_every_answer_carries_the_label_even_a_refusal() -> None:
 
 
 def test_a_name_cannot_write_a_header_of_its_own() -> None:
-    settings = NEAR._replace(label=label_of(Voice(host="Ada\r\nSet-Cookie: x", show="s")))
+    settings = NEAR._replace(label=label_imitation(("Ada\r\nSet-Cookie: x",)))
     label = dict(knock(settings, [body(b"x")], host="localhost")[2])[b"x-ai-imitation"]
     assert b"\r" not in label
     assert b"%0D%0A" in label

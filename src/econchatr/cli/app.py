@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from econchatr import __version__
-from econchatr.cli.printing import plain
+from econchatr.display import strip_controls
 from econchatr.errors import EconChatRError
 
 EXIT_INTERRUPTED = 130
@@ -27,9 +27,9 @@ class _Group(TyperGroup):
         except EconChatRError as exc:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            typer.echo(f"Error: {plain(exc.message)}", err=True)
+            typer.echo(f"Error: {strip_controls(exc.message)}", err=True)
             if exc.hint:
-                typer.echo(f"Hint: {plain(exc.hint)}", err=True)
+                typer.echo(f"Hint: {strip_controls(exc.hint)}", err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("\nStopped. What is finished is kept; run again to go on.", err=True)

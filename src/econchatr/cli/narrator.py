@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from econchatr.display import strip_controls
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -37,7 +39,7 @@ def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
         from econchatr.cli.layouts import lay_out_lines
 
         for line in lay_out_lines(sheet):
-            print(line, file=stream)
+            print(strip_controls(line), file=stream)
         return
     from rich.console import Console
     from rich.table import Table
@@ -59,14 +61,14 @@ class LineNarrator:
 
     def begin(self, name: str, why: str) -> None:
         """Say that a step starts."""
-        print(f"{name}: {why}", file=sys.stderr, flush=True)
+        print(_one_line(f"{name}: {why}"), file=sys.stderr, flush=True)
 
     def progress(self, n_done: float, n_all: float, unit: str) -> None:
         """Say nothing: a log needs no bar."""
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        print(f"  {_plain(text)}", file=sys.stderr, flush=True)
+        print(f"  {_one_line(text)}", file=sys.stderr, flush=True)
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Say that a step is finished."""
@@ -84,7 +86,7 @@ class BarNarrator:
     def begin(self, name: str, why: str) -> None:
         """Begin a bar; it shows once there is progress."""
         self._name = name
-        self._show(f"{name}: {why}")
+        self._show(_one_line(f"{name}: {why}"))
 
     def progress(self, n_done: float, n_all: float, unit: str) -> None:
         """Move the bar."""
@@ -97,7 +99,7 @@ class BarNarrator:
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        self._show(f"  {_plain(text)}")
+        self._show(f"  {_one_line(text)}")
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Take the bar away and say what came of the step."""
@@ -117,9 +119,9 @@ class BarNarrator:
             print(line, file=sys.stderr, flush=True)
 
 
-def _plain(text: str) -> str:
-    """Without control characters: a note may quote a label or a file's name, and must not steer the terminal."""
-    return "".join(filter(str.isprintable, text))
+def _one_line(text: str) -> str:
+    """A note may quote a label or a file's name, and must neither steer the terminal nor look like a line of ours."""
+    return strip_controls(text, keeps_lines=False)
 
 
 def _tell(counts: Mapping[str, int]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from econchatr.display import strip_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,9 +32,9 @@ def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
         line = (
             f"{item.rung}  {item.measure}  {item.variant}  {item.subject}: {item.value:.4f}{interval}  n={item.n}{note}"
         )
-        typer.echo(plain(line.strip()))
+        typer.echo(strip_controls(line.strip()))
     for reason, measures in unscored.items():
-        typer.echo(plain(f"unscored: {', '.join(measures)}: {reason}"))
+        typer.echo(strip_controls(f"unscored: {', '.join(measures)}: {reason}"))
 
 
 def describe_result(show: Show, result: RunResult) -> dict[str, object]:
@@ -77,7 +78,7 @@ def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
         return print_json(value)
     for line in lines:
-        typer.echo(plain(line))
+        typer.echo(strip_controls(line))
 
 
 def print_json(value: object) -> None:
@@ -87,12 +88,7 @@ def print_json(value: object) -> None:
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    typer.echo(plain(text), err=True)
-
-
-def plain(text: str) -> str:
-    """The text without control characters: a transcript must not control the reader's terminal."""
-    return "".join(char for char in text if char in "\n\t" or (char.isprintable()))
+    typer.echo(strip_controls(text), err=True)
 
 
 def relate_path(source: str, show: Path) -> str:

@@ -9,8 +9,9 @@ import typer
 
 from econchatr.cli.app import app
 from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
-from econchatr.cli.printing import describe_result, plain, print_json, print_result, print_scores, print_status
+from econchatr.cli.printing import describe_result, print_json, print_result, print_scores, print_status
 from econchatr.cli.running import run_and_print, run_stage, run_until
+from econchatr.display import strip_controls
 from econchatr.errors import InputError
 
 
@@ -101,9 +102,9 @@ def pair(
         return print_json([item.model_dump(mode="json") for item in pairs])
     for item in pairs:
         state = "kept" if item.is_kept else f"dropped: {item.reason}"
-        typer.echo(typer.style(plain(f"{item.pair_id}  {item.split}  {state}"), bold=True))
-        typer.echo(plain(f"  {item.cue_speaker}: {item.cue}"))
-        typer.echo(plain(f"  {item.reply_speaker}: {item.reply}\n"))
+        typer.echo(typer.style(strip_controls(f"{item.pair_id}  {item.split}  {state}"), bold=True))
+        typer.echo(strip_controls(f"  {item.cue_speaker}: {item.cue}"))
+        typer.echo(strip_controls(f"  {item.reply_speaker}: {item.reply}\n"))
 
 
 @app.command()

@@ -12,6 +12,7 @@ import typer
 from econchatr.cli.app import app
 from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
 from econchatr.cli.printing import print_json, say
+from econchatr.display import label_imitation
 from econchatr.errors import MissingExtraError
 
 
@@ -39,7 +40,7 @@ def chat(
             model.template,
             opened.voice,
             seed=seed,
-            model_sha256=model.tuned.adapter_sha256,
+            identify=model.identify,
             log_path=opened.folder("talk") / "generations.jsonl",
             ground=ground,
             open_find=lambda: open_grounding(opened.rung(rung)).find,
@@ -80,7 +81,7 @@ def serve(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import RealTurnsUse, open_served
 
-    create_app, take_place, run_server, label_of = _import_server()
+    create_app, take_place, run_server = _import_server()
     opened = open_show(show)
     real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
@@ -102,7 +103,7 @@ def serve(
         if as_json:
             typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))  # one line, at once
         else:
-            say(f"{label_of(opened.voice)}. Models: {', '.join(served)}")
+            say(f"{label_imitation((opened.voice.host,))}. Models: {', '.join(served)}")
             say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
         run_server(app, place)
         raise KeyboardInterrupt  # it returns only when it was told to stop
@@ -125,7 +126,7 @@ def play(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import PlayKeeper, open_served, read_play
 
-    create_app, take_place, run_server, label_of = _import_server()
+    create_app, take_place, run_server = _import_server()
     make_material, add_playground = _import_playground()
     opened = open_show(show)
     with (
@@ -143,7 +144,7 @@ def play(
         if as_json:
             typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
         else:
-            say(f"{label_of(opened.voice)}. Playground: {place.address} - Ctrl-C stops.")
+            say(f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops.")
         if browser:
             # The socket listens already: the page waits until the server answers.
             webbrowser.open(place.address)
@@ -192,13 +193,12 @@ def export(
 def _import_server() -> tuple[Any, ...]:
     try:
         from econchatr.talk.server.app import create_app
-        from econchatr.talk.server.guard import label_of
         from econchatr.talk.server.run import run_server, take_place
     except ModuleNotFoundError as exc:
         if (exc.name or "").startswith("econchatr"):
             raise
         raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
-    return create_app, take_place, run_server, label_of
+    return create_app, take_place, run_server
 
 
 def _import_playground() -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -186,10 +186,15 @@ class ServedModel(NamedTuple):
     slots: SlotServer
     adapter: int | None
     template: ChatTemplate
-    sha256: str
-    """Of base weights, adapter and prompt form together, as the exam's answers carry it."""
+    identify: Callable[[Variant], str]
+    """Gives the hash that an answer of a variant carries: a model may be given real turns with some questions only."""
     weights: str
     """Which weights these are, in words."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the model as it is served."""
+        return self.identify(self.variant)
 
 
 @contextmanager

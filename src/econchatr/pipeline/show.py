@@ -387,9 +387,17 @@ class OpenRung(NamedTuple):
     template: ChatTemplate
     tuned: TunedModel
 
+    def identify(self, variant: Variant) -> str:
+        """The hash that an answer of this variant carries."""
+        return model_identity(self.tuned, variant)
+
 
 def model_identity(tuned: TunedModel, variant: Variant) -> str:
-    """The hash that every answer of a model carries: of base weights, adapter and prompt form together."""
+    """The hash that every answer of a model carries: of base weights, adapter, variant and prompt form together.
+
+    An answer of the base carries the base's own: no adapter took part in it. Every command that keeps answers takes the
+    hash from here.
+    """
     adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
     return hash_settings([tuned.base_sha256, adapter, variant, FORM_VERSION])
 

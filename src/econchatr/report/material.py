@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from econchatr.display import label_imitation as label_imitation
+from econchatr.display import name_hosts as name_hosts
 from econchatr.records import (
     Answer,
     BillRow,
@@ -200,19 +202,6 @@ def is_round_kept(material: ReportMaterial, rung: str) -> bool:
     """Tell whether a rung had a round on preferences that may be used."""
     found = find_round(material, rung)
     return found is not None and found.is_kept
-
-
-def name_hosts(hosts: Sequence[str]) -> str:
-    """Join the hosts' names as one reads them aloud: `A`, `A and B`, `A, B and C`; `the host` for none."""
-    if len(hosts) < 2:
-        return "".join(hosts) or "the host"
-    return f"{', '.join(hosts[:-1])} and {hosts[-1]}"
-
-
-def label_imitation(hosts: Sequence[str]) -> str:
-    """Give the label that stands on every page and under every generated answer; nothing switches it off."""
-    name = name_hosts(hosts)
-    return f"AI imitation of {name}, not {name}"
 
 
 def label_transcripts(hosts: Sequence[str]) -> str:

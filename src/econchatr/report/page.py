@@ -1,6 +1,6 @@
 """Render a page as one HTML file that needs nothing else: no script, no network, no second file.
 
-Every text passes `disarm` and the template's own escaping; only drawings made by `svg` and the bundled style sheet go
+Every text passes `escape_html`; only drawings made by `svg` and the bundled style sheet go
 in as markup.
 """
 
@@ -11,10 +11,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from econchatr.display import escape_html
 from econchatr.report.blocks import Figure, Link
 from econchatr.report.material import ReportMaterial
 from econchatr.report.outline import CorpusOutline, Outline, outline_corpus, outline_page
-from econchatr.report.plaintext import disarm
 
 _TEMPLATES = "templates"
 
@@ -53,7 +53,7 @@ def _render(template: str, page: Outline | CorpusOutline, material: ReportMateri
 
 
 def _disarm_value(value: object) -> object:
-    return disarm(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return escape_html(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _is_figure(value: object) -> bool:

@@ -17,9 +17,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from econchatr.display import escape_html, label_imitation, name_hosts
 from econchatr.records import HandSheet, Question
-from econchatr.report.material import name_hosts
-from econchatr.report.plaintext import disarm
 
 _TEMPLATES = "templates"
 
@@ -68,7 +67,7 @@ def render_hand_sheet(
     name = name_hosts(hosts)
     return _render(
         "hand.html.j2", title=f"Mark the answers: {show}",
-        label=f"Every answer here: AI imitation of {name}, not {name}",
+        label=f"Every answer here: {label_imitation(hosts)}",
         sheet=sheet, cards=cards, form=form, show=show, host=name,
     )  # fmt: skip
 
@@ -83,7 +82,7 @@ def render_blind_sheet(
     name = name_hosts(hosts)
     return _render(
         "blind.html.j2", title=f"Which one is real? {show}",
-        label=f"Four of every five replies here: AI imitation of {name}, not {name}",
+        label=f"Four of every five replies here: {label_imitation(hosts)}",
         cues=cues, form=form, sha256=sha256, seed=seed, show=show, host=name,
     )  # fmt: skip
 
@@ -115,4 +114,4 @@ def _hash(text: str) -> str:
 
 
 def _disarm_value(value: object) -> object:
-    return disarm(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return escape_html(value) if isinstance(value, str) and not isinstance(value, Markup) else value

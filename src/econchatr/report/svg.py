@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from econchatr.display import escape_html
 from econchatr.report.formats import format_decimal
-from econchatr.report.plaintext import disarm
 
 _AXIS_HEIGHT = 26
 _LONGEST_TEXT = 56
@@ -215,7 +215,7 @@ def draw_text(x: float, y: float, text: str, style: str, *, dx: int = 0) -> Mark
     # A drawing cannot wrap its lines: what is cut here stands whole in the chart's table.
     text = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return Markup('<text class="{}" x="{}" y="{}" dx="{}">{}</text>').format(
-        style, percent(x), round(y, 1), dx, disarm(text)
+        style, percent(x), round(y, 1), dx, escape_html(text)
     )
 
 
@@ -229,5 +229,5 @@ def wrap_drawing(key: str, title: str, description: str, height: int, parts: Seq
     head = Markup(
         '<svg class="chart" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
         '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>'
-    ).format(key, height, disarm(title), disarm(description))
+    ).format(key, height, escape_html(title), escape_html(description))
     return head + Markup().join(parts) + Markup("</svg>")

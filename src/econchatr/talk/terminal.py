@@ -11,6 +11,7 @@ from pathlib import Path
 
 from econchatr.ask.exam import GROUNDED_FORM, Speaker
 from econchatr.ask.log import GenerationLog
+from econchatr.display import label_imitation, strip_controls
 from econchatr.errors import EconChatRError
 from econchatr.prompts import ChatTemplate, Voice
 from econchatr.records import Variant
@@ -31,7 +32,7 @@ def hold_chat(
     voice: Voice,
     *,
     seed: int,
-    model_sha256: str,
+    identify: Callable[[Variant], str],
     log_path: Path,
     open_find: Callable[[], Find],
     ground: bool = False,
@@ -41,12 +42,13 @@ def hold_chat(
     A failed answer is shown as an error; the conversation goes on as it was before.
 
     Args:
+        identify: Gives the hash that an answer of a variant carries, for the log.
         open_find: Gives what finds the host's real turns for a question; called when it is first needed.
         ground: Whether to begin with real turns; `/ground` switches.
     """
     session, log = ChatSession(speaker, template, voice, seed=seed), GenerationLog(log_path)
     session.find = open_find() if ground else None
-    print(f"AI imitation of {voice.host}, not {voice.host}. It makes things up.\n{HELP}")
+    print(f"{strip_controls(label_imitation((voice.host,)))}. It makes things up.\n{HELP}")
     for n, line in enumerate(_read_lines()):
         if line.startswith("/"):
             if _obey(line, session, open_find):
@@ -56,11 +58,12 @@ def hold_chat(
             print(f"AI imitation ({_model(session)})> ", end="", flush=True)
             reply = session.say(line, on_text=_stream)
         except EconChatRError as exc:
-            print(f"\nError: {exc.message} {exc.hint}", file=sys.stderr)
+            print(f"\nError: {strip_controls(f'{exc.message} {exc.hint}')}", file=sys.stderr)
             continue
         print()
         _cite(session)
-        row = {"variant": _model(session), "model_sha256": model_sha256, "seed": seed, "turn": n, "cue": line}
+        variant = _model(session)
+        row = {"variant": variant, "model_sha256": identify(variant), "seed": seed, "turn": n, "cue": line}
         given = {"excerpts": [pair.pair_id for pair in session.cited]} if session.find else {}
         log.add("", {**row, **given, "reply": reply.model_dump()})
 
@@ -109,15 +112,9 @@ def _cite(session: ChatSession) -> None:
         words = pair.reply.split()
         said = " ".join(words[:_SHOWN_WORDS]) + (" \N{HORIZONTAL ELLIPSIS}" if len(words) > _SHOWN_WORDS else "")
         day = f", {pair.published}" if pair.published else ""
-        print(
-            _plain(f"  [given: {pair.slug}{day}, turn {pair.pair_id.rpartition('#')[2]}] {pair.reply_speaker}: {said}")
-        )
+        place = f"{pair.slug}{day}, turn {pair.pair_id.rpartition('#')[2]}"
+        print(strip_controls(f"  [given: {place}] {pair.reply_speaker}: {said}"))
 
 
 def _stream(text: str) -> None:
-    print(_plain(text), end="", flush=True)
-
-
-def _plain(text: str) -> str:
-    """The text without control characters: neither a model nor a transcript may steer the terminal."""
-    return "".join(char for char in text if char in "\n\t" or char.isprintable())
+    print(strip_controls(text), end="", flush=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from econchatr import __version__
+from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
 from econchatr.models.gguf_file import read_gguf_file
 from econchatr.models.gguf_weights import write_gguf_like
@@ -33,7 +34,6 @@ from econchatr.pipeline.stage import Narrator
 from econchatr.prompts import ChatTemplate, chat_messages, render_chat, system_line, with_line
 from econchatr.records import REPEAT_PENALTY, TunedModel
 from econchatr.report.card import CardMaterial, card_from_report, render_card
-from econchatr.report.material import label_imitation
 from econchatr.tables import disk_errors, hash_file, write_bytes
 
 FORMS = ("adapter", "checkpoint", "gguf", "ollama", "training")
@@ -98,7 +98,7 @@ class _Job:
 
     @property
     def label(self) -> str:
-        return f"AI imitation of {self.voice.host}, not {self.voice.host}"
+        return label_imitation((self.voice.host,))
 
     def prompt(self, question: str) -> str:
         return render_chat(chat_messages(question, None, system=system_line(self.voice)), self.template)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -77,7 +78,7 @@ def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, plac
         slots=slots,
         adapter=place if variant in TUNED_VARIANTS else None,
         template=item.rung.template,
-        sha256=model_identity(item.tuned, variant),
+        identify=partial(model_identity, item.tuned),
         weights=item.tuned.weights,
     )
 

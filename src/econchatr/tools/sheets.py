@@ -12,7 +12,7 @@ from econchatr.ask.exam import Draw, ExamSettings
 from econchatr.ask.log import GenerationLog
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.pipeline.results import SHEETS, asked_answers, blind_cues, blind_picks, hand_marks, score_people
-from econchatr.pipeline.show import Rung, Show
+from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Reply, Score, TunedModel
@@ -172,21 +172,22 @@ class HeldOutDrawer(NamedTuple):
 
     def _plan(self, pair: Pair, prompt: str, sample: int) -> Draw:
         seed = self.settings.seed + sample
-        model_sha256 = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
+        # What a reply is known by in the log must not change: a reply drawn before is not drawn again.
+        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
 
         def record(reply: Reply | None, error: str | None) -> Answer:
             return Answer(
                 question_id=pair.pair_id,
                 rung=self.tuned.rung,
                 variant="tuned",
-                model_sha256=model_sha256,
+                model_sha256=model_identity(self.tuned, "tuned"),
                 sample=sample,
                 seed=seed,
                 reply=reply,
                 error=error,
             )
 
-        key = hash_settings([model_sha256, prompt, seed, self.settings])
+        key = hash_settings([drawn_from, prompt, seed, self.settings])
         return Draw(key, lambda: prompt, is_tuned=True, seed=seed, settings=self.settings, record=record)
 
 

@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable, Sequence
 from html import escape
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from econchatr.display import name_imitation, strip_controls
 from econchatr.prompts import Voice
 from econchatr.records import Pair
 from econchatr.score.nearest import CLOSE, SaidBefore
@@ -26,26 +27,14 @@ from econchatr.talk.playground.compare import make_compare
 from econchatr.talk.playground.desk import Desk, wire
 from econchatr.talk.playground.material import Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
+from econchatr.talk.playground.shield import HEADERS, Shield
 from econchatr.talk.playground.shown import show_text, show_turns
 from econchatr.talk.real_turns import Find
 from econchatr.talk.server.answers import Answerer
 
 REPORT_PATH = "/show-report"
 _N_FOUND = 20
-_OPEN = (
-    "/assets/", "/static/", "/theme.css", "/config", "/favicon.ico", "/manifest.json", "/gradio_api/info",
-    "/gradio_api/queue/", "/gradio_api/heartbeat/", "/gradio_api/startup-events", "/gradio_api/cancel",
-    "/gradio_api/reset", "/gradio_api/theme.css",
-)  # fmt: skip
-"""All of the page library's addresses that this page uses. Others read files, fetch addresses or take uploads."""
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-src 'self'; frame-ancestors 'self'; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'"
-)
-"""What the browser may load: the page library needs inline scripts of its own; nothing may come from elsewhere."""
 _REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
 _FONTS = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")
 
@@ -98,11 +87,14 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
         css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
         gr.mount_gradio_app(
             app, blocks, path="/", server_name="127.0.0.1", footer_links=[], run_history=False, ssr_mode=False,
-            mcp_server=False, pwa=False, enable_monitoring=False, show_error=True, max_file_size=1,
-            theme=_make_theme(), head=f"<style>{css}</style>",
+            mcp_server=False, pwa=False, enable_monitoring=False, max_file_size=1,
+            show_error=False,  # its errors name files of this machine; ours stand on the page
+            blocked_paths=[Path.cwd().anchor], theme=_make_theme(), head=f"<style>{css}</style>",
         )  # fmt: skip
+        # Until then the library reads any file it is given the path of: mounting does not set it.
+        blocks.has_launched = True
         page: Any = app.router.routes[-1]
-        page.app = _Shield(page.app)
+        page.app = Shield(page.app)
 
     return add
 
@@ -124,7 +116,7 @@ def _make_blocks(desk: Desk, material: Material) -> Any:
     import gradio as gr
 
     voice = desk.voice
-    title = f"AI imitation of {voice.host} - {voice.show}"
+    title = f"{name_imitation((voice.host,))} - {voice.show}"
     with gr.Blocks(analytics_enabled=False, title=_plain(title)) as blocks:
         gr.HTML(_show_label(voice), elem_id="label")
         with gr.Tabs(elem_id="tabs"):
@@ -164,10 +156,9 @@ def _make_corpus(desk: Desk) -> None:
 
 
 def _show_label(voice: Voice) -> str:
-    host, show = show_text(voice.host), show_text(voice.show)
+    label, host, show = map(show_text, (name_imitation((voice.host,)), voice.host, voice.show))
     return (
-        f"<div class='bar' role='note'><h1>AI imitation of {host}</h1><span>not {host}; it makes things up</span>"
-        f"<i>{show}</i></div>"
+        f"<div class='bar' role='note'><h1>{label}</h1><span>not {host}; it makes things up</span><i>{show}</i></div>"
     )
 
 
@@ -185,35 +176,9 @@ def _read_report(material: Material) -> Response:
         page = material.report.read_bytes()
     except OSError:
         return HTMLResponse("<p>There is no report.</p>", status_code=404)
-    return HTMLResponse(page, headers={"content-security-policy": _REPORT_POLICY, **_HEADERS})
+    return HTMLResponse(page, headers={"content-security-policy": _REPORT_POLICY, **HEADERS})
 
 
 def _plain(text: str) -> str:
-    """A name for the browser's title bar."""
-    return escape("".join(char for char in text if char.isprintable()), quote=False)
-
-
-class _Shield:
-    """Around the page library: only the addresses this page uses, and a policy that lets nothing in from elsewhere."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_open(scope["path"]):
-            await Response("Not found.", status_code=404, media_type="text/plain")(scope, receive, send)
-            return
-
-        async def send_shielded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                told = {b"content-security-policy": _POLICY.encode(), b"x-frame-options": b"SAMEORIGIN"}
-                told |= {name.encode(): value.encode() for name, value in _HEADERS.items() if name != "cache-control"}
-                kept = [item for item in message.get("headers", ()) if item[0].lower() not in told]
-                message["headers"] = [*kept, *told.items()]
-            await send(message)
-
-        await self._app(scope, receive, send_shielded)
-
-
-def _is_open(path: str) -> bool:
-    return path == "/" or path.startswith(_OPEN)
+    """A name for the browser's title bar. A script sets it, so an apostrophe stays one."""
+    return escape(strip_controls(text, keeps_lines=False), quote=False)

@@ -6,13 +6,13 @@ module keeps nothing and asks nobody.
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+from econchatr.display import escape_html, name_imitation, strip_controls
 from econchatr.prompts import Voice
 from econchatr.records import Turn
 from econchatr.score.speech import split_words
@@ -28,8 +28,7 @@ _STATES = {"waiting": "waiting …", "stopped": "stopped"}
 
 def show_text(text: str) -> str:
     """A text as HTML that shows it: no tag, no template, no control character in it means anything."""
-    plain = "".join(char for char in text if char in "\n\t" or char.isprintable())
-    safe = "".join(_SIGNS.get(char, char) for char in html.escape(plain))
+    safe = "".join(_SIGNS.get(char, char) for char in escape_html(strip_controls(text)))
     return safe.replace("\n", "<br>")
 
 
@@ -70,7 +69,7 @@ def show_answer(row: Answering, voice: Voice, *, prices: bool = True, name: str 
     elif word := _STATES.get(row.state):
         body += f"<div class='state'>{word}</div>"
     title = show_text(name or row.model)
-    label = f"AI imitation of {show_text(voice.host)}"
+    label = show_text(name_imitation((voice.host,)))
     kind = "" if hides_model else f"<span class='kind {row.variant}'>{_kind(row)}</span>"
     took = "" if hides_model else show_took(row, prices=prices)
     near = show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
 from econchatr.ask.log import GenerationLog
+from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.slots import N_CTX, Chance, Draw, Piece, ServedModel
 from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
@@ -74,7 +75,7 @@ class Answerer:
         """
         if name in self.models:
             return self.models[name]
-        shown = "".join(char for char in name[:_MAX_SHOWN_CHARS] if char.isprintable())
+        shown = strip_controls(name[:_MAX_SHOWN_CHARS], keeps_lines=False)
         raise UnknownModelError(f"there is no model {shown!r} here.", hint=f"There are: {', '.join(self.models)}.")
 
     async def chat(self, request: ChatRequest) -> list[Telling]:
@@ -220,7 +221,7 @@ def _row(telling: Telling) -> dict[str, object]:
     """What the log says of every reply, however it ended."""
     model, excerpts = telling.model, telling.excerpts
     variant = model.variant if excerpts is None else GROUNDED_FORM.get(model.variant, model.variant)
-    made = {"variant": variant, "rung": model.rung, "model_sha256": model.sha256}
+    made = {"variant": variant, "rung": model.rung, "model_sha256": model.identify(variant)}
     given = {} if excerpts is None else {"excerpts": [pair.pair_id for pair in excerpts]}
     return {**made, "seed": telling.draw.seed, "cue": telling.said, **given}
 

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from econchatr import __version__
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.ask.log import GenerationLog
+from econchatr.display import label_imitation
 from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
 from econchatr.models.slots import Piece, ServedModel
 from econchatr.prompts import Voice
@@ -31,7 +32,7 @@ from econchatr.talk.real_turns import Find, RealTurns
 from econchatr.talk.server.answers import Answerer, Telling
 from econchatr.talk.server.forms import ChatForm, CompletionForm, Form
 from econchatr.talk.server.gauges import CONTENT_TYPE, Gauges
-from econchatr.talk.server.guard import HEALTH_PATH, Guard, GuardSettings, label_of
+from econchatr.talk.server.guard import HEALTH_PATH, Guard, GuardSettings
 from econchatr.talk.server.shapes import (
     ChatCompletion,
     ChatMessage,
@@ -95,7 +96,7 @@ def create_app(
     gauges = Gauges(models)
     real_turns = RealTurns(open_find) if open_find else None
     answerer = Answerer(models, voice, log=log, gauges=gauges, real_turns=real_turns)
-    label = label_of(voice)
+    label = label_imitation((voice.host,))
 
     app = FastAPI(
         title="EconChatR", version=__version__, description=f"{label}. In the words of the OpenAI API.",

@@ -19,8 +19,6 @@ from urllib.parse import quote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from econchatr.prompts import Voice
-
 LABEL_HEADER = "x-ai-imitation"
 HEALTH_PATH = "/health"
 MAX_BODY_BYTES = 4_000_000
@@ -46,11 +44,6 @@ class _Refusal(NamedTuple):
     status: HTTPStatus
     message: str
     code: str
-
-
-def label_of(voice: Voice) -> str:
-    """Give the label that stands on everything a model says."""
-    return f"AI imitation of {voice.host}, not {voice.host}"
 
 
 class Guard:
