@@ -89,11 +89,3 @@ def print_json(value: object) -> None:
 def say(text: str) -> None:
     """Print a message on stderr."""
     typer.echo(strip_controls(text), err=True)
-
-
-def relate_path(source: str, show: Path) -> str:
-    """The transcripts' folder relative to the show's folder, for show.toml; absolute if they are far apart."""
-    if not source:
-        return ""
-    near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
-    return Path(source).resolve().as_posix() if near.startswith("../../..") else near

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from econchatr.cli.app import app
 from econchatr.cli.options import HERE, JsonOption, ShowArgument
-from econchatr.cli.printing import print_json, print_result, relate_path, say
+from econchatr.cli.printing import print_json, print_result, say
 from econchatr.cli.running import run_and_print
 
 
@@ -41,7 +42,7 @@ def init(
     from econchatr.presets import NewShow, write_show
 
     title = name or (Path(source).resolve() if source else show.resolve()).name
-    paths = write_show(show, NewShow(title, tuple(host or ()), relate_path(source, show), rights), preset=preset)
+    paths = write_show(show, NewShow(title, tuple(host or ()), _relate_path(source, show), rights), preset=preset)
     if as_json:
         return print_json({"written": [str(path) for path in paths]})
     for path in paths:
@@ -59,3 +60,11 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+def _relate_path(source: str, show: Path) -> str:
+    """The transcripts' folder relative to the show's folder, for show.toml; absolute if they are far apart."""
+    if not source:
+        return ""
+    near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
+    return Path(source).resolve().as_posix() if near.startswith("../../..") else near
