@@ -1,51 +1,67 @@
-"""The replies that no model has seen: the host's, and the guests' in the same episodes.
-
-This module measures nothing.
-"""
+"""A show's pairs by side: what the host replied, and what guests replied to the host in the same episodes."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from econchatr.config import Rung
-from econchatr.pair import PROFILES, drop_duplicates, pair_episode
+from econchatr.errors import ShowFolderError
+from econchatr.pair import drop_duplicates
 from econchatr.pipeline.forms import example_form
-from econchatr.pipeline.prepare import PAIR_TOKENIZER
 from econchatr.pipeline.show import Show
-from econchatr.records import Episode, Example, Pair, Split, Turn
+from econchatr.records import Example, Pair
 from econchatr.select.examples import build_example
-from econchatr.tables import read_table
-from econchatr.tokens import open_tokenizer
+from econchatr.tables import read_manifest, read_table
 
 SIDES = ("host", "guest")
-_ROLE_OF_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
+GUESTS_FOLDER = "guests"
+"""Inside the folder of `pair`."""
+GUESTS_NAME = "guest_pairs.parquet"
+
+
+class PairsBySide(NamedTuple):
+    """All pairs of a show, kept and dropped, by who replies."""
+
+    host: list[Pair]
+    guest: list[Pair]
+    """Not compared with each other: a repeated passage gives a kept pair each time."""
+
+    def kept(self) -> dict[str, list[Pair]]:
+        """Per side, the kept pairs of every split, each passage once."""
+        return {"host": _keep(self.host), "guest": _keep(drop_duplicates(self.guest))}
+
+    def held_out(self) -> dict[str, list[Pair]]:
+        """Per side, the kept pairs of the test episodes, repeated passages of the guests' each time."""
+        return {
+            side: [pair for pair in _keep(pairs) if pair.split == "test"]
+            for side, pairs in (("host", self.host), ("guest", self.guest))
+        }
+
+
+def read_sides(show: Show) -> PairsBySide:
+    """Read both tables of pairs.
+
+    Raises:
+        ShowFolderError: A table is missing or broken, or the guests' pairs were made from other pairs of the host.
+    """
+    host = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    folder = show.folder("pair", GUESTS_FOLDER)
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.inputs.get("pair") != show.made("pair"):
+        raise ShowFolderError(
+            f"{folder / GUESTS_NAME} is missing, or older than the pairs of the host.",
+            hint=f"`econchatr pair {show.root}` makes the table; nothing is trained again for it.",
+        )
+    return PairsBySide(host, read_table(folder / GUESTS_NAME, Pair))
 
 
 def held_out_examples(show: Show, rung: Rung, *, max_replies: int) -> dict[str, list[Example]]:
     """Per side, at most so many replies of the test episodes, evenly spread, as the rung's model sees them."""
     form = example_form(show, rung)
     return {
-        side: [build_example(pair, form) for pair in thin_pairs(held_out_pairs(show, side), max_replies)]
-        for side in SIDES
-    }
-
-
-def held_out_pairs(show: Show, side: str) -> list[Pair]:
-    """Held-out pairs whose reply is the host's; or, the other way round, what guests replied to the host."""
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    if side == "host":
-        return [pair for pair in pairs if pair.is_kept and pair.split == "test"]
-    return [pair for pair in _exchange_sides(show, {pair.slug: pair.split for pair in pairs if pair.split == "test"})
-            if pair.is_kept]  # fmt: skip
-
-
-def kept_pairs(show: Show) -> dict[str, list[Pair]]:
-    """Per side, the kept pairs of every split: whose reply is the host's, and whose reply is a guest's, to the host."""
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    guest = drop_duplicates(_exchange_sides(show, {pair.slug: pair.split for pair in pairs}))
-    return {
-        side: [pair for pair in side_pairs if pair.is_kept] for side, side_pairs in (("host", pairs), ("guest", guest))
+        side: [build_example(pair, form) for pair in thin_pairs(pairs, max_replies)]
+        for side, pairs in read_sides(show).held_out().items()
     }
 
 
@@ -54,19 +70,5 @@ def thin_pairs(rows: Sequence[Pair], n: int) -> list[Pair]:
     return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
 
 
-def _exchange_sides(show: Show, splits: Mapping[str, Split]) -> list[Pair]:
-    """Pair these episodes with host and guests exchanged, by the show's own profile."""
-    parsed = show.folder("parse")
-    episodes = [episode for episode in read_table(parsed / "episodes.parquet", Episode) if episode.slug in splits]
-    turns = defaultdict[str, list[Turn]](list)
-    for turn in read_table(parsed / "turns.parquet", Turn):
-        if turn.slug in splits:
-            turns[turn.slug].append(turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}))
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
-    return [
-        pair
-        for episode in sorted(episodes, key=lambda episode: episode.rank)
-        for pair in pair_episode(
-            episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count, persona=None
-        )
-    ]
+def _keep(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if pair.is_kept]

@@ -16,10 +16,10 @@ from econchatr.ask.log import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable, Rung
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.served import ServedAddress, ServedModel
-from econchatr.pipeline.heldout import held_out_pairs
+from econchatr.pipeline.heldout import PairsBySide, read_sides
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import JUDGE_VERSION, judge_messages
-from econchatr.records import Answer, Contest, Judgement, Pair, Score
+from econchatr.records import Answer, Contest, Judgement, Score
 from econchatr.score.judge import (
     PROOF,
     Failed,
@@ -54,12 +54,13 @@ def run_judge(show: Show, rung: Rung, narrator: Narrator, *, environment: Mappin
         )
     if read_manifest(show.folder("ask", rung.name)) is None:
         raise ShowFolderError(f"rung {rung.name!r} was not asked yet.", hint=f"econchatr ask {show.root}")
-    proof, contests = _proof_contests(show, rung, judge), _contests(show, rung)
+    pairs = read_sides(show)
+    proof, contests, known = _proof_contests(pairs, rung, judge), _contests(show, rung), _known_replies(pairs, judge)
     name, start = f"judge/{rung.name}", time.monotonic()
-    narrator.begin(name, _tell_price(show, judge, proof, contests))
+    narrator.begin(name, _tell_price(judge, known, proof, contests))
     address = ServedAddress(judge.base_url, judge.model, _find_key(judge, environment), judge.timeout_seconds)
     with ServedModel(address) as model:
-        bench = _Bench(show, rung, judge, model)
+        bench = _Bench(show, rung, known, model, judge)
 
         def judged(rows: Sequence[Contest]) -> list[Judgement]:
             return judge_contests(
@@ -108,9 +109,8 @@ def _path(show: Show, rung: Rung, judge: JudgeTable) -> Path:
 class _Bench:
     """Asks the judge about two texts, and never twice about the same two in the same order."""
 
-    def __init__(self, show: Show, rung: Rung, judge: JudgeTable, model: ServedModel) -> None:
-        self._voice, self._judge, self._model = show.voice, judge, model
-        self._known = _known_replies(show, judge)
+    def __init__(self, show: Show, rung: Rung, known: Sequence[str], model: ServedModel, judge: JudgeTable) -> None:
+        self._voice, self._judge, self._model, self._known = show.voice, judge, model, known
         self._log = GenerationLog(show.folder("score", rung.name) / "judge.jsonl")
 
     def ask(self, one: str, two: str) -> Said | Failed:
@@ -127,10 +127,8 @@ class _Bench:
         return read_verdict(reply.text)
 
 
-def _proof_contests(show: Show, rung: Rung, judge: JudgeTable) -> list[Contest]:
-    sides = {
-        side: [Utterance(pair.slug, pair.reply) for pair in held_out_pairs(show, side)] for side in ("host", "guest")
-    }
+def _proof_contests(pairs: PairsBySide, rung: Rung, judge: JudgeTable) -> list[Contest]:
+    sides = {side: [Utterance(pair.slug, pair.reply) for pair in rows] for side, rows in pairs.held_out().items()}
     return pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
 
 
@@ -139,20 +137,21 @@ def _contests(show: Show, rung: Rung) -> list[Contest]:
     return pair_answers(answers, rung=rung.name)
 
 
-def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
+def _known_replies(pairs: PairsBySide, judge: JudgeTable) -> list[str]:
     """Replies the host did say, from training episodes, for the judge to go by."""
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
     fit = [
         " ".join(pair.reply.split())
-        for pair in pairs
+        for pair in pairs.host
         if pair.is_kept and pair.split == "train" and 15 <= len(pair.reply.split()) <= 100
     ]
     return Random(_SEED).sample(fit, min(judge.n_known, len(fit)))
 
 
-def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
+def _tell_price(
+    judge: JudgeTable, known_replies: Sequence[str], proof: Sequence[Contest], contests: Sequence[Contest]
+) -> str:
     """How much will be asked, at most, before anything is: about what it costs is then the service's price list."""
-    known = sum(len(text.split()) for text in _known_replies(show, judge))
+    known = sum(len(text.split()) for text in known_replies)
     rows = [*proof, *contests]
     n_words = sum(2 * (known + 100 + len(row.one.split()) + len(row.two.split())) for row in rows)
     return (

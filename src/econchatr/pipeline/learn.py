@@ -39,7 +39,7 @@ from econchatr.pipeline.forms import (
 )
 from econchatr.pipeline.grounding import open_grounding
 from econchatr.pipeline.parity import check_rung_parity
-from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, plan_probes
+from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, plan_probes, read_parsed
 from econchatr.pipeline.proving import score_step
 from econchatr.pipeline.rungs import model_identity, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
@@ -48,10 +48,12 @@ from econchatr.records import (
     Answer,
     CurvePoint,
     Example,
+    Pair,
     Probe,
     Selection,
     TunedModel,
 )
+from econchatr.score.names import make_name_book
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_table, write_table
 from econchatr.train.local import train_lora
 
@@ -168,7 +170,9 @@ def _ask(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     folder, base, tuned = show.folder("ask", rung.name), rung_weights(show, rung), _tuned(show, rung)
     settings = ExamSettings(**show.config.ask.model_dump(include=set(ExamSettings._fields)))
     asks = _plan_asks(show, rung, settings)
-    probes = make_show_probes(show).probes
+    episodes, turns = read_parsed(show)
+    host = read_table(show.folder("pair") / "pairs.parquet", Pair)
+    probes = make_show_probes(show, episodes, turns, host, make_name_book(turns)).probes
     brief = list(plan_probes(probes, settings))
     log = GenerationLog(folder / "generations.jsonl")
     template = rung_template(rung)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ from econchatr.config import Rung
 from econchatr.models.examples import EncodedExample
 from econchatr.models.likelihood import ReplyMeter, open_meter
 from econchatr.pipeline.forms import encode_examples, example_form, rung_weights
-from econchatr.pipeline.heldout import SIDES, held_out_pairs, thin_pairs
+from econchatr.pipeline.heldout import SIDES, read_sides, thin_pairs
 from econchatr.pipeline.show import Narrator, Show
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import Example, Pair, TunedModel
@@ -66,14 +66,22 @@ class Likelihoods(NamedTuple):
     choices: MeasuredChoices
 
 
-def measure_likelihoods(show: Show, rung: Rung, narrator: Narrator) -> Likelihoods:
+def measure_likelihoods(
+    show: Show, rung: Rung, held_out: Mapping[str, Sequence[Pair]], narrator: Narrator
+) -> Likelihoods:
     """Measure as many contexts as the settings say, or `measure_longer` came to; what is known is not measured again.
+
+    Args:
+        show: The show.
+        rung: The rung whose models are measured.
+        held_out: Per side, the kept pairs of the test episodes.
+        narrator: Who is told how far it is.
 
     Raises:
         MissingExtraError: torch is not installed.
         ModelError: The model cannot be opened.
     """
-    contexts = _Contexts(show, rung)
+    contexts = _Contexts(show, rung, held_out)
     n_chunks, n_choices = contexts.read_counts() or (contexts.n_first_chunks, show.config.score.max_choices)
     chunks, choices = contexts.chunks[:n_chunks], contexts.choices[:n_choices]
     book = _Book(show, rung, contexts.longest)
@@ -111,7 +119,7 @@ def measure_longer(
         ShowFolderError: Another run holds the folder, or the disk is full.
     """
     with lock_folder(show.root):
-        contexts = _Contexts(show, rung)
+        contexts = _Contexts(show, rung, read_sides(show).held_out())
         book = _Book(show, rung, contexts.longest)
         name, start = f"score/{rung.name}: likelihoods", clock()
         narrator.begin(name, f"as many held-out replies as {seconds / 60:g} minutes allow")
@@ -166,9 +174,8 @@ def contexts_input(show: Show, rung: Rung) -> dict[str, str]:
 class _Contexts:
     """All that could be measured of a rung, in the order in which it is."""
 
-    def __init__(self, show: Show, rung: Rung) -> None:
+    def __init__(self, show: Show, rung: Rung, sides: Mapping[str, Sequence[Pair]]) -> None:
         self._show, self._rung, self._form = show, rung, example_form(show, rung)
-        sides = {side: held_out_pairs(show, side) for side in SIDES}
         first = {side: thin_pairs(pairs, show.config.score.max_replies) for side, pairs in sides.items()}
         chosen = {pair.pair_id for pairs in first.values() for pair in pairs}
         rest = {side: [pair for pair in pairs if pair.pair_id not in chosen] for side, pairs in sides.items()}

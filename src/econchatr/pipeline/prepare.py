@@ -36,8 +36,9 @@ from econchatr.pipeline.costs import money_inputs, plan_money
 from econchatr.pipeline.failures import tell_failure, tell_failures
 from econchatr.pipeline.feeds import list_pages, open_journal
 from econchatr.pipeline.forms import example_form
+from econchatr.pipeline.heldout import GUESTS_FOLDER, GUESTS_NAME
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
-from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Turn
+from econchatr.records import Episode, Example, Failure, Pair, Reason, Selection, SourceFile, Split, Turn
 from econchatr.select.examples import build_example
 from econchatr.select.files import chat_lines, completion_lines
 from econchatr.tables import hash_settings, read_table, write_bytes, write_table
@@ -48,7 +49,7 @@ PAIR_TOKENIZER = "gpt2"
 
 
 def prepare_steps(show: Show) -> list[Step]:
-    """fetch, parse, pair, select."""
+    """fetch, parse, pair, the guests' pairs, select."""
     config = show.config
     source = {"folder": config.fetch.folder, "feed": config.fetch.feed, "prefer": config.fetch.prefer}
     speakers = {"hosts": config.show.hosts, "aliases": config.show.aliases, "language": config.show.language}
@@ -63,11 +64,25 @@ def prepare_steps(show: Show) -> list[Step]:
         _step(show, "fetch", source, lambda: _describe_source(show), lambda n: _fetch(show, n)),
         _step(show, "parse", speakers, lambda: {"fetch": show.made("fetch")}, lambda n: _parse(show, n)),
         _step(show, "pair", pair, lambda: {"parse": show.made("parse")}, lambda n: _pair(show, n)),
+        guest_pairs_step(show),
         _step(show, "select", select, lambda: _describe_select(show), lambda n: _select(show, n)),
     ]
 
 
-_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "select": 3}
+def guest_pairs_step(show: Show) -> Step:
+    """The guests' pairs, with a manifest of their own: training and asking do not depend on them, scoring does."""
+
+    def inputs() -> dict[str, str]:
+        return {"parse": show.made("parse"), "pair": show.made("pair")}
+
+    return Step(
+        "pair", GUESTS_FOLDER, show.folder("pair", GUESTS_FOLDER), _VERSIONS["pair/guests"],
+        {"pair": show.config.pair.model_dump()}, inputs, lambda narrator: _pair_guests(show, narrator),
+        read_by=("score", "report"),
+    )  # fmt: skip
+
+
+_VERSIONS = {"fetch": 3, "parse": 4, "pair": 2, "pair/guests": 1, "select": 3}
 
 _MAX_VOICES_TOLD = 10
 
@@ -235,34 +250,74 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 
 def _pair(show: Show, narrator: Narrator) -> Outcome:
-    folder, parsed = show.folder("pair"), show.folder("parse")
-    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
-    episodes = sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)
-    turns: dict[str, list[Turn]] = {episode.slug: [] for episode in episodes}
-    for turn in read_table(parsed / "turns.parquet", Turn):
-        turns[turn.slug].append(turn)
+    episodes, turns = _read_by_episode(show)
     splits = assign_splits(episodes, dev_share=show.config.pair.dev_share, test_share=show.config.pair.test_share)
-    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
-    pairs: list[Pair] = []
-    for n_done, episode in enumerate(episodes, start=1):
-        if episode.slug in splits:
-            pairs += pair_episode(
-                episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count,
-                persona=show.config.show.persona or None, hide=hide,
-            )  # fmt: skip
-        narrator.progress(n_done, len(episodes), "episodes")
-    pairs = drop_duplicates(pairs) if profile.drop_duplicates else pairs
-    write_table(folder / "pairs.parquet", pairs, Pair)
+    pairs = _pair_episodes(show, episodes, turns, splits, narrator, persona=show.config.show.persona or None)
+    pairs = drop_duplicates(pairs) if PROFILES[show.config.pair.profile].drop_duplicates else pairs
+    write_table(show.folder("pair") / "pairs.parquet", pairs, Pair)
     kept = [pair for pair in pairs if pair.is_kept]
     if not any(pair.split == "train" for pair in kept):
         raise InputError(
             f"{len(pairs)} pairs, none of them left to train on.",
             hint='Read why with `econchatr pair --show 20`; a gentler profile is profile = "default" under [pair].',
         )
-    counts = {"pairs": len(pairs), "kept": len(kept)} | {
-        split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")
+    return Outcome(("pairs.parquet",), _count_pairs(pairs))
+
+
+def _pair_guests(show: Show, narrator: Narrator) -> Outcome:
+    """Pair again with the sides exchanged, in the episodes that have a pair of the host's; repeats stay in."""
+    splits = {pair.slug: pair.split for pair in read_table(show.folder("pair") / "pairs.parquet", Pair)}
+    episodes, turns = _read_by_episode(show)
+    exchanged = {
+        slug: [turn.model_copy(update={"role": _OTHER_SIDE[turn.role]}) for turn in said]
+        for slug, said in turns.items()
+        if slug in splits
     }
-    return Outcome(("pairs.parquet",), counts)
+    pairs = _pair_episodes(show, episodes, exchanged, splits, narrator, persona=None)
+    write_table(show.folder("pair", GUESTS_FOLDER) / GUESTS_NAME, pairs, Pair)
+    return Outcome((GUESTS_NAME,), _count_pairs(pairs))
+
+
+_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
+
+
+def _read_by_episode(show: Show) -> tuple[list[Episode], dict[str, list[Turn]]]:
+    """Episodes by rank, and the turns of each by its slug."""
+    parsed = show.folder("parse")
+    episodes = sorted(read_table(parsed / "episodes.parquet", Episode), key=lambda episode: episode.rank)
+    turns: dict[str, list[Turn]] = {episode.slug: [] for episode in episodes}
+    for turn in read_table(parsed / "turns.parquet", Turn):
+        turns[turn.slug].append(turn)
+    return episodes, turns
+
+
+def _pair_episodes(
+    show: Show,
+    episodes: Sequence[Episode],
+    turns: Mapping[str, Sequence[Turn]],
+    splits: Mapping[str, Split],
+    narrator: Narrator,
+    *,
+    persona: str | None,
+) -> list[Pair]:
+    """Pair the episodes that have a split, by the show's profile, with what is private hidden as the show wants it."""
+    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
+    profile, count = PROFILES[show.config.pair.profile], open_tokenizer(PAIR_TOKENIZER, cache=show.cache).count_each
+    pairs: list[Pair] = []
+    for n_done, episode in enumerate(episodes, start=1):
+        if episode.slug in splits:
+            pairs += pair_episode(
+                episode, turns[episode.slug], split=splits[episode.slug], profile=profile, count_tokens=count,
+                persona=persona, hide=hide,
+            )  # fmt: skip
+        narrator.progress(n_done, len(episodes), "episodes")
+    return pairs
+
+
+def _count_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
+    kept = [pair for pair in pairs if pair.is_kept]
+    by_split = {split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")}
+    return {"pairs": len(pairs), "kept": len(kept)} | by_split
 
 
 def _select(show: Show, narrator: Narrator) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Final
 from econchatr.ask.exam import Ask, ExamSettings
 from econchatr.pipeline.show import Show
 from econchatr.records import Episode, Pair, Probe, Turn, Variant
-from econchatr.score.names import NameBook, list_guests, make_name_book
+from econchatr.score.names import NameBook, list_guests
 from econchatr.score.probes import Probes, ask_questions, make_probes
 from econchatr.tables import read_table
 
@@ -27,18 +27,31 @@ ANSWER_TOKENS: Final = 32
 MODELS: Final[tuple[Variant, ...]] = ("base", "tuned")
 
 
-def make_show_probes(show: Show) -> Probes:
-    """Make the closed questions of a show that there is time for, and say what cannot be asked, and why."""
-    turns = _read_turns(show)
-    pairs = [pair for pair in read_table(show.folder("pair") / "pairs.parquet", Pair) if pair.is_kept]
-    episodes = read_table(show.folder("parse") / "episodes.parquet", Episode)
-    made = make_probes(episodes, list_guests(turns), pairs, make_name_book(turns), show=show.voice.show)
+def make_show_probes(
+    show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], host: Sequence[Pair], book: NameBook
+) -> Probes:
+    """Make the closed questions of a show that there is time for, and say what cannot be asked, and why.
+
+    Args:
+        show: The show.
+        episodes: All of its episodes.
+        turns: All of its turns.
+        host: Its pairs whose reply is the host's, kept and dropped.
+        book: The names of its guests.
+    """
+    kept = [pair for pair in host if pair.is_kept]
+    made = make_probes(episodes, list_guests(turns), kept, book, show=show.voice.show)
     return made._replace(probes=tuple(thin_probes(made.probes, show.config.ask.max_probes)))
 
 
-def name_book(show: Show) -> NameBook:
-    """Every guest of a show, to be found in answers."""
-    return make_name_book(_read_turns(show))
+def read_parsed(show: Show) -> tuple[list[Episode], list[Turn]]:
+    """Read the episodes and turns of a show, as they were parsed.
+
+    Raises:
+        ShowFolderError: The show is not parsed, or a table is broken.
+    """
+    parsed = show.folder("parse")
+    return read_table(parsed / "episodes.parquet", Episode), read_table(parsed / "turns.parquet", Turn)
 
 
 def thin_probes(probes: Sequence[Probe], n: int) -> list[Probe]:
@@ -57,7 +70,3 @@ def plan_probes(probes: Sequence[Probe], settings: ExamSettings) -> Iterator[tup
     for model in MODELS:
         for question in ask_questions(probes):
             yield Ask(question, model, 0, settings.seed), brief
-
-
-def _read_turns(show: Show) -> list[Turn]:
-    return read_table(show.folder("parse") / "turns.parquet", Turn)

@@ -11,9 +11,9 @@ from typing import Final
 
 from econchatr.config import QUESTIONS_NAME, Rung
 from econchatr.pipeline.guests import marking_guide
-from econchatr.pipeline.heldout import SIDES, kept_pairs
+from econchatr.pipeline.heldout import GUESTS_FOLDER, SIDES, read_sides
 from econchatr.pipeline.likelihoods import MODELS, Likelihoods, MeasuredReply, contexts_input, measure_likelihoods
-from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, name_book
+from econchatr.pipeline.probing import PROBE_QUESTIONS_NAME, PROBES_NAME, make_show_probes, read_parsed
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import (
@@ -33,6 +33,7 @@ from econchatr.score.choices import score_choices
 from econchatr.score.exam import mark_answers, score_exam
 from econchatr.score.facts import judge_answers, score_facts
 from econchatr.score.likelihood import score_host_share, score_likelihood
+from econchatr.score.names import NameBook, make_name_book
 from econchatr.score.nearest import SaidBefore, find_nearest
 from econchatr.score.picking import VoicePicker
 from econchatr.score.references import PARROT, Parrot, parrot_questions, take_reference
@@ -64,7 +65,9 @@ def score_step(show: Show, rung: Rung, *, paraphrased_name: str) -> Step:
         # What is expected of an answer may change without any answer changing.
         stages["questions"] = hash_file(show.root / QUESTIONS_NAME)
         stages |= {"tuned model": show.made("train", rung.name), "answers": show.made("ask", rung.name)}
-        return stages | contexts_input(show, rung)
+        # What Presidio hides in the guests' replies alone changes no pair of the host.
+        guests = {"guests' pairs": show.made("pair", GUESTS_FOLDER)} if show.config.pair.private == "presidio" else {}
+        return stages | guests | contexts_input(show, rung)
 
     settings = {"score": show.config.score.model_dump(exclude={"judge"}), "form": FORM_VERSION}
     return Step("score", rung.name, show.folder("score", rung.name), VERSION, settings, inputs,
@@ -75,14 +78,16 @@ def _score(show: Show, rung: Rung, narrator: Narrator, paraphrased_name: str) ->
     folder, asked = show.folder("score", rung.name), show.folder("ask", rung.name)
     answers = read_table(asked / "answers.parquet", Answer)
     paraphrased = read_table(asked / paraphrased_name, Answer)
-    measured = measure_likelihoods(show, rung, narrator)
-    pairs = kept_pairs(show)
+    episodes, turns = read_parsed(show)
+    sides = read_sides(show)
+    pairs, book = sides.kept(), make_name_book(turns)
+    measured = measure_likelihoods(show, rung, sides.held_out(), narrator)
     scores = [
         *_score_likelihoods(show, rung, measured),
         *score_answers(answers, show.questions(), _held_out(pairs["host"]), rung=rung.name),
-        *_score_facts(show, rung),
+        *_score_facts(show, rung, book, make_show_probes(show, episodes, turns, sides.host, book).reasons),
     ]
-    marks = mark_answers([*answers, *paraphrased], show.questions(), marking_guide(show))
+    marks = mark_answers([*answers, *paraphrased], show.questions(), marking_guide(show, episodes, turns))
     scores += score_exam(marks, show.questions(), rung=rung.name)
     if show.config.ask.paraphrases:
         n_resamples = show.config.score.n_resamples
@@ -195,10 +200,9 @@ def _held_out(host: Sequence[Pair]) -> list[str]:
 # --- what is made up --------------------------------------------------------------------------------------------------
 
 
-def _score_facts(show: Show, rung: Rung) -> list[Score]:
+def _score_facts(show: Show, rung: Rung, book: NameBook, reasons: Mapping[str, str]) -> list[Score]:
     folder = show.folder("ask", rung.name)
     answers, probes = read_table(folder / PROBES_NAME, Answer), read_table(folder / PROBE_QUESTIONS_NAME, Probe)
-    book, reasons = name_book(show), make_show_probes(show).reasons
     if not show.config.ask.max_probes:
         reasons = {"closed questions": "none was asked: max_probes is 0 under [ask]"}
     return [

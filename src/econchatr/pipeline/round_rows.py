@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from econchatr.config import Rung
-from econchatr.pipeline.heldout import kept_pairs
+from econchatr.pipeline.heldout import read_sides
 from econchatr.pipeline.rungs import PREFERRED
 from econchatr.pipeline.show import Show
 from econchatr.records import Gate, Score
@@ -31,7 +31,7 @@ def measure_round(
     show: Show, rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]
 ) -> tuple[list[Score], list[Gate]]:
     """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
-    pairs = kept_pairs(show)
+    pairs = read_sides(show).kept()
     yardstick = make_yardstick(pairs["host"], pairs["guest"])
     rows = {name: measure_row(ones, yardstick) for name, ones in zip((BEFORE, PREFERRED), said, strict=True)}
     scores = [

@@ -96,13 +96,15 @@ def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResul
 
 
 def status_of(show: Show, *, rung: str = "") -> list[StepState]:
-    """Every step and its state; a step behind a stale one is stale too."""
+    """Every step and its state; a step that waits for a stale one is stale too."""
     states: list[StepState] = []
-    stale = ""
+    stale: list[Step] = []
     for step in list_steps(show, rung=rung):
-        why = _staleness(step, step.inputs()) if not stale else f"waits for {stale}"
+        awaited = next((item.name for item in stale if step.stage in item.read_by), "")
+        why = f"waits for {awaited}" if awaited else _staleness(step, step.inputs())
         states.append(StepState(step.name, why))
-        stale = stale or (step.name if why else "")
+        if why:
+            stale.append(step)
     return states
 
 

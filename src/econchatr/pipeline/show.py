@@ -164,6 +164,8 @@ class Step(NamedTuple):
     inputs: Callable[[], dict[str, str]]
     """Called when the steps before are done."""
     work: Callable[[Narrator], Outcome]
+    read_by: tuple[str, ...] = STAGES
+    """The stages that wait for this step."""
 
     @property
     def name(self) -> str:
