@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -27,17 +26,17 @@ from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.forms import encode_examples, example_form, rung_template, rung_weights
 from econchatr.pipeline.judgements import MAX_AT_ONCE, Judgements, Text, gather_judgements, hash_judgements
 from econchatr.pipeline.parity import check_rung_parity
-from econchatr.pipeline.round_rows import measure_round, score_agreement, score_bits
+from econchatr.pipeline.round_rows import RoundRows, list_round, measure_round, score_agreement, score_bits
 from econchatr.pipeline.rounds import GATES_NAME, SCORES_NAME, preferred_folder, read_outcome
 from econchatr.pipeline.run import run_alone
 from econchatr.pipeline.rungs import OUTCOME_NAME, PREFERRED, open_speaker
 from econchatr.pipeline.show import Narrator, Outcome, Show, Step
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
-from econchatr.records import Answer, Example, Gate, Pair, PreferenceOutcome, Score, TunedModel
+from econchatr.records import Answer, Example, Gate, PreferenceOutcome, Score, TunedModel
 from econchatr.score.gates import Ruling
-from econchatr.score.length import measure_length
-from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
-from econchatr.score.speech import Said, read_answers
+from econchatr.score.preferring import BitsChange, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.rows import Row
+from econchatr.score.speech import read_answers
 from econchatr.score.statistics import Interval, bootstrap_ratio
 from econchatr.tables import disk_errors, hash_file, hash_settings, read_manifest, read_table, write_table
 from econchatr.tokens import cut_left, cut_right
@@ -59,13 +58,13 @@ _VERSION = 2
 
 
 class _Measured(NamedTuple):
-    """What is compared before the decision; each pair is of the tuned and of the preferred model."""
+    """What the decision is made from, and what the outcome tells beside it."""
 
     bits: BitsChange | None
     n_held_out: int
     agreement: tuple[float | None, float | None]
-    said: tuple[list[Said], list[Said]]
-    rulings: tuple[tuple[Ruling, ...], tuple[Ruling, ...]]
+    """Of the tuned and of the preferred model."""
+    rows: RoundRows
     parity: ParityResult | None
 
 
@@ -140,10 +139,11 @@ def _prefer(show: Show, rung: Rung, narrator: Narrator) -> Outcome:
     free_memory()
     parity = check_rung_parity(show, rung, base=base, folder=folder)
     answers = tuple(_answer_exam(show, rung, base, place, narrator) for place in (tuned_folder, folder))
-    measured = _measure(show, rung, judgements, base, answers)
-    measured = measured._replace(bits=bits, n_held_out=bench.n, parity=parity)
+    agreements = [_agree(show, rung, judgements, base, place) for place in (tuned_folder, folder)]
+    said = [read_answers(rows, show.questions(), variant="tuned") for rows in answers]
+    measured = _Measured(bits, bench.n, (agreements[0], agreements[1]), measure_round(show, *said), parity)
     outcome = _conclude(show, rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
-    scores, gates = measure_round(show, rung, measured.said)
+    scores, gates = list_round(measured.rows, rung)
     scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
     scores += score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
     write_table(folder / OUTCOME_NAME, [outcome], PreferenceOutcome)
@@ -187,8 +187,8 @@ def _conclude(
     strength: float,
 ) -> PreferenceOutcome:
     folder, bits = preferred_folder(show, rung), measured.bits
-    then, now = measured.rulings
-    lost = list_lost_gates(then, now)
+    before, after = measured.rows.before, measured.rows.after
+    lost = list_lost_gates(before.rulings, after.rulings)
     is_kept, reason = decide_keeping(bits, lost)
     gguf = folder / "adapter.gguf"
     return PreferenceOutcome(
@@ -212,12 +212,12 @@ def _conclude(
         bits_after=bits.after if bits else None,
         bits_change_low=bits.low if bits else None,
         bits_change_high=bits.high if bits else None,
-        copied_before=then[0].value,
-        copied_after=now[0].value,
-        copied_limit=now[0].limit,
+        copied_before=_find_copying(before).value,
+        copied_after=_find_copying(after).value,
+        copied_limit=_find_copying(after).limit,
         gates_lost=lost,
-        words_before=_median_words(measured.said[0]),
-        words_after=_median_words(measured.said[1]),
+        words_before=before.length.words.value if before.length.words else None,
+        words_after=after.length.words.value if after.length.words else None,
         n_kept_out=judgements.n_kept_out,
         agreement_before=measured.agreement[0],
         agreement_after=measured.agreement[1],
@@ -262,18 +262,6 @@ def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 # --- what it cost -----------------------------------------------------------------------------------------------------
-
-
-def _measure(
-    show: Show, rung: Rung, judgements: Judgements, base: BaseWeights, answers: Sequence[Sequence[Answer]]
-) -> _Measured:
-    """What is measured besides the bits."""
-    folders = (show.folder("train", rung.name), preferred_folder(show, rung))
-    before, after = (_agree(show, rung, judgements, base, folder) for folder in folders)
-    pairs = read_table(show.folder("pair") / "pairs.parquet", Pair)
-    book = GateBook([pair for pair in pairs if pair.is_kept])
-    then, now = (read_answers(rows, show.questions(), variant="tuned") for rows in answers)
-    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)), None)
 
 
 class _DevBench:
@@ -351,6 +339,5 @@ def _answer_exam(show: Show, rung: Rung, base: BaseWeights, folder: Path, narrat
     return answers
 
 
-def _median_words(said: Sequence[Said]) -> float | None:
-    length = measure_length(said)
-    return length.words.value if length.words else None
+def _find_copying(row: Row) -> Ruling:
+    return next(ruling for ruling in row.rulings if ruling.gate == "copying")

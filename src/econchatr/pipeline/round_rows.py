@@ -1,13 +1,13 @@
 """The exam's answers before and after a round on preferences, by every measure that answers alone can be put to.
 
-The measures and gates are those of `score`, so the rows can stand in its table. This module asks no model, and decides
-nothing.
+The measures and gates are those of `score`, so the rows can stand in its table. The decision on the round goes by these
+rows too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from econchatr.config import Rung
 from econchatr.pipeline.heldout import read_sides
@@ -15,7 +15,7 @@ from econchatr.pipeline.rungs import PREFERRED
 from econchatr.pipeline.show import Show
 from econchatr.records import Gate, Score
 from econchatr.score.measured import make_score
-from econchatr.score.rows import Row, make_yardstick, measure_row
+from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
 from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
 from econchatr.score.shares import exact_share
 from econchatr.score.speech import Said
@@ -27,13 +27,28 @@ CHANGE: Final = f"{PREFERRED} minus tuned"
 DEV_REPLIES: Final = "host replies (dev)"
 
 
-def measure_round(
-    show: Show, rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]
-) -> tuple[list[Score], list[Gate]]:
-    """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
+class RoundRows(NamedTuple):
+    """The answers before and after a round, measured by one yardstick."""
+
+    yardstick: Yardstick
+    before: Row
+    after: Row
+
+
+def measure_round(show: Show, before: Sequence[Said], after: Sequence[Said]) -> RoundRows:
+    """Measure the tuned model's answers and the preferred one's.
+
+    Raises:
+        ShowFolderError: A table of pairs is missing or broken.
+    """
     pairs = read_sides(show).kept()
     yardstick = make_yardstick(pairs["host"], pairs["guest"])
-    rows = {name: measure_row(ones, yardstick) for name, ones in zip((BEFORE, PREFERRED), said, strict=True)}
+    return RoundRows(yardstick, measure_row(before, yardstick), measure_row(after, yardstick))
+
+
+def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]]:
+    """Put down the scores and gates of both rows, and what the rows differ in."""
+    yardstick, rows = measured.yardstick, {BEFORE: measured.before, PREFERRED: measured.after}
     scores = [
         score
         for name, row in rows.items()
@@ -42,7 +57,7 @@ def measure_round(
             _score_words(row, rung=rung.name, variant=name),
         )
     ]
-    scores += compare_rows(rows[BEFORE], rows[PREFERRED], yardstick, rung=rung.name, variant=CHANGE)
+    scores += compare_rows(measured.before, measured.after, yardstick, rung=rung.name, variant=CHANGE)
     return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
 
 
