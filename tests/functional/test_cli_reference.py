@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.make_cli_reference import COMMAND, TARGET, make_reference
 
 from econchatr import errors
-from econchatr.cli import EXIT_INTERRUPTED
+from econchatr.cli.app import EXIT_INTERRUPTED
 from econchatr.errors import EconChatRError
 
 

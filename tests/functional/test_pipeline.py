@@ -20,7 +20,7 @@ from econchatr.records import Answer, Pair, Score, Selection, TunedModel
 from econchatr.tables import hash_file, read_table
 from tests.functional.conftest import Run, write_tiny_show
 
-ALL_STEPS = ["fetch", "parse", "pair", "select", "train/tiny", "ask/tiny", "score/tiny", "report"]
+ALL_STEPS = ["fetch", "parse", "pair", "pair/guests", "select", "train/tiny", "ask/tiny", "score/tiny", "report"]
 
 
 @pytest.fixture

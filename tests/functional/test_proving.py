@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
+import polars
 import pytest
 
 from econchatr.pipeline import Silent, open_show
+from econchatr.pipeline.pair import GUESTS
 from econchatr.pipeline.run import make_tables
 from econchatr.pipeline.score import SCORE
 from econchatr.pipeline.stage import Step
@@ -41,8 +44,10 @@ def scored(show: Path, name: str, kind: type[Record]) -> list:  # type: ignore[t
 
 
 def score_again(root: Path) -> list[Score]:
-    """Do the step's own work on changed tables."""
-    make_tables(Step(SCORE, open_show(root).rung()), Silent())
+    """Do the step's own work on changed tables, after the guests' pairs that belong to them."""
+    show = open_show(root)
+    make_tables(Step(GUESTS, show), Silent())
+    make_tables(Step(SCORE, show.rung()), Silent())
     scores = scored(root, "scores.parquet", Score)
     assert all(score.reason for score in scores if score.value is None)
     return scores
@@ -131,6 +136,22 @@ def test_what_was_measured_is_not_measured_again_and_gives_the_same_tables(
     monkeypatch.setattr("econchatr.pipeline.likelihoods.open_meter", None)  # would fail if it were called
     score_again(show)
     assert {name: hash_file(show / "score" / "tiny" / name) for name in OUTPUTS} == before
+
+
+def test_one_scoring_reads_each_table_of_the_show_once_and_pairs_nothing(
+    show: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read_parquet = Counter[str](), polars.read_parquet
+
+    def count(path: Path) -> polars.DataFrame:
+        reads[path.relative_to(show).as_posix()] += 1
+        return read_parquet(path)
+
+    monkeypatch.setattr(polars, "read_parquet", count)
+    monkeypatch.setattr("econchatr.pair.blocks._join_blocks", None)  # would fail if an episode were paired
+    make_tables(Step(SCORE, open_show(show).rung()), Silent())
+    tables = ("parse/episodes", "parse/turns", "pair/pairs", "pair/guests/guest_pairs", "ask/tiny/answers")
+    assert {name: reads[f"{name}.parquet"] for name in tables} == dict.fromkeys(tables, 1)
 
 
 def test_a_line_cut_off_by_a_kill_is_measured_again_with_the_same_values(show: Path) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from econchatr.pipeline.drawing import HeldOutDrawer
-from econchatr.pipeline.rungs import model_identity
-
+from econchatr.ask.asker import Asker
 from econchatr.ask.exam import ExamSettings
 from econchatr.ask.log import GenerationLog
+from econchatr.pipeline.show import model_identity
 from econchatr.prompts import CHATML, FORM_VERSION, Voice, render_chat
 from econchatr.records import Reply, TunedModel
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import hash_settings
 from econchatr.tokens import open_tokenizer
+from econchatr.tools.sheets import HeldOutDrawer
 from tests.unit.make_records import make_pair
 from tests.unit.test_ask import Scripted
 
@@ -60,8 +60,8 @@ def make_drawer(speaker: Scripted, folder: Path) -> HeldOutDrawer:
         max_cue_tokens=100,
         max_example_tokens=400,
     )
-    log = GenerationLog(folder / "generations.jsonl")
-    return HeldOutDrawer("small", form, CHATML, speaker, TUNED, SETTINGS, log)  # type: ignore[arg-type]
+    asker = Asker(speaker, GenerationLog(folder / "generations.jsonl"))
+    return HeldOutDrawer(form, CHATML, TUNED, SETTINGS, asker)
 
 
 def test_a_reply_drawn_by_an_earlier_version_is_found_and_carries_the_models_hash(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_reply_drawn_by_an_earlier_version_is_found_and_carries_the_models_has
     drawer = make_drawer(speaker, tmp_path)
     prompt = render_chat(build_example(pair, drawer.form).messages[:-1], CHATML)
     stored = hash_settings([hash_settings(["1" * 64, "3" * 64, "held out", FORM_VERSION]), prompt, 7, SETTINGS])
-    drawer.log.add(stored, {"reply": known.model_dump()})
-    found, drawn = make_drawer(speaker, tmp_path).draw(pair, 2)
+    GenerationLog(tmp_path / "generations.jsonl").add(stored, {"reply": known.model_dump()})
+    found, drawn = make_drawer(speaker, tmp_path).answer(pair, 2)
     assert (found.reply, len(speaker.calls)) == (known, 1)
     assert found.model_sha256 == drawn.model_sha256 == model_identity(TUNED, "tuned")

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from econchatr.errors import InputError
 from econchatr.pipeline import Show, Silent
 from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.records.measures import BEFORE_PREFERENCES, PREFERRED
+from econchatr.score.gates import Ruling
+from econchatr.score.preferring import BitsChange, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.rows import Yardstick, make_yardstick, measure_row
 from econchatr.score.speech import Said
+from econchatr.tools.preference_round import RoundRows, list_round
 from econchatr.tools.rankings import (
     MIN_JUDGEMENTS,
     Preference,
@@ -106,19 +110,55 @@ def test_a_round_is_kept_only_if_it_costs_nothing(
     assert reason.endswith(".")
 
 
-def test_a_model_that_begins_to_copy_loses_its_gate() -> None:
+@pytest.fixture(scope="module")
+def yardstick() -> Yardstick:
+    return make_yardstick(demo_show().host, demo_show().guest)
+
+
+def judge(said: list[Said], yardstick: Yardstick) -> tuple[Ruling, ...]:
+    return measure_row(said, yardstick).rulings
+
+
+def test_a_model_that_begins_to_copy_loses_its_gate(yardstick: Yardstick) -> None:
     pairs = demo_show().host
-    book = GateBook(pairs)
     fresh = [Said(pair.cue, pair.reply, pair.slug) for pair in pairs if pair.split == "dev"]
     copied = [Said(pair.cue, pair.reply, pair.slug) for pair in pairs if pair.split == "train"][: len(fresh)]
-    assert "copying" in list_lost_gates(book.judge(fresh), book.judge(copied))
-    assert list_lost_gates(book.judge(fresh), book.judge(fresh)) == ()
+    assert "copying" in list_lost_gates(judge(fresh, yardstick), judge(copied, yardstick))
+    assert list_lost_gates(judge(fresh, yardstick), judge(fresh, yardstick)) == ()
 
 
-def test_a_gate_that_was_lost_before_is_not_lost_again() -> None:
-    book = GateBook(demo_show().host)
-    silent, loud = book.judge([]), book.judge([Said("Why?", "word " * 400, "q", n) for n in range(4)])
+def test_a_gate_that_was_lost_before_is_not_lost_again(yardstick: Yardstick) -> None:
+    silent = judge([], yardstick)
+    loud = judge([Said("Why?", "word " * 400, "q", n) for n in range(4)], yardstick)
     assert list_lost_gates(loud, loud) == list_lost_gates(silent, loud) == ()
+
+
+def test_the_gate_on_the_question_decides_nothing(yardstick: Yardstick) -> None:
+    pairs = [pair for pair in demo_show().host if pair.split == "dev"]
+    own = [Said(pair.cue, pair.reply, pair.pair_id) for pair in pairs]
+    swapped = [
+        Said(pair.cue, other.reply, pair.pair_id) for pair, other in zip(pairs, pairs[5:] + pairs[:5], strict=True)
+    ]
+    before, after = judge(own, yardstick), judge(swapped, yardstick)
+    outcomes = {now.gate: (then.outcome, now.outcome) for then, now in zip(before, after, strict=True)}
+    assert outcomes["on the question"] == ("in doubt", "fails")
+    assert list_lost_gates(before, after) == ()
+
+
+def test_the_report_shows_the_rulings_that_the_decision_goes_by(yardstick: Yardstick, show: Show) -> None:
+    """Sixty words of training speech in each answer: the report's gate fails, and the round is lost for it."""
+    pairs = demo_show().host
+    fresh = [Said(pair.cue, pair.reply, pair.slug) for pair in pairs if pair.split == "dev"]
+    stock = next(pair.reply for pair in pairs if pair.split == "train" and len(pair.reply.split()) >= 60)
+    measured = RoundRows(
+        yardstick, measure_row(fresh, yardstick), measure_row([one._replace(text=stock) for one in fresh], yardstick)
+    )
+    _, gates = list_round(measured, show.rung())
+    shown = {(gate.variant, gate.gate): gate.outcome for gate in gates}
+    for gate in list_lost_gates(measured.before.rulings, measured.after.rulings):
+        assert shown[BEFORE_PREFERENCES, gate] in ("passes", "in doubt")
+        assert shown[PREFERRED, gate] == "fails"
+    assert shown[PREFERRED, "copying"] == "fails"
 
 
 def test_agreement_is_a_share_and_nothing_is_none() -> None:

@@ -117,7 +117,9 @@ def _inputs(rung: Rung) -> dict[str, str]:
     # What is expected of an answer may change without any answer changing.
     stages["questions"] = show.questions_sha256()
     stages |= {"tuned model": rung.made("train"), "answers": rung.made("ask")}
-    return stages | contexts_input(rung)
+    # What Presidio hides in the guests' replies alone changes no pair of the host.
+    guests = {"guests' pairs": show.made("pair", "guests")} if show.config.pair.private == "presidio" else {}
+    return stages | guests | contexts_input(rung)
 
 
 SCORE = Stage[Rung](

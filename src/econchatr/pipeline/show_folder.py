@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from econchatr.errors import ShowFolderError
 from econchatr.records import (
     Episode,
     Example,
@@ -93,8 +94,21 @@ class ShowFolder:
         return _choose(self.table(self.folder("pair") / "pairs.parquet", Pair), split, kept)
 
     def guest_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
-        """The pairs the other way round: a cue of the host's and a guest's reply; chosen as in `pairs`."""
-        return _choose(self.table(self.folder("pair", "guests") / "guest_pairs.parquet", Pair), split, kept)
+        """The pairs the other way round: a cue of the host's and a guest's reply; chosen as in `pairs`.
+
+        A passage that is repeated gives a kept pair each time.
+
+        Raises:
+            ShowFolderError: The table is missing or broken, or was made from other pairs of the host.
+        """
+        folder = self.folder("pair", "guests")
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.inputs.get("pair") != self.made("pair"):
+            raise ShowFolderError(
+                f"{folder / 'guest_pairs.parquet'} is missing, or older than the pairs of the host.",
+                hint=f"`econchatr pair {self.root}` makes the table; nothing is trained again for it.",
+            )
+        return _choose(self.table(folder / "guest_pairs.parquet", Pair), split, kept)
 
     def selections(self) -> list[Selection]:
         """What was selected for each rung."""

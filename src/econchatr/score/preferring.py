@@ -2,10 +2,10 @@
 
 Two things are asked. The host's held-out replies must not become less likely: a change that costs at most a hundredth
 of what training had saved counts as none, and one that costs at most a twentieth only if its interval reaches zero. And
-no gate that the tuned model passed may fail. Whether people are better served is not asked here: that is what they
-ranked for.
+none of `GATES` that the tuned model passed may fail. Whether people are better served is not asked here: that is what
+they ranked for.
 
-This module opens no model: likelihoods, gates and answers come in.
+This module opens no model: likelihoods and rulings come in.
 """
 
 from __future__ import annotations
@@ -13,19 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from econchatr.records import Pair
-from econchatr.score.copying import index_speech, measure_copying
-from econchatr.score.gates import Ruling, judge_copying, judge_length, judge_repetition
-from econchatr.score.length import measure_length
-from econchatr.score.references import drop_reread
-from econchatr.score.repetition import measure_host, measure_repetition
-from econchatr.score.speech import Said, read_pairs, spread_pairs
+from econchatr.score.gates import Ruling
 
 NO_COST_SHARE: Final = 0.01
 MAX_COST_SHARE: Final = 0.05
 """Of the bits per byte that training had saved on held-out replies. Source: a choice, `docs/preferences.md`."""
-MAX_REPLIES: Final = 1000
-"""Held-out replies that set the gates' limits."""
+GATES: Final = ("copying", "repetition", "length")
+"""The gates that a round must not lose; the gate on the question is told, and decides nothing."""
 
 
 class BitsChange(NamedTuple):
@@ -39,32 +33,12 @@ class BitsChange(NamedTuple):
     """Of after less before, over episodes; `None`: there is one episode."""
 
 
-class GateBook:
-    """The gates that answers alone can be put to, with the limits the held-out host sets."""
-
-    def __init__(self, host: Sequence[Pair]) -> None:
-        self._speech = index_speech([pair for pair in host if pair.split == "train"])
-        fresh = drop_reread([pair for pair in host if pair.split == "test"], self._speech)
-        self._host = read_pairs(spread_pairs(fresh, n=MAX_REPLIES))
-        self._copying, self._length = measure_copying(self._host, self._speech), measure_length(self._host)
-
-    def judge(self, said: Sequence[Said]) -> tuple[Ruling, ...]:
-        """The rulings on copying, repetition and length, in this order."""
-        repetition = measure_repetition(said)
-        own = measure_host([one.text for one in self._host], repetition.n_words)
-        return (
-            judge_copying(measure_copying(said, self._speech), self._copying),
-            judge_repetition(repetition, own, n=len(said)),
-            judge_length(measure_length(said), self._length),
-        )
-
-
 def list_lost_gates(before: Sequence[Ruling], after: Sequence[Ruling]) -> tuple[str, ...]:
-    """Name the gates that fail now, or can no longer be checked, and did not before."""
+    """Name the gates of `GATES` that fail now, or can no longer be checked, and did not before."""
     return tuple(
         now.gate
         for then, now in zip(before, after, strict=True)
-        if then.outcome in ("passes", "in doubt") and now.outcome in ("fails", "unscored")
+        if now.gate in GATES and then.outcome in ("passes", "in doubt") and now.outcome in ("fails", "unscored")
     )
 
 

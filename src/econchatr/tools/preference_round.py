@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from econchatr.pipeline.show import PREFERRED, Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.pipeline.train import check_engines_agree
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
-from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
+from econchatr.records import Answer, Gate, Pair, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
     ANSWERS,
     BEFORE_PREFERENCES,
@@ -39,10 +39,9 @@ from econchatr.records.measures import (
     Measure,
 )
 from econchatr.score.gates import Ruling
-from econchatr.score.length import measure_length
 from econchatr.score.measured import make_score
-from econchatr.score.preferring import BitsChange, GateBook, decide_keeping, list_lost_gates, share_agreeing
-from econchatr.score.rows import Row, make_yardstick, measure_row
+from econchatr.score.preferring import BitsChange, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
 from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
 from econchatr.score.shares import exact_share
 from econchatr.score.speech import Said, read_answers
@@ -64,14 +63,22 @@ MAX_DEV_REPLIES = 200
 """The host's development replies measured, evenly spread."""
 
 
+class RoundRows(NamedTuple):
+    """The answers before and after a round, measured by one yardstick."""
+
+    yardstick: Yardstick
+    before: Row
+    after: Row
+
+
 class _Measured(NamedTuple):
-    """What is compared before the decision; each pair is of the tuned and of the preferred model."""
+    """What the decision is made from, and what the outcome tells beside it."""
 
     bits: BitsChange | None
     n_held_out: int
     agreement: tuple[float | None, float | None]
-    said: tuple[list[Said], list[Said]]
-    rulings: tuple[tuple[Ruling, ...], tuple[Ruling, ...]]
+    """Of the tuned and of the preferred model."""
+    rows: RoundRows
     parity: ParityResult | None
 
 
@@ -120,10 +127,12 @@ def _prefer(rung: Rung, narrator: Narrator) -> Made:
     free_memory()
     parity = check_engines_agree(rung, base=base, folder=folder)
     answers = tuple(_answer_exam(rung, place, narrator) for place in (tuned_folder, folder))
-    measured = _measure(rung, judgements, base, answers)
-    measured = measured._replace(bits=bits, n_held_out=bench.n, parity=parity)
+    agreements = [_agree(rung, judgements, base, place) for place in (tuned_folder, folder)]
+    said = [read_answers(rows, rung.show.questions(), variant="tuned") for rows in answers]
+    rows = measure_round(kept_pairs(rung.show), *said)
+    measured = _Measured(bits, bench.n, (agreements[0], agreements[1]), rows, parity)
     outcome = _conclude(rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
-    scores, gates = measure_round(rung, measured.said)
+    scores, gates = list_round(rows, rung)
     scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
     scores += score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
     shutil.rmtree(folder / "work", ignore_errors=True)
@@ -187,8 +196,8 @@ def _conclude(
     strength: float,
 ) -> PreferenceOutcome:
     folder, root, bits = rung.preferred_folder, rung.show.root, measured.bits
-    then, now = measured.rulings
-    lost = list_lost_gates(then, now)
+    before, after = measured.rows.before, measured.rows.after
+    lost = list_lost_gates(before.rulings, after.rulings)
     is_kept, reason = decide_keeping(bits, lost)
     gguf = folder / "adapter.gguf"
     return PreferenceOutcome(
@@ -212,12 +221,12 @@ def _conclude(
         bits_after=bits.after if bits else None,
         bits_change_low=bits.low if bits else None,
         bits_change_high=bits.high if bits else None,
-        copied_before=then[0].value,
-        copied_after=now[0].value,
-        copied_limit=now[0].limit,
+        copied_before=_find_copying(before).value,
+        copied_after=_find_copying(after).value,
+        copied_limit=_find_copying(after).limit,
         gates_lost=lost,
-        words_before=_median_words(measured.said[0]),
-        words_after=_median_words(measured.said[1]),
+        words_before=before.length.words.value if before.length.words else None,
+        words_after=after.length.words.value if after.length.words else None,
         n_kept_out=judgements.n_kept_out,
         agreement_before=measured.agreement[0],
         agreement_after=measured.agreement[1],
@@ -260,15 +269,6 @@ def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 # --- what it cost -----------------------------------------------------------------------------------------------------
-
-
-def _measure(rung: Rung, judgements: Judgements, base: BaseWeights, answers: Sequence[Sequence[Answer]]) -> _Measured:
-    """What is measured besides the bits."""
-    folders = (rung.folder("train"), rung.preferred_folder)
-    before, after = (_agree(rung, judgements, base, folder) for folder in folders)
-    book = GateBook(rung.show.pairs(kept=True))
-    then, now = (read_answers(rows, rung.show.questions(), variant="tuned") for rows in answers)
-    return _Measured(None, 0, (before, after), (then, now), (book.judge(then), book.judge(now)), None)
 
 
 class _DevBench:
@@ -330,18 +330,28 @@ def _answer_exam(rung: Rung, folder: Path, narrator: Narrator) -> list[Answer]:
         return Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
 
 
-def _median_words(said: Sequence[Said]) -> float | None:
-    length = measure_length(said)
-    return length.words.value if length.words else None
+def _find_copying(row: Row) -> Ruling:
+    return next(ruling for ruling in row.rulings if ruling.gate == "copying")
 
 
-def measure_round(rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]) -> tuple[list[Score], list[Gate]]:
-    """Scores and gates of the tuned model's answers and of the preferred one's, and what they differ in."""
-    pairs = kept_pairs(rung.show)
+# --- the rows of a round ----------------------------------------------------------------------------------------------
+
+
+def measure_round(pairs: Mapping[str, Sequence[Pair]], before: Sequence[Said], after: Sequence[Said]) -> RoundRows:
+    """Measure the tuned model's answers and the preferred one's.
+
+    Args:
+        pairs: Per side (`host`, `guest`), the kept pairs.
+        before: What the tuned model said.
+        after: What the preferred model said.
+    """
     yardstick = make_yardstick(pairs["host"], pairs["guest"])
-    rows = {
-        name: measure_row(ones, yardstick) for name, ones in zip((BEFORE_PREFERENCES, PREFERRED), said, strict=True)
-    }
+    return RoundRows(yardstick, measure_row(before, yardstick), measure_row(after, yardstick))
+
+
+def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]]:
+    """The scores and gates of both rows, and what the rows differ in."""
+    yardstick, rows = measured.yardstick, {BEFORE_PREFERENCES: measured.before, PREFERRED: measured.after}
     scores = [
         score
         for name, row in rows.items()
@@ -350,9 +360,7 @@ def measure_round(rung: Rung, said: tuple[Sequence[Said], Sequence[Said]]) -> tu
             _score_words(row, rung=rung.name, variant=name),
         )
     ]
-    scores += compare_rows(
-        rows[BEFORE_PREFERENCES], rows[PREFERRED], yardstick, rung=rung.name, variant=PREFERRED_MINUS_TUNED
-    )
+    scores += compare_rows(measured.before, measured.after, yardstick, rung=rung.name, variant=PREFERRED_MINUS_TUNED)
     return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
 
 

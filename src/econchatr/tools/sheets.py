@@ -163,12 +163,15 @@ class HeldOutDrawer(NamedTuple):
     asker: Asker
 
     def draw(self, pair: Pair, n_samples: int) -> list[str] | None:
-        """The first `n_samples` replies to a pair's cue, seeds in a row; `None` when one of them failed."""
+        """The texts of the first `n_samples` replies to a pair's cue; `None` when one of them failed."""
+        texts = [answer.reply.text for answer in self.answer(pair, n_samples) if answer.reply is not None]
+        return texts if len(texts) == n_samples else None
+
+    def answer(self, pair: Pair, n_samples: int) -> list[Answer]:
+        """The first `n_samples` answers to a pair's cue, seeds in a row; a failed one has its error and no reply."""
         prompt = render_chat(build_example(pair, self.form).messages[:-1], self.template)
         draws = [self._plan(pair, prompt, sample) for sample in range(n_samples)]
-        answers = self.asker.ask_all(draws, lambda n_done, n_all: None)
-        texts = [answer.reply.text for answer in answers if answer.reply is not None]
-        return texts if len(texts) == len(answers) else None
+        return self.asker.ask_all(draws, lambda n_done, n_all: None)
 
     def _plan(self, pair: Pair, prompt: str, sample: int) -> Draw:
         seed = self.settings.seed + sample
