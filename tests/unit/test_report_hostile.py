@@ -68,7 +68,6 @@ def poison(value: Any, attack: str) -> Any:
         "host bits saved",
         "hand mark",
         "held-out cues (test)",
-        "gain of the best of 3, voice",
         "wording's share of the spread",
         "guests by year",
         "name cloze",

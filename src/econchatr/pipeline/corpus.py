@@ -18,7 +18,7 @@ from econchatr.records import Episode, Failure, SourceFile, Turn
 from econchatr.report.counts import Effect, UnnamedSpeaker, count_flags, count_speakers
 from econchatr.report.excerpts import MOST_OPENING_CHARS, LostLine, SetAside, find_lines, keep_start
 from econchatr.report.material import ParsedMaterial, ReportMaterial, RightsNote
-from econchatr.report.page import render_corpus
+from econchatr.report.pages import render_corpus
 from econchatr.tables import read_manifest, read_table, write_bytes
 
 PAGE_NAME = "corpus.html"

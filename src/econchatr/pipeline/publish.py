@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -46,9 +47,8 @@ from econchatr.records import (
 )
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
-from econchatr.report.markdown import render_markdown
-from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
-from econchatr.report.page import render_html
+from econchatr.report.material import EpochRow, History, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.baskets import fill_baskets
 from econchatr.select.cover import Purse
@@ -121,7 +121,8 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
     episodes, failures = read_episodes(show), read_failures(show)
     parsed = gather_parsed(show, episodes, failures, n_excerpts=REPORT_EXCERPTS)
     pairs = tuple(read_table(show.folder("pair") / "pairs.parquet", Pair))
-    rounds = [read_measured(show, rung) for rung in rungs]
+    rows = partial(_read_all, show, rungs)
+    scores, gates = _gather_scores(show, rungs)
     return ReportMaterial(
         show_name=show.config.show.name,
         hosts=(show.voice.host,),
@@ -132,37 +133,24 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         parsed=parsed,
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
-        prices=_history_prices(),
-        subsets=(_history_subsets(show, pairs),),
-        epochs=tuple(_history_epochs(pairs)),
+        history=_gather_history(show, pairs),
         bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         overlaps=tuple(read_overlaps(show)),
         compared=_compared(show),
-        curve=_read_all(show, rungs, "train", "curve", CurvePoint),
-        tuned_models=_read_all(show, rungs, "train", "tuned", TunedModel),
+        curve=rows("train", "curve", CurvePoint),
+        tuned_models=rows("train", "tuned", TunedModel),
         rounds=tuple(outcome for rung in rungs if (outcome := read_outcome(show, rung))),
         questions=show.questions(),
-        answers=_read_all(show, rungs, "ask", "answers", Answer),
-        more_answers=(
-            *_read_all(show, rungs, "ask", "paraphrased", Answer),
-            *_read_all(show, rungs, "ask", "probes", Answer),
-        ),
-        probes=_read_all(show, rungs, "ask", "probe_questions", Probe),
-        marks=_read_all(show, rungs, "score", "marks", Mark),
-        scores=(
-            *_read_all(show, rungs, "score", "scores", Score),
-            *score_people(show, rungs),
-            *score_judged(show, rungs),
-            *(score for scores, _ in rounds for score in scores),
-        ),
-        gates=(
-            *_read_all(show, rungs, "score", "gates", Gate),
-            *(gate for _, gates in rounds for gate in gates),
-        ),
-        spans=_read_all(show, rungs, "score", "spans", CopiedSpan),
-        nearest=_read_all(show, rungs, "score", "nearest", NearQuote),
-        replies=_read_all(show, rungs, "score", "replies", HeldOutReply),
+        answers=rows("ask", "answers", Answer),
+        more_answers=(*rows("ask", "paraphrased", Answer), *rows("ask", "probes", Answer)),
+        probes=rows("ask", "probe_questions", Probe),
+        marks=rows("score", "marks", Mark),
+        scores=scores,
+        gates=gates,
+        spans=rows("score", "spans", CopiedSpan),
+        nearest=rows("score", "nearest", NearQuote),
+        replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
         system_line=system_line(show.voice),
         hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.base == EMBEDDED),
@@ -171,6 +159,22 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         version=__version__,
         made_on=None,
     )
+
+
+def _gather_scores(show: Show, rungs: Sequence[Rung]) -> tuple[tuple[Score, ...], tuple[Gate, ...]]:
+    """Every score and gate: of the exam, of people, of the judge, of rounds on preferences."""
+    rounds = [read_measured(show, rung) for rung in rungs]
+    scores = (
+        *_read_all(show, rungs, "score", "scores", Score),
+        *score_people(show, rungs),
+        *score_judged(show, rungs),
+        *(score for scores, _ in rounds for score in scores),
+    )
+    gates = (
+        *_read_all(show, rungs, "score", "gates", Gate),
+        *(gate for _, gates in rounds for gate in gates),
+    )
+    return scores, gates
 
 
 def _read_all(show: Show, rungs: Sequence[Rung], stage: str, name: str, kind: type[R]) -> tuple[R, ...]:
@@ -202,6 +206,15 @@ def _versions() -> tuple[tuple[str, str], ...]:
 def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
     path = show.folder("select") / COMPARED_NAME
     return tuple(read_table(path, ComparedStrategy)) if path.is_file() else ()
+
+
+def _gather_history(show: Show, pairs: Sequence[Pair]) -> History | None:
+    """What the prices of 2023 would buy, for a show that chooses its pairs as the 2023 experiment did; else `None`."""
+    if show.config.pair.profile != "2023" or show.config.select.strategy != "subjects-2023":
+        return None
+    return History(
+        prices=_history_prices(), subsets=(_history_subsets(show, pairs),), epochs=tuple(_history_epochs(pairs))
+    )
 
 
 def _history_prices() -> tuple[PriceRow, ...]:

@@ -144,9 +144,9 @@ def _tables(material: CardMaterial) -> list[str]:
     lines: list[str] = []
     if material.proofs:
         table = Table("proof", "The export against the trained model", _proof_columns(), material.proofs)
-        lines += ["## The export", "", str(write_table(table)), ""]
+        lines += ["## The export", "", write_table(table), ""]
     if material.scores:
-        lines += ["## Measured on held-out episodes", "", str(write_table(_score_table(material.scores)))]
+        lines += ["## Measured on held-out episodes", "", write_table(_score_table(material.scores))]
     return lines
 
 

@@ -109,6 +109,14 @@ class EpochRow(Record):
     implied_use_tokens: int
 
 
+class History(Record):
+    """What the prices of the 2023 experiment would buy of a show: told of that experiment's own show only."""
+
+    prices: tuple[PriceRow, ...] = ()
+    subsets: tuple[SubsetTable, ...] = ()
+    epochs: tuple[EpochRow, ...] = ()
+
+
 class ReportMaterial(Record):
     """Everything the page needs; an empty tuple means that the stage has not run, and the page says so."""
 
@@ -123,9 +131,8 @@ class ReportMaterial(Record):
     pairs: tuple[Pair, ...] = ()
     corpus: CorpusStatistics | None = None
     """`None`: no pair was kept."""
-    prices: tuple[PriceRow, ...] = ()
-    subsets: tuple[SubsetTable, ...] = ()
-    epochs: tuple[EpochRow, ...] = ()
+    history: History | None = None
+    """`None`: the show is not that of the 2023 experiment."""
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()

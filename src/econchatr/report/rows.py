@@ -112,6 +112,7 @@ def _tabulate(material: ReportMaterial, rung: str, index: int, n_rungs: int) -> 
         shown,
         note=f"{_rank(material, rung)}Small figures are 95% intervals and n. A dash: the measure does not apply to the "
         "row, or nobody took it.",
+        is_stacked=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tell what the show is made of: its size, its years, who speaks, and which episodes were held out.
+"""The section on what the show is made of: its size, its years, who speaks, and which episodes were held out.
 
 Reads episodes, pairs and the condensed counts; knows nothing of models.
 """
@@ -8,15 +8,35 @@ from __future__ import annotations
 from collections import Counter
 
 from econchatr.records import Split
-from econchatr.report.blocks import Chart, Table, name_columns
-from econchatr.report.episodes import chart_periods
+from econchatr.report.blocks import Block, Box, Chart, Facts, Part, Section, Table, keep, name_columns, say_absent
+from econchatr.report.episodes import chart_periods, chart_turns
 from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_share
-from econchatr.report.material import CorpusStatistics, ReportMaterial
+from econchatr.report.material import CorpusStatistics, ReportMaterial, RightsNote
 from econchatr.report.svg import Mark, draw_bars
+from econchatr.report.voices import chart_speakers
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 NO_PAIRS = "no pairs"
 SPLIT_WORDS = {"train": "training", "dev": "development", "test": "test", NO_PAIRS: "gave no pairs"}
+
+
+def made_of_section(material: ReportMaterial) -> Section:
+    """Give the section."""
+    blocks = keep(
+        tabulate_corpus(material.corpus) or say_absent("No pair was kept."),
+        tabulate_splits(material),
+        Box("pair", keep(chart_episodes(material), chart_roles(material))),
+        Box("pair", keep(chart_speakers(material.parsed.speakers), chart_turns(material.episodes))),
+        Part("Rights", (list_rights(material.rights),), style=""),
+    )
+    return Section("show", "What it was made of", blocks, menu="The show")
+
+
+def list_rights(rights: RightsNote | None) -> Block:
+    """Give whose voice is imitated, on what ground, and the licence of the text."""
+    if rights is None:
+        return say_absent("The show states no rights.")
+    return Facts((("Voice", rights.voice), ("Ground", rights.ground), ("Licence of the text", rights.licence)))
 
 
 def tabulate_corpus(corpus: CorpusStatistics | None) -> Table | None:
