@@ -84,13 +84,16 @@ def test_markdown_tells_of_copies_and_quotes_too() -> None:
     assert f"8 words in a row are {HOST}’s own" in text
 
 
-def read_replies(material: ReportMaterial) -> tuple[str, tuple[Passage, ...], tuple[Passage, ...]]:
+def read_replies(material: ReportMaterial) -> tuple[str, list[Passage], list[Passage]]:
     told, sides = replies_section(material).blocks
     assert isinstance(told, Paragraph)
     assert isinstance(sides, Box)
     parts = {part.title: part.blocks for part in sides.blocks if isinstance(part, Part)}
-    best, worst = (parts.get(title, ()) for title in ("Helped most", "Helped least"))
-    return told.text, *(tuple(one for one in side if isinstance(one, Passage)) for side in (best, worst))  # type: ignore[return-value]
+    best, worst = (
+        [reply for reply in parts.get(title, ()) if isinstance(reply, Passage)]
+        for title in ("Helped most", "Helped least")
+    )
+    return told.text, best, worst
 
 
 def test_best_and_worst_replies_are_those_that_saved_most_and_least_per_byte() -> None:
@@ -108,4 +111,4 @@ def test_guests_replies_and_those_without_bytes_are_not_shown() -> None:
     broken = tuple(row.model_copy(update={"tuned_bits": float("inf")}) for row in material.replies)
     for replies in (guests, empty, broken):
         _, best, worst = read_replies(material.model_copy(update={"replies": replies}))
-        assert best == worst == ()
+        assert best == worst == []

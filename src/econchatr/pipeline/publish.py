@@ -133,7 +133,7 @@ def gather_material(show: Show, rungs: Sequence[Rung]) -> ReportMaterial:
         parsed=parsed,
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
-        history=_gather_history(show, pairs),
+        history=gather_history(show, pairs),
         bill=read_bill(show),
         selections=tuple(read_table(show.folder("select") / "selections.parquet", Selection)),
         overlaps=tuple(read_overlaps(show)),
@@ -208,7 +208,7 @@ def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
     return tuple(read_table(path, ComparedStrategy)) if path.is_file() else ()
 
 
-def _gather_history(show: Show, pairs: Sequence[Pair]) -> History | None:
+def gather_history(show: Show, pairs: Sequence[Pair]) -> History | None:
     """What the prices of 2023 would buy, for a show that chooses its pairs as the 2023 experiment did; else `None`."""
     if show.config.pair.profile != "2023" or show.config.select.strategy != "subjects-2023":
         return None

@@ -17,7 +17,7 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.periods import label_period, list_periods, name_period
 from econchatr.report.svg import Mark, choose_ticks, draw_columns
 
-KIND_WORDS: dict[EpisodeKind, str] = {
+_KIND_WORDS: dict[EpisodeKind, str] = {
     "verbatim": "verbatim",
     "unlabelled": "verbatim, speakers not told",
     "notes": "notes only",
@@ -71,7 +71,7 @@ def chart_periods(
 def chart_kinds(episodes: Sequence[Episode]) -> Chart | None:
     """Draw the episodes over time, stacked by kind; `None` when none is dated."""
     found = {episode.kind for episode in episodes}
-    words: dict[str, str] = {kind: name for kind, name in KIND_WORDS.items() if kind in found}
+    words: dict[str, str] = {kind: name for kind, name in _KIND_WORDS.items() if kind in found}
     return chart_periods(episodes, [episode.kind for episode in episodes], words, stacked_by="kind")
 
 
@@ -156,7 +156,7 @@ def tell_size(material: ReportMaterial) -> tuple[KeyFigure, ...]:
     n_words = sum(episode.n_words for episode in episodes)
     n_chars, n_lost = sum(one.n_chars for one in episodes), sum(one.n_unplaced_chars for one in episodes)
     kinds = Counter(episode.kind for episode in episodes)
-    told = ", ".join(f"{kinds[kind]:,} {words}" for kind, words in KIND_WORDS.items() if kinds[kind])
+    told = ", ".join(f"{kinds[kind]:,} {words}" for kind, words in _KIND_WORDS.items() if kinds[kind])
     n_turns = sum(episode.n_turns for episode in episodes)
     share = format_share(flagged.n_words / n_words if n_words else None, 1)
     flags = f"{count_noun(flagged.n_flags, 'flag')} on {count_noun(flagged.n_turns, 'turn')}"
@@ -184,7 +184,7 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
         (
             episode.title,
             format_date(episode.published),
-            episode.reader if episode.kind == "verbatim" else f"{episode.reader}: {KIND_WORDS[episode.kind]}",
+            episode.reader if episode.kind == "verbatim" else f"{episode.reader}: {_KIND_WORDS[episode.kind]}",
             format_count(episode.n_turns),
             format_count(episode.n_words),
             _link(_share_flagged(episode, flags.get(episode.slug)), stretches.get(episode.slug)),

@@ -28,7 +28,7 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
 from econchatr.report.voices import NOBODY
 
-EFFECT_WORDS: dict[Effect, str] = {
+_EFFECT_WORDS: dict[Effect, str] = {
     "cut": "is cut out of pairs",
     "weighed": "drops a reply it is half of",
     "kept": "stays in pairs",
@@ -57,7 +57,7 @@ def chart_flags(flagged: FlaggedSpeech) -> Chart | None:
         draw_bars("fig-flags", title, told, marks),
         Table("fig-flags-table", title, columns, rows),
         legend=tuple(
-            LegendEntry(f"k-{effect}", words) for effect, words in EFFECT_WORDS.items() if effect in shown
+            LegendEntry(f"k-{effect}", words) for effect, words in _EFFECT_WORDS.items() if effect in shown
         ),
         note="A flag is a doubt, with its reason. Nothing is deleted; pairs leave out what is cut out of them.",
     )  # fmt: skip
@@ -65,11 +65,11 @@ def chart_flags(flagged: FlaggedSpeech) -> Chart | None:
 
 def _list_kind(count: FlagCount, number: int) -> tuple[Cell, ...]:
     numbers = (count.n_flags, count.n_turns, count.n_episodes, count.n_words)
-    link: Cell = Link(tell_shown(count), f"#flag-{number}") if count.excerpts else "none shown"
-    return (count.kind, *(format_count(n) for n in numbers), EFFECT_WORDS[count.effect], link)
+    link: Cell = Link(_tell_shown(count), f"#flag-{number}") if count.excerpts else "none shown"
+    return (count.kind, *(format_count(n) for n in numbers), _EFFECT_WORDS[count.effect], link)
 
 
-def tell_shown(count: FlagCount) -> str:
+def _tell_shown(count: FlagCount) -> str:
     """Say how many of a kind's stretches are shown: `All 13`, `100 of 3,329`."""
     n_shown = len(count.excerpts)
     return f"All {format_count(n_shown)}" if n_shown == count.n_flags else f"{n_shown:,} of {count.n_flags:,}"
@@ -104,7 +104,7 @@ def show_flags(material: ReportMaterial, *, is_listed: bool) -> tuple[Part, ...]
             _show(excerpt, episodes.get(excerpt.slug), f"{key}-{place}", is_listed=is_listed)
             for place, excerpt in enumerate(count.excerpts, start=1)
         )
-        told = f"{tell_shown(count)} shown. Such a stretch {EFFECT_WORDS[count.effect]}."
+        told = f"{_tell_shown(count)} shown. Such a stretch {_EFFECT_WORDS[count.effect]}."
         first, rest = shown[:_MOST_AT_ONCE], shown[_MOST_AT_ONCE:]
         more = More(f"{len(rest)} more of {count.kind}", rest) if rest else None
         blocks = keep(Paragraph(told, "note"), *first, more)

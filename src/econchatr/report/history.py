@@ -16,7 +16,7 @@ from econchatr.report.material import History, SubsetTable
 def tabulate_history(history: History) -> Iterator[Table]:
     """Give the tables of the 2023 experiment: subsets, prices, cost of one epoch."""
     for index, subsets in enumerate(history.subsets, start=1):
-        yield tabulate_subsets(subsets, index=index)
+        yield _tabulate_subsets(subsets, index=index)
     yield from tabulate_prices(history.prices)
     epochs = tabulate_epochs(history)
     if epochs is not None:
@@ -37,7 +37,7 @@ def tabulate_prices(prices: tuple[PriceRow, ...]) -> tuple[Table, ...]:
     )
 
 
-def tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
+def _tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
     """Give what the budget buys from each model of a price profile, for this show."""
     return Table(
         f"subsets-{index}",

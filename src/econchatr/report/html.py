@@ -49,15 +49,15 @@ def _environment() -> Environment:
 def _write_block(block: Block, level: int) -> Markup:
     """Give a block by the macro named as its class; `level` is that of the headings in it."""
     macros = _environment().get_template("blocks.html.j2").module
-    written = getattr(macros, name_macro(type(block)))(block, level)
+    written = getattr(macros, _name_macro(type(block)))(block, level)
     # A macro gives markup, not text, since the environment escapes; anything else would be escaped here.
     return Markup.escape(written)
 
 
-def name_macro(kind: type) -> str:
+def _name_macro(kind: type) -> str:
     """Give the name of the macro that writes a kind of block.
 
-    >>> name_macro(Figure), name_macro(type("QuestionCard", (), {}))
+    >>> _name_macro(Figure), _name_macro(type("QuestionCard", (), {}))
     ('figure', 'question_card')
     """
     return _CAPITAL.sub("_", kind.__name__).lower()

@@ -17,7 +17,7 @@ from econchatr.report.excerpts import keep_start
 from econchatr.report.formats import count_noun, format_date, format_share
 from econchatr.report.material import ReportMaterial, name_hosts
 
-MOST_QUOTE_CHARS = 200
+_MOST_QUOTE_CHARS = 200
 _BETWEEN = r"[\W_]+"
 _QUOTES = "['\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}]"
 
@@ -82,7 +82,7 @@ def _show(row: NearQuote, titles: Mapping[str, str], host: str) -> RealQuote:
     likeness = f"{format_share(row.likeness)} alike"
     if not row.text.strip():
         return RealQuote(host, "", likeness)
-    quote = keep_start(" ".join(row.text.split()), MOST_QUOTE_CHARS)
+    quote = keep_start(" ".join(row.text.split()), _MOST_QUOTE_CHARS)
     return RealQuote(host, quote, f"{_name_source(row.slug, row.published, titles)}, {likeness}")
 
 

@@ -14,12 +14,10 @@ from econchatr.records import Score
 
 BITS = "bits per byte"
 MEDIAN_WORDS = "median reply words"
-REPETITION = "repetition"
 HOST_REPLIES = "host replies (test)"
 GUEST_REPLIES = "guest replies (test)"
 CHANGE = "tuned minus base"
 HOST_SHARE = "host bits saved"
-EXPECTED_WORDS = "expected words found"
 HAND_MARK = "hand mark"
 SCORER_AGREEMENT = "agreement between scorers"
 BLIND_PICKS = "blind picks of the real host"

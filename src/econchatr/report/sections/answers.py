@@ -65,7 +65,7 @@ def answers_section(material: ReportMaterial) -> Section:
     underlined = f"Words underlined are copied from what {host} said in the training episodes."
     blocks: tuple[Block, ...] = (
         Paragraph(lede, "lede", of_page=underlined),
-        *(Paragraph(told, "people") for told in tell_people(material)),
+        *(Paragraph(told, "people") for told in _tell_people(material)),
         *_lay_out_cards(material),
     )
     return Section("answers", title, blocks, menu="Answers")
@@ -139,7 +139,7 @@ class _Layout:
         return keep(ModelAnswer(speech, self._label, facts, mark, copied), self._findings.near.get(place))
 
 
-def tell_people(material: ReportMaterial) -> tuple[str, ...]:
+def _tell_people(material: ReportMaterial) -> tuple[str, ...]:
     """Say what people made of the answers: hand marks, how far scorers agree, and the blind test; empty: nobody did."""
     rungs = list_rungs(material.scores)
     return (

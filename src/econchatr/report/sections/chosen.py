@@ -20,7 +20,7 @@ def chosen_section(material: ReportMaterial) -> Section:
     """Give the section."""
     history = tabulate_history(material.history) if material.history else ()
     blocks = keep(
-        tabulate_selections(material) or say_absent("Nothing has been selected."),
+        _tabulate_selections(material) or say_absent("Nothing has been selected."),
         *_list_choices(tell_choices(material)),
         chart_strategies(material.compared),
         *(fold_table(table) for table in history),
@@ -34,7 +34,7 @@ def _list_choices(choices: tuple[ToldChoice, ...]) -> Iterator[Block]:
         yield facts if len(choices) == 1 else Part(choice.rung, (facts,))
 
 
-def tabulate_selections(material: ReportMaterial) -> Table | None:
+def _tabulate_selections(material: ReportMaterial) -> Table | None:
     """Give each rung's own budget and what was chosen within it; `None` when nothing was selected."""
     if not material.selections:
         return None

@@ -45,20 +45,20 @@ from econchatr.report.scorebook import (
 from econchatr.report.svg import Group, Mark, draw_bars, draw_intervals
 
 WORDING = "wording's share of the spread"
-VARIANT_WORDS = {"base": "base model", "persona": "base model with a persona prompt", "tuned": "tuned model"}
+_VARIANT_WORDS = {"base": "base model", "persona": "base model with a persona prompt", "tuned": "tuned model"}
 
 
 def measures_section(material: ReportMaterial) -> Section:
     """Give the section: the table of rows, then everything that was scored, was not, and was ruled by a gate."""
     bits = chart_bits(material) if chart_voices(material) else None
-    wording, unscored = tell_wording(material), list_unscored(material)
-    gates, scores = tabulate_gates(material), tabulate_scores(material)
+    wording, unscored = tell_wording(material), _list_unscored(material)
+    gates, scores = tabulate_gates(material), _tabulate_scores(material)
     blocks = keep(
         *_list_rows(material),
         Items(wording, "plain further") if wording else None,
         _fold_answers(tabulate_closed_answers(material)),
         Folded("Every gate, and why a Voice is greyed out", (gates,)) if gates else None,
-        Box("pair even", keep(bits, chart_lengths(material))),
+        Box("pair even", keep(bits, _chart_lengths(material))),
         Folded("Not scored, and why", (Items(unscored, "unscored"),)) if unscored else None,
         Folded("Every score, with interval and n", (scores,)) if scores else say_absent("Nothing has been scored."),
     )
@@ -145,7 +145,7 @@ def _tell_bits(fall: Fall, *, is_after: bool) -> str:
     return f"{format_decimal(score.value, 3)}{span}"
 
 
-def chart_lengths(material: ReportMaterial) -> Chart | None:
+def _chart_lengths(material: ReportMaterial) -> Chart | None:
     """Draw the median words of a reply, host and models; `None` when no length is scored."""
     rungs = list_rungs(material.scores)
     marks, rows = [], []
@@ -154,7 +154,7 @@ def chart_lengths(material: ReportMaterial) -> Chart | None:
             score = find_score(material.scores, MEDIAN_WORDS, rung=rung, variant=variant)
             if score is None or (variant == "host" and index):
                 continue
-            label = VARIANT_WORDS.get(variant, name_hosts(material.hosts))
+            label = _VARIANT_WORDS.get(variant, name_hosts(material.hosts))
             label = label if len(rungs) == 1 or variant == "host" else f"{label}, {rung}"
             shown = format_decimal(score.value, 0) if score.value is not None else f"not scored: {score.reason}"
             rows.append((label, shown, format_interval(score.low, score.high, 0), format_count(score.n)))
@@ -178,7 +178,7 @@ def chart_lengths(material: ReportMaterial) -> Chart | None:
     )
 
 
-def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
+def _list_unscored(material: ReportMaterial) -> tuple[str, ...]:
     """Name what could not be measured, reason by reason."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for score in material.scores:
@@ -193,10 +193,10 @@ def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
     )
 
 
-def tabulate_scores(material: ReportMaterial) -> Table | None:
+def _tabulate_scores(material: ReportMaterial) -> Table | None:
     """List every score as it was measured, with its interval and n; `None`: there is none.
 
-    What is not scored has its reason in `list_unscored`, and a row of its own in `scores.csv`.
+    What is not scored has its reason in `_list_unscored`, and a row of its own in `scores.csv`.
     """
     scored = [score for score in material.scores if score.value is not None]
     if not scored:

@@ -24,12 +24,12 @@ from econchatr.report.material import ReportMaterial
 
 def repeat_section(material: ReportMaterial) -> Section:
     """Give the section."""
-    made = tabulate_made(material)
+    made = _tabulate_made(material)
     blocks = keep(
         Paragraph(f"With EconChatR {material.version}, in the show’s folder:"),
         Commands(material.commands),
-        *(Paragraph(warning, "warning") for warning in warn_of_mismatch(material)),
-        tabulate_weights(material) or say_absent("No model has been tuned."),
+        *(Paragraph(warning, "warning") for warning in _warn_of_mismatch(material)),
+        _tabulate_weights(material) or say_absent("No model has been tuned."),
         *_list_settings(material),
         Folded(made.caption, (made,)) if made else None,
         _list_files(material),
@@ -54,7 +54,7 @@ def _list_files(material: ReportMaterial) -> Block | None:
     return Part("Beside this page", (Paragraph(told),))
 
 
-def tabulate_weights(material: ReportMaterial) -> Table | None:
+def _tabulate_weights(material: ReportMaterial) -> Table | None:
     """Give the weights, steps and full hashes behind each tuned model; `None` when none was trained."""
     if not material.tuned_models:
         return None
@@ -82,7 +82,7 @@ def _list_facts(tuned: TunedModel) -> dict[str, str]:
     }
 
 
-def tabulate_made(material: ReportMaterial) -> Table | None:
+def _tabulate_made(material: ReportMaterial) -> Table | None:
     """Give the hash of what each stage made, to compare a repetition with; `None` when none is told."""
     if not material.made:
         return None
@@ -90,7 +90,7 @@ def tabulate_made(material: ReportMaterial) -> Table | None:
     return Table("made", "What each stage made", columns, material.made)
 
 
-def warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:
+def _warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:
     """Name each tuned model whose selection is not the one this page shows."""
     shown = {selection.rung: selection.sha256 for selection in material.selections}
     return tuple(

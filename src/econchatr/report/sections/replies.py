@@ -14,9 +14,9 @@ from econchatr.report.excerpts import drop_middle, keep_end
 from econchatr.report.formats import count_noun, format_count, format_date, format_decimal
 from econchatr.report.material import ReportMaterial, name_hosts
 
-MIN_BYTES = 60
+_MIN_BYTES = 60
 """A reply shorter than this is not shown, where enough are longer."""
-N_SHOWN = 3
+_N_SHOWN = 3
 _MOST_CUE_CHARS = 300
 _MOST_REPLY_CHARS = 600
 
@@ -35,8 +35,8 @@ def replies_section(material: ReportMaterial) -> Section:
 
 def _list_host(replies: Sequence[HeldOutReply], rung: str) -> list[HeldOutReply]:
     own = [row for row in replies if row.rung == rung and row.side == "host" and _is_measured(row)]
-    long = [row for row in own if row.n_bytes >= MIN_BYTES]
-    return long if len(long) >= 2 * N_SHOWN else own
+    long = [row for row in own if row.n_bytes >= _MIN_BYTES]
+    return long if len(long) >= 2 * _N_SHOWN else own
 
 
 def _is_measured(row: HeldOutReply) -> bool:
@@ -47,7 +47,7 @@ def _lay_out(
     rung: str, replies: Sequence[HeldOutReply], sources: dict[str, str], *, index: int, host: str
 ) -> tuple[Block, ...]:
     ranked = sorted(replies, key=lambda row: (-_save(row), row.pair_id))
-    n = min(N_SHOWN, len(ranked) // 2) or len(ranked[:1])
+    n = min(_N_SHOWN, len(ranked) // 2) or len(ranked[:1])
     n_helped = sum(_save(row) > 0 for row in ranked)
     told = (
         f"Of {format_count(len(ranked))} replies that no model had seen, training left {rung} less surprised by "

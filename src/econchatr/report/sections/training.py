@@ -14,11 +14,11 @@ from econchatr.report.svg import Line, draw_lines
 
 def training_section(material: ReportMaterial) -> Section:
     """Give the section."""
-    curves = chart_curves(material.curve) or (say_absent("No learning curve is recorded."),)
+    curves = _chart_curves(material.curve) or (say_absent("No learning curve is recorded."),)
     return Section("training", "Training", curves, menu="Training")
 
 
-def chart_curves(curve: tuple[CurvePoint, ...]) -> tuple[Chart, ...]:
+def _chart_curves(curve: tuple[CurvePoint, ...]) -> tuple[Chart, ...]:
     """Draw one learning curve per rung; a rung without a single measured loss gets none."""
     charts = []
     for index, rung in enumerate(dict.fromkeys(point.rung for point in curve), start=1):

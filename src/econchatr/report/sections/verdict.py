@@ -66,7 +66,7 @@ def verdict_section(material: ReportMaterial) -> Section:
         "they may be false."
     )
     points = (_list_points(one, with_rung=len(verdicts) > 1) for one in verdicts)
-    gaps = (Paragraph(gap, "warning") for gap in note_gaps(material))
+    gaps = (Paragraph(gap, "warning") for gap in _note_gaps(material))
     blocks = keep(
         Box("told", told),
         Box("shown", keep(chart_voices(material) or chart_bits(material))),
@@ -98,7 +98,7 @@ def _judge(material: ReportMaterial, rung: str, *, is_first: bool) -> Verdict:
     return Verdict(rung, _tell_nearness(material, rung, closed, is_first=is_first), bool(closed), tuple(points))
 
 
-def note_gaps(material: ReportMaterial) -> tuple[str, ...]:
+def _note_gaps(material: ReportMaterial) -> tuple[str, ...]:
     """Say how many answers failed, and how many belong to no question of this exam."""
     notes = []
     n_failed = sum(answer.reply is None or answer.error is not None for answer in material.answers)
