@@ -1,7 +1,4 @@
-"""Draw and list a show's episodes: over time, by their number of turns, and each with what became of it.
-
-Reads episodes and counts of flags; knows nothing of pairs.
-"""
+"""Draw and list a show's episodes: over time, by their number of turns, and each with what became of it."""
 
 from __future__ import annotations
 
@@ -166,10 +163,11 @@ def tell_size(material: ReportMaterial) -> tuple[KeyFigure, ...]:
         KeyFigure("Words under a flag", share, flags),
         KeyFigure("Quarantined", format_count(len(material.failures)), "files not had or not read"),
         KeyFigure(
-            "Characters unplaced", format_share(n_lost / n_chars, 2) if n_lost else "none",
+            "Characters unplaced",
+            format_share(n_lost / n_chars, 2) if n_lost else "none",
             f"{format_count(n_lost)} of {format_count(n_chars)} in the files",
         ),
-    )  # fmt: skip
+    )
 
 
 def tabulate_episodes(material: ReportMaterial) -> Table | None:
@@ -198,9 +196,17 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
         for episode in material.episodes
     )
     columns = name_columns(
-        "episode", "date", "read as", "#turns", "#words", "#words flagged", "flags", "#lines unplaced",
-        *(("language",) if has_languages else ()), *(("in doubt",) if has_doubts else ()),
-    )  # fmt: skip
+        "episode",
+        "date",
+        "read as",
+        "#turns",
+        "#words",
+        "#words flagged",
+        "flags",
+        "#lines unplaced",
+        *(("language",) if has_languages else ()),
+        *(("in doubt",) if has_doubts else ()),
+    )
     return Table(
         "listing",
         f"All {count_noun(len(rows), 'episode')}, in the show’s order",

@@ -56,11 +56,9 @@ def chart_flags(flagged: FlaggedSpeech) -> Chart | None:
         title,
         draw_bars("fig-flags", title, told, marks),
         Table("fig-flags-table", title, columns, rows),
-        legend=tuple(
-            LegendEntry(f"k-{effect}", words) for effect, words in _EFFECT_WORDS.items() if effect in shown
-        ),
+        legend=tuple(LegendEntry(f"k-{effect}", words) for effect, words in _EFFECT_WORDS.items() if effect in shown),
         note="A flag is a doubt, with its reason. Nothing is deleted; pairs leave out what is cut out of them.",
-    )  # fmt: skip
+    )
 
 
 def _list_kind(count: FlagCount, number: int) -> tuple[Cell, ...]:

@@ -68,7 +68,11 @@ def tabulate_epochs(history: History) -> Table | None:
         "epochs",
         "One epoch at the prices of 2023: as the drafts of the first experiment report it, and for this show",
         name_columns(
-            "model", "#reported, training", "#this show, training", "#reported, use", "#this show, use",
+            "model",
+            "#reported, training",
+            "#this show, training",
+            "#reported, use",
+            "#this show, use",
             "#tokens the report implies",
         ),
         tuple(
@@ -85,7 +89,7 @@ def tabulate_epochs(history: History) -> Table | None:
         note=f"The reported amounts are of another show and imply between {format_count(min(implied))} and "
         f"{format_count(max(implied))} tokens, not one count; they are quoted as they stand. This show has "
         f"{format_count(rows[0].n_tokens)} tokens to train on.",
-    )  # fmt: skip
+    )
 
 
 def _show_per_mtok(price: Price | None) -> str:

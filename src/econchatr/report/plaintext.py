@@ -1,6 +1,6 @@
 """Make outside text harmless to show, in HTML and in Markdown, without losing what it said.
 
-Knows nothing of records: every string on the page passes through here, whether or not it is trusted.
+Every string on the page passes through here, whether or not it is trusted.
 """
 
 from __future__ import annotations

@@ -67,10 +67,15 @@ def render_hand_sheet(
             cards.append(HandCard(question, shown))
     name = name_hosts(hosts)
     return _render(
-        "hand.html.j2", title=f"Mark the answers: {show}",
+        "hand.html.j2",
+        title=f"Mark the answers: {show}",
         label=f"Every answer here: AI imitation of {name}, not {name}",
-        sheet=sheet, cards=cards, form=form, show=show, host=name,
-    )  # fmt: skip
+        sheet=sheet,
+        cards=cards,
+        form=form,
+        show=show,
+        host=name,
+    )
 
 
 def render_blind_sheet(
@@ -82,10 +87,16 @@ def render_blind_sheet(
     """
     name = name_hosts(hosts)
     return _render(
-        "blind.html.j2", title=f"Which one is real? {show}",
+        "blind.html.j2",
+        title=f"Which one is real? {show}",
         label=f"Four of every five replies here: AI imitation of {name}, not {name}",
-        cues=cues, form=form, sha256=sha256, seed=seed, show=show, host=name,
-    )  # fmt: skip
+        cues=cues,
+        form=form,
+        sha256=sha256,
+        seed=seed,
+        show=show,
+        host=name,
+    )
 
 
 def _render(template: str, **parts: object) -> str:

@@ -24,10 +24,31 @@ _FORMULA_SIGNS = (
 """Source: OWASP, "CSV Injection"; `|` and `%` begin a call in old programs."""
 
 _ANSWER_COLUMNS = (
-    "label", "rung", "variant", "question_id", "kind", "question", "expected", "wording", "sample", "seed", "answer",
-    "error", "stop", "n_reply_tokens", "grade", "likeness_to_expected", "n_copied_words", "copied_words",
-    "copied_from", "nearest_quote", "nearest_likeness", "nearest_episode", "nearest_date", "model_sha256",
-)  # fmt: skip
+    "label",
+    "rung",
+    "variant",
+    "question_id",
+    "kind",
+    "question",
+    "expected",
+    "wording",
+    "sample",
+    "seed",
+    "answer",
+    "error",
+    "stop",
+    "n_reply_tokens",
+    "grade",
+    "likeness_to_expected",
+    "n_copied_words",
+    "copied_words",
+    "copied_from",
+    "nearest_quote",
+    "nearest_likeness",
+    "nearest_episode",
+    "nearest_date",
+    "model_sha256",
+)
 _SCORE_COLUMNS = ("rung", "variant", "measure", "subject", "value", "low", "high", "n", "unit", "reason")
 _GATE_COLUMNS = ("rung", "variant", "gate", "outcome", "value", "limit", "n", "reason")
 

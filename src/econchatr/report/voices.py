@@ -51,10 +51,16 @@ def chart_speakers(speakers: Sequence[SpeakerCount]) -> Chart | None:
 
 def _tabulate_speakers(speakers: Sequence[SpeakerCount], n_words: int) -> Table:
     rows: list[tuple[str, ...]] = [
-        (_name_speaker(one.speaker), one.role, format_count(one.n_episodes), format_count(one.n_turns),
-         format_count(one.n_words), format_share(one.n_words / n_words, 1))
+        (
+            _name_speaker(one.speaker),
+            one.role,
+            format_count(one.n_episodes),
+            format_count(one.n_turns),
+            format_count(one.n_words),
+            format_share(one.n_words / n_words, 1),
+        )
         for one in speakers[:_MOST_ROWS]
-    ]  # fmt: skip
+    ]
     rest = speakers[_MOST_ROWS:]
     if rest:
         n_turns, n_rest = sum(one.n_turns for one in rest), sum(one.n_words for one in rest)

@@ -208,9 +208,11 @@ def _tell_mark(mark: Mark | None, question: Question) -> str:
     parts = [
         f"{title}: {', '.join(names)}"
         for title, names in (
-            ("right", mark.named), ("guests, but not those asked for", mark.misplaced), ("never a guest", mark.invented)
+            ("right", mark.named),
+            ("guests, but not those asked for", mark.misplaced),
+            ("never a guest", mark.invented),
         )
         if names
-    ]  # fmt: skip
+    ]
     asked_for = f"{count_noun(mark.n_true, 'guest')} asked for"
     return f"Names given: {'; '.join(parts)} ({asked_for})." if parts else f"Names nobody ({asked_for})."

@@ -31,10 +31,17 @@ def tabulate_bill(bill: tuple[BillRow, ...]) -> Table | None:
     refunded = sum((row.refunded_usd for row in bill), Decimal(0))
     reserved = sum((row.reserved_usd for row in bill), Decimal(0))
     rows = [
-        (row.rung, row.what, _show_usd(row.quoted_usd), _show_usd(row.charged_usd), _show_usd(row.refunded_usd),
-         _show_usd(row.reserved_usd), "; ".join(row.sources) or MISSING)
+        (
+            row.rung,
+            row.what,
+            _show_usd(row.quoted_usd),
+            _show_usd(row.charged_usd),
+            _show_usd(row.refunded_usd),
+            _show_usd(row.reserved_usd),
+            "; ".join(row.sources) or MISSING,
+        )
         for row in bill
-    ]  # fmt: skip
+    ]
     total = ("all", "", *map(_show_usd, (quoted, charged, refunded, reserved)), MISSING)
     return Table(
         "bill",

@@ -1,7 +1,4 @@
-"""The section on what the show is made of: its size, its years, who speaks, and which episodes were held out.
-
-Reads episodes, pairs and the condensed counts; knows nothing of models.
-"""
+"""The section on what the show is made of: its size, its years, who speaks, and which episodes were held out."""
 
 from __future__ import annotations
 

@@ -111,14 +111,19 @@ class _Measure:
 def _list_measures(outcome: PreferenceOutcome) -> tuple[_Measure, ...]:
     agreement = (outcome.agreement_before, outcome.agreement_after)
     return (
-        _Measure("copied words", COPIED, lambda value: format_share(value, 1),
-                 known=(outcome.copied_before, outcome.copied_after)),
+        _Measure(
+            "copied words",
+            COPIED,
+            lambda value: format_share(value, 1),
+            known=(outcome.copied_before, outcome.copied_after),
+        ),
         _Measure("longest copied run, in words", LONGEST_RUN, partial(format_decimal, places=0)),
-        _Measure("words of an answer, median", MEDIAN_WORDS, format_value,
-                 known=(outcome.words_before, outcome.words_after)),
+        _Measure(
+            "words of an answer, median", MEDIAN_WORDS, format_value, known=(outcome.words_before, outcome.words_after)
+        ),
         _Measure("four-word sequences said again", REPEATED, lambda value: format_share(value, 1)),
         _Measure("agreement with the judgements kept out", AGREEMENT, format_share, known=agreement),
-    )  # fmt: skip
+    )
 
 
 def _tabulate_measures(material: ReportMaterial, outcome: PreferenceOutcome, key: str) -> Table:
