@@ -26,7 +26,15 @@ from econchatr.records import (
     Variant,
 )
 from econchatr.report.counts import RoleCount
-from econchatr.report.material import EpochRow, ReportMaterial, RightsNote, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.material import (
+    EpochRow,
+    History,
+    ReportMaterial,
+    RightsNote,
+    SubsetRow,
+    SubsetTable,
+    describe_corpus,
+)
 from tests.unit.report_corpus_material import make_parsed
 
 HOST = "Hester Pellow"
@@ -314,43 +322,47 @@ def make_material() -> ReportMaterial:
         roles=(RoleCount(role="host", n_turns=364, n_words=19120), RoleCount(role="guest", n_turns=351, n_words=23040)),
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
-        prices=tuple(
-            PriceRow(
-                profile="gpt3-2023",
-                model=model,
-                training=per_mtok(training),
-                output=per_mtok(tuned),
-                base_output=per_mtok(base),
-                source="https://prices.example/2023",
-                read_on=date(2023, 1, 4),
-                n_epochs=4,
-            )
-            for model, training, tuned, base in (*prices, ("davinci", "30.00", "120.00", "20.00"))
-        ),
-        subsets=(
-            SubsetTable(
-                profile="gpt3-2023",
-                budget="$0.50",
-                n_epochs=4,
-                strategy="subjects-2023",
-                rows=(
-                    SubsetRow(model="ada", limit_tokens=n_tokens, n_pairs=len(kept), n_tokens=n_tokens, share=1.0),
-                    SubsetRow(model="babbage", limit_tokens=n_tokens, n_pairs=len(kept), n_tokens=n_tokens, share=1.0),
-                    SubsetRow(model="curie", limit_tokens=41666, n_pairs=220, n_tokens=41570, share=0.88),
-                    SubsetRow(model="davinci", limit_tokens=4166, n_pairs=31, n_tokens=4130, share=0.124),
+        history=History(
+            prices=tuple(
+                PriceRow(
+                    profile="gpt3-2023",
+                    model=model,
+                    training=per_mtok(training),
+                    output=per_mtok(tuned),
+                    base_output=per_mtok(base),
+                    source="https://prices.example/2023",
+                    read_on=date(2023, 1, 4),
+                    n_epochs=4,
+                )
+                for model, training, tuned, base in (*prices, ("davinci", "30.00", "120.00", "20.00"))
+            ),
+            subsets=(
+                SubsetTable(
+                    profile="gpt3-2023",
+                    budget="$0.50",
+                    n_epochs=4,
+                    strategy="subjects-2023",
+                    rows=(
+                        SubsetRow(model="ada", limit_tokens=n_tokens, n_pairs=len(kept), n_tokens=n_tokens, share=1.0),
+                        SubsetRow(
+                            model="babbage", limit_tokens=n_tokens, n_pairs=len(kept), n_tokens=n_tokens, share=1.0
+                        ),
+                        SubsetRow(model="curie", limit_tokens=41666, n_pairs=220, n_tokens=41570, share=0.88),
+                        SubsetRow(model="davinci", limit_tokens=4166, n_pairs=31, n_tokens=4130, share=0.124),
+                    ),
                 ),
             ),
-        ),
-        epochs=(
-            EpochRow(
-                model="ada",
-                n_tokens=n_tokens,
-                training_usd="0.02",
-                use_usd="0.08",
-                reported_training_usd="2.41",
-                reported_use_usd="9.48",
-                implied_training_tokens=6_025_000,
-                implied_use_tokens=5_925_000,
+            epochs=(
+                EpochRow(
+                    model="ada",
+                    n_tokens=n_tokens,
+                    training_usd="0.02",
+                    use_usd="0.08",
+                    reported_training_usd="2.41",
+                    reported_use_usd="9.48",
+                    implied_training_tokens=6_025_000,
+                    implied_use_tokens=5_925_000,
+                ),
             ),
         ),
         bill=(

@@ -67,7 +67,6 @@ def make_proof_scores() -> tuple[Score, ...]:
         score("confabulation", "tuned", 0.7, 0.5, 0.9, **closed_questions),
         score("coverage", "tuned", 0.25, 0.1, 0.4, **closed_questions),
         score("made-up rate", "base", None, subject="closed questions", n=0, reason="no name was given"),
-        score("gain of the best of 3, voice", "tuned", 0.11, 0.02, 0.2, n=12),
         score("wording's share of the spread", "tuned", 0.3, 0.1, 0.5, subject="answers, words said"),
         score("blind picks of the real host", "tuned", 0.5, 0.3, 0.7, subject="held-out cues (test)", n=12),
     )

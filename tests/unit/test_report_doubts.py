@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from econchatr.report import render_corpus, render_html, render_markdown
-from econchatr.report.dropped import tabulate_doubts, tabulate_failures
-from econchatr.report.money import tell_choices
+from econchatr.report.sections.chosen import tell_choices
+from econchatr.report.sections.left_out import tabulate_doubts, tabulate_failures
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import make_proved_material
 

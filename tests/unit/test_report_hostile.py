@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from econchatr.display import disarm, escape_markdown, quote_markdown
 from econchatr.report import ReportMaterial, render_corpus, render_html, render_markdown
-from econchatr.report.plaintext import disarm, escape_markdown, quote_markdown
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import make_proved_material as make_material
 
@@ -68,7 +68,6 @@ def poison(value: Any, attack: str) -> Any:
         "host bits saved",
         "hand mark",
         "held-out cues (test)",
-        "gain of the best of 3, voice",
         "wording's share of the spread",
         "guests by year",
         "name cloze",

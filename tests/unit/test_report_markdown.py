@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from econchatr.display import quote_markdown
 from econchatr.report import ReportMaterial, render_markdown
 from econchatr.report.blocks import Table, name_columns
 from econchatr.report.markdown import write_table
-from econchatr.report.plaintext import quote_markdown
 from tests.unit.report_material import HOST, QUESTIONS, make_material
 
 LABEL = f"AI imitation of {HOST}, not {HOST}"

@@ -6,13 +6,15 @@ from datetime import date
 
 import pytest
 
+from econchatr.display import label_imitation, name_hosts
 from econchatr.records import Pair, Turn
-from econchatr.report.corpus import chart_episodes, tabulate_corpus, tabulate_splits
 from econchatr.report.counts import RoleCount, count_by_role, count_speakers
-from econchatr.report.dropped import chart_dropped, classify_reason, tabulate_failures, tabulate_unplaced
 from econchatr.report.formats import format_decimal, format_interval, format_share, format_usd, format_value
-from econchatr.report.material import describe_corpus, label_imitation, label_transcripts, name_hosts
-from econchatr.report.money import tabulate_bill, tabulate_epochs, tabulate_prices
+from econchatr.report.history import tabulate_epochs, tabulate_prices
+from econchatr.report.material import describe_corpus, label_transcripts
+from econchatr.report.sections.cost import tabulate_bill
+from econchatr.report.sections.left_out import chart_dropped, classify_reason, tabulate_failures, tabulate_unplaced
+from econchatr.report.sections.made_of import chart_episodes, tabulate_corpus, tabulate_splits
 from econchatr.report.svg import choose_ticks
 from tests.unit.report_material import make_episodes, make_material, make_pairs
 
@@ -124,7 +126,9 @@ def test_unplaced_lines_are_listed() -> None:
 
 
 def test_price_source_that_is_no_address_is_plain_text() -> None:
-    row = make_material().prices[0].model_copy(update={"source": "javascript:alert(1)"})
+    history = make_material().history
+    assert history is not None
+    row = history.prices[0].model_copy(update={"source": "javascript:alert(1)"})
     assert tabulate_prices((row,))[0].rows[0][-1] == "javascript:alert(1)"
 
 
@@ -172,7 +176,9 @@ def test_the_bill_sums_up_what_was_quoted_charged_and_given_back() -> None:
 
 
 def test_the_drafts_amounts_stand_beside_ours_with_the_tokens_they_imply() -> None:
-    table = tabulate_epochs(make_material())
+    history = make_material().history
+    assert history is not None
+    table = tabulate_epochs(history)
     assert table is not None
     assert table.rows[0][1] == "$2.41"
     assert table.rows[0][5] == "6,025,000, 5,925,000"

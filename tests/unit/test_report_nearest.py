@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import CopiedSpan
-from econchatr.report import render_html, render_markdown
+from econchatr.report import ReportMaterial, render_html, render_markdown
+from econchatr.report.blocks import Box, Paragraph, Part, Passage
 from econchatr.report.nearest import split_copied
-from econchatr.report.replies import lay_out_replies
+from econchatr.report.sections.replies import replies_section
 from tests.unit.report_material import HOST, RUNG
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import COPIED_RUN, make_proved_material
@@ -25,7 +26,7 @@ def span(text: str) -> CopiedSpan:
 
 
 def find(text: str, words: str) -> list[str]:
-    return [piece.text for piece in split_copied(text, span(words)) if piece.is_copied]
+    return [piece.text for piece in split_copied(text, span(words)) if piece.is_marked]
 
 
 def test_copied_words_are_found_whatever_stands_between_them() -> None:
@@ -83,12 +84,24 @@ def test_markdown_tells_of_copies_and_quotes_too() -> None:
     assert f"8 words in a row are {HOST}’s own" in text
 
 
+def read_replies(material: ReportMaterial) -> tuple[str, list[Passage], list[Passage]]:
+    told, sides = replies_section(material).blocks
+    assert isinstance(told, Paragraph)
+    assert isinstance(sides, Box)
+    parts = {part.title: part.blocks for part in sides.blocks if isinstance(part, Part)}
+    best, worst = (
+        [reply for reply in parts.get(title, ()) if isinstance(reply, Passage)]
+        for title in ("Helped most", "Helped least")
+    )
+    return told.text, best, worst
+
+
 def test_best_and_worst_replies_are_those_that_saved_most_and_least_per_byte() -> None:
-    shown = lay_out_replies(make_proved_material())[0]
-    numbers = [[reply.reply.split()[-1] for reply in side] for side in (shown.best, shown.worst)]
-    n = int(shown.told.split()[1])
+    told, best, worst = read_replies(make_proved_material())
+    numbers = [[reply.stretches[0].text.split()[-1] for reply in side] for side in (best, worst)]
+    n = int(told.split()[1])
     assert numbers == [[f"{n - 1}.", f"{n - 2}.", f"{n - 3}."], ["0.", "1.", "2."]]
-    assert "bits per byte lost" in shown.worst[0].saved
+    assert "bits per byte lost" in worst[0].remark
 
 
 def test_guests_replies_and_those_without_bytes_are_not_shown() -> None:
@@ -97,5 +110,5 @@ def test_guests_replies_and_those_without_bytes_are_not_shown() -> None:
     empty = tuple(row.model_copy(update={"n_bytes": 0}) for row in material.replies)
     broken = tuple(row.model_copy(update={"tuned_bits": float("inf")}) for row in material.replies)
     for replies in (guests, empty, broken):
-        shown = lay_out_replies(material.model_copy(update={"replies": replies}))
-        assert [(one.best, one.worst) for one in shown] == [((), ())]
+        _, best, worst = read_replies(material.model_copy(update={"replies": replies}))
+        assert best == worst == []

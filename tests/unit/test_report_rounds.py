@@ -7,14 +7,14 @@ import re
 import pytest
 
 from econchatr.records import PreferenceOutcome
-from econchatr.report.blocks import Figure
+from econchatr.report import ReportMaterial
+from econchatr.report.blocks import Facts, Figure, Table
 from econchatr.report.card import card_from_report, render_card
-from econchatr.report.markdown import render_markdown
 from econchatr.report.nearness import chart_voices
-from econchatr.report.page import render_html
-from econchatr.report.preferring import lay_out_rounds, tell_round
+from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.rows import tabulate_rows
-from econchatr.report.verdict import give_verdicts
+from econchatr.report.sections.preference_round import preferences_section, tell_round
+from econchatr.report.sections.verdict import give_verdicts
 
 from .report_material import make_material
 from .report_round_material import REASON, make_outcome, make_round
@@ -27,9 +27,18 @@ def rows_of(material: object) -> dict[str, tuple[object, ...]]:
     return {str(row[0]): row[1:] for row in table.rows}
 
 
+def read_round(material: ReportMaterial) -> tuple[dict[str, str], *tuple[Table, ...]]:
+    """Give the facts of the one round of a show, and its tables."""
+    section = preferences_section(material)
+    assert section is not None
+    _, facts, *tables = section.blocks
+    assert isinstance(facts, Facts)
+    return dict(facts.entries), *(table for table in tables if isinstance(table, Table))
+
+
 def test_a_show_without_a_round_says_nothing_of_one() -> None:
     material = make_material()
-    assert lay_out_rounds(material) == ()
+    assert preferences_section(material) is None
     assert "preferences" not in render_html(material)
     assert "preferences" not in render_markdown(material)
 
@@ -70,14 +79,14 @@ def test_a_voice_behind_a_closed_gate_is_greyed_out_here_too() -> None:
 )
 def test_it_says_what_was_learned_from_and_from_whom(changes: dict[str, object], told: str) -> None:
     outcome = make_outcome(**changes)
-    (shown,) = lay_out_rounds(make_round(**changes))
-    assert dict(shown.facts)["learned from"].startswith(told)
+    facts, *_ = read_round(make_round(**changes))
+    assert facts["learned from"].startswith(told)
     assert told in tell_round(outcome)
 
 
 def test_measures_stand_before_and_after_with_intervals_and_change() -> None:
-    (shown,) = lay_out_rounds(make_round())
-    rows = {row[0]: row[1:] for row in shown.measures.rows}
+    _, measures = read_round(make_round())[:2]
+    rows = {row[0]: row[1:] for row in measures.rows}
     bits = rows["bits per byte of the host’s development replies"]
     assert bits[0] == Figure("1.0920", "1.0490 to 1.1380, n 37")
     assert bits[2] == Figure("−0.0020", "−0.0031 to −0.0009, n 37")
@@ -89,22 +98,21 @@ def test_a_round_of_an_earlier_version_shows_what_it_kept() -> None:
     """It kept no scores and checked no engine; nothing is made up for it."""
     fields = make_outcome().model_dump(exclude={"n_agreeing_questions", "n_checked_questions"})
     material = make_material().model_copy(update={"rounds": (PreferenceOutcome.model_validate(fields),)})
-    (shown,) = lay_out_rounds(material)
-    rows = {row[0]: row[1:] for row in shown.measures.rows}
+    facts, measures, *gates = read_round(material)
+    rows = {row[0]: row[1:] for row in measures.rows}
     assert rows["copied words"][:2] == (
         Figure("1.1%", "no interval was kept"),
         Figure("1.2%", "no interval was kept"),
     )
     assert rows["Voice"][:2] == (Figure("–"), Figure("–"))
-    assert dict(shown.facts)["questions with the same first tokens in transformers and llama.cpp"] == "not checked"
-    assert shown.gates is None
+    assert facts["questions with the same first tokens in transformers and llama.cpp"] == "not checked"
+    assert gates == []
     assert render_html(material)
 
 
 def test_the_gates_that_were_lost_say_so() -> None:
-    (shown,) = lay_out_rounds(make_round(outcome="fails", gates_lost=("copying",), is_kept=False))
-    assert shown.gates is not None
-    by_gate = {row[0]: row for row in shown.gates.rows}
+    _, _, gates = read_round(make_round(outcome="fails", gates_lost=("copying",), is_kept=False))
+    by_gate = {row[0]: row for row in gates.rows}
     assert by_gate["copying"][1:3] == ("passes", "fails")
     assert str(by_gate["copying"][5]).startswith("The round is lost by it.")
     assert by_gate["length"][5] == "length told."

@@ -6,7 +6,7 @@ import pytest
 
 from econchatr.records import Gate, Score
 from econchatr.report import ReportMaterial, render_html
-from econchatr.report.verdict import Verdict, give_verdicts
+from econchatr.report.sections.verdict import Verdict, give_verdicts
 from tests.unit.report_material import HOST, RUNG
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import gate, make_gates, make_proved_material, score

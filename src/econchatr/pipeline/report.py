@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -57,9 +58,8 @@ from econchatr.records import (
 from econchatr.records.measures import keep_listed
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
-from econchatr.report.markdown import render_markdown
-from econchatr.report.material import EpochRow, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
-from econchatr.report.page import render_html
+from econchatr.report.material import EpochRow, History, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.knapsack import Knapsack
 from econchatr.select.strategies import choose_subsets
@@ -124,7 +124,8 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
     """Everything the report needs, from the show's tables."""
     show, rungs = ladder.show, ladder.rungs
     parsed, pairs = gather_parsed(show, n_excerpts=_EXCERPTS), tuple(show.pairs())
-    rounds = [round_measures(rung) for rung in rungs]
+    rows = partial(_read_all, ladder)
+    scores, gates = _gather_scores(ladder)
     return ReportMaterial(
         show_name=show.config.show.name,
         hosts=(show.voice.host,),
@@ -135,37 +136,24 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         parsed=parsed,
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
-        prices=_history_prices(),
-        subsets=(_history_subsets(show, pairs),),
-        epochs=tuple(_history_epochs(pairs)),
+        history=gather_history(show, pairs),
         bill=read_bill(show),
         selections=tuple(show.selections()),
         overlaps=tuple(overlaps_of(show)),
         compared=_compared(show),
-        curve=_read_all(ladder, "train", "curve", CurvePoint),
-        tuned_models=_read_all(ladder, "train", "tuned", TunedModel),
+        curve=rows("train", "curve", CurvePoint),
+        tuned_models=rows("train", "tuned", TunedModel),
         rounds=tuple(outcome for rung in rungs if (outcome := round_outcome(rung))),
         questions=show.questions(),
-        answers=_read_all(ladder, "ask", "answers", Answer),
-        more_answers=(
-            *_read_all(ladder, "ask", "paraphrased", Answer),
-            *_read_all(ladder, "ask", "probes", Answer),
-        ),
-        probes=_read_all(ladder, "ask", "probe_questions", Probe),
-        marks=_read_all(ladder, "score", "marks", Mark),
-        scores=(
-            *keep_listed(_read_all(ladder, "score", "scores", Score)),
-            *score_people(ladder),
-            *score_judged(ladder),
-            *(score for scores, _ in rounds for score in scores),
-        ),
-        gates=(
-            *_read_all(ladder, "score", "gates", Gate),
-            *(gate for _, gates in rounds for gate in gates),
-        ),
-        spans=_read_all(ladder, "score", "spans", CopiedSpan),
-        nearest=_read_all(ladder, "score", "nearest", NearQuote),
-        replies=_read_all(ladder, "score", "replies", HeldOutReply),
+        answers=rows("ask", "answers", Answer),
+        more_answers=(*rows("ask", "paraphrased", Answer), *rows("ask", "probes", Answer)),
+        probes=rows("ask", "probe_questions", Probe),
+        marks=rows("score", "marks", Mark),
+        scores=scores,
+        gates=gates,
+        spans=rows("score", "spans", CopiedSpan),
+        nearest=rows("score", "nearest", NearQuote),
+        replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
         system_line=system_line(show.voice),
         hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.config.base == EMBEDDED),
@@ -173,6 +161,28 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         versions=_versions(),
         version=__version__,
         made_on=None,
+    )
+
+
+def _gather_scores(ladder: Ladder) -> tuple[tuple[Score, ...], tuple[Gate, ...]]:
+    """Every score and gate: of the exam, of people, of the judge, of preference rounds."""
+    rounds = [round_measures(rung) for rung in ladder.rungs]
+    scores = (
+        *keep_listed(_read_all(ladder, "score", "scores", Score)),
+        *score_people(ladder),
+        *score_judged(ladder),
+        *(score for scores, _ in rounds for score in scores),
+    )
+    gates = (*_read_all(ladder, "score", "gates", Gate), *(gate for _, gates in rounds for gate in gates))
+    return scores, gates
+
+
+def gather_history(show: Show, pairs: Sequence[Pair]) -> History | None:
+    """What the prices of 2023 would buy, for a show that chooses its pairs as the 2023 experiment did; else `None`."""
+    if show.config.pair.profile != "2023" or show.config.select.strategy != "subjects-2023":
+        return None
+    return History(
+        prices=_history_prices(), subsets=(_history_subsets(show, pairs),), epochs=tuple(_history_epochs(pairs))
     )
 
 

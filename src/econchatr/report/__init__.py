@@ -4,8 +4,7 @@ Reads records, never measures, and never opens the show's folder: the pipeline g
 the texts where it wants them.
 """
 
-from econchatr.report.markdown import render_markdown
 from econchatr.report.material import ReportMaterial
-from econchatr.report.page import render_corpus, render_html
+from econchatr.report.pages import render_corpus, render_html, render_markdown
 
 __all__ = ["ReportMaterial", "render_corpus", "render_html", "render_markdown"]

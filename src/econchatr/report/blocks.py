@@ -1,6 +1,7 @@
-"""What a page is built from: tables and charts, already worded, so that HTML and Markdown show the same figures.
+"""What a page is built from: sections of blocks, already worded, so that HTML and Markdown show the same.
 
-Knows nothing of records and nothing of markup but that a chart is drawn.
+A new kind of block needs three things: its class here, its macro in `templates/blocks.html.j2`, and its function in
+`markdown`. A new part of the report needs none of them: it is made of these blocks, in the module of its section.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class Table:
     note: str = ""
     anchors: tuple[str, ...] = ()
     """Per row, the id that a link leads to; empty: no row has one."""
+    is_stacked: bool = False
+    """On a telephone each row is a list of its cells, with the columns' titles."""
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +92,257 @@ class Chart:
 def name_columns(*titles: str) -> tuple[Column, ...]:
     """Make columns from their titles; a `#` before a title marks a column of numbers."""
     return tuple(Column(title.removeprefix("#"), title.startswith("#")) for title in titles)
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph; its style is a class of `report.css`: lede, note, absent, warning ..."""
+
+    text: str
+    style: str = ""
+    of_page: str = ""
+    """What more is said on the page, of how things look there; Markdown leaves it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of the verdict, in large letters."""
+
+    text: str
+    is_greyed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of sentences."""
+
+    items: tuple[str, ...]
+    style: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A list of names, each with what is said of it."""
+
+    entries: tuple[tuple[str, str], ...]
+    style: str = "facts-list"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """The figures of a first screen."""
+
+    figures: tuple[KeyFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What to type, one command a line."""
+
+    lines: tuple[str, ...]
+
+
+# --- what was said ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of somebody's words, marked (copied or flagged) or not."""
+
+    text: str
+    is_marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What was said before or after a passage, and who said it."""
+
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Words of the transcripts or of a file, which no model made."""
+
+    stretches: tuple[Stretch, ...]
+    source: Cell
+    """Where they stand: a title, with a link where the page lists it."""
+    facts: str = ""
+    """More about the place: date, time."""
+    key: str = ""
+    """The id that links lead to; empty: none leads here."""
+    is_file: bool = False
+    """As it stands in a file, not as somebody said it."""
+    speaker: tuple[str, str] | None = None
+    """Name and role; `None`: not told."""
+    previous: Spoken | None = None
+    following: Spoken | None = None
+    why: str = ""
+    """The reason for which it is shown."""
+    remark: str = ""
+    """What is said of it before its source."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """An answer that a model made; it never goes without its label."""
+
+    stretches: tuple[Stretch, ...]
+    label: str
+    facts: str
+    """Sample number, seed and size."""
+    mark: str = ""
+    """How it was marked; empty: no rule marks it."""
+    copied: str = ""
+    """What it copies; empty: no run of eight words."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAnswer:
+    """An answer that was not given: never shown as speech."""
+
+    failure: str
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealQuote:
+    """The nearest thing that the host really said to an answer."""
+
+    host: str
+    quote: str
+    """Empty: nothing is close."""
+    source: str
+    """Episode, date and likeness."""
+
+
+# --- what holds other blocks ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Blocks under a heading of their own."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    key: str = ""
+    """The id of the heading; with one, the part is a region of its own for a screen reader."""
+    style: str = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Blocks that are laid out together: side by side, in columns, apart from the others."""
+
+    style: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Blocks that a click unfolds. Markdown shows them unfolded."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+    is_printed: bool = False
+    """Unfolded on paper too."""
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """The rest of a list whose beginning stands before it; Markdown goes on without a word."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerColumn:
+    """The answers of one form of the model to one question."""
+
+    variant: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionCard:
+    """A question of the exam, with what was answered to it."""
+
+    key: str
+    number: int
+    n_questions: int
+    kind: str
+    text: str
+    expected: str
+    """The right answer; empty: there is none."""
+    blocks: tuple[Block, ...]
+
+
+Block = (
+    Paragraph
+    | Statement
+    | Items
+    | Facts
+    | KeyFigures
+    | Table
+    | Chart
+    | Commands
+    | Passage
+    | ModelAnswer
+    | FailedAnswer
+    | RealQuote
+    | Part
+    | Box
+    | Folded
+    | More
+    | AnswerColumn
+    | QuestionCard
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of a page."""
+
+    key: str
+    """The id that the menu leads to, and a style class."""
+    title: str
+    blocks: tuple[Block, ...]
+    menu: str = ""
+    """What the menu calls it; empty: the menu leaves it out, and its title is read aloud but not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole page: what stands above its sections and below them, and the sections."""
+
+    title: str
+    label: str
+    """Whose imitation it is; in sight all the time."""
+    kicker: str
+    subtitle: str
+    version: str
+    """Of EconChatR."""
+    made_on: str
+    """A date in words; empty: not told."""
+    sections: tuple[Section, ...]
+
+
+def keep(*blocks: Block | None) -> tuple[Block, ...]:
+    """Give the blocks that are there, without a `None` and without a box that is empty."""
+    return tuple(block for block in blocks if block is not None and not (isinstance(block, Box) and not block.blocks))
+
+
+def say_absent(text: str) -> Paragraph:
+    """Say in place of a block that there is nothing to show."""
+    return Paragraph(text, "absent")
+
+
+def fold_table(table: Table | None) -> Folded | None:
+    """Fold a table away under its own caption; `None`: there is none."""
+    return Folded(table.caption, (table,), is_printed=True) if table else None

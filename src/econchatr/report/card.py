@@ -12,12 +12,12 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from econchatr.display import escape_markdown, label_imitation, name_hosts
 from econchatr.records import Score, TunedModel
 from econchatr.report.blocks import Column, Table, name_columns
 from econchatr.report.card_measures import index_results, tell_measured
 from econchatr.report.markdown import write_table
-from econchatr.report.material import ReportMaterial, RightsNote, label_imitation, name_hosts
-from econchatr.report.plaintext import escape_markdown
+from econchatr.report.material import ReportMaterial, RightsNote
 
 _LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
 """Identifiers of the hub that a show's licence may name; any other is `other`, in the show's own words."""
@@ -144,9 +144,9 @@ def _tables(material: CardMaterial) -> list[str]:
     lines: list[str] = []
     if material.proofs:
         table = Table("proof", "The export against the trained model", _proof_columns(), material.proofs)
-        lines += ["## The export", "", str(write_table(table)), ""]
+        lines += ["## The export", "", write_table(table), ""]
     if material.scores:
-        lines += ["## Measured on held-out episodes", "", str(write_table(_score_table(material.scores)))]
+        lines += ["## Measured on held-out episodes", "", write_table(_score_table(material.scores))]
     return lines
 
 

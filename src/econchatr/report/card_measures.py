@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from econchatr.report.blocks import Table, name_columns
-from econchatr.report.corpus import tabulate_corpus, tabulate_splits
+from econchatr.report.blocks import Block, Facts, Items, Section, Statement, Table, keep, name_columns, say_absent
 from econchatr.report.formats import format_date
 from econchatr.report.gates import find_gates, tell_why_closed
 from econchatr.report.ladder import lay_out_ladder
-from econchatr.report.markdown import write_table
+from econchatr.report.markdown import write_section
 from econchatr.report.material import ReportMaterial
-from econchatr.report.money import tell_choices
-from econchatr.report.plaintext import escape_markdown
 from econchatr.report.rows import explain_measures, tabulate_rows
 from econchatr.report.scorebook import (
     CHANGE,
@@ -31,7 +28,9 @@ from econchatr.report.scorebook import (
     list_rungs,
     refuse_infinite,
 )
-from econchatr.report.verdict import give_verdicts
+from econchatr.report.sections.chosen import tell_choices
+from econchatr.report.sections.made_of import tabulate_corpus, tabulate_splits
+from econchatr.report.sections.verdict import give_verdicts
 
 _RESULTS = (
     (VOICE, "tuned", None),
@@ -65,23 +64,19 @@ def index_results(report: ReportMaterial, rung: str, *, name: str) -> dict[str, 
 def tell_measured(report: ReportMaterial, rung: str) -> list[str]:
     """Tell what a rung was made of, what it cost, and how near it comes, as lines of Markdown."""
     report = report.model_copy(update={"scores": refuse_infinite(report.scores)})
-    return [*_tell_data(report, rung), *_tell_verdict(report, rung)]
+    return [write_section(_tell_data(report, rung)), "", write_section(_tell_verdict(report, rung)), ""]
 
 
-def _tell_data(report: ReportMaterial, rung: str) -> Iterator[str]:
-    yield from ("## What it was trained on", "")
-    for table in (tabulate_corpus(report.corpus), tabulate_splits(report)):
-        if table is not None:
-            yield from (str(write_table(table)), "")
-    for choice in tell_choices(report):
-        if choice.rung == rung:
-            yield from (f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in choice.facts)
-    yield from (f"- {escape_markdown(told)}" for told in lay_out_ladder(report).told if told.startswith(f"{rung}: "))
-    yield from (f"- {escape_markdown(name)}: {escape_markdown(value)}" for name, value in report.settings)
-    yield ""
-    held_out = _tabulate_held_out(report)
-    if held_out is not None:
-        yield from (str(write_table(held_out)), "")
+def _tell_data(report: ReportMaterial, rung: str) -> Section:
+    facts = [fact for choice in tell_choices(report) if choice.rung == rung for fact in choice.facts]
+    cost = (told for told in lay_out_ladder(report).told if told.startswith(f"{rung}: "))
+    told = (
+        *(f"{name}: {text}" for name, text in facts),
+        *cost,
+        *(f"{name}: {value}" for name, value in report.settings),
+    )
+    tables = tabulate_corpus(report.corpus), tabulate_splits(report)
+    return Section("data", "What it was trained on", keep(*tables, Items(told), _tabulate_held_out(report)))
 
 
 def _tabulate_held_out(report: ReportMaterial) -> Table | None:
@@ -98,19 +93,20 @@ def _tabulate_held_out(report: ReportMaterial) -> Table | None:
     return Table("held-out", "Episodes no model was trained on", columns, rows)
 
 
-def _tell_verdict(report: ReportMaterial, rung: str) -> Iterator[str]:
-    yield from ("## How near it comes, what it copies, what it makes up", "")
+def _tell_verdict(report: ReportMaterial, rung: str) -> Section:
+    return Section(
+        "verdict", "How near it comes, what it copies, what it makes up", tuple(_list_measured(report, rung))
+    )
+
+
+def _list_measured(report: ReportMaterial, rung: str) -> Iterator[Block]:
     for verdict in give_verdicts(report):
         if verdict.rung == rung:
-            yield from (f"**{escape_markdown(verdict.sentence)}**", "")
-            yield from (f"- {escape_markdown(point.title)}: {escape_markdown(point.text)}" for point in verdict.points)
-            yield ""
+            yield Statement(verdict.sentence)
+            yield Facts(tuple((point.title, point.text) for point in verdict.points))
     rungs = list_rungs(report.scores)
     if rung not in rungs:
-        yield from ("Nothing has been measured yet.", "")
+        yield say_absent("Nothing has been measured yet.")
     else:
-        yield from (str(write_table(tabulate_rows(report)[rungs.index(rung)])), "")
-        yield from (
-            f"- {escape_markdown(one.title)}: {escape_markdown(one.sentence)}" for one in explain_measures(report)
-        )
-        yield ""
+        yield tabulate_rows(report)[rungs.index(rung)]
+        yield Facts(tuple((one.title, one.sentence) for one in explain_measures(report)))

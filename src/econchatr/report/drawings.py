@@ -1,7 +1,7 @@
 """Draw two more kinds of chart as inline SVG: labelled rows between two ends, and points with intervals.
 
 As in `svg`, places run in percent across and in pixels down, colours are style classes, and the same numbers give the
-same bytes. Knows no record.
+same bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Draw and list a show's episodes: over time, by their number of turns, and each with what became of it.
-
-Reads episodes and counts of flags; knows nothing of pairs.
-"""
+"""Draw and list a show's episodes: over time, by their number of turns, and each with what became of it."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.periods import label_period, list_periods, name_period
 from econchatr.report.svg import Mark, choose_ticks, draw_columns
 
-KIND_WORDS: dict[EpisodeKind, str] = {
+_KIND_WORDS: dict[EpisodeKind, str] = {
     "verbatim": "verbatim",
     "unlabelled": "verbatim, speakers not told",
     "notes": "notes only",
@@ -71,7 +68,7 @@ def chart_periods(
 def chart_kinds(episodes: Sequence[Episode]) -> Chart | None:
     """Draw the episodes over time, stacked by kind; `None` when none is dated."""
     found = {episode.kind for episode in episodes}
-    words: dict[str, str] = {kind: name for kind, name in KIND_WORDS.items() if kind in found}
+    words: dict[str, str] = {kind: name for kind, name in _KIND_WORDS.items() if kind in found}
     return chart_periods(episodes, [episode.kind for episode in episodes], words, stacked_by="kind")
 
 
@@ -156,7 +153,7 @@ def tell_size(material: ReportMaterial) -> tuple[KeyFigure, ...]:
     n_words = sum(episode.n_words for episode in episodes)
     n_chars, n_lost = sum(one.n_chars for one in episodes), sum(one.n_unplaced_chars for one in episodes)
     kinds = Counter(episode.kind for episode in episodes)
-    told = ", ".join(f"{kinds[kind]:,} {words}" for kind, words in KIND_WORDS.items() if kinds[kind])
+    told = ", ".join(f"{kinds[kind]:,} {words}" for kind, words in _KIND_WORDS.items() if kinds[kind])
     n_turns = sum(episode.n_turns for episode in episodes)
     share = format_share(flagged.n_words / n_words if n_words else None, 1)
     flags = f"{count_noun(flagged.n_flags, 'flag')} on {count_noun(flagged.n_turns, 'turn')}"
@@ -166,10 +163,11 @@ def tell_size(material: ReportMaterial) -> tuple[KeyFigure, ...]:
         KeyFigure("Words under a flag", share, flags),
         KeyFigure("Quarantined", format_count(len(material.failures)), "files not had or not read"),
         KeyFigure(
-            "Characters unplaced", format_share(n_lost / n_chars, 2) if n_lost else "none",
+            "Characters unplaced",
+            format_share(n_lost / n_chars, 2) if n_lost else "none",
             f"{format_count(n_lost)} of {format_count(n_chars)} in the files",
         ),
-    )  # fmt: skip
+    )
 
 
 def tabulate_episodes(material: ReportMaterial) -> Table | None:
@@ -184,7 +182,7 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
         (
             episode.title,
             format_date(episode.published),
-            episode.reader if episode.kind == "verbatim" else f"{episode.reader}: {KIND_WORDS[episode.kind]}",
+            episode.reader if episode.kind == "verbatim" else f"{episode.reader}: {_KIND_WORDS[episode.kind]}",
             format_count(episode.n_turns),
             format_count(episode.n_words),
             _link(_share_flagged(episode, flags.get(episode.slug)), stretches.get(episode.slug)),
@@ -198,9 +196,17 @@ def tabulate_episodes(material: ReportMaterial) -> Table | None:
         for episode in material.episodes
     )
     columns = name_columns(
-        "episode", "date", "read as", "#turns", "#words", "#words flagged", "flags", "#lines unplaced",
-        *(("language",) if has_languages else ()), *(("in doubt",) if has_doubts else ()),
-    )  # fmt: skip
+        "episode",
+        "date",
+        "read as",
+        "#turns",
+        "#words",
+        "#words flagged",
+        "flags",
+        "#lines unplaced",
+        *(("language",) if has_languages else ()),
+        *(("in doubt",) if has_doubts else ()),
+    )
     return Table(
         "listing",
         f"All {count_noun(len(rows), 'episode')}, in the show’s order",

@@ -32,15 +32,23 @@ def chart_strategies(rows: tuple[ComparedStrategy, ...]) -> Chart | None:
             "fig-strategies-table",
             "Strategies at equal billed tokens and steps",
             name_columns(
-                "strategy", "#share of the pool", "#trials", "#pairs", "#tokens", "#steps", "#host bits saved",
-                "#95% interval", "#more than random", "#95% interval of that",
+                "strategy",
+                "#share of the pool",
+                "#trials",
+                "#pairs",
+                "#tokens",
+                "#steps",
+                "#host bits saved",
+                "#95% interval",
+                "#more than random",
+                "#95% interval of that",
             ),
             tuple(_show(row) for row in rows),
         ),
         legend=(LegendEntry("dot k-tuned", "a strategy"), LegendEntry("dot k-base", "random choice")),
         note="Host bits saved, in bits per byte: what training saved on the host's held-out replies beyond the "
         "guests'. More is better. Means over trials; the intervals are over episodes and trials.",
-    )  # fmt: skip
+    )
 
 
 def _mark(row: ComparedStrategy) -> Mark:

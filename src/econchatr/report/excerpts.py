@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 MOST_SAID_CHARS = 1200
 """A stretch longer than this loses its middle: nine flagged turns of ten of a talk show are shorter."""
-MOST_CONTEXT_CHARS = 240
-MOST_NEIGHBOUR_CHARS = 160
+_MOST_CONTEXT_CHARS = 240
+_MOST_NEIGHBOUR_CHARS = 160
 MOST_OPENING_CHARS = 400
 _WORD_CHARS = 30
 """A cut moves by so much to the next space; a longer word is cut."""
@@ -88,15 +88,15 @@ def cut_excerpt(turns: Sequence[Turn], place: int, flag: Flag, *, hide: Callable
         start_seconds=turn.start_seconds,
         reason=flag.reason,
         said=hide(drop_middle(turn.text[start:end], MOST_SAID_CHARS)),
-        before=hide(keep_end(before, MOST_CONTEXT_CHARS)),
-        after=hide(keep_start(after, MOST_CONTEXT_CHARS)),
+        before=hide(keep_end(before, _MOST_CONTEXT_CHARS)),
+        after=hide(keep_start(after, _MOST_CONTEXT_CHARS)),
         previous=_quote(turns[place - 1], keep_end, hide) if is_first and place else None,
         following=_quote(turns[place + 1], keep_start, hide) if is_last and place + 1 < len(turns) else None,
     )
 
 
 def _quote(turn: Turn, keep: Callable[[str, int], str], hide: Callable[[str], str]) -> Neighbour:
-    return Neighbour(speaker=turn.speaker, text=hide(keep(turn.text, MOST_NEIGHBOUR_CHARS)))
+    return Neighbour(speaker=turn.speaker, text=hide(keep(turn.text, _MOST_NEIGHBOUR_CHARS)))
 
 
 def find_lines(
@@ -110,8 +110,8 @@ def find_lines(
             found.append(LostLine(slug=slug, line=hide(line)))
             continue
         position = start + len(line)
-        before = keep_end(text[max(0, start - 2 * MOST_CONTEXT_CHARS) : start], MOST_CONTEXT_CHARS)
-        after = keep_start(text[position : position + 2 * MOST_CONTEXT_CHARS], MOST_CONTEXT_CHARS)
+        before = keep_end(text[max(0, start - 2 * _MOST_CONTEXT_CHARS) : start], _MOST_CONTEXT_CHARS)
+        after = keep_start(text[position : position + 2 * _MOST_CONTEXT_CHARS], _MOST_CONTEXT_CHARS)
         found.append(LostLine(slug=slug, line=hide(line), before=hide(before), after=hide(after)))
     return found
 

@@ -5,17 +5,30 @@ Reads counts; judges no flag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from econchatr.records import Episode
-from econchatr.report.blocks import Cell, Chart, LegendEntry, Link, Table, name_columns
+from econchatr.report.blocks import (
+    Cell,
+    Chart,
+    LegendEntry,
+    Link,
+    More,
+    Paragraph,
+    Part,
+    Passage,
+    Spoken,
+    Stretch,
+    Table,
+    keep,
+    name_columns,
+)
 from econchatr.report.counts import Effect, FlagCount, FlaggedSpeech
-from econchatr.report.excerpts import Excerpt
+from econchatr.report.excerpts import Excerpt, Neighbour
 from econchatr.report.formats import count_noun, format_clock, format_count, format_date, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
+from econchatr.report.voices import NOBODY
 
-EFFECT_WORDS: dict[Effect, str] = {
+_EFFECT_WORDS: dict[Effect, str] = {
     "cut": "is cut out of pairs",
     "weighed": "drops a reply it is half of",
     "kept": "stays in pairs",
@@ -43,20 +56,18 @@ def chart_flags(flagged: FlaggedSpeech) -> Chart | None:
         title,
         draw_bars("fig-flags", title, told, marks),
         Table("fig-flags-table", title, columns, rows),
-        legend=tuple(
-            LegendEntry(f"k-{effect}", words) for effect, words in EFFECT_WORDS.items() if effect in shown
-        ),
+        legend=tuple(LegendEntry(f"k-{effect}", words) for effect, words in _EFFECT_WORDS.items() if effect in shown),
         note="A flag is a doubt, with its reason. Nothing is deleted; pairs leave out what is cut out of them.",
-    )  # fmt: skip
+    )
 
 
 def _list_kind(count: FlagCount, number: int) -> tuple[Cell, ...]:
     numbers = (count.n_flags, count.n_turns, count.n_episodes, count.n_words)
-    link: Cell = Link(tell_shown(count), f"#flag-{number}") if count.excerpts else "none shown"
-    return (count.kind, *(format_count(n) for n in numbers), EFFECT_WORDS[count.effect], link)
+    link: Cell = Link(_tell_shown(count), f"#flag-{number}") if count.excerpts else "none shown"
+    return (count.kind, *(format_count(n) for n in numbers), _EFFECT_WORDS[count.effect], link)
 
 
-def tell_shown(count: FlagCount) -> str:
+def _tell_shown(count: FlagCount) -> str:
     """Say how many of a kind's stretches are shown: `All 13`, `100 of 3,329`."""
     n_shown = len(count.excerpts)
     return f"All {format_count(n_shown)}" if n_shown == count.n_flags else f"{n_shown:,} of {count.n_flags:,}"
@@ -77,48 +88,34 @@ def tabulate_reasons(flagged: FlaggedSpeech) -> Table | None:
     return Table("reasons", "Why it was flagged", columns, tuple(rows), note="N stands for a number.")
 
 
-@dataclass(frozen=True, slots=True)
-class ShownStretch:
-    """One flagged stretch as it is shown, with where it was said."""
+def show_flags(material: ReportMaterial, *, is_listed: bool) -> tuple[Part, ...]:
+    """Show every excerpt, kind by kind, the most frequent kind first: some at once, the others to unfold.
 
-    key: str
-    """The id that links lead to."""
-    excerpt: Excerpt
-    title: str
-    """Of its episode."""
-    href: str
-    """Where the page lists the episode."""
-    facts: str
-    """Date, time and place, in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownKind:
-    """The stretches of one kind that are shown: some at once, the others to unfold."""
-
-    key: str
-    kind: str
-    told: str
-    """How many there are and are shown, and what becomes of them."""
-    first: tuple[ShownStretch, ...]
-    more: tuple[ShownStretch, ...]
-
-
-def lay_out_flags(material: ReportMaterial) -> tuple[ShownKind, ...]:
-    """Show every excerpt, kind by kind, the most frequent kind first."""
+    Args:
+        is_listed: The page lists the episodes, so that an excerpt can lead to its own.
+    """
     episodes = {episode.slug: episode for episode in material.episodes}
     kinds = []
     for number, count in enumerate(material.parsed.flagged.kinds, start=1):
+        key = f"flag-{number}"
         shown = tuple(
-            _show(excerpt, episodes.get(excerpt.slug), f"flag-{number}-{place}")
+            _show(excerpt, episodes.get(excerpt.slug), f"{key}-{place}", is_listed=is_listed)
             for place, excerpt in enumerate(count.excerpts, start=1)
         )
-        told = f"{tell_shown(count)} shown. Such a stretch {EFFECT_WORDS[count.effect]}."
-        kinds.append(ShownKind(f"flag-{number}", count.kind, told, shown[:_MOST_AT_ONCE], shown[_MOST_AT_ONCE:]))
+        told = f"{_tell_shown(count)} shown. Such a stretch {_EFFECT_WORDS[count.effect]}."
+        first, rest = shown[:_MOST_AT_ONCE], shown[_MOST_AT_ONCE:]
+        more = More(f"{len(rest)} more of {count.kind}", rest) if rest else None
+        blocks = keep(Paragraph(told, "note"), *first, more)
+        kinds.append(Part(count.kind, blocks, key=key, style="kind-shown"))
     return tuple(kinds)
 
 
-def _show(excerpt: Excerpt, episode: Episode | None, key: str) -> ShownStretch:
+def name_episode(episode: Episode, *, is_listed: bool) -> Cell:
+    """Give an episode's title, with a link where the page lists the episodes."""
+    return Link(episode.title, f"#episode-{episode.rank}") if is_listed else episode.title
+
+
+def _show(excerpt: Excerpt, episode: Episode | None, key: str, *, is_listed: bool) -> Passage:
     clock = format_clock(excerpt.start_seconds)
     facts = [
         format_date(episode.published) if episode and episode.published else "",
@@ -126,5 +123,17 @@ def _show(excerpt: Excerpt, episode: Episode | None, key: str) -> ShownStretch:
         # As pairs are named, so that a stretch can be found in the tables and among the pairs.
         f"{excerpt.slug}#{excerpt.position}",
     ]
-    title, href = (episode.title, f"#episode-{episode.rank}") if episode else (excerpt.slug, "")
-    return ShownStretch(key, excerpt, title, href, ", ".join(filter(None, facts)))
+    return Passage(
+        (Stretch(excerpt.before), Stretch(excerpt.said, is_marked=True), Stretch(excerpt.after)),
+        name_episode(episode, is_listed=is_listed) if episode else excerpt.slug,
+        ", ".join(filter(None, facts)),
+        key=key,
+        speaker=(excerpt.speaker or NOBODY, excerpt.role),
+        previous=_show_neighbour(excerpt.previous),
+        following=_show_neighbour(excerpt.following),
+        why=excerpt.reason or "no reason recorded",
+    )
+
+
+def _show_neighbour(neighbour: Neighbour | None) -> Spoken | None:
+    return Spoken(neighbour.speaker or NOBODY, neighbour.text) if neighbour else None

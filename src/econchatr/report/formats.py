@@ -1,7 +1,4 @@
-"""Write numbers, dates and sizes as a reader of the page expects them; `None` is never shown as zero.
-
-Knows nothing of what is counted.
-"""
+"""Write numbers, dates and sizes as a reader of the page expects them; `None` is never shown as zero."""
 
 from __future__ import annotations
 
@@ -11,9 +8,19 @@ from decimal import Decimal, InvalidOperation
 MISSING = "\N{EN DASH}"
 # Written out, because strftime's month names change with the reader's locale.
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def format_count(count: int | None) -> str:

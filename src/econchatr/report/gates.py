@@ -14,7 +14,7 @@ from econchatr.report.formats import MISSING, format_count, format_share, format
 from econchatr.report.material import ReportMaterial
 from econchatr.report.scorebook import REFERENCES, ROW_NAMES, VARIANT_ORDER
 
-NOT_CHECKED = "nobody checked whether a trick produced it"
+_NOT_CHECKED = "nobody checked whether a trick produced it"
 
 _FAULTS = {
     "copying": "it copies",
@@ -48,7 +48,7 @@ def find_gates(gates: Sequence[Gate], *, rung: str, variant: str) -> tuple[Gate,
 def tell_why_closed(gates: Sequence[Gate]) -> str:
     """Say in a few words why a Voice with these gates is greyed out; empty: it is not."""
     if not gates:
-        return NOT_CHECKED
+        return _NOT_CHECKED
     failed = [_FAULTS[gate.gate] for gate in gates if gate.outcome == "fails"]
     unknown = [_GUARDS[gate.gate] for gate in gates if gate.outcome == "unscored"]
     told = [" and ".join(failed)] if failed else []

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
 from econchatr.report.drawings import Axis, Point, draw_points
 from econchatr.report.formats import MISSING, format_count, format_decimal, format_interval, format_usd
 from econchatr.report.gates import find_gates, tell_why_closed
-from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.material import ReportMaterial
 from econchatr.report.scorebook import CHANGE, HOST_SHARE, VOICE, find_score, list_rungs
 from econchatr.report.svg import choose_ticks
 
@@ -202,13 +203,17 @@ def _chart(material: ReportMaterial, steps: Sequence[Step], ground: _Ground) -> 
         ground.key,
         title,
         draw_points(
-            ground.key, title, f"{quality}, {ground.across} across. {told}", points,
-            _choose_axis([ground.measure(step) for step in steps], ground), levels=levels,
+            ground.key,
+            title,
+            f"{quality}, {ground.across} across. {told}",
+            points,
+            _choose_axis([ground.measure(step) for step in steps], ground),
+            levels=levels,
         ),
         _tabulate(steps, ground, title),
         legend=tuple(legend),
         note=f"{quality}; {ground.across} across. Lines are 95% intervals.",
-    )  # fmt: skip
+    )
 
 
 def _list_points(step: Step, ground: _Ground) -> list[Point]:
@@ -257,7 +262,13 @@ def _tabulate(steps: Sequence[Step], ground: _Ground, title: str) -> Table:
     )
     quality = "Voice" if any(step.tuned is not None and step.tuned.measure == VOICE for step in steps) else "bits saved"
     columns = name_columns(
-        "rung", "base model", "#parameters", "#charged", "#tokens trained on", f"#{quality}, tuned", "#95% interval",
+        "rung",
+        "base model",
+        "#parameters",
+        "#charged",
+        "#tokens trained on",
+        f"#{quality}, tuned",
+        "#95% interval",
         "#Voice, untrained",
-    )  # fmt: skip
+    )
     return Table(f"{ground.key}-table", title, columns, rows)

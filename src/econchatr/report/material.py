@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from econchatr.display import label_imitation as label_imitation
-from econchatr.display import name_hosts as name_hosts
+from econchatr.display import label_imitation
 from econchatr.records import (
     Answer,
     BillRow,
@@ -111,6 +110,14 @@ class EpochRow(Record):
     implied_use_tokens: int
 
 
+class History(Record):
+    """What the prices of the 2023 experiment would buy of a show: told of that experiment's own show only."""
+
+    prices: tuple[PriceRow, ...] = ()
+    subsets: tuple[SubsetTable, ...] = ()
+    epochs: tuple[EpochRow, ...] = ()
+
+
 class ReportMaterial(Record):
     """Everything the page needs; an empty tuple means that the stage has not run, and the page says so."""
 
@@ -125,9 +132,8 @@ class ReportMaterial(Record):
     pairs: tuple[Pair, ...] = ()
     corpus: CorpusStatistics | None = None
     """`None`: no pair was kept."""
-    prices: tuple[PriceRow, ...] = ()
-    subsets: tuple[SubsetTable, ...] = ()
-    epochs: tuple[EpochRow, ...] = ()
+    history: History | None = None
+    """`None`: the show is not that of the 2023 experiment."""
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from econchatr.display import name_hosts
 from econchatr.records import CopiedSpan, NearQuote
+from econchatr.report.blocks import RealQuote, Stretch
 from econchatr.report.excerpts import keep_start
 from econchatr.report.formats import count_noun, format_date, format_share
-from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.material import ReportMaterial
 
-MOST_QUOTE_CHARS = 200
+_MOST_QUOTE_CHARS = 200
 _BETWEEN = r"[\W_]+"
 _QUOTES = "['\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}]"
 
@@ -25,28 +27,10 @@ Place = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of an answer: the host's own words, or the model's."""
-
-    text: str
-    is_copied: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """The nearest thing the host really said to one answer."""
-
-    quote: str
-    """Empty: nothing is close."""
-    source: str
-    """Episode, date and likeness, in words."""
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """Everything that was found for the answers of a show."""
 
-    near: Mapping[Place, Near]
+    near: Mapping[Place, RealQuote]
     spans: Mapping[Place, CopiedSpan]
     titles: Mapping[str, str]
     host: str
@@ -62,15 +46,15 @@ class Findings:
 
 def gather_findings(material: ReportMaterial) -> Findings:
     """Look up by answer what was found of it."""
-    titles = {episode.slug: episode.title for episode in material.episodes}
-    near = {(row.rung, row.variant, row.question_id, row.sample): _show(row, titles) for row in material.nearest}
+    titles, host = {episode.slug: episode.title for episode in material.episodes}, name_hosts(material.hosts)
+    near = {(row.rung, row.variant, row.question_id, row.sample): _show(row, titles, host) for row in material.nearest}
     spans: dict[Place, CopiedSpan] = {}
     for span in sorted(material.spans, key=lambda one: one.n_words):
         spans[span.rung, span.variant, span.group, span.sample] = span
-    return Findings(near, spans, titles, name_hosts(material.hosts))
+    return Findings(near, spans, titles, host)
 
 
-def split_copied(text: str, span: CopiedSpan | None) -> tuple[Piece, ...]:
+def split_copied(text: str, span: CopiedSpan | None) -> tuple[Stretch, ...]:
     """Part an answer where the copied run stands in it; in one piece where none is, or where it is not found.
 
     >>> from econchatr.records import CopiedSpan
@@ -81,9 +65,9 @@ def split_copied(text: str, span: CopiedSpan | None) -> tuple[Piece, ...]:
     """
     found = None if span is None else _find_words(text, span.text.split())
     if found is None:
-        return (Piece(text),)
+        return (Stretch(text),)
     start, end = found
-    pieces = (Piece(text[:start]), Piece(text[start:end], is_copied=True), Piece(text[end:]))
+    pieces = (Stretch(text[:start]), Stretch(text[start:end], is_marked=True), Stretch(text[end:]))
     return tuple(piece for piece in pieces if piece.text)
 
 
@@ -95,12 +79,12 @@ def _find_words(text: str, words: Sequence[str]) -> tuple[int, int] | None:
     return found.span() if found else None
 
 
-def _show(row: NearQuote, titles: Mapping[str, str]) -> Near:
+def _show(row: NearQuote, titles: Mapping[str, str], host: str) -> RealQuote:
     likeness = f"{format_share(row.likeness)} alike"
     if not row.text.strip():
-        return Near("", likeness)
-    quote = keep_start(" ".join(row.text.split()), MOST_QUOTE_CHARS)
-    return Near(quote, f"{_name_source(row.slug, row.published, titles)}, {likeness}")
+        return RealQuote(host, "", likeness)
+    quote = keep_start(" ".join(row.text.split()), _MOST_QUOTE_CHARS)
+    return RealQuote(host, quote, f"{_name_source(row.slug, row.published, titles)}, {likeness}")
 
 
 def _name_source(slug: str, published: date | None, titles: Mapping[str, str]) -> str:

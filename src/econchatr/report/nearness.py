@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
 from econchatr.report.drawings import Ends, draw_rows
 from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, is_round_kept, name_hosts
+from econchatr.report.material import ReportMaterial, is_round_kept
 from econchatr.report.scorebook import PREFERRED, REFERENCES, VOICE, find_score, list_rungs
 from econchatr.report.svg import Group, Mark
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-UNDATED = "undated"
+_UNDATED = "undated"
 _MOST_QUARTERS = 20
 _MOST_YEAR_LABELS = 7
 
@@ -29,7 +29,7 @@ def list_periods(days: Sequence[date]) -> list[str]:
 def name_period(day: date | None, periods: Sequence[str]) -> str:
     """Give the period of `list_periods` that a day falls in."""
     if day is None:
-        return UNDATED
+        return _UNDATED
     return f"{day.year} Q{_quarter(day.month)}" if " Q" in periods[0] else str(day.year)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.report.blocks import Cell, Figure, Table, name_columns
 from econchatr.report.formats import MISSING, format_count, format_decimal, format_share
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, is_round_kept, name_hosts
+from econchatr.report.material import ReportMaterial, is_round_kept
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     CHANGE,
@@ -112,6 +113,7 @@ def _tabulate(material: ReportMaterial, rung: str, index: int, n_rungs: int) -> 
         shown,
         note=f"{_rank(material, rung)}Small figures are 95% intervals and n. A dash: the measure does not apply to the "
         "row, or nobody took it.",
+        is_stacked=True,
     )
 
 

@@ -66,10 +66,15 @@ def render_hand_sheet(
             cards.append(HandCard(question, shown))
     name = name_hosts(hosts)
     return _render(
-        "hand.html.j2", title=f"Mark the answers: {show}",
+        "hand.html.j2",
+        title=f"Mark the answers: {show}",
         label=f"Every answer here: {label_imitation(hosts)}",
-        sheet=sheet, cards=cards, form=form, show=show, host=name,
-    )  # fmt: skip
+        sheet=sheet,
+        cards=cards,
+        form=form,
+        show=show,
+        host=name,
+    )
 
 
 def render_blind_sheet(
@@ -81,17 +86,23 @@ def render_blind_sheet(
     """
     name = name_hosts(hosts)
     return _render(
-        "blind.html.j2", title=f"Which one is real? {show}",
+        "blind.html.j2",
+        title=f"Which one is real? {show}",
         label=f"Four of every five replies here: {label_imitation(hosts)}",
-        cues=cues, form=form, sha256=sha256, seed=seed, show=show, host=name,
-    )  # fmt: skip
+        cues=cues,
+        form=form,
+        sha256=sha256,
+        seed=seed,
+        show=show,
+        host=name,
+    )
 
 
 def _render(template: str, **parts: object) -> str:
     environment = Environment(
         loader=PackageLoader("econchatr.report", _TEMPLATES),
         autoescape=True,
-        finalize=_disarm_value,
+        finalize=_escape_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -113,5 +124,5 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _disarm_value(value: object) -> object:
+def _escape_value(value: object) -> object:
     return escape_html(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -10,10 +10,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from econchatr.display import disarm, label_imitation
 from econchatr.records import Answer, Mark
-from econchatr.report.material import ReportMaterial, label_imitation
+from econchatr.report.material import ReportMaterial
 from econchatr.report.nearest import Place, gather_findings
-from econchatr.report.plaintext import disarm
 from econchatr.report.scorebook import refuse_infinite
 
 CsvCell = str | int | float | None
@@ -24,10 +24,31 @@ _FORMULA_SIGNS = (
 """Source: OWASP, "CSV Injection"; `|` and `%` begin a call in old programs."""
 
 _ANSWER_COLUMNS = (
-    "label", "rung", "variant", "question_id", "kind", "question", "expected", "wording", "sample", "seed", "answer",
-    "error", "stop", "n_reply_tokens", "grade", "likeness_to_expected", "n_copied_words", "copied_words",
-    "copied_from", "nearest_quote", "nearest_likeness", "nearest_episode", "nearest_date", "model_sha256",
-)  # fmt: skip
+    "label",
+    "rung",
+    "variant",
+    "question_id",
+    "kind",
+    "question",
+    "expected",
+    "wording",
+    "sample",
+    "seed",
+    "answer",
+    "error",
+    "stop",
+    "n_reply_tokens",
+    "grade",
+    "likeness_to_expected",
+    "n_copied_words",
+    "copied_words",
+    "copied_from",
+    "nearest_quote",
+    "nearest_likeness",
+    "nearest_episode",
+    "nearest_date",
+    "model_sha256",
+)
 _SCORE_COLUMNS = ("rung", "variant", "measure", "subject", "value", "low", "high", "n", "unit", "reason")
 _GATE_COLUMNS = ("rung", "variant", "gate", "outcome", "value", "limit", "n", "reason")
 

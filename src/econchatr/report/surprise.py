@@ -6,9 +6,10 @@ interval holds zero is called no clear difference.
 
 from __future__ import annotations
 
+from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.report.formats import MISSING, format_decimal, format_interval
-from econchatr.report.material import ReportMaterial, name_hosts
+from econchatr.report.material import ReportMaterial
 from econchatr.report.scorebook import CHANGE, GUEST_REPLIES, HOST_REPLIES, HOST_SHARE, Fall, compute_fall, find_score
 
 _RATHER = " rather than the show"

@@ -1,8 +1,8 @@
 """Draw four kinds of chart as inline SVG: intervals, bars, columns, lines.
 
 Places run in percent of the width and in pixels of height, so that one drawing fits a phone and a desk without its
-letters shrinking; colours are style classes, so that dark mode and print may choose their own. Knows no record, and
-gives the same bytes for the same numbers.
+letters shrinking; colours are style classes, so that dark mode and print may choose their own. The same
+numbers give the same bytes.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def chart_speakers(speakers: Sequence[SpeakerCount]) -> Chart | None:
     if not n_words:
         return None
     title = "Share of words per speaker"
-    shares = [(name_speaker(count.speaker), count, format_share(count.n_words / n_words, 1)) for count in speakers]
+    shares = [(_name_speaker(count.speaker), count, format_share(count.n_words / n_words, 1)) for count in speakers]
     marks = [
         Mark(f"k-role-{count.role}", f"{name} ({count.role}): {share}", count.n_words)
         for name, count, share in shares[:_MOST_BARS]
@@ -51,10 +51,16 @@ def chart_speakers(speakers: Sequence[SpeakerCount]) -> Chart | None:
 
 def _tabulate_speakers(speakers: Sequence[SpeakerCount], n_words: int) -> Table:
     rows: list[tuple[str, ...]] = [
-        (name_speaker(one.speaker), one.role, format_count(one.n_episodes), format_count(one.n_turns),
-         format_count(one.n_words), format_share(one.n_words / n_words, 1))
+        (
+            _name_speaker(one.speaker),
+            one.role,
+            format_count(one.n_episodes),
+            format_count(one.n_turns),
+            format_count(one.n_words),
+            format_share(one.n_words / n_words, 1),
+        )
         for one in speakers[:_MOST_ROWS]
-    ]  # fmt: skip
+    ]
     rest = speakers[_MOST_ROWS:]
     if rest:
         n_turns, n_rest = sum(one.n_turns for one in rest), sum(one.n_words for one in rest)
@@ -79,6 +85,6 @@ def tabulate_unnamed(unnamed: Sequence[UnnamedSpeaker]) -> Table | None:
     )
 
 
-def name_speaker(speaker: str) -> str:
+def _name_speaker(speaker: str) -> str:
     """Give the speaker's name, or say that there is none."""
     return speaker or NOBODY

@@ -10,7 +10,7 @@ from econchatr.pipeline.parse import gather_parsed, note_rights
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.report.material import ReportMaterial
-from econchatr.report.page import render_corpus
+from econchatr.report.pages import render_corpus
 from econchatr.tables import read_manifest, write_bytes
 
 PAGE_NAME: Final = "corpus.html"

@@ -1,42 +1,26 @@
-"""What else was measured is said as sure as it is, and closed questions stand with what was answered."""
+"""Closed questions stand with what was answered, and what the wording of a question does is told."""
 
 from __future__ import annotations
 
-import pytest
-
-from econchatr.report.further import tabulate_probes, tell_further
+from econchatr.report.closed_answers import tabulate_closed_answers
+from econchatr.report.sections.measures import WORDING, tell_wording
 from tests.unit.report_proof_material import make_proved_material, score
 
 
-@pytest.mark.parametrize(
-    ("value", "low", "high", "told"),
-    [
-        (0.11, 0.02, 0.2, "is 0.11 nearer to the host than one draw (95% interval 0.02 to 0.20; 12 questions)"),
-        (0.11, -0.02, 0.2, "which is not shown to gain."),
-        (-0.1, -0.2, -0.05, "is 0.10 further from the host than one draw"),
-    ],
-)  # fmt: skip
-def test_best_of_many_is_told_by_its_interval(value: float, low: float, high: float, told: str) -> None:
-    gain = score("gain of the best of 3, voice", "tuned", value, low, high, n=12)
-    found = tell_further(make_proved_material().model_copy(update={"scores": (gain,)}))
-    assert found[0].startswith("Keeping the best of 3 answers to each question, by voice, ")
-    assert told in found[0]
-
-
 def test_share_of_the_wording_is_told() -> None:
-    told = tell_further(make_proved_material())
+    told = tell_wording(make_proved_material())
     assert any(
         "(words said), 30% (95% interval 10% to 50%) comes from how the question is worded" in one for one in told
     )
 
 
 def test_what_is_unscored_or_of_another_row_is_not_told() -> None:
-    scores = (score("gain of the best of many, voice", "tuned", None, reason="one draw"), score("voice", "base", 0.3))
-    assert tell_further(make_proved_material().model_copy(update={"scores": scores})) == ()
+    scores = (score(WORDING, "tuned", None, reason="one draw"), score("voice", "base", 0.3))
+    assert tell_wording(make_proved_material().model_copy(update={"scores": scores})) == ()
 
 
 def test_closed_question_stands_with_its_right_name_and_the_answer() -> None:
-    table = tabulate_probes(make_proved_material())
+    table = tabulate_closed_answers(make_proved_material())
     assert table is not None
     assert table.rows == (("Who was a guest in 2021?", "Mirela Dunne", "yes", "=HYPERLINK(1)"),)
     assert "AI imitation of Hester Pellow, not Hester Pellow" in table.note
@@ -45,13 +29,13 @@ def test_closed_question_stands_with_its_right_name_and_the_answer() -> None:
 def test_failed_answer_to_a_closed_question_is_an_error() -> None:
     material = make_proved_material()
     failed = material.more_answers[0].model_copy(update={"reply": None, "error": "lost"})
-    table = tabulate_probes(material.model_copy(update={"more_answers": (failed,)}))
+    table = tabulate_closed_answers(material.model_copy(update={"more_answers": (failed,)}))
     assert table is not None
     assert table.rows[0][-1] == "no answer: lost"
 
 
 def test_no_answer_no_table() -> None:
-    assert tabulate_probes(make_proved_material().model_copy(update={"more_answers": ()})) is None
+    assert tabulate_closed_answers(make_proved_material().model_copy(update={"more_answers": ()})) is None
 
 
 def test_what_all_closed_questions_of_a_kind_begin_with_is_said_once() -> None:
@@ -64,7 +48,7 @@ def test_what_all_closed_questions_of_a_kind_begin_with_is_said_once() -> None:
         for n, end in enumerate(("a day", "a year"))
     ]
     answers = tuple(material.more_answers[0].model_copy(update={"question_id": probe.probe_id}) for probe in probes)
-    table = tabulate_probes(material.model_copy(update={"probes": tuple(probes), "more_answers": answers}))
+    table = tabulate_closed_answers(material.model_copy(update={"probes": tuple(probes), "more_answers": answers}))
     assert table is not None
     assert [row[0] for row in table.rows] == ["Once a day. Yes.", "Once a year. Yes."]
     assert "says: “Whose name is cut out? The name only.”" in table.note

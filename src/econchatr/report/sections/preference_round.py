@@ -1,4 +1,4 @@
-"""Tell what a round on preferences was: what it learned from, what it changed, and why it was kept or not.
+"""The section on a round on preferences: what it learned from, what it changed, and why it was kept or not.
 
 Reads the round's outcome, and its scores and gates among the others; decides nothing.
 """
@@ -11,7 +11,7 @@ from functools import partial
 
 from econchatr.records import PreferenceOutcome, Score
 from econchatr.records.measures import BEFORE_PREFERENCES, DEV_REPLIES, PREFERRED_MINUS_TUNED, Measure
-from econchatr.report.blocks import Cell, Figure, Table, name_columns
+from econchatr.report.blocks import Block, Cell, Facts, Figure, Paragraph, Part, Section, Table, keep, name_columns
 from econchatr.report.formats import (
     MISSING,
     count_noun,
@@ -34,28 +34,26 @@ REPEATED = Measure.REPETITION
 _METHODS = {"dpo": "DPO", "kto": "KTO"}
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRound:
-    """One rung's round, ready to be set."""
+def preferences_section(material: ReportMaterial) -> Section | None:
+    """Give every round that was made on a tuned model of this report, kept or not; `None`: there was none."""
+    blocks = list[Block]()
+    for index, outcome in enumerate(material.rounds, start=1):
+        shown = _lay_out(material, outcome, index)
+        blocks += shown if len(material.rounds) == 1 else [Part(outcome.rung, shown)]
+    title = "A round on preferences"
+    return Section("preferences", title, tuple(blocks), menu="Preferences") if blocks else None
 
-    rung: str
-    told: str
-    facts: tuple[tuple[str, str], ...]
-    measures: Table
-    gates: Table | None
 
-
-def lay_out_rounds(material: ReportMaterial) -> tuple[ShownRound, ...]:
-    """Give every round that was made on a tuned model of this report, kept or not."""
-    return tuple(
-        ShownRound(
-            outcome.rung,
-            f"{'Kept' if outcome.is_kept else 'Not kept'}. {outcome.reason}",
-            tuple(_list_facts(outcome)),
-            _tabulate_measures(material, outcome, f"rows-round-{index}"),
-            _tabulate_gates(material, outcome, f"round-gates-{index}"),
-        )
-        for index, outcome in enumerate(material.rounds, start=1)
+def _lay_out(material: ReportMaterial, outcome: PreferenceOutcome, index: int) -> tuple[Block, ...]:
+    told = (
+        f"{'Kept' if outcome.is_kept else 'Not kept'}. {outcome.reason} The tuned model stays as it is, and every part "
+        "of this page that does not name the round is of it."
+    )
+    return keep(
+        Paragraph(told, "lede"),
+        Facts(tuple(_list_facts(outcome))),
+        _tabulate_measures(material, outcome, f"rows-round-{index}"),
+        _tabulate_gates(material, outcome, f"round-gates-{index}"),
     )
 
 
@@ -113,14 +111,19 @@ class _Measure:
 def _list_measures(outcome: PreferenceOutcome) -> tuple[_Measure, ...]:
     agreement = (outcome.agreement_before, outcome.agreement_after)
     return (
-        _Measure(COPIED, COPIED, lambda value: format_share(value, 1),
-                 known=(outcome.copied_before, outcome.copied_after)),
+        _Measure(
+            COPIED,
+            COPIED,
+            lambda value: format_share(value, 1),
+            known=(outcome.copied_before, outcome.copied_after),
+        ),
         _Measure("longest copied run, in words", LONGEST_RUN, partial(format_decimal, places=0)),
-        _Measure("words of an answer, median", MEDIAN_WORDS, format_value,
-                 known=(outcome.words_before, outcome.words_after)),
+        _Measure(
+            "words of an answer, median", MEDIAN_WORDS, format_value, known=(outcome.words_before, outcome.words_after)
+        ),
         _Measure("four-word sequences said again", REPEATED, lambda value: format_share(value, 1)),
         _Measure("agreement with the judgements kept out", AGREEMENT, format_share, known=agreement),
-    )  # fmt: skip
+    )
 
 
 def _tabulate_measures(material: ReportMaterial, outcome: PreferenceOutcome, key: str) -> Table:
@@ -140,6 +143,7 @@ def _tabulate_measures(material: ReportMaterial, outcome: PreferenceOutcome, key
         note="Both were asked the exam anew, with the same seeds, so the first column may differ a little from the "
         "tuned model's row above. The bits are of development episodes; no test reply was touched. Small figures are "
         "95% intervals and n. A dash: nobody took it.",
+        is_stacked=True,
     )
 
 

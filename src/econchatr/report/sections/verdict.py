@@ -1,4 +1,4 @@
-"""Say in plain words how near each rung comes to the host, what it copies and what it makes up, and no more.
+"""The first screen: in plain words, how near each rung comes to the host, what it copies and what it makes up.
 
 Each sentence is made from scores and gates alone: a Voice behind a closed gate is no nearness, a value that is not
 there is named with its reason, and a difference whose interval holds zero is not shown to be one.
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.records.measures import TUNED_MINUS_PERSONA
+from econchatr.report.blocks import Block, Box, Facts, Paragraph, Part, Section, Statement, keep
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
 from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
-from econchatr.report.material import ReportMaterial, find_round, name_hosts
-from econchatr.report.preferring import tell_round
+from econchatr.report.material import ReportMaterial, find_round
+from econchatr.report.nearness import chart_voices
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     CHANGE,
@@ -29,6 +31,8 @@ from econchatr.report.scorebook import (
     find_score,
     list_rungs,
 )
+from econchatr.report.sections.measures import chart_bits
+from econchatr.report.sections.preference_round import tell_round
 from econchatr.report.surprise import tell_surprise
 
 _NEAR = 0.5
@@ -54,6 +58,30 @@ class Verdict:
     points: tuple[Point, ...]
 
 
+def verdict_section(material: ReportMaterial) -> Section:
+    """Give the first screen: a sentence and a chart, and below them what the scores show."""
+    verdicts = give_verdicts(material)
+    unscored = Paragraph("Nothing has been scored yet, so nothing can be said of how close the model came.", "sentence")
+    told = tuple(Statement(one.sentence, one.is_greyed) for one in verdicts) or (unscored,)
+    caveat = (
+        f"It imitates a manner; it knows nothing. {name_hosts(material.hosts)} said none of the answers below, and "
+        "they may be false."
+    )
+    points = (_list_points(one, with_rung=len(verdicts) > 1) for one in verdicts)
+    gaps = (Paragraph(gap, "warning") for gap in _note_gaps(material))
+    blocks = keep(
+        Box("told", told),
+        Box("shown", keep(chart_voices(material) or chart_bits(material))),
+        Box("rest", (*points, Paragraph(caveat, "caveat"), *gaps)),
+    )
+    return Section("verdict", "Verdict", blocks)
+
+
+def _list_points(verdict: Verdict, *, with_rung: bool) -> Block:
+    points = Facts(tuple((point.title, point.text) for point in verdict.points), "points")
+    return Box("rung-points", (Part(verdict.rung, (points,), style=""),) if with_rung else (points,))
+
+
 def give_verdicts(material: ReportMaterial) -> tuple[Verdict, ...]:
     """Judge each scored rung, in the order of its scores; empty when nothing was scored."""
     rungs = list_rungs(material.scores)
@@ -70,6 +98,20 @@ def _judge(material: ReportMaterial, rung: str, *, is_first: bool) -> Verdict:
         told = f"people found {name_hosts(material.hosts)}’s own reply among five {_spell(score)}; a guess finds 20%."
         points.append(Point("People", told[0].upper() + told[1:]))
     return Verdict(rung, _tell_nearness(material, rung, closed, is_first=is_first), bool(closed), tuple(points))
+
+
+def _note_gaps(material: ReportMaterial) -> tuple[str, ...]:
+    """Say how many answers failed, and how many belong to no question of this exam."""
+    notes = []
+    n_failed = sum(answer.reply is None or answer.error is not None for answer in material.answers)
+    if n_failed:
+        total = count_noun(len(material.answers), "answer")
+        notes.append(f"{format_count(n_failed)} of {total} failed; each is shown as an error where it belongs.")
+    known = {question.question_id for question in material.questions}
+    n_strays = sum(answer.question_id not in known for answer in material.answers)
+    if n_strays:
+        notes.append(f"{count_noun(n_strays, 'answer')} to questions that are no longer asked: not shown.")
+    return tuple(notes)
 
 
 # --- how near ---------------------------------------------------------------------------------------------------------

@@ -1,21 +1,24 @@
-"""Tell how the training went, and tie each tuned model to its weights and its selection by hash.
-
-Reads curve points and tuned models; knows nothing of how they were trained.
-"""
+"""The section on how the training went: a learning curve per rung."""
 
 from __future__ import annotations
 
 import math
 from typing import TypeGuard
 
-from econchatr.records import CurvePoint, TunedModel
-from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
-from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, shorten_hash
+from econchatr.records import CurvePoint
+from econchatr.report.blocks import Chart, LegendEntry, Section, Table, name_columns, say_absent
+from econchatr.report.formats import count_noun, format_count, format_decimal
 from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Line, draw_lines
 
 
-def chart_curves(curve: tuple[CurvePoint, ...]) -> tuple[Chart, ...]:
+def training_section(material: ReportMaterial) -> Section:
+    """Give the section."""
+    curves = _chart_curves(material.curve) or (say_absent("No learning curve is recorded."),)
+    return Section("training", "Training", curves, menu="Training")
+
+
+def _chart_curves(curve: tuple[CurvePoint, ...]) -> tuple[Chart, ...]:
     """Draw one learning curve per rung; a rung without a single measured loss gets none."""
     charts = []
     for index, rung in enumerate(dict.fromkeys(point.rung for point in curve), start=1):
@@ -62,51 +65,4 @@ def _chart_curve(key: str, rung: str, points: tuple[CurvePoint, ...]) -> Chart:
         Table(f"{key}-table", title, name_columns("step", "#tokens seen", "#training loss", "#development loss"), rows),
         legend=(LegendEntry("line k-tuned", "development episodes"), LegendEntry("line k-base", "training pairs")),
         note="Loss in nats per learned token (up), tokens seen (across). The loss axis does not begin at zero.",
-    )
-
-
-def tabulate_weights(material: ReportMaterial) -> Table | None:
-    """Give the weights, steps and full hashes behind each tuned model; `None` when none was trained."""
-    if not material.tuned_models:
-        return None
-    facts = [_list_facts(tuned) for tuned in material.tuned_models]
-    rows = tuple((name, *(values[name] for values in facts)) for name in facts[0])
-    rungs = (tuned.rung for tuned in material.tuned_models)
-    return Table("weights-table", "What each tuned model is made of", name_columns("", *rungs), rows)
-
-
-def _list_facts(tuned: TunedModel) -> dict[str, str]:
-    checked = tuned.n_agreeing_questions
-    return {
-        "base model": tuned.base_model,
-        "weights": tuned.weights,
-        "steps, best step": f"{format_count(tuned.n_steps)}, {format_count(tuned.best_step)}",
-        "tokens trained on": format_count(tuned.n_trained_tokens),
-        "number type": tuned.dtype,
-        "questions with the same first tokens in transformers and llama.cpp": (
-            "not checked" if checked is None else f"{checked} of {tuned.n_checked_questions}"
-        ),
-        "SHA-256 of the base weights": tuned.base_sha256,
-        "SHA-256 of the selection": tuned.selection_sha256,
-        "SHA-256 of the adapter": tuned.adapter_sha256,
-        "SHA-256 of the adapter for llama.cpp": tuned.gguf_sha256 or MISSING,
-    }
-
-
-def tabulate_made(material: ReportMaterial) -> Table | None:
-    """Give the hash of what each stage made, to compare a repetition with; `None` when none is told."""
-    if not material.made:
-        return None
-    columns = name_columns("stage", "SHA-256 of what it made")
-    return Table("made", "What each stage made", columns, material.made)
-
-
-def warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:
-    """Name each tuned model whose selection is not the one this page shows."""
-    shown = {selection.rung: selection.sha256 for selection in material.selections}
-    return tuple(
-        f"The tuned model of {tuned.rung} was made from selection {shorten_hash(tuned.selection_sha256)}, but the "
-        f"selection shown here is {shorten_hash(shown[tuned.rung])}."
-        for tuned in material.tuned_models
-        if tuned.rung in shown and shown[tuned.rung] != tuned.selection_sha256
     )

@@ -1,80 +1,24 @@
-"""What else was measured and can be said in a sentence; and the closed questions, with what was answered to them.
-
-Reads scores, probes and answers; judges no answer.
-"""
+"""The table of closed questions, each with its right names and what was answered to it; judges no answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from econchatr.records import Answer, Probe, Score
-from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
+from econchatr.display import label_imitation
+from econchatr.records import Answer, Probe
 from econchatr.report.blocks import Table, name_columns
 from econchatr.report.excerpts import keep_start
-from econchatr.report.formats import MISSING, count_noun, format_decimal, format_interval, format_share
-from econchatr.report.material import ReportMaterial, label_imitation
-from econchatr.report.scorebook import ROW_NAMES, list_rungs
+from econchatr.report.formats import MISSING
+from econchatr.report.material import ReportMaterial
+from econchatr.report.scorebook import ROW_NAMES
 
-GAIN = "gain of the best of "
-WORDING = Measure.WORDING_SHARE
-_WORDING_SUBJECTS = {WORDS_SAID: "words said", MARKS_GIVEN: "marks"}
 _ASKED = ("base", "tuned")
 _MOST_PROBES = 60
 _MOST_ANSWER_CHARS = 140
 
 
-def tell_further(material: ReportMaterial) -> tuple[str, ...]:
-    """Say what keeping the best of many answers gains, and how much the wording of a question matters."""
-    rungs = list_rungs(material.scores)
-    told = []
-    for score in material.scores:
-        if score.variant != "tuned" or score.value is None:
-            continue
-        of_rung = f"{score.rung}: " if len(rungs) > 1 else ""
-        if score.measure.startswith(GAIN):
-            told.append(f"{of_rung}{_tell_gain(score)}")
-        elif score.measure == WORDING:
-            told.append(f"{of_rung}{_tell_wording(score)}")
-    return tuple(told)
-
-
-def _tell_gain(score: Score) -> str:
-    n_draws, _, by = score.measure.removeprefix(GAIN).partition(", ")
-    value = score.value or 0.0
-    size = f"{format_decimal(abs(value), 2)} {'nearer to the host' if value >= 0 else 'further from the host'}"
-    if score.low is not None and score.low > 0:
-        verdict = "which gains"
-    elif score.high is not None and score.high < 0:
-        verdict = "which loses"
-    else:
-        verdict = "which is not shown to gain"
-    return (
-        f"Keeping the best of {n_draws} answers to each question, by {by}, is {size} than one draw "
-        f"({_span(score)}; {count_noun(score.n, 'question')}), {verdict}."
-    )
-
-
-def _tell_wording(score: Score) -> str:
-    subject = _WORDING_SUBJECTS.get(score.subject, score.subject)
-    low, high = format_share(score.low), format_share(score.high)
-    span = "" if score.low is None else f" (95% interval {low} to {high})"
-    return (
-        f"Of all that makes answers to one question differ ({subject}), {format_share(score.value)}{span} comes from "
-        "how the question is worded, the rest from the draw."
-    )
-
-
-def _span(score: Score) -> str:
-    if score.low is None or score.high is None:
-        return "no interval says how sure that is"
-    return f"95% interval {format_interval(score.low, score.high, 2)}"
-
-
-# --- closed questions -------------------------------------------------------------------------------------------------
-
-
-def tabulate_probes(material: ReportMaterial) -> Table | None:
+def tabulate_closed_answers(material: ReportMaterial) -> Table | None:
     """List the closed questions with their right names and the first answer of each model; `None`: none was asked."""
     firsts: dict[tuple[str, str, str], Answer] = {}
     for answer in material.more_answers:

@@ -1,22 +1,39 @@
-"""Tell what the show is made of: its size, its years, who speaks, and which episodes were held out.
-
-Reads episodes, pairs and the condensed counts; knows nothing of models.
-"""
+"""The section on what the show is made of: its size, its years, who speaks, and which episodes were held out."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from econchatr.records import Split
-from econchatr.report.blocks import Chart, Table, name_columns
-from econchatr.report.episodes import chart_periods
+from econchatr.report.blocks import Block, Box, Chart, Facts, Part, Section, Table, keep, name_columns, say_absent
+from econchatr.report.episodes import chart_periods, chart_turns
 from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_share
-from econchatr.report.material import CorpusStatistics, ReportMaterial
+from econchatr.report.material import CorpusStatistics, ReportMaterial, RightsNote
 from econchatr.report.svg import Mark, draw_bars
+from econchatr.report.voices import chart_speakers
 
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-NO_PAIRS = "no pairs"
-SPLIT_WORDS = {"train": "training", "dev": "development", "test": "test", NO_PAIRS: "gave no pairs"}
+_SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+_NO_PAIRS = "no pairs"
+_SPLIT_WORDS = {"train": "training", "dev": "development", "test": "test", _NO_PAIRS: "gave no pairs"}
+
+
+def made_of_section(material: ReportMaterial) -> Section:
+    """Give the section."""
+    blocks = keep(
+        tabulate_corpus(material.corpus) or say_absent("No pair was kept."),
+        tabulate_splits(material),
+        Box("pair", keep(chart_episodes(material), _chart_roles(material))),
+        Box("pair", keep(chart_speakers(material.parsed.speakers), chart_turns(material.episodes))),
+        Part("Rights", (list_rights(material.rights),), style=""),
+    )
+    return Section("show", "What it was made of", blocks, menu="The show")
+
+
+def list_rights(rights: RightsNote | None) -> Block:
+    """Give whose voice is imitated, on what ground, and the licence of the text."""
+    if rights is None:
+        return say_absent("The show states no rights.")
+    return Facts((("Voice", rights.voice), ("Ground", rights.ground), ("Licence of the text", rights.licence)))
 
 
 def tabulate_corpus(corpus: CorpusStatistics | None) -> Table | None:
@@ -43,18 +60,18 @@ def tabulate_splits(material: ReportMaterial) -> Table | None:
     if not material.episodes:
         return None
     by_slug = _split_by_slug(material)
-    n_episodes = Counter(by_slug.get(episode.slug, NO_PAIRS) for episode in material.episodes)
+    n_episodes = Counter(by_slug.get(episode.slug, _NO_PAIRS) for episode in material.episodes)
     kept = [pair for pair in material.pairs if pair.is_kept]
     n_kept = Counter(pair.split for pair in kept)
-    tokens = dict.fromkeys(SPLITS, 0)
+    tokens = dict.fromkeys(_SPLITS, 0)
     for pair in kept:
         tokens[pair.split] += pair.n_cue_tokens + pair.n_reply_tokens
     rows = [
-        (SPLIT_WORDS[split], format_count(n_episodes[split]), format_count(n_kept[split]), format_count(tokens[split]))
-        for split in SPLITS
+        (_SPLIT_WORDS[split], format_count(n_episodes[split]), format_count(n_kept[split]), format_count(tokens[split]))
+        for split in _SPLITS
     ]
-    if n_episodes[NO_PAIRS]:
-        rows.append((SPLIT_WORDS[NO_PAIRS], format_count(n_episodes[NO_PAIRS]), MISSING, MISSING))
+    if n_episodes[_NO_PAIRS]:
+        rows.append((_SPLIT_WORDS[_NO_PAIRS], format_count(n_episodes[_NO_PAIRS]), MISSING, MISSING))
     return Table(
         "splits",
         "Episodes and kept pairs by split",
@@ -67,16 +84,16 @@ def tabulate_splits(material: ReportMaterial) -> Table | None:
 def chart_episodes(material: ReportMaterial) -> Chart | None:
     """Draw how many episodes fall in each quarter or year, by split; `None` when none is dated."""
     by_slug = _split_by_slug(material)
-    shown = [*SPLITS, NO_PAIRS] if any(e.slug not in by_slug for e in material.episodes) else list(SPLITS)
+    shown = [*_SPLITS, _NO_PAIRS] if any(e.slug not in by_slug for e in material.episodes) else list(_SPLITS)
     return chart_periods(
         material.episodes,
-        [by_slug.get(episode.slug, NO_PAIRS) for episode in material.episodes],
-        {split: SPLIT_WORDS[split] for split in shown},
+        [by_slug.get(episode.slug, _NO_PAIRS) for episode in material.episodes],
+        {split: _SPLIT_WORDS[split] for split in shown},
         stacked_by="split",
     )
 
 
-def chart_roles(material: ReportMaterial) -> Chart | None:
+def _chart_roles(material: ReportMaterial) -> Chart | None:
     """Draw the words each role says; `None` when no turns were counted."""
     n_words = sum(count.n_words for count in material.roles)
     if not n_words:

@@ -1,10 +1,40 @@
-"""Show the scores: the two charts of the page, and one table that leaves no score out, known or unknown."""
+"""The section on the scores: the table of rows, two charts, and one table that leaves no score out."""
 
 from __future__ import annotations
 
-from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
-from econchatr.report.formats import MISSING, format_count, format_decimal, format_interval, format_value
-from econchatr.report.material import ReportMaterial, name_hosts
+from collections.abc import Iterator
+
+from econchatr.display import name_hosts
+from econchatr.records import Score
+from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
+from econchatr.report.blocks import (
+    Block,
+    Box,
+    Chart,
+    Facts,
+    Folded,
+    Items,
+    LegendEntry,
+    Part,
+    Section,
+    Table,
+    keep,
+    name_columns,
+    say_absent,
+)
+from econchatr.report.closed_answers import tabulate_closed_answers
+from econchatr.report.formats import (
+    MISSING,
+    format_count,
+    format_decimal,
+    format_interval,
+    format_share,
+    format_value,
+)
+from econchatr.report.gates import tabulate_gates
+from econchatr.report.material import ReportMaterial
+from econchatr.report.nearness import chart_voices
+from econchatr.report.rows import explain_measures, tabulate_rows
 from econchatr.report.scorebook import (
     GUEST_REPLIES,
     HOST_REPLIES,
@@ -16,7 +46,58 @@ from econchatr.report.scorebook import (
 )
 from econchatr.report.svg import Group, Mark, draw_bars, draw_intervals
 
-VARIANT_WORDS = {"base": "base model", "persona": "base model with a persona prompt", "tuned": "tuned model"}
+WORDING = Measure.WORDING_SHARE
+_WORDING_SUBJECTS = {WORDS_SAID: "words said", MARKS_GIVEN: "marks"}
+_VARIANT_WORDS = {"base": "base model", "persona": "base model with a persona prompt", "tuned": "tuned model"}
+
+
+def measures_section(material: ReportMaterial) -> Section:
+    """Give the section: the table of rows, then everything that was scored, was not, and was ruled by a gate."""
+    bits = chart_bits(material) if chart_voices(material) else None
+    wording, unscored = tell_wording(material), _list_unscored(material)
+    gates, scores = tabulate_gates(material), _tabulate_scores(material)
+    blocks = keep(
+        *_list_rows(material),
+        Items(wording, "plain further") if wording else None,
+        _fold_answers(tabulate_closed_answers(material)),
+        Folded("Every gate, and why a Voice is greyed out", (gates,)) if gates else None,
+        Box("pair even", keep(bits, _chart_lengths(material))),
+        Folded("Not scored, and why", (Items(unscored, "unscored"),)) if unscored else None,
+        Folded("Every score, with interval and n", (scores,)) if scores else say_absent("Nothing has been scored."),
+    )
+    return Section("measures", "Measured, beside the real host", blocks, menu="Measures")
+
+
+def _list_rows(material: ReportMaterial) -> Iterator[Block]:
+    tables = tabulate_rows(material)
+    yield from tables
+    if tables:
+        told = tuple((one.title, one.sentence) for one in explain_measures(material))
+        yield Part("What each column tells", (Facts(told, "explained"),))
+
+
+def _fold_answers(table: Table | None) -> Block | None:
+    return Folded(table.caption, (table,)) if table else None
+
+
+def tell_wording(material: ReportMaterial) -> tuple[str, ...]:
+    """Say how much the wording of a question matters, a sentence per rung; empty: nobody measured it."""
+    rungs = list_rungs(material.scores)
+    return tuple(
+        f"{f'{score.rung}: ' if len(rungs) > 1 else ''}{_tell_wording(score)}"
+        for score in material.scores
+        if score.measure == WORDING and score.variant == "tuned" and score.value is not None
+    )
+
+
+def _tell_wording(score: Score) -> str:
+    subject = _WORDING_SUBJECTS.get(score.subject, score.subject)
+    low, high = format_share(score.low), format_share(score.high)
+    span = "" if score.low is None else f" (95% interval {low} to {high})"
+    return (
+        f"Of all that makes answers to one question differ ({subject}), {format_share(score.value)}{span} comes from "
+        "how the question is worded, the rest from the draw."
+    )
 
 
 def chart_bits(material: ReportMaterial) -> Chart | None:
@@ -67,7 +148,7 @@ def _tell_bits(fall: Fall, *, is_after: bool) -> str:
     return f"{format_decimal(score.value, 3)}{span}"
 
 
-def chart_lengths(material: ReportMaterial) -> Chart | None:
+def _chart_lengths(material: ReportMaterial) -> Chart | None:
     """Draw the median words of a reply, host and models; `None` when no length is scored."""
     rungs = list_rungs(material.scores)
     marks, rows = [], []
@@ -76,7 +157,7 @@ def chart_lengths(material: ReportMaterial) -> Chart | None:
             score = find_score(material.scores, MEDIAN_WORDS, rung=rung, variant=variant)
             if score is None or (variant == "host" and index):
                 continue
-            label = VARIANT_WORDS.get(variant, name_hosts(material.hosts))
+            label = _VARIANT_WORDS.get(variant, name_hosts(material.hosts))
             label = label if len(rungs) == 1 or variant == "host" else f"{label}, {rung}"
             shown = format_decimal(score.value, 0) if score.value is not None else f"not scored: {score.reason}"
             rows.append((label, shown, format_interval(score.low, score.high, 0), format_count(score.n)))
@@ -100,7 +181,7 @@ def chart_lengths(material: ReportMaterial) -> Chart | None:
     )
 
 
-def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
+def _list_unscored(material: ReportMaterial) -> tuple[str, ...]:
     """Name what could not be measured, reason by reason."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for score in material.scores:
@@ -115,10 +196,10 @@ def list_unscored(material: ReportMaterial) -> tuple[str, ...]:
     )
 
 
-def tabulate_scores(material: ReportMaterial) -> Table | None:
+def _tabulate_scores(material: ReportMaterial) -> Table | None:
     """List every score as it was measured, with its interval and n; `None`: there is none.
 
-    What is not scored has its reason in `list_unscored`, and a row of its own in `scores.csv`.
+    What is not scored has its reason in `_list_unscored`, and a row of its own in `scores.csv`.
     """
     scored = [score for score in material.scores if score.value is not None]
     if not scored:

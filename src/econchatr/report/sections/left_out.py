@@ -1,4 +1,4 @@
-"""Tell what was left out and why: dropped pairs, quarantined items, lines no rule could place.
+"""The section on what was left out and why: dropped pairs, quarantined items, lines no rule could place.
 
 Reads the reasons as they were recorded; judges none of them.
 """
@@ -7,10 +7,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from econchatr.report.blocks import Cell, Chart, Link, Table, name_columns
-from econchatr.report.excerpts import LostLine
+from econchatr.report.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Folded,
+    Link,
+    Paragraph,
+    Passage,
+    Section,
+    Stretch,
+    Table,
+    fold_table,
+    keep,
+    name_columns,
+    say_absent,
+)
+from econchatr.report.flagged import chart_flags, name_episode, show_flags, tabulate_reasons
 from econchatr.report.formats import MISSING, count_noun, format_count, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
@@ -19,6 +34,42 @@ _MOST_LINES = 40
 _NOT_SHOWN: Cell = "not shown"
 _COUNTED = re.compile(r"(?P<part>\w+) has [\d,]+ (?P<unit>\w+), (?P<rule>.+)")
 _PARTICULARS = re.compile(r"[:(]| of \S+#")
+
+
+def left_out_section(material: ReportMaterial) -> Section:
+    """Give the section."""
+    openings = show_openings(material)
+    blocks = keep(
+        chart_dropped(material) or say_absent("No pair was dropped."),
+        *_list_flags(material),
+        tabulate_failures(material) or say_absent("Nothing was quarantined."),
+        Folded(f"How {len(openings)} of these files begin", openings) if openings else None,
+        tabulate_doubts(material),
+        *_list_unplaced(material),
+    )
+    return Section("dropped", "What was left out, and why", blocks, menu="Left out")
+
+
+def _list_flags(material: ReportMaterial) -> Iterator[Block | None]:
+    chart = chart_flags(material.parsed.flagged)
+    if chart is None:
+        yield say_absent("Nothing was flagged.")
+        return
+    yield chart
+    yield fold_table(tabulate_reasons(material.parsed.flagged))
+    note = Paragraph("These words stand in the transcripts; no model made them.", "note")
+    kinds = show_flags(material, is_listed=False)
+    yield Folded("Flagged stretches in context, some of each kind", (note, *kinds))
+
+
+def _list_unplaced(material: ReportMaterial) -> Iterator[Block | None]:
+    unplaced = tabulate_unplaced(material)
+    if unplaced is None:
+        yield say_absent("Every line of every episode was placed.")
+        return
+    yield fold_table(unplaced)
+    if lines := show_lines(material, is_listed=False):
+        yield Folded(f"{len(lines)} of these lines in their files", lines)
 
 
 def classify_reason(reason: str) -> str:
@@ -62,7 +113,11 @@ def tabulate_failures(material: ReportMaterial) -> Table | None:
     """List every item a stage could not do, with its error; `None` when there is none."""
     if not material.failures:
         return None
-    shown = {(one.item, one.why): Link("how it begins", f"#{one.key}") for one in lay_out_openings(material)}
+    shown = {
+        (one.failure.item, one.failure.message): Link("how it begins", f"#{_name_opening(number)}")
+        for number, one in enumerate(material.parsed.set_aside, start=1)
+        if one.opening
+    }
     rows = tuple(
         (
             fail.item,
@@ -114,46 +169,44 @@ def tabulate_unplaced(material: ReportMaterial) -> Table | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownOpening:
-    """How a quarantined file begins."""
-
-    key: str
-    item: str
-    why: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownLine:
-    """An unplaced line in its file."""
-
-    key: str
-    line: LostLine
-    title: str
-    """Of its episode."""
-    location: str
-    href: str
-    """Where the page lists the episode; empty: nowhere."""
-
-
-def lay_out_openings(material: ReportMaterial) -> tuple[ShownOpening, ...]:
+def show_openings(material: ReportMaterial) -> tuple[Passage, ...]:
     """Show how each quarantined file begins of which something was kept."""
     return tuple(
-        ShownOpening(f"opening-{number}", one.failure.item, one.failure.message, one.opening)
+        Passage(
+            (Stretch(one.opening),),
+            one.failure.item,
+            "how it begins",
+            key=_name_opening(number),
+            is_file=True,
+            why=one.failure.message,
+        )
         for number, one in enumerate(material.parsed.set_aside, start=1)
         if one.opening
     )
 
 
-def lay_out_lines(material: ReportMaterial) -> tuple[ShownLine, ...]:
-    """Show each unplaced line that was looked up in its file."""
+def _name_opening(number: int) -> str:
+    return f"opening-{number}"
+
+
+def show_lines(material: ReportMaterial, *, is_listed: bool) -> tuple[Passage, ...]:
+    """Show each unplaced line that was looked up in its file.
+
+    Args:
+        is_listed: The page lists the episodes, so that a line can lead to its own.
+    """
     episodes = {episode.slug: episode for episode in material.episodes}
     shown = []
     for number, line in enumerate(material.parsed.lost_lines, start=1):
         episode = episodes.get(line.slug)
-        title, location, href = line.slug, "", ""
-        if episode is not None:
-            title, location, href = episode.title, episode.location, f"#episode-{episode.rank}"
-        shown.append(ShownLine(f"line-{number}", line, title, location, href))
+        stretches = (Stretch(line.before), Stretch(line.line, is_marked=True), Stretch(line.after))
+        shown.append(
+            Passage(
+                stretches,
+                name_episode(episode, is_listed=is_listed) if episode else line.slug,
+                episode.location if episode else "",
+                key=f"line-{number}",
+                is_file=True,
+            )
+        )
     return tuple(shown)
