@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from econchatr.records import Pair
-from econchatr.score.nearest import SaidBefore
+from econchatr.score.quoting.nearest import SaidBefore
 from econchatr.score.topic import learn_subjects
 from econchatr.tables import read_table
 

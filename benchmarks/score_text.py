@@ -18,10 +18,9 @@ import numpy as np
 
 from econchatr.pair import PROFILES, drop_duplicates, pair_episode
 from econchatr.records import Episode, Pair, Question, Turn
-from econchatr.score.nearest import SaidBefore
+from econchatr.score.quoting.nearest import SaidBefore
 from econchatr.score.references import Parrot, parrot_questions, take_reference
-from econchatr.score.rows import make_yardstick, measure_row
-from econchatr.score.scoresheet import list_gates, list_scores, list_spans
+from econchatr.score.rows import list_gates, list_scores, list_spans, make_yardstick, measure_row
 from econchatr.score.speech import Said, split_words
 from econchatr.tables import read_table
 

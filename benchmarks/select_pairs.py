@@ -16,10 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from econchatr.select.certificate import certify
-from econchatr.select.coverage import band_lengths
+from econchatr.select.coverage import Coverage, band_lengths, certify, maximize_coverage
 from econchatr.select.features import find_features
-from econchatr.select.greedy import Coverage, maximize_coverage
 from econchatr.select.knapsack import Knapsack
 
 N_WORDS, N_PHRASES = 200_000, 50_000

@@ -23,13 +23,13 @@ from pathlib import Path
 import httpx2
 import uvicorn
 
-from econchatr.ask.log import GenerationLog
-from econchatr.models.slots import Draw, ServedModel
+from econchatr.ask.asker import GenerationLog
+from econchatr.models.engines.llama_server import Draw, ServedModel
 from econchatr.pipeline import open_show
 from econchatr.prompts import conversation, render_chat
 from econchatr.records import Message
 from econchatr.talk.server.app import create_app
-from econchatr.talk.server.run import take_place
+from econchatr.talk.server.listen import take_place
 from econchatr.tools.serve import open_served
 
 N_TOKENS = 96

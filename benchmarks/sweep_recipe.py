@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from econchatr.models.examples import EncodedExample
-from econchatr.models.weights import open_base
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.files.weights import open_base
 from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.select.examples import build_example

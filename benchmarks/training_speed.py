@@ -27,8 +27,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econ
 
 import torch
 
-from econchatr.models.examples import EncodedExample
-from econchatr.models.weights import BaseWeights, open_base
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.files.weights import BaseWeights, open_base
 from econchatr.pipeline.show import open_show
 from econchatr.records import Example
 from econchatr.tables import read_table

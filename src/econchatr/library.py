@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import render_question
-from econchatr.ask.log import GenerationLog
 from econchatr.display import escape_html, label_imitation
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of

@@ -10,7 +10,7 @@ import pytest
 from econchatr.errors import InputError
 from econchatr.pipeline import Silent, open_show
 from econchatr.tables import read_lines
-from econchatr.tools.compare import Plan, compare_selections, list_trials, read_plan
+from econchatr.tools.compare_strategies import Plan, compare_selections, list_trials, read_plan
 from tests.functional.conftest import Run
 
 PLAN = Plan(("random",), (0.03, 0.06), n_random=1, max_replies=3)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from econchatr.fetch.answers import Manners
+from econchatr.fetch.address_guard import GuardedTransport
 from econchatr.fetch.client import PoliteClient, user_agent
-from econchatr.fetch.guard import GuardedTransport
+from econchatr.fetch.http_answers import Manners
 from econchatr.fetch.journal import Journal, Visit
 from econchatr.fetch.plan import FeedSource
 from econchatr.fetch.site import Gathered, Gatherer, list_gathered

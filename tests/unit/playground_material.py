@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from econchatr.records import BlindCue, Ranking, Turn, Verdict
-from econchatr.score.nearest import CLOSE, SaidBefore
+from econchatr.score.quoting.nearest import CLOSE, SaidBefore
 from econchatr.score.topic import Subjects
-from econchatr.talk.playground.material import Material
+from econchatr.talk.playground.lookups import Material
 
 from .make_records import make_episode, make_pair
 from .server_material import VOICE, Server, serve

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from econchatr.records import Episode, Failure, Flag, Turn
-from econchatr.report.counts import Effect, UnnamedSpeaker, count_flags, count_speakers
-from econchatr.report.excerpts import LostLine, SetAside
+from econchatr.report.counts import Effect, LostLine, SetAside, UnnamedSpeaker, count_flags, count_speakers
 from econchatr.report.material import ParsedMaterial
 
 EFFECTS: dict[str, Effect] = {"intro": "cut", "quotation": "weighed"}

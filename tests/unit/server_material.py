@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from econchatr.ask.log import GenerationLog
-from econchatr.models.gguf_adapter import write_gguf_adapter
-from econchatr.models.slots import ServedModel, SlotServer, open_slots
-from econchatr.models.weights import locate_embedded_gguf, read_chat_template
+from econchatr.ask.asker import GenerationLog
+from econchatr.models.engines.llama_server import ServedModel, SlotServer, open_slots
+from econchatr.models.files.adapters import write_gguf_adapter
+from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
 from econchatr.prompts import Voice
 from econchatr.records import Variant
 
@@ -90,7 +90,7 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
     import uvicorn
 
     from econchatr.talk.server.app import create_app
-    from econchatr.talk.server.run import take_place
+    from econchatr.talk.server.listen import take_place
 
     log_path = folder / "generations.jsonl"
     models = list_models(slots, is_grounded="open_find" in options)

@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import Ask, Examinee, ExamSettings, plan_exam, plan_paraphrases, render_question
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import ModelError
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Answer, Reply

@@ -11,9 +11,9 @@ from random import Random
 import httpx2
 import pytest
 
-from econchatr.fetch.answers import Fault, Manners, Page
+from econchatr.fetch.address_guard import GuardedTransport
 from econchatr.fetch.client import PoliteClient, read_retry_after, user_agent
-from econchatr.fetch.guard import GuardedTransport
+from econchatr.fetch.http_answers import Fault, Manners, Page
 from tests.unit.stand_in_site import Handler, Said, StandIn, open_site
 
 NOW = datetime(2031, 5, 6, 12, 0, tzinfo=UTC)

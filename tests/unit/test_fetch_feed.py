@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from econchatr.errors import SourceError
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
-from econchatr.fetch.links import make_slug, repair_link
-from econchatr.fetch.plan import plan_items
+from econchatr.fetch.plan import make_slug, plan_items, repair_link
 
 REAL_FEED = Path(__file__).parents[3] / "shared" / "data" / "econtalk" / "feed.xml"
 BASE = "https://show.example"

@@ -7,8 +7,7 @@ import pytest
 
 from econchatr.errors import ShowFolderError, SourceError
 from econchatr.fetch import folder as fetch_folder
-from econchatr.fetch.folder import keep_files, list_files, tell_left
-from econchatr.fetch.kept import read_kept
+from econchatr.fetch.folder import keep_files, list_files, read_kept, tell_left
 from econchatr.tables import hash_bytes
 
 

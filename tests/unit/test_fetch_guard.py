@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.fetch.guard import GuardedTransport, UnsafeAddressError, check_address, is_public
+from econchatr.fetch.address_guard import GuardedTransport, UnsafeAddressError, check_address, is_public
 from tests.unit.stand_in_site import open_site
 
 

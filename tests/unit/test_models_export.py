@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.gguf_file import read_gguf_file
-from econchatr.models.gguf_weights import write_gguf_like
-from econchatr.models.llamacpp import open_llamacpp
-from econchatr.models.merge import write_merged_checkpoint
-from econchatr.models.modelfile import read_marks, render_with, write_modelfile
-from econchatr.models.proof import Witness, compare_with, hear_witnesses
-from econchatr.models.transformers_model import open_transformers
-from econchatr.models.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.engines.llamacpp import open_llamacpp
+from econchatr.models.engines.transformers_engine import open_transformers
+from econchatr.models.files.adapters import write_merged_checkpoint
+from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.files.gguf_weights import write_gguf_like
+from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.parity import Witness, compare_with, hear_witnesses
 from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line, with_line
 from econchatr.records import Message
 

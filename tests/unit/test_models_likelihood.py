@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.examples import EncodedExample
-from econchatr.models.likelihood import _TransformersMeter, open_meter, reply_nats
-from econchatr.models.llama_checkpoint import new_adapters, open_packed_llama
-from econchatr.models.packed_llama import PackedLlama, pack_examples
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.llama.checkpoint import new_adapters, open_packed_llama
+from econchatr.models.llama.meter import _TransformersMeter, open_meter, reply_nats
+from econchatr.models.llama.packed import PackedLlama, pack_examples
 
 from .model_material import make_examples, open_embedded, train_briefly
 
@@ -25,7 +25,7 @@ def open_exact(cache: Path, *, n_positions: int = 256) -> PackedLlama:
 def test_the_packed_model_is_transformers_model(cache: Path) -> None:
     import torch
 
-    from econchatr.models.transformers_model import load_model
+    from econchatr.models.engines.transformers_engine import load_model
 
     examples = make_examples(open_embedded(cache))[:3]
     model = load_model(open_embedded(cache).checkpoint_path, adapter=None, is_exact=True)
@@ -42,7 +42,7 @@ def test_the_gradient_is_autograds(cache: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from econchatr.models.transformers_model import load_model
+    from econchatr.models.engines.transformers_engine import load_model
 
     checkpoint = open_embedded(cache).checkpoint_path
     adapters = new_adapters(checkpoint, rank=4, seed=0, device="cpu")
@@ -95,7 +95,7 @@ def test_values_keep_the_order_of_the_examples(cache: Path) -> None:
 
 
 def test_the_way_through_transformers_gives_the_same_values(cache: Path) -> None:
-    from econchatr.models.transformers_model import load_model
+    from econchatr.models.engines.transformers_engine import load_model
 
     base, adapter = open_embedded(cache), train_briefly(cache).adapter_folder
     examples = make_examples(base)[:3]

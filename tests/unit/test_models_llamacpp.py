@@ -11,9 +11,9 @@ from threading import Thread
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.gguf_adapter import write_gguf_adapter
-from econchatr.models.llamacpp import LlamaCpp, open_llamacpp
-from econchatr.models.weights import locate_embedded_gguf
+from econchatr.models.engines.llamacpp import LlamaCpp, open_llamacpp
+from econchatr.models.files.adapters import write_gguf_adapter
+from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.records import Reply
 
 from .model_material import PROMPT, open_embedded, train_briefly
@@ -53,7 +53,7 @@ def test_the_same_arguments_give_the_same_reply_whatever_was_asked_between(speak
 
 def test_another_process_gives_the_same_reply(speaker: LlamaCpp, adapter: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom econchatr.models.llamacpp import open_llamacpp\n"
+        "import sys\nfrom pathlib import Path\nfrom econchatr.models.engines.llamacpp import open_llamacpp\n"
         "with open_llamacpp(Path(sys.argv[1]), adapter=Path(sys.argv[2]), n_ctx=512) as speaker:\n"
         "    print(speaker.reply(sys.argv[3], tuned=True, seed=1, temperature=0.7, max_tokens=16).text, end='')\n"
     )
@@ -123,7 +123,7 @@ def test_without_an_adapter_tuned_is_refused() -> None:
 OPEN_AND_CLOSE = """
 import os, sys
 from pathlib import Path
-from econchatr.models.llamacpp import open_llamacpp
+from econchatr.models.engines.llamacpp import open_llamacpp
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 for _ in range(4):

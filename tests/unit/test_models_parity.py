@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.gguf_adapter import write_gguf_adapter
+from econchatr.models.engines.transformers_engine import open_transformers
+from econchatr.models.files.adapters import write_gguf_adapter
+from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.models.parity import check_parity
-from econchatr.models.transformers_model import open_transformers
-from econchatr.models.weights import locate_embedded_gguf
 
 from .model_material import CUES, PROMPT, make_prompt, open_embedded, train_briefly
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from econchatr.errors import InputError, ModelError
-from econchatr.models.served import RemoteModel, ServedAddress
+from econchatr.models.engines.openai_client import RemoteModel, ServedAddress
 from econchatr.records import Message, Reply
 from tests.unit.stand_in_judge import Raw, StandInJudge, serve
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.slots import open_slots
-from econchatr.models.weights import locate_embedded_gguf
+from econchatr.models.engines.llama_server import open_slots
+from econchatr.models.files.weights import locate_embedded_gguf
 
 
 def test_a_base_cut_in_half_is_an_error_of_ours(tmp_path: Path) -> None:

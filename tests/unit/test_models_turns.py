@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import BusyError
-from econchatr.models.turns import Turns
+from econchatr.models.engines.llama_server import Turns
 
 VISITS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.booleans()), max_size=12)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from econchatr.errors import MissingExtraError, ModelError
-from econchatr.models import weights
-from econchatr.models.gguf_file import read_gguf_file
-from econchatr.models.gguf_weights import permute_rows, unpermute_rows
-from econchatr.models.weights import locate_embedded_gguf, open_base, read_chat_template, write_f16_gguf
+from econchatr.models.files import weights
+from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.files.gguf_weights import permute_rows, unpermute_rows
+from econchatr.models.files.weights import locate_embedded_gguf, open_base, read_chat_template, write_f16_gguf
 
 from .model_material import open_embedded
 from .stand_in_hub import REVISION, serve_model
@@ -124,7 +124,7 @@ def test_weights_are_found_without_torch() -> None:
     import subprocess
 
     code = (
-        "import sys; from econchatr.models.weights import *; read_chat_template(locate_embedded_gguf());"
+        "import sys; from econchatr.models.files.weights import *; read_chat_template(locate_embedded_gguf());"
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -134,8 +134,8 @@ def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, 
     """In a process of its own: the hub's client reads its settings once, when it is loaded."""
     checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
     code = (
-        "import sys; from pathlib import Path; from econchatr.models.weights import open_base\n"
-        "from econchatr.models.llamacpp import open_llamacpp\n"
+        "import sys; from pathlib import Path; from econchatr.models.files.weights import open_base\n"
+        "from econchatr.models.engines.llamacpp import open_llamacpp\n"
         "base = open_base('embedded', cache=Path(sys.argv[1]), hub='auto')\n"
         "print(base.weights, base.checkpoint_path, base.f16_gguf_path == base.gguf_path)\n"
         "with open_llamacpp(base.gguf_path, adapter=None, n_ctx=256) as model:\n"

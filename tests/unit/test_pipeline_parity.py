@@ -9,7 +9,7 @@ import pytest
 
 from econchatr.config import ShowConfig
 from econchatr.errors import ModelError
-from econchatr.models.weights import BaseWeights
+from econchatr.models.files.weights import BaseWeights
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.train import check_engines_agree
 

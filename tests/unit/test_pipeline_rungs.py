@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import ExamSettings
-from econchatr.ask.log import GenerationLog
 from econchatr.pipeline.show import model_identity
 from econchatr.prompts import CHATML, FORM_VERSION, Voice, render_chat
 from econchatr.records import Reply, TunedModel

@@ -17,21 +17,19 @@ from hypothesis import strategies as st
 
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
-from econchatr.ask.log import GenerationLog
+from econchatr.ask.asker import GenerationLog
 from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
-from econchatr.models.slots import Piece
+from econchatr.models.engines.llama_server import Piece
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue
-from econchatr.score.copying import find_copied, flag_copied, index_speech
+from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
 from econchatr.score.speech import split_words
 from econchatr.tables import read_lines
 from econchatr.talk.playground.answering import Drawing, Teller, check_question, plan_answer, read_drawing, stop_rows
-from econchatr.talk.playground.material import Library
-from econchatr.talk.playground.search import TurnSearch
-from econchatr.talk.playground.shown import show_answer, show_copied, show_text
-from econchatr.talk.server.answers import Answerer
-from econchatr.talk.server.gauges import Gauges
+from econchatr.talk.playground.lookups import Library, TurnSearch
+from econchatr.talk.playground.speech_html import show_answer, show_copied, show_text
+from econchatr.talk.server.replying import Answerer, Gauges
 from econchatr.tools.serve import PlayKeeper
 
 from .make_records import make_pair

@@ -172,7 +172,7 @@ def test_all_models_answer_the_same_question_with_time_tokens_and_price(page: An
 
 @needs_browser
 def test_a_guess_is_counted_kept_and_told(page: Any, playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("econchatr.talk.playground.blind.MAX_TOKENS", 8)
+    monkeypatch.setattr("econchatr.talk.playground.guess.MAX_TOKENS", 8)
     open_tab(page, "Blind")
     page.fill("#blind-who input, #blind-who textarea", "Ann")
     page.click("#blind-next")

@@ -10,8 +10,7 @@ from econchatr.errors import InputError
 from econchatr.pipeline import Show, Silent
 from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.records.measures import BEFORE_PREFERENCES, PREFERRED
-from econchatr.score.gates import Ruling
-from econchatr.score.preferring import BitsChange, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.gates import BitsChange, Ruling, decide_keeping, list_lost_gates, share_agreeing
 from econchatr.score.rows import Yardstick, make_yardstick, measure_row
 from econchatr.score.speech import Said
 from econchatr.tools.preference_round import RoundRows, list_round

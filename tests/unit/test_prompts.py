@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import ModelError
-from econchatr.models.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
 from econchatr.prompts import (
     CHATML,
     ChatTemplate,

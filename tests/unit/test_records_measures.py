@@ -11,8 +11,8 @@ import pytest
 import econchatr
 from econchatr.records import Score
 from econchatr.records.measures import Measure, keep_listed
-from econchatr.score.blind import N_SAMPLES
-from econchatr.score.choices import N_CANDIDATES
+from econchatr.score.likelihood import N_CANDIDATES
+from econchatr.score.raters.blind_test import N_SAMPLES
 from econchatr.tables import read_table, write_table
 
 SRC = Path(econchatr.__file__).parent

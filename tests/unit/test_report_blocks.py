@@ -10,7 +10,8 @@ import pytest
 
 from econchatr.display import escape_markdown
 from econchatr.report import ReportMaterial
-from econchatr.report.blocks import (
+from econchatr.report.markdown_writer import write_block, write_markdown, write_section
+from econchatr.report.page_blocks import (
     Block,
     Box,
     Document,
@@ -24,9 +25,7 @@ from econchatr.report.blocks import (
     keep,
     name_columns,
 )
-from econchatr.report.html import write_html
-from econchatr.report.markdown import write_block, write_markdown, write_section
-from econchatr.report.pages import lay_out_report
+from econchatr.report.pages import lay_out_report, write_html
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import make_proved_material
 from tests.unit.report_round_material import make_round

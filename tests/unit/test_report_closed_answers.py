@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from econchatr.report.closed_answers import tabulate_closed_answers
-from econchatr.report.sections.measures import WORDING, tell_wording
+from econchatr.report.sections.measured import WORDING, tell_wording
 from tests.unit.report_proof_material import make_proved_material, score
 
 

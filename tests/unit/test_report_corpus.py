@@ -11,14 +11,23 @@ from hypothesis import strategies as st
 
 from econchatr.records import Flag, Turn
 from econchatr.report import ReportMaterial, render_corpus, render_html, render_markdown
-from econchatr.report.counts import classify_flag, count_by_role, count_flags, count_speakers, merge_spans
-from econchatr.report.episodes import chart_order, chart_turns, tabulate_episodes
-from econchatr.report.excerpts import MOST_SAID_CHARS, cut_excerpt, drop_middle, find_lines, spread
-from econchatr.report.flagged import chart_flags, tabulate_reasons
+from econchatr.report.counts import (
+    MOST_SAID_CHARS,
+    classify_flag,
+    count_by_role,
+    count_flags,
+    count_speakers,
+    cut_excerpt,
+    drop_middle,
+    find_lines,
+    merge_spans,
+    spread,
+)
+from econchatr.report.episode_charts import chart_order, chart_turns, tabulate_episodes
+from econchatr.report.flagged import chart_flags, chart_speakers, tabulate_reasons, tabulate_unnamed
 from econchatr.report.formats import format_clock
 from econchatr.report.material import ParsedMaterial, label_transcripts
 from econchatr.report.sections.left_out import tabulate_failures
-from econchatr.report.voices import chart_speakers, tabulate_unnamed
 from tests.unit.report_corpus_material import EFFECTS, HOST_TEXT, make_parsed, make_turns
 from tests.unit.report_material import HOST, make_episodes, make_material
 from tests.unit.report_page_reader import PageReader

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.report import ReportMaterial
-from econchatr.report.drawings import Axis, Ends, Point, draw_points, draw_rows
 from econchatr.report.ladder import Ladder, lay_out_ladder, read_size
-from econchatr.report.svg import Group, Mark
+from econchatr.report.svg import Axis, Ends, Group, Mark, Point, draw_points, draw_rows
 from tests.unit.report_material import RUNG
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import make_proved_material

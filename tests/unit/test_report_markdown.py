@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from econchatr.display import quote_markdown
 from econchatr.report import ReportMaterial, render_markdown
-from econchatr.report.blocks import Table, name_columns
-from econchatr.report.markdown import write_table
+from econchatr.report.markdown_writer import write_table
+from econchatr.report.page_blocks import Table, name_columns
 from tests.unit.report_material import HOST, QUESTIONS, make_material
 
 LABEL = f"AI imitation of {HOST}, not {HOST}"

@@ -10,8 +10,8 @@ from econchatr.display import label_imitation, name_hosts
 from econchatr.records import Pair, Turn
 from econchatr.report.counts import RoleCount, count_by_role, count_speakers
 from econchatr.report.formats import format_decimal, format_interval, format_share, format_usd, format_value
-from econchatr.report.history import tabulate_epochs, tabulate_prices
 from econchatr.report.material import describe_corpus, label_transcripts
+from econchatr.report.sections.chosen import tabulate_epochs, tabulate_prices
 from econchatr.report.sections.cost import tabulate_bill
 from econchatr.report.sections.left_out import chart_dropped, classify_reason, tabulate_failures, tabulate_unplaced
 from econchatr.report.sections.made_of import chart_episodes, tabulate_corpus, tabulate_splits

@@ -8,11 +8,11 @@ import pytest
 
 from econchatr.records import PreferenceOutcome
 from econchatr.report import ReportMaterial
-from econchatr.report.blocks import Facts, Figure, Table
 from econchatr.report.card import card_from_report, render_card
-from econchatr.report.nearness import chart_voices
+from econchatr.report.page_blocks import Facts, Figure, Table
 from econchatr.report.pages import render_html, render_markdown
-from econchatr.report.rows import tabulate_rows
+from econchatr.report.score_table import tabulate_rows
+from econchatr.report.sections.measured import chart_voices
 from econchatr.report.sections.preference_round import preferences_section, tell_round
 from econchatr.report.sections.verdict import give_verdicts
 

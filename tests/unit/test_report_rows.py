@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from econchatr.report import ReportMaterial, render_html
-from econchatr.report.blocks import Figure, Table
-from econchatr.report.gates import find_gates, tabulate_gates, tell_why_closed
-from econchatr.report.nearness import chart_voices
-from econchatr.report.rows import explain_measures, tabulate_rows
+from econchatr.report.page_blocks import Figure, Table
+from econchatr.report.score_table import explain_measures, find_gates, tabulate_gates, tabulate_rows, tell_why_closed
+from econchatr.report.sections.measured import chart_voices
 from tests.unit.report_material import HOST, RUNG
 from tests.unit.report_page_reader import PageReader
 from tests.unit.report_proof_material import VOICES, gate, make_gates, make_proved_material

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from econchatr.records import BlindCue, HandSheet, Question
-from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
-from econchatr.score.blind import lay_out_cue, read_picks
-from econchatr.score.hand import lay_out_sheet, read_marks
-from econchatr.score.sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
+from econchatr.report.sheet_pages import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.score.raters.blind_test import lay_out_cue, read_picks
+from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
+from econchatr.score.raters.hand import lay_out_sheet, read_marks
 from tests.unit.browser import CHROMIUM, run_page, run_untouched
 from tests.unit.make_records import make_answer, make_pair
 from tests.unit.report_page_reader import PageReader

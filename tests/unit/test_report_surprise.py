@@ -7,7 +7,7 @@ import pytest
 from econchatr.records import Score
 from econchatr.report import ReportMaterial, render_html
 from econchatr.report.scorebook import Fall, compute_fall
-from econchatr.report.surprise import tell_surprise
+from econchatr.report.sections.replies import tell_surprise
 from tests.unit.report_material import make_material
 
 HOST, GUEST = "host replies (test)", "guest replies (test)"

@@ -7,7 +7,7 @@ import pytest
 
 from econchatr.records import Score
 from econchatr.records.measures import Measure
-from econchatr.score.length import score_lengths
+from econchatr.score.length_and_repetition import score_lengths
 from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import bootstrap_ratio

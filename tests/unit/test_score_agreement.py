@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.score.agreement import ordinal_alpha
+from econchatr.score.raters.hand import ordinal_alpha
 
 MARKS = st.sampled_from([0.0, 0.5, 1.0])
 

@@ -8,8 +8,7 @@ from functools import cache
 import pytest
 
 from econchatr.score.references import take_reference
-from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
-from econchatr.score.scoresheet import list_scores
+from econchatr.score.rows import Row, Yardstick, list_scores, make_yardstick, measure_row
 from econchatr.score.speech import Said, read_answers, read_pairs
 from tests.unit.attacks import ATTACKS, attack
 from tests.unit.make_records import make_answer, make_question

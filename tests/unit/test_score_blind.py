@@ -12,9 +12,9 @@ import pytest
 from econchatr.errors import InputError
 from econchatr.records import BlindCue, BlindPick, Pair, Score
 from econchatr.records.measures import HELD_OUT_CUES, Measure
-from econchatr.score.blind import lay_out_cue, order_cues, read_picks, score_blind
-from econchatr.score.shares import exact_share
-from econchatr.score.sheets import BLIND_FORM, FilledSheet, sheet_sha256
+from econchatr.score.raters.blind_test import lay_out_cue, order_cues, read_picks, score_blind
+from econchatr.score.raters.filled_sheets import BLIND_FORM, FilledSheet, sheet_sha256
+from econchatr.score.statistics import exact_share
 from tests.unit.make_records import make_pair
 
 SAMPLES = ["one fib", "two fibs", "three fibs", "four fibs"]

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from econchatr.records import Pair
-from econchatr.score import choices
-from econchatr.score.choices import ChoiceLikelihood, choose_reply, draw_choices, score_choices
+from econchatr.records import Pair, Score
+from econchatr.score import likelihood
+from econchatr.score.likelihood import ChoiceLikelihood, choose_reply, draw_choices, score_choices
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import share_interval
 from tests.unit.make_records import make_pair
@@ -22,12 +22,12 @@ def make_held_out(n_episodes: int, n_each: int, *, n_words: int = 20) -> list[Pa
     ]
 
 
-def score_of(*likelihoods: ChoiceLikelihood) -> choices.Score:
+def score_of(*likelihoods: ChoiceLikelihood) -> Score:
     return score_choices(likelihoods, rung="r", variant="tuned")
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    assert doctest.testmod(choices).failed == 0
+    assert doctest.testmod(likelihood).failed == 0
 
 
 def test_the_others_are_as_long_and_from_other_episodes_and_never_the_true_reply() -> None:

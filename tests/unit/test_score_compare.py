@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import EpisodeSaving, Trial
-from econchatr.score.compare import compare_strategies, random_multiplier
+from econchatr.score.strategy_trials import compare_strategies, random_multiplier
 
 
 def make_trial(strategy: str, host_bits: list[float], *, share: float = 0.1, seed: int = 0) -> Trial:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import Pair
-from econchatr.score.copying import RUN_WORDS, find_copied, index_speech, measure_copying
+from econchatr.score.quoting.copying import RUN_WORDS, find_copied, index_speech, measure_copying
 from econchatr.score.speech import Said, read_pairs
 from tests.unit.make_records import make_pair
 from tests.unit.show_material import demo_show

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import Answer, Mark, Question, Score
-from econchatr.score.exam import AiredEpisode, MarkingGuide, find_guests, mark_answers, score_exam
-from econchatr.score.phrases import NEAR, grade_words
-from econchatr.score.shares import exact_share
+from econchatr.score.exam.marking import AiredEpisode, MarkingGuide, find_guests, mark_answers, score_exam
+from econchatr.score.exam.phrases import NEAR, grade_words
+from econchatr.score.statistics import exact_share
 from tests.unit.make_records import make_answer
 
 LOVELY = "but to be lovely"

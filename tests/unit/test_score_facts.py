@@ -6,10 +6,20 @@ from datetime import date
 import pytest
 
 from econchatr.records import Probe, Score
-from econchatr.score import names
-from econchatr.score.facts import ProbeResult, compute_f05u, judge_answers, judge_text, score_facts
-from econchatr.score.names import NameBook, list_guests, make_name_book
-from econchatr.score.probes import GAP, ask_questions, ask_years, cut_name, make_probes
+from econchatr.score.exam import names
+from econchatr.score.exam.closed_questions import (
+    GAP,
+    ProbeResult,
+    ask_questions,
+    ask_years,
+    compute_f05u,
+    cut_name,
+    judge_answers,
+    judge_text,
+    make_probes,
+    score_facts,
+)
+from econchatr.score.exam.names import NameBook, list_guests, make_name_book
 from tests.unit.make_records import make_answer, make_episode, make_pair
 from tests.unit.show_material import ShowMaterial, demo_show
 

@@ -6,10 +6,9 @@ from statistics import median
 
 import pytest
 
-from econchatr.score.copying import index_speech, measure_copying
 from econchatr.score.gates import judge_copying, judge_length, judge_repetition, judge_topic
-from econchatr.score.length import measure_length
-from econchatr.score.repetition import measure_host, measure_repetition
+from econchatr.score.length_and_repetition import measure_host, measure_length, measure_repetition
+from econchatr.score.quoting.copying import index_speech, measure_copying
 from econchatr.score.speech import Said
 from econchatr.score.topic import measure_topic
 from tests.unit.make_records import make_pair

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from econchatr.errors import InputError
 from econchatr.records import Answer, HandMark, HandSheet, Score, Variant
 from econchatr.records.measures import Measure
-from econchatr.score.hand import answer_key, lay_out_sheet, read_marks, score_hand
-from econchatr.score.sheets import HAND_FORM, FilledSheet
+from econchatr.score.raters.filled_sheets import HAND_FORM, FilledSheet
+from econchatr.score.raters.hand import answer_key, lay_out_sheet, read_marks, score_hand
 from tests.unit.make_records import make_answer, make_question
 
 QUESTIONS = [make_question("q1", text="Why?"), make_question("q2", text="How?")]

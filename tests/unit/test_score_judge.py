@@ -8,7 +8,7 @@ import pytest
 
 from econchatr.records import Contest, JudgedContest, Score
 from econchatr.records.measures import Measure
-from econchatr.score.judge import (
+from econchatr.score.raters.llm_judge import (
     PROOF,
     Failed,
     JudgePick,

@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import NearQuote
-from econchatr.score import nearest
-from econchatr.score.nearest import CLOSE, STRETCH_WORDS, SaidBefore, compare_weights, cut_stretches, find_nearest
+from econchatr.score.quoting import nearest
+from econchatr.score.quoting.nearest import (
+    CLOSE,
+    STRETCH_WORDS,
+    SaidBefore,
+    compare_weights,
+    cut_stretches,
+    find_nearest,
+)
 from econchatr.score.speech import split_words
 from econchatr.score.topic import Subjects, learn_subjects
 from tests.unit.make_records import make_answer, make_pair

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.score.repetition import measure_host, measure_repetition
+from econchatr.score.length_and_repetition import measure_host, measure_repetition
 from econchatr.score.speech import Said, read_pairs
 from tests.unit.show_material import demo_show
 

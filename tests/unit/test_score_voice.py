@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from econchatr.records import Pair
-from econchatr.score.profiles import Profiles, learn_profiles
 from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words
-from econchatr.score.voice import (
+from econchatr.score.voice.scale import (
     MeasuredVoice,
     VoiceScale,
     compare_voices,
@@ -19,7 +18,7 @@ from econchatr.score.voice import (
     measure_voice,
     set_scale,
 )
-from econchatr.score.windows import draw_left_out, draw_windows, fold_groups
+from econchatr.score.voice.style import Profiles, draw_left_out, draw_windows, fold_groups, learn_profiles
 from tests.unit.make_records import make_pair
 from tests.unit.show_material import ShowMaterial, demo_show, real_show
 

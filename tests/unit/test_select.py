@@ -10,8 +10,7 @@ from econchatr.errors import BudgetError
 from econchatr.money.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Example
-from econchatr.select.examples import ExampleForm, build_example
-from econchatr.select.files import chat_lines, completion_lines
+from econchatr.select.examples import ExampleForm, build_example, chat_lines, completion_lines
 from econchatr.select.knapsack import Subset
 from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
 from econchatr.select.strategies import StrategySettings

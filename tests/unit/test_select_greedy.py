@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econchatr.select.certificate import bound_knapsack, certify
+from econchatr.select.coverage import SCALE, Coverage, bound_knapsack, certify, marginal_gains, maximize_coverage
 from econchatr.select.features import Features, find_features
-from econchatr.select.greedy import SCALE, Coverage, marginal_gains, maximize_coverage
 from econchatr.select.knapsack import Knapsack
 
 WORDS = ("so", "we", "can", "all", "agree", "about", "that")

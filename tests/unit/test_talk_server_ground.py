@@ -13,15 +13,14 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
+from econchatr.ask.asker import GenerationLog
 from econchatr.ask.grounding import Grounding, Room, TurnIndex
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import ShowFolderError
-from econchatr.models.weights import locate_embedded_gguf
+from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.prompts import CHATML
-from econchatr.talk.real_turns import Find, RealTurns
-from econchatr.talk.server.answers import Answerer
-from econchatr.talk.server.gauges import Gauges
-from econchatr.talk.server.shapes import ChatRequest
+from econchatr.talk.server.openai_schema import ChatRequest
+from econchatr.talk.server.replying import Answerer, Gauges
+from econchatr.talk.session import Find, RealTurns
 from econchatr.tokens import open_tokenizer
 
 from .make_records import make_pair

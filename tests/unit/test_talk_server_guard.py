@@ -17,18 +17,16 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
-from econchatr.ask.log import GenerationLog
+from econchatr.ask.asker import GenerationLog
 from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
-from econchatr.models.slots import Draw, Piece
-from econchatr.models.turns import Turns
+from econchatr.models.engines.llama_server import Draw, Piece, Turns
 from econchatr.prompts import CHATML
-from econchatr.talk.server import guard
-from econchatr.talk.server.answers import Answerer
-from econchatr.talk.server.gauges import Gauges
-from econchatr.talk.server.guard import Guard, GuardSettings, is_loopback
-from econchatr.talk.server.run import take_place
-from econchatr.talk.server.shapes import ChatRequest
+from econchatr.talk.server import request_guard as guard
+from econchatr.talk.server.listen import take_place
+from econchatr.talk.server.openai_schema import ChatRequest
+from econchatr.talk.server.replying import Answerer, Gauges
+from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
 
 from .server_material import VOICE, Server, list_models, open_client, serve
 from .test_talk_server import SAID, send, wait_until
@@ -153,7 +151,7 @@ def test_how_much_of_a_key_is_right_does_not_show_in_the_time(monkeypatch: pytes
         compared.append(shown)
         return real(shown, wanted)
 
-    monkeypatch.setattr("econchatr.talk.server.guard.hmac.compare_digest", compare)
+    monkeypatch.setattr("econchatr.talk.server.request_guard.hmac.compare_digest", compare)
     settings = FAR._replace(key="secret")
     shown = ["x", "s", "secre", "Secret", "secrets", "secret"]
     asked = [{"host": "studio.example", "authorization": f"Bearer {key}"} for key in shown]

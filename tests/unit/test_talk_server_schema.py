@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
-from econchatr.talk.server.shapes import ChatRequest, CompletionRequest
+from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest
 
 from .server_material import Server, open_two_adapters, serve
 

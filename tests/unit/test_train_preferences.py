@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError, ModelError
-from econchatr.models.examples import EncodedExample
-from econchatr.models.likelihood import reply_nats
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.llama.meter import reply_nats
 from econchatr.tables import hash_file
-from econchatr.train.preferences import (
+from econchatr.train.preference_training import (
     EncodedPreference,
     EncodedVerdict,
     PreferenceRecipe,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
 
 from econchatr.ask.exam import Draw, Speaker, speak
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import ModelError
 from econchatr.records import Answer, Reply
+from econchatr.tables import append_line, read_lines
 
 
 class Asker:
@@ -51,3 +55,33 @@ class Asker:
         except ModelError as exc:
             return None, exc.message
         return speak(prompt, tuned=draw.is_tuned, seed=draw.seed, speaker=self._speaker, settings=draw.settings)
+
+
+class GenerationLog:
+    """The log of one folder; threads may share it."""
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._now = now
+        self._known: dict[str, Reply] = {}
+        self._lock = Lock()
+        for line in read_lines(path):
+            try:
+                row = json.loads(line)
+                self._known[row["key"]] = Reply.model_validate(row["reply"])
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def find(self, key: str) -> Reply | None:
+        """The reply given before to the very same request; `None` if there is none, or it failed."""
+        return self._known.get(key)
+
+    def add(self, key: str, row: Mapping[str, object]) -> None:
+        """Keep one generation; a failed one (`reply` is `None`) is logged but not found again.
+
+        Raises:
+            ShowFolderError: The disk is full.
+        """
+        line = {"key": key, "at": self._now().isoformat(timespec="seconds"), **row}
+        with self._lock:
+            append_line(self._path, json.dumps(line, ensure_ascii=False).encode())

@@ -11,7 +11,7 @@ from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quoting import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
 from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow, Reason
-from econchatr.score.compare import RANDOM, random_multiplier
+from econchatr.score.strategy_trials import RANDOM, random_multiplier
 from econchatr.tools.price_list import ListedPrice, user_prices
 
 

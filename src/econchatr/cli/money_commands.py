@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.options import HERE, JsonOption, ShowArgument
 from econchatr.cli.printing import print_json, say
-from econchatr.cli.running import run_until
+from econchatr.cli.running import HERE, JsonOption, ShowArgument, run_until
 
 
 @app.command()

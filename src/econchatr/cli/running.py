@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -69,3 +69,11 @@ def run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: boo
     typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
     typer.echo(f"Chat:   econchatr chat {show}")
     typer.echo(f"Page:   econchatr play {show}")
+
+
+ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON result on stdout.")]
+RungOption = Annotated[
+    str, typer.Option("--rung", help="Only this model of the ladder in show.toml.", show_default="all")
+]
+HERE = Path()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
-from econchatr.cli.printing import describe_result, print_json, print_result, print_scores, print_status
-from econchatr.cli.running import run_and_print, run_stage, run_until
+from econchatr.cli.printing import describe_result, print_json, print_result, print_scores, print_status, say
+from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, run_and_print, run_stage, run_until
 from econchatr.display import strip_controls
 from econchatr.errors import InputError
+
+if TYPE_CHECKING:
+    from econchatr.pipeline import Show
+    from econchatr.records import Score
 
 
 @app.command()
@@ -79,7 +83,7 @@ def parse(
     if explain is None:
         return run_stage(show, "parse", as_json=as_json)
     from econchatr.cli.layouts import tell_explanation
-    from econchatr.tools.explain import explain_transcript
+    from econchatr.tools.inspect_transcripts import explain_transcript
 
     explanation = explain_transcript(show, explain)
     print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
@@ -143,7 +147,7 @@ def select(
         lines = [] if result.done else ["Nothing to do: select is up to date."]
         counted = {**describe_result(opened, result), **account.as_dict()}
         return print_result(counted, [*lines, *tell_selections(account)], as_json=as_json)
-    from econchatr.tools.compare import compare_selections, read_plan
+    from econchatr.tools.compare_strategies import compare_selections, read_plan
 
     plan = read_plan(strategies, shares)
     with open_narrator() as narrator:
@@ -219,16 +223,14 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""
-    from econchatr.cli import score_jobs
-
     if sum(map(bool, (sheet, hand, blind, judge, minutes))) > 1:
         raise InputError(
             "--sheet, --hand, --blind, --judge and --minutes are five things.", hint="Do one after the other."
         )
     if judge:
-        return print_scores(score_jobs.ask_judge(show, rung), as_json=as_json)
+        return print_scores(_ask_judge(show, rung), as_json=as_json)
     if sheet:
-        return score_jobs.write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+        return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     if hand or blind:
         from econchatr.pipeline import open_show
         from econchatr.tools.sheets import take_blind_files, take_hand_files
@@ -240,7 +242,7 @@ def score(
     from econchatr.pipeline.results import read_scores
 
     if minutes is not None:
-        score_jobs.measure_for(run_until(show, "ask", rung=rung)[0], rung, minutes)
+        _measure_for(run_until(show, "ask", rung=rung)[0], rung, minutes)
     opened, _ = run_until(show, "score", rung=rung)
     print_scores(read_scores(opened, rung), as_json=as_json)
 
@@ -259,7 +261,7 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
 
 def _print_corpus_page(show: Path, *, as_json: bool) -> None:
     from econchatr.cli.narrator import open_narrator
-    from econchatr.tools.corpus_page import write_corpus_page
+    from econchatr.tools.inspect_transcripts import write_corpus_page
 
     opened, result = run_until(show, "parse")
     with open_narrator() as narrator:
@@ -267,3 +269,59 @@ def _print_corpus_page(show: Path, *, as_json: bool) -> None:
     if as_json:
         return print_json({**describe_result(opened, result), "page": str(page)})
     typer.echo(f"Page: {page}")
+
+
+def _measure_for(show: Show, rung: str, minutes: float) -> None:
+    """Measure held-out likelihoods for `minutes` minutes a rung: of one rung, or of all local ones if `rung` is empty.
+
+    Raises:
+        EconChatRError: A model cannot be opened, or an earlier step is missing.
+    """
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.pipeline.likelihoods import measure_longer
+    from econchatr.pipeline.score import held_out
+
+    sides = held_out(show)
+    with open_narrator() as narrator:
+        for item in show.local_ladder(rung).rungs:
+            measure_longer(item, sides, narrator, seconds=60 * minutes)
+
+
+def _ask_judge(show: Path, rung: str) -> list[Score]:
+    """Get the scores of the LLM judge set in show.toml for one rung.
+
+    Raises:
+        EconChatRError: No judge is set, or its service does not answer.
+    """
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.tools.judge import run_judge
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        return run_judge(opened.rung(rung), narrator, environment=os.environ)
+
+
+def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
+    """Write a sheet for people to fill in, and print its path; `kind` is `hand` or `blind`.
+
+    Raises:
+        InputError: There is no such sheet.
+        EconChatRError: The answers to put on it are missing, or a model cannot be opened.
+    """
+    from econchatr.cli.narrator import open_narrator
+    from econchatr.pipeline import open_show
+    from econchatr.tools.sheets import write_blind_sheet, write_hand_sheet
+
+    if kind not in ("hand", "blind"):
+        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
+    opened = open_show(show)
+    if kind == "hand":
+        path = write_hand_sheet(opened, seed=seed)
+    else:
+        with open_narrator() as narrator:
+            path = write_blind_sheet(opened.rung(rung), n_cues=n_cues, seed=seed, narrator=narrator)
+    if as_json:
+        return print_json({"written": str(path)})
+    typer.echo(f"wrote {path}")
+    say(f"Open it, or send it to somebody; what comes back: `econchatr score {show} --{kind} FILE`.")

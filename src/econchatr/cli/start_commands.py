@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.options import HERE, JsonOption, ShowArgument
 from econchatr.cli.printing import print_json, print_result, say
-from econchatr.cli.running import run_and_print
+from econchatr.cli.running import HERE, JsonOption, ShowArgument, run_and_print
 
 
 @app.command()

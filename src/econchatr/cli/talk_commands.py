@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.options import HERE, JsonOption, RungOption, ShowArgument
 from econchatr.cli.printing import print_json, say
+from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument
 from econchatr.display import label_imitation
 from econchatr.errors import MissingExtraError
 
@@ -76,7 +76,7 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Serve the trained models and their base models over an OpenAI-compatible HTTP API."""
-    from econchatr.ask.log import GenerationLog
+    from econchatr.ask.asker import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import RealTurnsUse, open_served
@@ -121,7 +121,7 @@ def play(
     as_json: JsonOption = False,
 ) -> None:
     """Open the playground in the browser: chat, compare models, blind test, rank answers, search."""
-    from econchatr.ask.log import GenerationLog
+    from econchatr.ask.asker import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import PlayKeeper, open_served, read_play
@@ -193,7 +193,7 @@ def export(
 def _import_server() -> tuple[Any, ...]:
     try:
         from econchatr.talk.server.app import create_app
-        from econchatr.talk.server.run import run_server, take_place
+        from econchatr.talk.server.listen import run_server, take_place
     except ModuleNotFoundError as exc:
         if (exc.name or "").startswith("econchatr"):
             raise

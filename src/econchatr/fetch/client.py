@@ -6,19 +6,20 @@ randomness are arguments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
+from protego import Protego
 
 from econchatr import __version__
-from econchatr.fetch.answers import LATER, Answer, Fault, Manners, Page, ask_once, show_address
-from econchatr.fetch.guard import check_address, is_named
-from econchatr.fetch.robots import MAX_AGE_SECONDS, Rules, read_rules
+from econchatr.fetch.address_guard import check_address, is_named
+from econchatr.fetch.http_answers import LATER, Answer, Fault, Manners, Page, ask_once, show_address
 
 BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
 
@@ -300,3 +301,52 @@ def _join(base: str, location: str) -> str:
 
 def _is_plain(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) <= 1000
+
+
+TOKEN: Final = "econchatr"
+"""The name that robots.txt files may address us by."""
+
+MAX_AGE_SECONDS: Final = 24 * 3600.0
+"""Source: RFC 9309, section 2.4: a copy should not be used for more than 24 hours."""
+
+_MAX_CHARS: Final = 512_000
+"""Source: RFC 9309, section 2.5: at least 500 kibibytes must be read."""
+
+
+class Rules(NamedTuple):
+    """One site's rules."""
+
+    parsed: Protego | None
+    """`None`: nothing is known, see `reason`."""
+    reason: str
+    """Why nothing may be asked at all; empty where the rules decide, or where there are none."""
+
+    def allows(self, address: str) -> bool:
+        """Whether the site lets us ask for this address."""
+        if self.reason:
+            return False
+        return self.parsed is None or self.parsed.can_fetch(address, TOKEN)
+
+    @property
+    def delay_seconds(self) -> float:
+        """The pause the site asks for between two requests; 0 where it asks for none."""
+        if self.parsed is None:
+            return 0.0
+        delay = self.parsed.crawl_delay(TOKEN) or 0.0
+        rate = self.parsed.request_rate(TOKEN)
+        if rate is not None and rate.requests > 0:
+            delay = max(delay, rate.seconds / rate.requests)
+        return delay if math.isfinite(delay) and delay > 0 else 0.0
+
+
+def read_rules(status: int, body: bytes) -> Rules:
+    """The rules in an answer to `/robots.txt`.
+
+    Source: RFC 9309, section 2.3.1: 4xx means there are no rules; a server error means everything is forbidden. 429
+    says that the server is overrun, so it counts as a server error here.
+    """
+    if 200 <= status < 300:
+        return Rules(Protego.parse(body.decode("utf-8", "replace").lstrip("\ufeff")[:_MAX_CHARS]), "")
+    if 400 <= status < 500 and status != 429:
+        return Rules(None, "")
+    return Rules(None, f"its robots.txt could not be read (status {status}), and then everything counts as forbidden")

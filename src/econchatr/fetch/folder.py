@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.errors import SourceError
-from econchatr.fetch.kept import is_kept
+from econchatr.errors import ShowFolderError, SourceError
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_file, write_bytes
 
@@ -214,3 +213,33 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as exc:
         raise SourceError(f"cannot read {path}: {exc.strerror}.", hint="Check who may read it.") from exc
+
+
+def is_kept(raw: Path, sha256: str) -> bool:
+    """Whether the folder `raw` holds the bytes with this hash, whole and unchanged."""
+    try:
+        return hash_file(raw / sha256) == sha256
+    except OSError:
+        return False
+
+
+def read_kept(raw: Path, sha256: str, *, location: str) -> bytes:
+    """The bytes with this hash; `location` says in an error message which file or page they are.
+
+    Raises:
+        ShowFolderError: The kept file is gone, cannot be read, or was changed.
+    """
+    path = raw / sha256
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise ShowFolderError(f"{path} is gone; it held {location}.", hint=_FETCH_AGAIN) from exc
+    except OSError as exc:
+        message = f"cannot read {path}, which holds {location}: {exc.strerror}."
+        raise ShowFolderError(message, hint="Check who may read it.") from exc
+    if hash_bytes(data) != sha256:
+        raise ShowFolderError(f"{path} was changed; it no longer holds {location} as fetched.", hint=_FETCH_AGAIN)
+    return data
+
+
+_FETCH_AGAIN = "Run `econchatr fetch`: what is gone or changed is fetched again."

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from econchatr.errors import ShowFolderError
 from econchatr.fetch.feed import FeedItem
-from econchatr.fetch.kept import is_kept
+from econchatr.fetch.folder import is_kept
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_settings
 

@@ -15,11 +15,11 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from econchatr.errors import SourceError
-from econchatr.fetch.answers import Fault, Page
 from econchatr.fetch.client import PoliteClient
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
+from econchatr.fetch.folder import is_kept
+from econchatr.fetch.http_answers import Fault, Page
 from econchatr.fetch.journal import Journal, Visit
-from econchatr.fetch.kept import is_kept
 from econchatr.fetch.plan import FeedSource, Wanted, plan_items
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, write_bytes

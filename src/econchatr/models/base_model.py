@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from econchatr.models.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
-from econchatr.models.transformers_model import TransformersModel, open_transformers
-from econchatr.models.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
+from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
+from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
+from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import Tokenizer, open_tokenizer

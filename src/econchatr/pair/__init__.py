@@ -5,12 +5,10 @@ This package knows no file format and no model; who counts tokens is an argument
 
 from __future__ import annotations
 
-from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, pair_episode
-from econchatr.pair.clean import clean_speech
-from econchatr.pair.duplicates import drop_duplicates
+from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, pair_episode
+from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
 from econchatr.pair.presidio import open_presidio
 from econchatr.pair.private import hide_private
-from econchatr.pair.profiles import PROFILES, PairProfile
 from econchatr.pair.split import assign_splits
 
 __all__ = [

@@ -6,14 +6,15 @@ It joins the turns of one side, cleans them, counts them and applies a profile. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import pairwise
 from typing import Final
 
-from econchatr.pair.clean import clean_speech
+from econchatr.pair.cleaning import PairProfile, clean_speech
 from econchatr.pair.private import hide_private
-from econchatr.pair.profiles import PairProfile
 from econchatr.records import Episode, Flag, Pair, Split, Turn
 
 CUT_KINDS: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
@@ -156,3 +157,34 @@ def _find_reason(cue: _Block, reply: _Block, n_cue: int, n_reply: int, profile: 
     if n_cue + n_reply > profile.max_pair_tokens:
         return f"pair has {n_cue + n_reply} tokens, {name} keeps at most {profile.max_pair_tokens}"
     return ""
+
+
+_HOLDS: Final = {"test": 0, "dev": 1, "train": 2}
+_NOT_WORDS: Final = re.compile(r"[\W_]+")
+
+
+def drop_duplicates(pairs: Sequence[Pair]) -> list[Pair]:
+    """Get the pairs in the same order; of several kept ones that say the same, all but one are dropped.
+
+    The one that stays is a held-out pair if there is one (test before dev), else the earliest: so the copies dropped
+    are those in training, and no model is tested on a pair it has learned.
+    """
+    first = dict[bytes, Pair]()
+    for pair in sorted(pairs, key=lambda pair: (_HOLDS[pair.split], pair.rank, pair.slug, pair.last_turn)):
+        if pair.is_kept:
+            first.setdefault(_make_key(pair), pair)
+    return [_mark_duplicate(pair, first) for pair in pairs]
+
+
+def _mark_duplicate(pair: Pair, first: dict[bytes, Pair]) -> Pair:
+    if not pair.is_kept:
+        return pair
+    original = first[_make_key(pair)]
+    if original.pair_id == pair.pair_id:
+        return pair
+    return pair.model_copy(update={"is_kept": False, "reason": f"duplicate of {original.pair_id}"})
+
+
+def _make_key(pair: Pair) -> bytes:
+    words = (_NOT_WORDS.sub(" ", text.casefold()).strip() for text in (pair.cue, pair.reply))
+    return sha256("\n".join(words).encode()).digest()

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import (
     Ask,
     Examinee,
@@ -19,14 +19,13 @@ from econchatr.ask.exam import (
     plan_paraphrases,
 )
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import ModelError
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import Answer, Pair, Probe, TunedModel, Variant
-from econchatr.score.names import list_guests, make_name_book
-from econchatr.score.probes import Probes, ask_questions, make_probes
+from econchatr.score.exam.closed_questions import Probes, ask_questions, make_probes
+from econchatr.score.exam.names import list_guests, make_name_book
 from econchatr.tables import disk_errors, hash_settings
 
 

@@ -22,8 +22,7 @@ from econchatr.records import Example, Pair, PriceRow, Selection
 from econchatr.select.examples import build_example
 from econchatr.select.rung_budget import Budget
 from econchatr.tables import hash_settings, write_bytes
-from econchatr.train.local import describe_arithmetic
-from econchatr.train.rate import measure_rate
+from econchatr.train.local import describe_arithmetic, measure_rate
 
 
 class HostedCosts(NamedTuple):

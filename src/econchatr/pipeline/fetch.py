@@ -136,9 +136,9 @@ def _tell_purpose(journal: Journal, *, refresh: bool) -> str:
 def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator, *, refresh: bool) -> None:
     from random import Random
 
-    from econchatr.fetch.answers import Manners
+    from econchatr.fetch.address_guard import GuardedTransport
     from econchatr.fetch.client import PoliteClient, user_agent
-    from econchatr.fetch.guard import GuardedTransport
+    from econchatr.fetch.http_answers import Manners
     from econchatr.fetch.journal import Visit
     from econchatr.fetch.site import Gatherer
 

@@ -14,14 +14,13 @@ from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from econchatr.models.examples import EncodedExample
-from econchatr.models.likelihood import ReplyMeter, open_meter
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.llama.meter import ReplyMeter, open_meter
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import Example, Pair
-from econchatr.score.choices import Choice, ChoiceLikelihood, draw_choices
-from econchatr.score.likelihood import ReplyLikelihood
+from econchatr.score.likelihood import Choice, ChoiceLikelihood, ReplyLikelihood, draw_choices
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_bytes
 

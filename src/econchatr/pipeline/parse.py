@@ -10,7 +10,7 @@ from typing import Final
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError, ShowFolderError, TranscriptError
-from econchatr.fetch.kept import read_kept
+from econchatr.fetch.folder import read_kept
 from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
 from econchatr.parse import (
     Cast,
@@ -33,8 +33,17 @@ from econchatr.pipeline.fetch import keep_transcripts
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, tell_failure, tell_failures
 from econchatr.records import Episode, Failure, SourceFile, Turn
-from econchatr.report.counts import Effect, UnnamedSpeaker, count_flags, count_speakers
-from econchatr.report.excerpts import MOST_OPENING_CHARS, LostLine, SetAside, find_lines, keep_start
+from econchatr.report.counts import (
+    MOST_OPENING_CHARS,
+    Effect,
+    LostLine,
+    SetAside,
+    UnnamedSpeaker,
+    count_flags,
+    count_speakers,
+    find_lines,
+    keep_start,
+)
 from econchatr.report.material import ParsedMaterial, RightsNote
 
 _MAX_VOICES_TOLD: Final = 10

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from econchatr import __version__
-from econchatr.models.weights import EMBEDDED, EMBEDDED_HUB_ID
+from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID
 from econchatr.money.prices import (
     REPORTED_2023,
     limit_tokens,

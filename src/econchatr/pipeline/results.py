@@ -27,9 +27,9 @@ from econchatr.records import (
     Selection,
 )
 from econchatr.records.measures import keep_listed
-from econchatr.score.blind import score_blind
-from econchatr.score.hand import score_hand
-from econchatr.score.judge import PROOF, contest_key, pair_answers, score_judge
+from econchatr.score.raters.blind_test import score_blind
+from econchatr.score.raters.hand import score_hand
+from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
 from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest, read_table
 
 SHEETS: Final = "sheets"

@@ -31,16 +31,23 @@ from econchatr.records import (
     Variant,
 )
 from econchatr.records.measures import ANSWERS, CLOSED_QUESTIONS, GUEST_REPLIES, HOST_REPLIES, PARROT, name_difference
-from econchatr.score.choices import score_choices
-from econchatr.score.exam import AiredEpisode, MarkingGuide, mark_answers, score_exam
-from econchatr.score.facts import judge_answers, score_facts
-from econchatr.score.length import score_lengths
-from econchatr.score.likelihood import score_host_share, score_likelihood
-from econchatr.score.names import make_name_book
-from econchatr.score.nearest import SaidBefore, find_nearest
+from econchatr.score.exam.closed_questions import judge_answers, score_facts
+from econchatr.score.exam.marking import AiredEpisode, MarkingGuide, mark_answers, score_exam
+from econchatr.score.exam.names import make_name_book
+from econchatr.score.length_and_repetition import score_lengths
+from econchatr.score.likelihood import score_choices, score_host_share, score_likelihood
+from econchatr.score.quoting.nearest import SaidBefore, find_nearest
 from econchatr.score.references import Parrot, parrot_questions, take_reference
-from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
-from econchatr.score.scoresheet import compare_rows, list_gates, list_scores, list_spans
+from econchatr.score.rows import (
+    Row,
+    Yardstick,
+    compare_rows,
+    list_gates,
+    list_scores,
+    list_spans,
+    make_yardstick,
+    measure_row,
+)
 from econchatr.score.speech import Said, read_answers
 from econchatr.score.wording import score_wording
 

@@ -18,8 +18,7 @@ from econchatr.pipeline.budget import (
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Example, Overlap, Pair, Reason, Selection
-from econchatr.select.examples import build_example
-from econchatr.select.files import chat_lines, completion_lines
+from econchatr.select.examples import build_example, chat_lines, completion_lines
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
 from econchatr.select.rung_budget import Budget, make_knapsack, make_selection

@@ -29,7 +29,7 @@ from econchatr.config import (
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.models.base_model import Base
-from econchatr.models.examples import EncodedExample
+from econchatr.models.encoded import EncodedExample
 from econchatr.money.prices import PRICES_NAME, find_price, load_prices
 from econchatr.pipeline.show_folder import ShowFolder, list_manifests
 from econchatr.places import cache_folder, config_folder

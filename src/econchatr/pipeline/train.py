@@ -7,11 +7,11 @@ from pathlib import Path
 
 from econchatr.ask.exam import render_question
 from econchatr.errors import ModelError
-from econchatr.models.examples import EncodedExample
-from econchatr.models.gguf_adapter import write_gguf_adapter
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.files.adapters import write_gguf_adapter
+from econchatr.models.files.weights import BaseWeights
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
-from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION

@@ -7,10 +7,10 @@ from itertools import takewhile
 
 from econchatr.display import label_imitation
 from econchatr.records import Answer, Probe
-from econchatr.report.blocks import Table, name_columns
-from econchatr.report.excerpts import keep_start
+from econchatr.report.counts import keep_start
 from econchatr.report.formats import MISSING
 from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import Table, name_columns
 from econchatr.report.scorebook import ROW_NAMES
 
 _ASKED = ("base", "tuned")

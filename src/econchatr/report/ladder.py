@@ -14,13 +14,12 @@ from decimal import Decimal
 
 from econchatr.display import name_hosts
 from econchatr.records import Score
-from econchatr.report.blocks import Chart, LegendEntry, Table, name_columns
-from econchatr.report.drawings import Axis, Point, draw_points
 from econchatr.report.formats import MISSING, format_count, format_decimal, format_interval, format_usd
-from econchatr.report.gates import find_gates, tell_why_closed
 from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import Chart, LegendEntry, Table, name_columns
+from econchatr.report.score_table import find_gates, tell_why_closed
 from econchatr.report.scorebook import CHANGE, HOST_SHARE, VOICE, find_score, list_rungs
-from econchatr.report.svg import choose_ticks
+from econchatr.report.svg import Axis, Point, choose_ticks, draw_points
 
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:(\d{1,2})x)?(\d{1,4}(?:\.\d{1,3})?)([MB])(?![A-Za-z0-9])", re.IGNORECASE)
 _SCALES = {"m": 1_000_000, "b": 1_000_000_000}

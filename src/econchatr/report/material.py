@@ -32,8 +32,7 @@ from econchatr.records import (
     Selection,
     TunedModel,
 )
-from econchatr.report.counts import FlaggedSpeech, RoleCount, SpeakerCount, UnnamedSpeaker
-from econchatr.report.excerpts import LostLine, SetAside
+from econchatr.report.counts import FlaggedSpeech, LostLine, RoleCount, SetAside, SpeakerCount, UnnamedSpeaker
 
 
 class RightsNote(Record):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from econchatr.display import disarm, label_imitation
 from econchatr.records import Answer, Mark
 from econchatr.report.material import ReportMaterial
-from econchatr.report.nearest import Place, gather_findings
+from econchatr.report.nearest_quotes import Place, gather_findings
 from econchatr.report.scorebook import refuse_infinite
 
 CsvCell = str | int | float | None

@@ -14,9 +14,9 @@ from itertools import islice
 from typing import Final
 
 from econchatr.records import Pair, Question
-from econchatr.score.copying import SpeechIndex, find_copied
 from econchatr.score.gates import MAX_RUN_WORDS
-from econchatr.score.search import WordSearch
+from econchatr.score.quoting.copying import SpeechIndex, find_copied
+from econchatr.score.quoting.nearest import WordSearch
 from econchatr.score.speech import Said, read_pairs, split_words, spread_pairs
 
 MAX_REPLIES: Final = 1000

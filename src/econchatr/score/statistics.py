@@ -12,6 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from econchatr.records import Score
+from econchatr.records.measures import Measure
+
 CONFIDENCE: Final = 0.95
 
 MAX_FLIPS: Final = 20
@@ -138,3 +141,57 @@ def _sum_groups(
         top[names[group]] += t
         bottom[names[group]] += b
     return top, bottom
+
+
+def exact_share(hits: float, n: int, *, confidence: float = 0.95) -> Interval:
+    """`hits` of `n` as a share, with the interval of Clopper and Pearson.
+
+    It covers the truth at least as often as it says, at any `n`: with twelve answers the usual normal interval is too
+    narrow. A count that is not whole (an average over several people) is taken as it is.
+
+    Args:
+        n: At least 1.
+
+    Source: Clopper and Pearson 1934, Biometrika 26, 404-413; why no normal interval: shared reference
+    `evaluation.md`, section 3, "Statistics".
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits <= 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits >= n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    return Interval(hits / n, low, high)
+
+
+def make_score(
+    measure: Measure,
+    value: Interval | None,
+    *,
+    rung: str,
+    variant: str,
+    subject: str,
+    n: int,
+    reason: str = "",
+) -> Score:
+    """Put a value down with its interval and the measure's unit.
+
+    Args:
+        measure: What was measured.
+        value: `None`: it could not be measured, see `reason`.
+        rung: As in `Score`.
+        variant: As in `Score`.
+        subject: As in `Score`.
+        n: As in `Score`.
+        reason: Why there is no value; left out where there is one.
+    """
+    known = {"value": value.value, "low": value.low, "high": value.high} if value else {"value": None}
+    return Score(
+        measure=measure.value,
+        rung=rung,
+        variant=variant,
+        subject=subject,
+        n=n,
+        unit=measure.unit,
+        reason="" if value else reason,
+        **known,
+    )

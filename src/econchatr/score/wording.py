@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from econchatr.records import Answer, Mark, Score
 from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
-from econchatr.score.measured import make_score
 from econchatr.score.speech import split_words
-from econchatr.score.statistics import Interval
+from econchatr.score.statistics import Interval, make_score
 
 if TYPE_CHECKING:
     import numpy as np

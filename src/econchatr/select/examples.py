@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, completion_2023, render_example, system_line
@@ -54,3 +56,17 @@ def _build_completion(pair: Pair, form: ExampleForm) -> Example:
         n_billed_tokens=form.tokenizer.count(row["prompt"]) + n_learned,
         n_learned_tokens=n_learned,
     )
+
+
+def chat_lines(examples: Iterable[Example]) -> bytes:
+    """One `{"messages": [...]}` per example, as chat models are trained on."""
+    return _lines({"messages": [message.model_dump() for message in example.messages]} for example in examples)
+
+
+def completion_lines(pairs: Sequence[Pair], voice: Voice) -> bytes:
+    """One `{"prompt": ..., "completion": ...}` per pair, in the form of 2023."""
+    return _lines(completion_2023(pair, voice) for pair in pairs)
+
+
+def _lines(rows: Iterable[object]) -> bytes:
+    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)

@@ -8,6 +8,7 @@ This module does not print and does not read the keyboard.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 from econchatr.ask.exam import Speaker
@@ -98,3 +99,27 @@ def keep_recent(history: Sequence[Message], beside: Sequence[Message], *, max_ch
             break
         start -= 2
     return list(history[start:])
+
+
+Find = Callable[[str], tuple[Pair, ...]]
+"""Gives the real turns that are put before a question, as a model is given them."""
+
+
+class RealTurns:
+    """What finds real turns, for every rung; threads may share it."""
+
+    def __init__(self, open_find: Callable[[str], Find]) -> None:
+        self._open_find = open_find
+        self._finds: dict[str, Find] = {}
+        self._lock = Lock()
+
+    def find(self, rung: str, question: str) -> tuple[Pair, ...]:
+        """The real turns that a rung's models are given with a question.
+
+        Raises:
+            ShowFolderError: They cannot be looked up.
+        """
+        with self._lock:
+            if rung not in self._finds:
+                self._finds[rung] = self._open_find(rung)
+        return self._finds[rung](question)

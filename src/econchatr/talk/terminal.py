@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import GROUNDED_FORM, Speaker
-from econchatr.ask.log import GenerationLog
 from econchatr.display import label_imitation, strip_controls
 from econchatr.errors import EconChatRError
 from econchatr.prompts import ChatTemplate, Voice
 from econchatr.records import Variant
-from econchatr.talk.real_turns import Find
-from econchatr.talk.session import ChatSession
+from econchatr.talk.session import ChatSession, Find
 
 HELP = (
     "/base and /tuned switch the model, /ground gives it real turns of the host before each question or no more, /new "

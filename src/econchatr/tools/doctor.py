@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import EconChatRError
-from econchatr.models.weights import locate_embedded_gguf
+from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.places import cache_folder
 
 _EXTRAS = {

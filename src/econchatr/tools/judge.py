@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
-from econchatr.ask.log import GenerationLog
+from econchatr.ask.asker import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable
 from econchatr.errors import InputError, ModelError, ShowFolderError
-from econchatr.models.served import RemoteModel, ServedAddress
+from econchatr.models.engines.openai_client import RemoteModel, ServedAddress
 from econchatr.pipeline.results import answer_contests, judge_path, score_judged
 from econchatr.pipeline.score import held_out
 from econchatr.pipeline.show import Ladder, Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import JUDGE_VERSION, judge_messages
 from econchatr.records import Contest, JudgedContest, Score
-from econchatr.score.judge import (
+from econchatr.score.raters.llm_judge import (
     Failed,
     JudgePick,
     Utterance,

@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import plan_exam
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import ShowFolderError
-from econchatr.models.examples import EncodedExample
-from econchatr.models.gguf_adapter import write_gguf_adapter
-from econchatr.models.likelihood import reply_nats
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.files.adapters import write_gguf_adapter
+from econchatr.models.files.weights import BaseWeights
+from econchatr.models.llama.meter import reply_nats
 from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult
-from econchatr.models.weights import BaseWeights
 from econchatr.pipeline.ask import examinee_of
 from econchatr.pipeline.results import round_outcome
 from econchatr.pipeline.run import run_alone
@@ -38,18 +37,14 @@ from econchatr.records.measures import (
     PREFERRED_MINUS_TUNED,
     Measure,
 )
-from econchatr.score.gates import Ruling
-from econchatr.score.measured import make_score
-from econchatr.score.preferring import BitsChange, decide_keeping, list_lost_gates, share_agreeing
-from econchatr.score.rows import Row, Yardstick, make_yardstick, measure_row
-from econchatr.score.scoresheet import compare_rows, list_gates, list_scores
-from econchatr.score.shares import exact_share
+from econchatr.score.gates import BitsChange, Ruling, decide_keeping, list_lost_gates, share_agreeing
+from econchatr.score.rows import Row, Yardstick, compare_rows, list_gates, list_scores, make_yardstick, measure_row
 from econchatr.score.speech import Said, read_answers
-from econchatr.score.statistics import Interval, bootstrap_ratio
+from econchatr.score.statistics import Interval, bootstrap_ratio, exact_share, make_score
 from econchatr.tables import disk_errors, hash_file
 from econchatr.tokens import cut_left, cut_right
 from econchatr.tools.rankings import Judgements, Text, gather_judgements, hash_judgements
-from econchatr.train.preferences import (
+from econchatr.train.preference_training import (
     EncodedPreference,
     EncodedVerdict,
     PreferenceRecipe,

@@ -18,9 +18,8 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import Draw
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.money.ledger import LEDGER_NAME
 from econchatr.pipeline.show import Rung, Show, model_identity

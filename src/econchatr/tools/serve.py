@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 
 from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS
 from econchatr.errors import InputError, ModelError, ShowFolderError
-from econchatr.models.slots import ServedModel, SlotServer, open_slots
-from econchatr.models.weights import BaseWeights
+from econchatr.models.engines.llama_server import ServedModel, SlotServer, open_slots
+from econchatr.models.files.weights import BaseWeights
 from econchatr.money.billing import bill_local
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict

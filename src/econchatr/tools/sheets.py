@@ -7,19 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.asker import Asker
+from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import Draw, ExamSettings
-from econchatr.ask.log import GenerationLog
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.pipeline.results import SHEETS, asked_answers, blind_cues, blind_picks, hand_marks, score_people
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Reply, Score, TunedModel
-from econchatr.report.sheets import ShownCue, render_blind_sheet, render_hand_sheet
-from econchatr.score.blind import N_SAMPLES, lay_out_cue, order_cues, read_picks
-from econchatr.score.hand import answer_key, lay_out_sheet, read_marks
-from econchatr.score.sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
+from econchatr.report.sheet_pages import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks
+from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
+from econchatr.score.raters.hand import answer_key, lay_out_sheet, read_marks
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import hash_settings, lock_folder, write_bytes, write_table
 

@@ -14,22 +14,24 @@ import hashlib
 import json
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from econchatr.errors import InputError, MissingExtraError, ModelError
-from econchatr.models.examples import EncodedExample
-from econchatr.models.weights import BaseWeights
+from econchatr.models.encoded import EncodedExample
+from econchatr.models.files.weights import BaseWeights
 from econchatr.tables import disk_errors, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from econchatr.models.packed_llama import Adapter, PackedLlama
+    from econchatr.models.llama.packed import Adapter, PackedLlama
     from econchatr.train.state import Standing
+
 
 _MAX_PACK_TOKENS = 1024
 """Tokens of one pass: several short examples in one, so that their shared beginning is computed once. Twice as many
@@ -49,7 +51,7 @@ def describe_arithmetic() -> str:
     _require_torch()
     import torch
 
-    from econchatr.models import llama_checkpoint as checkpoint
+    from econchatr.models.llama import checkpoint
 
     device = checkpoint.choose_device()
     dtype = str(checkpoint.choose_dtype(device)).removeprefix("torch.")
@@ -130,7 +132,7 @@ class _Training:
     def _open(self) -> None:
         import torch
 
-        from econchatr.models import llama_checkpoint as checkpoint
+        from econchatr.models.llama import checkpoint
         from econchatr.train.state import Standing, read_state
 
         device = checkpoint.choose_device()
@@ -194,7 +196,7 @@ class _Training:
         """Learn from one batch; give its mean loss per learned token."""
         import torch
 
-        from econchatr.models.packed_llama import pack_examples
+        from econchatr.models.llama.packed import pack_examples
 
         step, recipe = self._standing.step, self._recipe
         batch = self._batch(step)
@@ -248,7 +250,7 @@ class _Training:
             write_best(self._folder, now.step, self._parameters)
 
     def _measure_dev(self) -> float | None:
-        from econchatr.models.packed_llama import pack_examples
+        from econchatr.models.llama.packed import pack_examples
 
         if not self._dev:
             return None
@@ -336,7 +338,7 @@ def learning_rate_at(step: int, n_steps: int, recipe: LoraRecipe) -> float:
 
 def peft_config(recipe: LoraRecipe, base_name: str) -> str:
     """Give the adapter_config.json that peft needs to load the adapter."""
-    from econchatr.models.llama_checkpoint import PROJECTIONS
+    from econchatr.models.llama.checkpoint import PROJECTIONS
 
     content = {
         "peft_type": "LORA",
@@ -365,3 +367,29 @@ def _require_torch() -> None:
     for package in ("torch", "safetensors"):
         if find_spec(package) is None:
             raise MissingExtraError(f"training needs {package}.", extra="local")
+
+
+_N_STEPS = 4
+"""The first step warms caches up and is not counted; three more are steady within a few per cent."""
+
+
+def measure_rate(examples: Sequence[EncodedExample], *, base: BaseWeights, folder: Path, recipe: LoraRecipe) -> float:
+    """Tokens per second of training with this recipe, prompts included.
+
+    Args:
+        folder: An empty folder for the state; its contents are worthless afterwards.
+
+    Raises:
+        InputError: There are no examples.
+        MissingExtraError: torch is not installed.
+        ModelError: The base cannot be trained on.
+    """
+    marks: list[tuple[float, int]] = []
+
+    def mark(progress: TrainProgress) -> None:
+        marks.append((time.monotonic(), progress.n_seen_tokens))
+
+    few = list(examples[: _N_STEPS * recipe.batch_examples])
+    train_lora(few, [], base=base, folder=folder, recipe=recipe.model_copy(update={"n_epochs": 1}), on_progress=mark)
+    (start, first), (end, last) = marks[0], marks[-1]
+    return (last - first) / (end - start) if len(marks) > 1 else last / max(end - start, 1e-3)

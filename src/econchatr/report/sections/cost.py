@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from econchatr.records import BillRow
-from econchatr.report.blocks import Box, Items, Section, Table, keep, name_columns, say_absent
 from econchatr.report.formats import MISSING, format_usd
 from econchatr.report.ladder import lay_out_ladder
 from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import Box, Items, Section, Table, keep, name_columns, say_absent
 
 
 def cost_section(material: ReportMaterial) -> Section:

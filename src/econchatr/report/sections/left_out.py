@@ -9,7 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from econchatr.report.blocks import (
+from econchatr.report.flagged import chart_flags, name_episode, show_flags, tabulate_reasons
+from econchatr.report.formats import MISSING, count_noun, format_count, format_share
+from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import (
     Block,
     Cell,
     Chart,
@@ -25,9 +28,6 @@ from econchatr.report.blocks import (
     name_columns,
     say_absent,
 )
-from econchatr.report.flagged import chart_flags, name_episode, show_flags, tabulate_reasons
-from econchatr.report.formats import MISSING, count_noun, format_count, format_share
-from econchatr.report.material import ReportMaterial
 from econchatr.report.svg import Mark, draw_bars
 
 _MOST_LINES = 40

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from econchatr.records import Split
-from econchatr.report.blocks import Block, Box, Chart, Facts, Part, Section, Table, keep, name_columns, say_absent
-from econchatr.report.episodes import chart_periods, chart_turns
+from econchatr.report.episode_charts import chart_periods, chart_turns
+from econchatr.report.flagged import chart_speakers
 from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_share
 from econchatr.report.material import CorpusStatistics, ReportMaterial, RightsNote
+from econchatr.report.page_blocks import Block, Box, Chart, Facts, Part, Section, Table, keep, name_columns, say_absent
 from econchatr.report.svg import Mark, draw_bars
-from econchatr.report.voices import chart_speakers
 
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _NO_PAIRS = "no pairs"

@@ -11,7 +11,6 @@ from functools import partial
 
 from econchatr.records import PreferenceOutcome, Score
 from econchatr.records.measures import BEFORE_PREFERENCES, DEV_REPLIES, PREFERRED_MINUS_TUNED, Measure
-from econchatr.report.blocks import Block, Cell, Facts, Figure, Paragraph, Part, Section, Table, keep, name_columns
 from econchatr.report.formats import (
     MISSING,
     count_noun,
@@ -21,9 +20,9 @@ from econchatr.report.formats import (
     format_share,
     format_value,
 )
-from econchatr.report.gates import find_gates, show_gate_value
 from econchatr.report.material import ReportMaterial
-from econchatr.report.rows import Place, show_score, show_voice
+from econchatr.report.page_blocks import Block, Cell, Facts, Figure, Paragraph, Part, Section, Table, keep, name_columns
+from econchatr.report.score_table import Place, find_gates, show_gate_value, show_score, show_voice
 from econchatr.report.scorebook import BITS, CLOSER, COPIED, LONGEST_RUN, MEDIAN_WORDS, PREFERRED
 
 BEFORE = BEFORE_PREFERENCES

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from econchatr.records import TunedModel
-from econchatr.report.blocks import (
+from econchatr.report.formats import MISSING, format_count, shorten_hash
+from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import (
     Block,
     Commands,
     Facts,
@@ -18,8 +20,6 @@ from econchatr.report.blocks import (
     name_columns,
     say_absent,
 )
-from econchatr.report.formats import MISSING, format_count, shorten_hash
-from econchatr.report.material import ReportMaterial
 
 
 def repeat_section(material: ReportMaterial) -> Section:

@@ -6,9 +6,9 @@ import math
 from typing import TypeGuard
 
 from econchatr.records import CurvePoint
-from econchatr.report.blocks import Chart, LegendEntry, Section, Table, name_columns, say_absent
 from econchatr.report.formats import count_noun, format_count, format_decimal
 from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import Chart, LegendEntry, Section, Table, name_columns, say_absent
 from econchatr.report.svg import Line, draw_lines
 
 

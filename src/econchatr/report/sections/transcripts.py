@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from econchatr.report.blocks import Block, Box, KeyFigures, Paragraph, Section, fold_table, keep, say_absent
-from econchatr.report.episodes import chart_kinds, chart_order, chart_turns, tabulate_episodes, tell_size
-from econchatr.report.flagged import chart_flags, show_flags, tabulate_reasons
+from econchatr.report.episode_charts import chart_kinds, chart_order, chart_turns, tabulate_episodes, tell_size
+from econchatr.report.flagged import chart_flags, chart_speakers, show_flags, tabulate_reasons, tabulate_unnamed
 from econchatr.report.formats import format_count
 from econchatr.report.material import ReportMaterial
+from econchatr.report.page_blocks import Block, Box, KeyFigures, Paragraph, Section, fold_table, keep, say_absent
 from econchatr.report.sections.left_out import show_lines, show_openings, tabulate_failures
 from econchatr.report.sections.made_of import list_rights
-from econchatr.report.voices import chart_speakers, tabulate_unnamed
 
 
 def transcript_sections(material: ReportMaterial) -> tuple[Section, ...]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.records.measures import TUNED_MINUS_PERSONA
-from econchatr.report.blocks import Block, Box, Facts, Paragraph, Part, Section, Statement, keep
 from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
-from econchatr.report.gates import find_gates, list_doubts, tell_why_closed
 from econchatr.report.material import ReportMaterial, find_round
-from econchatr.report.nearness import chart_voices
+from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Part, Section, Statement, keep
+from econchatr.report.score_table import find_gates, list_doubts, tell_why_closed
 from econchatr.report.scorebook import (
     BLIND_PICKS,
     CHANGE,
@@ -31,9 +30,9 @@ from econchatr.report.scorebook import (
     find_score,
     list_rungs,
 )
-from econchatr.report.sections.measures import chart_bits
+from econchatr.report.sections.measured import chart_bits, chart_voices
 from econchatr.report.sections.preference_round import tell_round
-from econchatr.report.surprise import tell_surprise
+from econchatr.report.sections.replies import tell_surprise
 
 _NEAR = 0.5
 """An interval that reaches the host and begins above this is called as near as the measure can tell."""

@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from econchatr.errors import EconChatRError, InputError
-from econchatr.models.slots import N_CTX, Draw, Piece, ServedModel
+from econchatr.models.engines.llama_server import N_CTX, Draw, Piece, ServedModel
 from econchatr.prompts import Voice, conversation, exchange_messages, render_chat
 from econchatr.records import Message, Pair, Variant
-from econchatr.talk.playground.material import Evidence, Given, Library
-from econchatr.talk.server.answers import Answerer, Telling
+from econchatr.talk.playground.lookups import Evidence, Given, Library
+from econchatr.talk.server.replying import Answerer, Telling
 from econchatr.talk.session import TalkSettings, keep_recent
 
 DEFAULTS = TalkSettings()

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from econchatr.errors import EconChatRError
 from econchatr.records import Message
 from econchatr.talk.playground.answering import Answering, check_question, read_drawing, stop_rows
-from econchatr.talk.playground.desk import Desk, make_fields, wire
-from econchatr.talk.playground.shown import show_answer, show_prompt, show_text
+from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_prompt, show_text, wire
 
 
 @dataclass(frozen=True)

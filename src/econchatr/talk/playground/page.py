@@ -18,19 +18,18 @@ from fastapi.responses import HTMLResponse, Response
 from econchatr.display import name_imitation, strip_controls
 from econchatr.prompts import Voice
 from econchatr.records import Pair
-from econchatr.score.nearest import CLOSE, SaidBefore
+from econchatr.score.quoting.nearest import CLOSE, SaidBefore
 from econchatr.score.topic import learn_subjects
 from econchatr.talk.playground.answering import Teller
-from econchatr.talk.playground.blind import make_blind
 from econchatr.talk.playground.chat import make_chat
-from econchatr.talk.playground.compare import make_compare
-from econchatr.talk.playground.desk import Desk, wire
-from econchatr.talk.playground.material import Finder, Keeper, Library, Material, Rows
+from econchatr.talk.playground.guess import make_blind
+from econchatr.talk.playground.lookups import Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
 from econchatr.talk.playground.shield import HEADERS, Shield
-from econchatr.talk.playground.shown import show_text, show_turns
-from econchatr.talk.real_turns import Find
-from econchatr.talk.server.answers import Answerer
+from econchatr.talk.playground.side_by_side import make_compare
+from econchatr.talk.playground.speech_html import Desk, show_text, show_turns, wire
+from econchatr.talk.server.replying import Answerer
+from econchatr.talk.session import Find
 
 REPORT_PATH = "/show-report"
 _N_FOUND = 20

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from econchatr.errors import EconChatRError, InputError
 from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
-from econchatr.talk.playground.desk import Desk, make_fields, wire
-from econchatr.talk.playground.shown import show_answer, show_text
+from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire
 
 MAX_ANSWERS = 4
 ORDER, VERDICTS = "Put them in order", "Right or wrong"

@@ -22,18 +22,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from econchatr import __version__
+from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS
-from econchatr.ask.log import GenerationLog
 from econchatr.display import label_imitation
 from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
-from econchatr.models.slots import Piece, ServedModel
+from econchatr.models.engines.llama_server import Piece, ServedModel
 from econchatr.prompts import Voice
-from econchatr.talk.real_turns import Find, RealTurns
-from econchatr.talk.server.answers import Answerer, Telling
-from econchatr.talk.server.forms import ChatForm, CompletionForm, Form
-from econchatr.talk.server.gauges import CONTENT_TYPE, Gauges
-from econchatr.talk.server.guard import HEALTH_PATH, Guard, GuardSettings
-from econchatr.talk.server.shapes import (
+from econchatr.talk.server.openai_responses import ChatForm, CompletionForm, Form
+from econchatr.talk.server.openai_schema import (
     ChatCompletion,
     ChatMessage,
     ChatRequest,
@@ -49,6 +45,9 @@ from econchatr.talk.server.shapes import (
     TextFormat,
     TextPart,
 )
+from econchatr.talk.server.replying import CONTENT_TYPE, Answerer, Gauges, Telling
+from econchatr.talk.server.request_guard import HEALTH_PATH, Guard, GuardSettings
+from econchatr.talk.session import Find, RealTurns
 
 T = TypeVar("T")
 _Responses: TypeAlias = dict[int | str, dict[str, Any]]

@@ -1,0 +1,1 @@
+"""What answers a prompt: llama.cpp, transformers, and any address that speaks OpenAI's API."""

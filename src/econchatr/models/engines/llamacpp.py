@@ -1,0 +1,307 @@
+"""Answer through llama.cpp, inside this process: one base file, with the adapter switched on or off per request.
+
+It gets rendered prompts and knows no template, no question and no show. The server that runs inside listens on
+loopback only and wants a key that is drawn anew each time, so that no page in the user's browser can speak to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.records import Reply
+
+SPIN_COUNT = "1000"
+"""Turns a waiting OpenMP thread makes before it sleeps."""
+_SILENT = -1
+"""llama.cpp's log level at which nothing reaches the terminal."""
+_POST_SECONDS = 120
+_N_LIKELIEST = 50
+
+
+class ServerSettings(NamedTuple):
+    """How one llama.cpp server is set up."""
+
+    n_ctx: int
+    """Tokens of prompt and reply together, per slot."""
+    n_threads: int
+    n_slots: int = 1
+    """Requests it computes together."""
+    n_batch: int = 512
+    """Prompt tokens it computes at once."""
+
+
+class LlamaCpp:
+    """A base model and its adapter, open to be spoken to by as many callers at once as there are servers."""
+
+    def __init__(self, servers: Sequence[Any], *, key: str, name: str, has_adapter: bool) -> None:
+        self._key, self._name, self._has_adapter = key, name, has_adapter
+        self._free = SimpleQueue[Any]()
+        for server in servers:
+            self._free.put(server)
+        self.n_at_once = len(servers)
+
+    def close(self) -> None:
+        """Stop every server: each stops when its last reference goes. No request may be under way."""
+        while not self._free.empty():
+            self._free.get()
+
+    def reply(
+        self,
+        prompt: str,
+        *,
+        tuned: bool,
+        seed: int,
+        temperature: float,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+        repeat_penalty: float = 1.0,
+    ) -> Reply:
+        """Give what the model says after a rendered prompt; the same arguments give the same text.
+
+        Args:
+            prompt: Its special tokens are read as such, and none is added in front that it already has.
+            tuned: Whether the adapter takes part.
+            temperature: 0 always takes the likeliest token.
+            stop: Texts before which the reply ends.
+            on_text: Gets each piece of text as it comes.
+            repeat_penalty: 1 is off.
+
+        Raises:
+            ModelError: The prompt is too long for the context, or llama.cpp fails.
+        """
+        if tuned and not self._has_adapter:
+            raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
+        request = {
+            "prompt": prompt,
+            "n_predict": max_tokens,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "temperature": temperature,
+            "top_k": 0,
+            "top_p": 1.0,
+            "min_p": 0.0,
+            "repeat_penalty": repeat_penalty,
+            "stop": list(stop),
+            # What was computed for the prompt before could differ in the last bits with the length of the batch.
+            "cache_prompt": False,
+            "stream": on_text is not None,
+            "stream_options": {"include_usage": True},
+        }
+        if self._has_adapter:
+            request["lora"] = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
+        with self._take_server() as server:
+            return _read_reply(self._ask(server, request, on_text), self._name)
+
+    def tokenize(self, text: str) -> list[int]:
+        """Give the token ids of a rendered prompt, as `reply` reads it.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        told = self._post("tokenize", {"content": text, "add_special": True, "parse_special": True})
+        return [int(token) for token in told["tokens"]]
+
+    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
+        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
+
+        0 where the token is the one the model itself would have taken there. The adapter takes part. A token that is
+        not among the `_N_LIKELIEST` counts as the least likely of those.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        gaps = []
+        for place, token in enumerate(ids):
+            request = {"prompt": [*prompt_ids, *ids[:place]], "n_predict": 1, "n_probs": _N_LIKELIEST, "temperature": 0}
+            told = self._post("completion", request)["completion_probabilities"][0]["top_logprobs"]
+            logprobs = {int(item["id"]): float(item["logprob"]) for item in told}
+            gaps.append(max(logprobs.values()) - logprobs.get(token, min(logprobs.values())))
+        return gaps
+
+    def apply_template(self, text: str) -> str:
+        """Give what the file's own chat template makes of one question.
+
+        Raises:
+            ModelError: llama.cpp fails.
+        """
+        return str(self._post("apply-template", {"messages": [{"role": "user", "content": text}]})["prompt"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What one of the server's own addresses answers."""
+        with self._take_server() as server:
+            address = f"{server.listening_address}/{path}"
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+            request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+            try:
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                with opener.open(request, timeout=_POST_SECONDS) as response:
+                    told: dict[str, Any] = json.load(response)
+                    return told
+            except (OSError, ValueError) as exc:
+                raise ModelError(f"{self._name}: llama.cpp refuses {path} ({exc}).", hint="Try again.") from exc
+
+    @contextmanager
+    def _take_server(self) -> Iterator[Any]:
+        server = self._free.get()
+        try:
+            yield server
+        finally:
+            self._free.put(server)
+
+    def _ask(self, server: Any, request: dict[str, Any], on_text: Callable[[str], None] | None) -> list[dict[str, Any]]:
+        """Every piece that llama.cpp answers, parsed."""
+        pieces: list[dict[str, Any]] = []
+        failed: list[BaseException] = []
+
+        def receive(text: str) -> bool:
+            """Give True to stop: an exception must not pass through llama.cpp."""
+            try:
+                piece = json.loads(text)
+                pieces.append(piece)
+                said = _text_of(piece)
+                if on_text and said:
+                    on_text(said)
+            except BaseException as exc:  # noqa: BLE001 - raised again below
+                failed.append(exc)
+                return True
+            return False
+
+        try:
+            server.handle_completions(json.dumps(request), receive)
+        except (RuntimeError, ValueError, TypeError) as exc:
+            raise ModelError(f"{self._name}: llama.cpp failed ({exc}).", hint="Try again.") from exc
+        if failed:
+            raise failed[0]
+        return pieces
+
+
+@contextmanager
+def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_once: int = 1) -> Iterator[LlamaCpp]:
+    """Open a GGUF file, with an adapter beside it or not, until the block ends.
+
+    Args:
+        adapter: A GGUF adapter made for this base.
+        n_ctx: Tokens of prompt and reply together.
+        n_at_once: Requests to answer side by side, each with a server and its share of the cores: what a request gets
+            does not depend on what is asked beside it, as it would within one server's batch.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: A file is missing, damaged, or not for this base.
+    """
+    adapters = (adapter,) if adapter else ()
+    key = secrets.token_urlsafe(32)
+    settings = ServerSettings(n_ctx=n_ctx, n_threads=max(1, count_usable_cores() // n_at_once))
+    model = LlamaCpp(
+        [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)],
+        key=key, name=gguf.name, has_adapter=adapter is not None,
+    )  # fmt: skip
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettings, key: str) -> Any:
+    """Give llama.cpp's server for a base and its adapters: inside this process, on loopback, for those with the key.
+
+    It stops when its last reference goes.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+        ModelError: A file is missing, damaged, or not for this base.
+    """
+    for path in (gguf, *adapters):
+        read_gguf_file(path)
+    xllamacpp = _import_xllamacpp()
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf)
+    params.n_parallel = settings.n_slots
+    params.n_ctx = settings.n_ctx * settings.n_slots
+    params.n_batch = params.n_ubatch = settings.n_batch
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.n_threads
+    params.cache_ram_mib = 0  # prompts of the past are not kept
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.cors_origins = "null"
+    params.ui = False
+    params.endpoint_slots = False
+    params.warmup = False
+    params.verbosity = _SILENT
+    params.lora_adapters = [_lora(xllamacpp, adapter) for adapter in adapters]
+    try:
+        server = xllamacpp.Server(params)
+        # Stopped before its loop has begun, it would wait for that for ever: so it answers once before anybody has it.
+        server.handle_completions(json.dumps({"prompt": "a", "n_predict": 1, "cache_prompt": False}), lambda _: False)
+        return server
+    except (RuntimeError, ValueError) as exc:
+        beside = f" with {', '.join(adapter.name for adapter in adapters)}" if adapters else ""
+        raise ModelError(
+            f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
+        ) from exc
+
+
+def _lora(xllamacpp: Any, adapter: Path) -> Any:
+    lora = xllamacpp.CommonAdapterLoraInfo()
+    lora.path, lora.scale = str(adapter), 1.0
+    return lora
+
+
+def _import_xllamacpp() -> Any:
+    """Import it with OpenMP told to spin only briefly while it waits, which it reads once, when it is loaded.
+
+    Left alone, a thread spins for milliseconds at every layer for the others. On a machine that is busy with anything
+    else one token then takes seconds. Told not to spin at all, it is half as fast. Source: docs/experiments.md.
+    """
+    before = os.environ.get("GOMP_SPINCOUNT")
+    os.environ["GOMP_SPINCOUNT"] = before or SPIN_COUNT
+    try:
+        import xllamacpp
+    except ModuleNotFoundError as exc:
+        raise MissingExtraError("answering needs xllamacpp.", extra="local") from exc
+    finally:
+        if before is None:
+            del os.environ["GOMP_SPINCOUNT"]
+    return xllamacpp
+
+
+def count_usable_cores() -> int:
+    """Give how many cores this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
+
+
+def _text_of(piece: dict[str, Any]) -> str:
+    return "".join(str(choice.get("text") or "") for choice in piece.get("choices", ()))
+
+
+def _read_reply(pieces: list[dict[str, Any]], name: str) -> Reply:
+    for piece in pieces:
+        if "error" in piece or "code" in piece:
+            told = piece.get("error", piece)
+            message = told.get("message") if isinstance(told, dict) else told
+            raise ModelError(f"{name}: llama.cpp refuses: {message}.", hint="Shorten the question.")
+    reasons = [choice.get("finish_reason") for piece in pieces for choice in piece.get("choices", ())]
+    usage = next((piece["usage"] for piece in reversed(pieces) if piece.get("usage")), None)
+    reason = next((reason for reason in reversed(reasons) if reason), None)
+    if usage is None or reason is None:
+        raise ModelError(f"{name}: llama.cpp broke off its answer.", hint="Try again.")
+    return Reply(
+        text="".join(_text_of(piece) for piece in pieces),
+        stop="length" if reason == "length" else "end",
+        n_prompt_tokens=int(usage["prompt_tokens"]),
+        n_reply_tokens=int(usage["completion_tokens"]),
+    )

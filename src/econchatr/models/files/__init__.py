@@ -1,0 +1,1 @@
+"""Model files: GGUF, checkpoints, adapters, and an Ollama Modelfile."""

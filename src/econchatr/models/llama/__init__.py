@@ -1,0 +1,1 @@
+"""Llama-type models in torch: a fast packed form, checkpoints, and likelihoods of replies."""

@@ -1,0 +1,221 @@
+"""Open a checkpoint folder, with or without an adapter, as a `PackedLlama`.
+
+Reads config.json and safetensors itself, which takes a second; through transformers and peft it takes ten. It knows
+nothing of GGUF, and nothing of learning. It imports torch at its top: import it only inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from econchatr.errors import ModelError
+from econchatr.models.llama.packed import Adapter, FusedLinear, Layer, LlamaSizes, PackedLlama
+
+PROJECTIONS = (
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+)
+"""The linear layers of a Llama block, in the order of use."""
+_PEFT_PREFIX = "base_model.model.model.layers"
+
+
+def choose_dtype(device: str) -> torch.dtype:
+    """Give the number format for products: bfloat16 where the machine multiplies in it natively, else float32."""
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_native_bf16() else torch.float32
+
+
+def choose_device() -> str:
+    """Give `cuda` where there is a GPU that torch can use, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def is_packable(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint is of the plain Llama kind that `PackedLlama` computes."""
+    config = read_config(checkpoint)
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return (
+        config.get("model_type") == "llama"
+        and config.get("hidden_act") == "silu"
+        and not config.get("attention_bias")
+        and not config.get("mlp_bias")
+        and not config.get("quantization_config")
+        and rope.get("rope_type", "default") == "default"
+    )
+
+
+def read_config(checkpoint: Path) -> dict[str, Any]:
+    """Give a checkpoint's config.json.
+
+    Raises:
+        ModelError: There is none, or it is no JSON object.
+    """
+    try:
+        config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ModelError(f"{checkpoint}: no readable config.json ({exc})", hint="give a checkpoint folder") from exc
+    if not isinstance(config, dict):
+        raise ModelError(f"{checkpoint}/config.json: not a JSON object", hint="give a checkpoint folder")
+    return config
+
+
+def new_adapters(checkpoint: Path, *, rank: int, seed: int, device: str) -> dict[str, Adapter]:
+    """Give untrained adapters for every projection: drawn as peft draws them, so that the model answers as its base.
+
+    Source: peft's LoraLayer.reset_lora_parameters, `lora_A` uniform within 1/sqrt(in), `lora_B` zero.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    sizes = _projection_sizes(read_config(checkpoint))
+    adapters = {}
+    for n in range(int(read_config(checkpoint)["num_hidden_layers"])):
+        for projection, (n_in, n_out) in sizes.items():
+            down = (torch.rand(rank, n_in, generator=generator) * 2 - 1) * n_in**-0.5
+            adapters[f"{n}.{projection}"] = Adapter(down.to(device), torch.zeros(n_out, rank, device=device))
+    return adapters
+
+
+def read_adapters(folder: Path, *, device: str) -> tuple[dict[str, Adapter], float]:
+    """Give a peft adapter folder's matrices by `layer.projection`, and the scale of their product.
+
+    Raises:
+        ModelError: The folder holds no adapter, or one that is more than plain LoRA on a Llama's projections.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "adapter_model.safetensors", device=device)
+        scale = config["lora_alpha"] / config["r"]
+    except (OSError, ValueError, KeyError) as exc:
+        raise ModelError(f"{folder}: no readable adapter ({exc})", hint="train again") from exc
+    adapters = {}
+    for name, tensor in tensors.items():
+        if not name.endswith(".lora_A.weight"):
+            continue
+        up = tensors.get(name.replace(".lora_A.", ".lora_B."))
+        if up is None or not name.startswith(_PEFT_PREFIX):
+            raise ModelError(f"{folder}: {name!r} is no plain LoRA matrix of a Llama", hint="train again")
+        key = name.removeprefix(_PEFT_PREFIX + ".").removesuffix(".lora_A.weight")
+        adapters[key] = Adapter(tensor.float(), up.float())
+    return adapters, scale
+
+
+def peft_tensors(adapters: dict[str, Adapter]) -> dict[str, Tensor]:
+    """Give adapters under the names that peft saves them by."""
+    named = {}
+    for key, adapter in adapters.items():
+        named[f"{_PEFT_PREFIX}.{key}.lora_A.weight"] = adapter.down.detach().cpu().contiguous()
+        named[f"{_PEFT_PREFIX}.{key}.lora_B.weight"] = adapter.up.detach().cpu().contiguous()
+    return named
+
+
+def open_packed_llama(
+    checkpoint: Path,
+    *,
+    adapters: dict[str, Adapter] | None,
+    scale: float,
+    dtype: torch.dtype,
+    device: str,
+    n_positions: int,
+) -> PackedLlama:
+    """Give the model of a checkpoint folder.
+
+    Args:
+        adapters: By `layer.projection`; `None` opens the base.
+        n_positions: Tokens of the longest example to come.
+
+    Raises:
+        ModelError: The folder lacks weights or the adapters do not fit them.
+    """
+    config = read_config(checkpoint)
+    tensors = _load_tensors(checkpoint, device)
+    try:
+        layers = [_join_layer(tensors, n, adapters, scale, dtype) for n in range(int(config["num_hidden_layers"]))]
+        embedding = tensors["model.embed_tokens.weight"]
+        head = tensors.get("lm_head.weight", embedding)
+        model = PackedLlama(
+            _read_sizes(config),
+            embedding=embedding.to(dtype),
+            layers=layers,
+            head=(head.float() * tensors["model.norm.weight"].float()).to(dtype),
+            n_positions=n_positions,
+            dtype=dtype,
+        )
+    except KeyError as exc:
+        raise ModelError(f"{checkpoint}: lacks {exc}", hint="convert or download the checkpoint again") from exc
+    model.refresh()
+    return model
+
+
+def _has_native_bf16() -> bool:
+    """Tell native bfloat16 from what oneDNN emulates at a third of float32's speed."""
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+def _projection_sizes(config: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    sizes, inner = _read_sizes(config), int(config["intermediate_size"])
+    q, kv, width = sizes.n_heads * sizes.head_width, sizes.n_kv_heads * sizes.head_width, sizes.width
+    shapes = ((width, q), (width, kv), (width, kv), (q, width), (width, inner), (width, inner), (inner, width))
+    return dict(zip(PROJECTIONS, shapes, strict=True))
+
+
+def _read_sizes(config: dict[str, Any]) -> LlamaSizes:
+    rope = config.get("rope_parameters") or {}
+    n_heads = int(config["num_attention_heads"])
+    return LlamaSizes(
+        n_layers=int(config["num_hidden_layers"]),
+        n_heads=n_heads,
+        n_kv_heads=int(config.get("num_key_value_heads") or n_heads),
+        head_width=int(config.get("head_dim") or config["hidden_size"] // n_heads),
+        width=int(config["hidden_size"]),
+        norm_epsilon=float(config["rms_norm_eps"]),
+        rope_theta=float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0),
+    )
+
+
+def _load_tensors(checkpoint: Path, device: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    files = sorted(checkpoint.glob("model*.safetensors"))
+    if not files:
+        raise ModelError(f"{checkpoint}: holds no model*.safetensors", hint="give a checkpoint in safetensors")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            tensors |= load_file(file, device=device)
+        except (OSError, SafetensorError) as exc:
+            raise ModelError(f"{file}: cannot be read ({exc})", hint="convert or download it again") from exc
+    return tensors
+
+
+def _join_layer(
+    tensors: dict[str, Tensor], n: int, adapters: dict[str, Adapter] | None, scale: float, dtype: torch.dtype
+) -> Layer:
+    def join(projections: Sequence[str], norm: str | None) -> FusedLinear:
+        weights = [tensors[f"model.layers.{n}.{name}.weight"] for name in projections]
+        norm_weight = tensors[f"model.layers.{n}.{norm}.weight"] if norm else None
+        linear = FusedLinear(weights, norm=norm_weight, dtype=dtype)
+        if adapters:
+            linear.attach([adapters[f"{n}.{name}"] for name in projections], scale)
+        return linear
+
+    return Layer(
+        qkv=join(PROJECTIONS[:3], "input_layernorm"),
+        out=join(PROJECTIONS[3:4], None),
+        gate_up=join(PROJECTIONS[4:6], "post_attention_layernorm"),
+        down=join(PROJECTIONS[6:], None),
+    )

@@ -1,0 +1,462 @@
+"""A Llama-type model whose forward and backward passes are written out for short examples on a CPU.
+
+Several examples are laid end to end as one sequence, without padding; the beginning they share (the system line) is
+computed once; attention runs per example as plain products; logits exist at reply positions only; the gradient of the
+adapter matrices, the only weights that learn, is worked out by hand, so that no intermediate is kept in float32 and no
+product is done for nothing. Through transformers, peft and autograd the same step takes more than twice as long
+(`docs/performance.md`).
+
+Shapes: T rows of the packed sequence, E width, H query heads, G key heads, R = H/G, D head width, r adapter rank,
+l rows of one example, p rows of the shared beginning, V vocabulary.
+
+It knows no optimizer, no files and no tokenizer. It imports torch at its top: import it only inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from econchatr.models.encoded import EncodedExample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_HEAD_ROWS = 128
+"""Rows whose logits exist at once: 128 rows of 49,152 numbers stay near the cache."""
+
+
+@dataclass(frozen=True)
+class LlamaSizes:
+    """What a Llama-type configuration says."""
+
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_width: int
+    width: int
+    norm_epsilon: float
+    rope_theta: float
+
+
+@dataclass
+class Adapter:
+    """One projection's adapter: the float32 matrices that learn. The projection gains `scale * up @ down`."""
+
+    down: Tensor
+    """(r, in), peft's `lora_A`."""
+    up: Tensor
+    """(out, r), peft's `lora_B`."""
+
+
+class FusedLinear:
+    """Projections of one input as one matrix, each with its adapter."""
+
+    def __init__(self, weights: Sequence[Tensor], *, norm: Tensor | None, dtype: torch.dtype) -> None:
+        """Join the projections.
+
+        Args:
+            weights: (out, in) each.
+            norm: The weights of the norm before the projections, which are folded into the matrix; `None`: no norm.
+        """
+        folded = [w.float() * norm.float() if norm is not None else w for w in weights]
+        self._weight = torch.cat([w.to(dtype) for w in folded])
+        self._norm = norm.float() if norm is not None else None
+        ends = torch.tensor([w.shape[0] for w in weights]).cumsum(0).tolist()
+        self._parts = [slice(end - w.shape[0], end) for end, w in zip(ends, weights, strict=True)]
+        self._adapters: list[Adapter] = []
+        self._scale = 1.0
+        self._in_scale: Tensor | None = None
+        self._downs = self._weight[:0]
+        self._ups: list[Tensor] = []
+
+    def attach(self, adapters: Sequence[Adapter], scale: float) -> None:
+        """Put one adapter on each projection."""
+        self._adapters, self._scale = list(adapters), scale
+
+    def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
+        """Copy the adapters in the dtype of the products, after a change to them.
+
+        Args:
+            dropout: Share of the input's features that the adapters do not see until the next refresh. One mask for a
+                whole step, not one for each number as peft draws it: those masks cost a fifth of a step on a CPU.
+        """
+        if not self._adapters:
+            return
+        dtype = self._weight.dtype
+        in_scale = self._norm
+        if dropout:
+            kept = torch.rand(self._weight.shape[1], generator=generator).to(self._weight.device) >= dropout
+            in_scale = kept.float() / (1 - dropout) * (1.0 if self._norm is None else self._norm)
+        self._in_scale = in_scale
+        downs = torch.cat([adapter.down.detach() for adapter in self._adapters])
+        self._downs = (downs if in_scale is None else downs * in_scale).to(dtype)
+        self._ups = [(adapter.up.detach() * self._scale).to(dtype) for adapter in self._adapters]
+
+    def rest(self) -> None:
+        """Leave the adapters out, until the next refresh."""
+        self._downs, self._ups = self._weight[:0], []
+
+    def apply(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the projections of `x` (T, in), and the adapters' inner values (T, r * projections) for `back`."""
+        y = x @ self._weight.t()
+        inner = x @ self._downs.t()
+        for n, up in enumerate(self._ups):
+            y[:, self._parts[n]].addmm_(self._inner_part(inner, n), up.t())
+        return y, inner
+
+    def back(self, dy: Tensor, x: Tensor, inner: Tensor, *, is_input_needed: bool = True) -> Tensor | None:
+        """Add the adapters' gradients, and give the input's.
+
+        Args:
+            dy: The gradient of the projections, (T, out).
+            x: What `apply` was given.
+            inner: What `apply` gave.
+            is_input_needed: False where nothing that learns lies before.
+        """
+        d_inner = torch.empty_like(inner)
+        for n, adapter in enumerate(self._adapters):
+            part = dy[:, self._parts[n]]
+            torch.mm(part, self._ups[n], out=self._inner_part(d_inner, n))
+            # The thin matrix first: the other order takes three times as long on a CPU.
+            _add_gradient(adapter.up, (self._inner_part(inner, n).t() @ part).t().float() * self._scale)
+        self._add_down_gradients(d_inner.t() @ x)
+        if not is_input_needed:
+            return None
+        dx = dy @ self._weight
+        return dx.addmm_(d_inner, self._downs) if self._ups else dx
+
+    def _inner_part(self, inner: Tensor, n: int) -> Tensor:
+        rank = self._adapters[n].down.shape[0]
+        return inner[:, n * rank : (n + 1) * rank]
+
+    def _add_down_gradients(self, gradient: Tensor) -> None:
+        wide = gradient.float()
+        if self._in_scale is not None:
+            wide = wide * self._in_scale
+        at = 0
+        for adapter in self._adapters:
+            rank = adapter.down.shape[0]
+            _add_gradient(adapter.down, wide[at : at + rank])
+            at += rank
+
+
+def _add_gradient(parameter: Tensor, gradient: Tensor) -> None:
+    if parameter.grad is None:
+        parameter.grad = gradient.clone(memory_format=torch.contiguous_format)
+    else:
+        parameter.grad.add_(gradient)
+
+
+@dataclass
+class Layer:
+    """One transformer block's four products."""
+
+    qkv: FusedLinear
+    out: FusedLinear
+    gate_up: FusedLinear
+    down: FusedLinear
+
+    def linears(self) -> tuple[FusedLinear, ...]:
+        """All products of the layer, in the order of use."""
+        return (self.qkv, self.out, self.gate_up, self.down)
+
+
+@dataclass(frozen=True)
+class _Pack:
+    """Examples end to end: the shared beginning first, then what each example has of its own."""
+
+    ids: Tensor
+    """(T,)"""
+    positions: Tensor
+    spans: tuple[tuple[int, int, int], ...]
+    """First row, row after the last, and rows of the shared beginning that are seen besides."""
+    rows: Tensor
+    """Rows that predict a token of a reply."""
+    targets: Tensor
+    n_rows: tuple[int, ...]
+    """How many of `rows` belong to each example."""
+
+
+@dataclass
+class _Kept:
+    """What one layer's forward pass leaves for its backward pass."""
+
+    normed_1: Tensor
+    rate_1: Tensor
+    inner_qkv: Tensor
+    attention: list[tuple[Tensor, Tensor, Tensor, Tensor]]
+    mixed: Tensor
+    inner_out: Tensor
+    normed_2: Tensor
+    rate_2: Tensor
+    gate_up: Tensor
+    inner_gate_up: Tensor
+    gated: Tensor
+    active: Tensor
+    inner_down: Tensor
+
+
+def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
+    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
+    start, n_tokens = 0, 0
+    for at, example in enumerate(examples):
+        if n_tokens and n_tokens + len(example.ids) > max_tokens:
+            yield examples[start:at]
+            start, n_tokens = at, 0
+        n_tokens += len(example.ids)
+    if examples[start:]:
+        yield examples[start:]
+
+
+class PackedLlama:
+    """The model: `measure_nats` without gradients, `learn` with them."""
+
+    def __init__(
+        self,
+        sizes: LlamaSizes,
+        *,
+        embedding: Tensor,
+        layers: Sequence[Layer],
+        head: Tensor,
+        n_positions: int,
+        dtype: torch.dtype,
+    ) -> None:
+        """Join the parts.
+
+        Args:
+            embedding: (V, E).
+            head: (V, E), the last norm's weights folded in.
+            n_positions: The longest example that can be measured.
+        """
+        self.sizes, self.layers, self._embedding, self._head, self._dtype = sizes, layers, embedding, head, dtype
+        device = embedding.device
+        half = torch.arange(0, sizes.head_width, 2, device=device).float() / sizes.head_width
+        angles = torch.arange(n_positions, device=device).float()[:, None] / sizes.rope_theta**half
+        self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)  # (n_positions, D/2)
+        future = torch.full((n_positions, n_positions), float("-inf"), device=device, dtype=dtype)
+        self._mask = future.triu_(1)
+        self._n_positions = n_positions
+
+    def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
+        """Take over a change of the adapters; see `FusedLinear.refresh`."""
+        for layer in self.layers:
+            for linear in layer.linears():
+                linear.refresh(dropout=dropout, generator=generator)
+
+    def use_adapters(self, is_on: bool) -> None:
+        """Let the adapters take part, or not: with none of them the model is its base."""
+        for layer in self.layers:
+            for linear in layer.linears():
+                linear.refresh() if is_on else linear.rest()
+
+    def measure_nats(self, examples: Sequence[EncodedExample]) -> list[float]:
+        """Give each example's summed negative log-likelihood of its reply, in nats."""
+        with torch.no_grad():
+            return self._measure(self._pack(examples))
+
+    def learn(self, examples: Sequence[EncodedExample], *, weight: float) -> float:
+        """Add the gradient of `weight` times the summed reply loss; give that sum, unweighted, in nats."""
+        with torch.no_grad():
+            return self._learn(self._pack(examples), weight)
+
+    def _measure(self, pack: _Pack) -> list[float]:
+        x = self._embed(pack)
+        for layer in self.layers:
+            x = self._apply_layer(layer, x, pack)[0]
+        normed, _ = self._norm(x[pack.rows], torch.float32)
+        head = self._head.float()
+        nats = [
+            functional.cross_entropy(
+                normed[at : at + _HEAD_ROWS] @ head.t(), pack.targets[at : at + _HEAD_ROWS], reduction="none"
+            )
+            for at in range(0, len(pack.rows), _HEAD_ROWS)
+        ]
+        return [float(part.double().sum()) for part in torch.cat(nats).split(pack.n_rows)]
+
+    def _learn(self, pack: _Pack, weight: float) -> float:
+        x = self._embed(pack)
+        kept: list[_Kept] = []
+        for layer in self.layers:
+            x, left = self._apply_layer(layer, x, pack)
+            kept.append(left)
+        dx, nats = self._back_head(x, pack, weight)
+        for n in range(len(self.layers) - 1, -1, -1):
+            self._back_layer(self.layers[n], dx, kept.pop(), pack, is_first=n == 0)
+        return nats
+
+    def _pack(self, examples: Sequence[EncodedExample]) -> _Pack:
+        p = _n_shared(examples)
+        ids, positions = list(examples[0].ids[:p]), list(range(p))
+        spans: list[tuple[int, int, int]] = []
+        rows: list[int] = []
+        targets: list[int] = []
+        if p:
+            spans.append((0, p, 0))
+        for example in examples:
+            first = len(ids)
+            ids += example.ids[p:]
+            positions += range(p, len(example.ids))
+            spans.append((first, len(ids), p))
+            rows += range(first + example.n_prompt - 1 - p, len(ids) - 1)
+            targets += example.ids[example.n_prompt :]
+        device = self._embedding.device
+        as_tensor = [torch.tensor(part, device=device) for part in (ids, positions, rows, targets)]
+        n_rows = tuple(example.n_reply for example in examples)
+        return _Pack(as_tensor[0], as_tensor[1], tuple(spans), as_tensor[2], as_tensor[3], n_rows)
+
+    def _embed(self, pack: _Pack) -> Tensor:
+        return self._embedding[pack.ids].float()  # (T, E): the residual stream stays in float32
+
+    def _norm(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        mean_square = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_().div_(self.sizes.width)
+        rate = mean_square.add_(self.sizes.norm_epsilon).rsqrt_()  # (T, 1)
+        return torch.mul(x, rate, out=torch.empty(x.shape, dtype=dtype, device=x.device)), rate
+
+    def _back_norm(self, d_normed: Tensor, normed: Tensor, rate: Tensor) -> Tensor:
+        shared = (d_normed * normed).sum(-1, keepdim=True, dtype=torch.float32).div_(self.sizes.width)
+        return d_normed.float().addcmul_(normed, shared, value=-1).mul_(rate)
+
+    def _apply_layer(self, layer: Layer, x: Tensor, pack: _Pack) -> tuple[Tensor, _Kept]:
+        normed_1, rate_1 = self._norm(x, self._dtype)
+        qkv, inner_qkv = layer.qkv.apply(normed_1)
+        mixed, attention = self._attend(qkv, pack)
+        y, inner_out = layer.out.apply(mixed)
+        x = x.add_(y)
+        normed_2, rate_2 = self._norm(x, self._dtype)
+        gate_up, inner_gate_up = layer.gate_up.apply(normed_2)
+        gate, up = gate_up.chunk(2, dim=1)
+        gated = functional.silu(gate)
+        active = gated * up
+        y, inner_down = layer.down.apply(active)
+        left = _Kept(
+            normed_1, rate_1, inner_qkv, attention, mixed, inner_out,
+            normed_2, rate_2, gate_up, inner_gate_up, gated, active, inner_down,
+        )  # fmt: skip
+        return x.add_(y), left
+
+    def _back_layer(self, layer: Layer, dx: Tensor, kept: _Kept, pack: _Pack, *, is_first: bool) -> None:
+        """Turn `dx` in place from the gradient of the layer's result into that of its input."""
+        d_active = layer.down.back(dx.to(self._dtype), kept.active, kept.inner_down)
+        assert d_active is not None  # noqa: S101 - `back` gives one unless told not to
+        gate, up = kept.gate_up.chunk(2, dim=1)
+        d_gate_up = torch.empty_like(kept.gate_up)
+        d_gate, d_up = d_gate_up.chunk(2, dim=1)
+        torch.mul(d_active, kept.gated, out=d_up)
+        torch.ops.aten.silu_backward.grad_input(d_active.mul_(up), gate, grad_input=d_gate)
+        d_normed = layer.gate_up.back(d_gate_up, kept.normed_2, kept.inner_gate_up)
+        assert d_normed is not None  # noqa: S101
+        dx.add_(self._back_norm(d_normed, kept.normed_2, kept.rate_2))
+        d_mixed = layer.out.back(dx.to(self._dtype), kept.mixed, kept.inner_out)
+        assert d_mixed is not None  # noqa: S101
+        d_qkv = self._back_attend(d_mixed, kept.attention, pack)
+        d_normed = layer.qkv.back(d_qkv, kept.normed_1, kept.inner_qkv, is_input_needed=not is_first)
+        if d_normed is not None:
+            dx.add_(self._back_norm(d_normed, kept.normed_1, kept.rate_1))
+
+    def _back_head(self, x: Tensor, pack: _Pack, weight: float) -> tuple[Tensor, float]:
+        normed, rate = self._norm(x[pack.rows], self._dtype)
+        d_normed = torch.empty_like(normed)
+        nats = 0.0
+        for at in range(0, len(pack.rows), _HEAD_ROWS):
+            part = slice(at, at + _HEAD_ROWS)
+            target = pack.targets[part, None]
+            chances = torch.softmax(normed[part] @ self._head.t(), -1)  # (rows, V)
+            nats -= float(chances.gather(1, target).double().clamp_min_(1e-30).log_().sum())
+            chances[torch.arange(len(target), device=x.device), target[:, 0]] -= 1
+            torch.mm(chances, self._head, out=d_normed[part])
+        dx = torch.zeros_like(x)
+        dx[pack.rows] = self._back_norm(d_normed, normed, rate).mul_(weight)
+        return dx, nats
+
+    def _attend(self, qkv: Tensor, pack: _Pack) -> tuple[Tensor, list[tuple[Tensor, Tensor, Tensor, Tensor]]]:
+        s = self.sizes
+        n_heads, group = s.n_heads + s.n_kv_heads, s.n_kv_heads
+        n_turned = n_heads * s.head_width
+        turned = self._turn(qkv[:, :n_turned].view(-1, n_heads, s.head_width), pack, is_back=False)
+        values = qkv[:, n_turned:].view(-1, group, s.head_width)
+        mixed = torch.empty(len(qkv), s.n_heads * s.head_width, dtype=self._dtype, device=qkv.device)
+        kept = []
+        for first, end, p in pack.spans:
+            q = self._by_group(turned[first:end, : s.n_heads])  # (G, R*l, D)
+            k = _with_shared(turned[:, s.n_heads :], first, end, p)  # (G, p+l, D)
+            v = _with_shared(values, first, end, p)
+            chances = self._weigh(q, k, end - first, p)  # (G, R*l, p+l)
+            self._from_group(torch.bmm(chances, v), mixed[first:end])
+            kept.append((q, k, v, chances))
+        return mixed, kept
+
+    def _weigh(self, q: Tensor, k: Tensor, n_rows: int, p: int) -> Tensor:
+        group, n_q, _ = q.shape
+        scores = torch.empty(group, n_q, k.shape[1], dtype=self._dtype, device=q.device)
+        torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=self.sizes.head_width**-0.5, out=scores)
+        scores.view(-1, n_rows, k.shape[1]).add_(self._mask[p : p + n_rows, : p + n_rows])
+        return torch.softmax(scores, -1)
+
+    def _back_attend(self, d_mixed: Tensor, kept: list[tuple[Tensor, Tensor, Tensor, Tensor]], pack: _Pack) -> Tensor:
+        s = self.sizes
+        n_heads, group, width = s.n_heads + s.n_kv_heads, s.n_kv_heads, s.head_width
+        d_turned = torch.empty(len(d_mixed), n_heads, width, dtype=self._dtype, device=d_mixed.device)
+        d_qkv = torch.empty(len(d_mixed), (n_heads + group) * width, dtype=self._dtype, device=d_mixed.device)
+        d_values = d_qkv[:, n_heads * width :].view(-1, group, width)
+        for (first, end, p), (q, k, v, chances) in zip(pack.spans, kept, strict=True):
+            d_out = self._by_group(d_mixed[first:end].view(end - first, s.n_heads, width))
+            _add_with_shared(torch.bmm(chances.transpose(1, 2), d_out), d_values, first, end, p)
+            d_chances = torch.bmm(d_out, v.transpose(1, 2))
+            d_scores = torch._softmax_backward_data(d_chances, chances, -1, self._dtype)
+            d_scores.mul_(width**-0.5)
+            self._from_group(torch.bmm(d_scores, k), d_turned[first:end, : s.n_heads])
+            _add_with_shared(torch.bmm(d_scores.transpose(1, 2), q), d_turned[:, s.n_heads :], first, end, p)
+        self._turn(d_turned, pack, is_back=True, out=d_qkv[:, : n_heads * width].view(-1, n_heads, width))
+        return d_qkv
+
+    def _by_group(self, heads: Tensor) -> Tensor:
+        """(l, H, D) -> (G, R*l, D): the query heads that share a key head stand under each other."""
+        n_rows, n_heads, width = heads.shape
+        group = self.sizes.n_kv_heads
+        by_group = heads.reshape(n_rows, group, n_heads // group, width).permute(1, 2, 0, 3)
+        return by_group.reshape(group, -1, width)
+
+    def _from_group(self, by_group: Tensor, out: Tensor) -> None:
+        """Undo `_by_group` into `out`, (l, H*D) or (l, H, D)."""
+        s = self.sizes
+        n_rows = out.shape[0]
+        heads = by_group.view(s.n_kv_heads, -1, n_rows, s.head_width).permute(2, 0, 1, 3)
+        out.view(n_rows, s.n_kv_heads, -1, s.head_width).copy_(heads)
+
+    def _turn(self, heads: Tensor, pack: _Pack, *, is_back: bool, out: Tensor | None = None) -> Tensor:
+        """Rotary positions on (T, heads, D); `is_back` turns the other way."""
+        cos, sin = self._cos[pack.positions][:, None], self._sin[pack.positions][:, None]
+        half, sign = heads.shape[-1] // 2, 1 if is_back else -1
+        left, right = heads[..., :half], heads[..., half:]
+        turned = torch.empty(heads.shape, dtype=self._dtype, device=heads.device) if out is None else out
+        torch.mul(left, cos, out=turned[..., :half]).addcmul_(right, sin, value=sign)
+        torch.mul(right, cos, out=turned[..., half:]).addcmul_(left, sin, value=-sign)
+        return turned
+
+
+def _n_shared(examples: Sequence[EncodedExample]) -> int:
+    """Tokens at the beginning that all prompts have in common; the last one of a prompt is never counted."""
+    if len(examples) < 2:
+        return 0
+    limit = min(example.n_prompt for example in examples) - 1
+    low, high = min(e.ids[:limit] for e in examples), max(e.ids[:limit] for e in examples)
+    return next((n for n, (a, b) in enumerate(zip(low, high, strict=True)) if a != b), limit)
+
+
+def _with_shared(heads: Tensor, first: int, end: int, p: int) -> Tensor:
+    """(T, G, D) -> (G, p+l, D): the shared beginning, then the example's own rows."""
+    own = heads[first:end]
+    return (torch.cat([heads[:p], own]) if p else own).transpose(0, 1).contiguous()
+
+
+def _add_with_shared(gradient: Tensor, out: Tensor, first: int, end: int, p: int) -> None:
+    """Undo `_with_shared` for a gradient. The span of the shared beginning comes first and fills its rows."""
+    by_row = gradient.transpose(0, 1)
+    out[first:end] = by_row[p:]
+    if p:
+        out[:p] += by_row[:p]

@@ -1,0 +1,1 @@
+"""The exam marked by rule, and the closed questions about names."""

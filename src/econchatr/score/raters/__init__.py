@@ -1,0 +1,1 @@
+"""What people and an LLM judge say of the answers."""

@@ -1,0 +1,225 @@
+"""What every tab of the playground has at hand, and how its events are wired.
+
+It knows no tab.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from econchatr.display import escape_html, name_imitation, strip_controls
+from econchatr.models.engines.llama_server import ServedModel
+from econchatr.prompts import Voice
+from econchatr.records import Turn
+from econchatr.score.speech import split_words
+from econchatr.talk.playground.answering import DEFAULTS, MAX_TOKENS, Answering, Teller
+from econchatr.talk.playground.lookups import Evidence, Given, Keeper, Library
+
+
+class Desk(NamedTuple):
+    """What the tabs share."""
+
+    voice: Voice
+    models: Mapping[str, ServedModel]
+    teller: Teller
+    library: Library
+    keeper: Keeper
+    now: Callable[[], datetime]
+
+    @property
+    def tuned(self) -> list[str]:
+        """The names of the trained models; of all, where none is."""
+        return [name for name, model in self.models.items() if model.variant == "tuned"] or list(self.models)
+
+
+class Fields(NamedTuple):
+    """The fields that say how answers are drawn."""
+
+    temperature: Any
+    max_tokens: Any
+    seed: Any
+
+
+def make_fields() -> Fields:
+    """Make the fields that say how answers are drawn, inside whatever is open."""
+    import gradio as gr
+
+    with gr.Row():
+        return Fields(
+            gr.Slider(0, 2, value=DEFAULTS.temperature, step=0.05, label="Temperature", info="0: always the likeliest"),
+            gr.Slider(1, MAX_TOKENS, value=DEFAULTS.max_tokens, step=1, label="Tokens at most"),
+            gr.Number(0, precision=0, minimum=0, label="Seed", info="the same seed, the same answer"),
+        )
+
+
+def wire(
+    listen: Any, act: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], *,
+    cancels: Sequence[Any] = (), js: str | None = None,
+) -> Any:  # fmt: skip
+    """Let a click, a return key or a loading page do something; nothing of it becomes a public API.
+
+    Args:
+        listen: A component's method for its event, or a list of them.
+        cancels: Events that are stopped first.
+        js: What the browser does before.
+    """
+    import gradio as gr
+
+    triggers = list(listen) if isinstance(listen, list | tuple) else [listen]
+    return gr.on(
+        triggers, act, list(inputs), list(outputs), api_visibility="private", show_progress="hidden",
+        concurrency_limit=None, cancels=list(cancels) or None, js=js, trigger_mode="once",
+    )  # fmt: skip
+
+
+_SIGNS = {sign: f"&#{ord(sign)};" for sign in "${}@`"}
+_CHUNKS = re.compile(r"\s+|\S+")
+_MAX_TURN_CHARS = 900
+_MAX_GIVEN_CHARS = 240
+_STATES = {"waiting": "waiting …", "stopped": "stopped"}
+
+
+def show_text(text: str) -> str:
+    """A text as HTML that shows it: no tag, no template, no control character in it means anything."""
+    safe = "".join(_SIGNS.get(char, char) for char in escape_html(strip_controls(text)))
+    return safe.replace("\n", "<br>")
+
+
+def show_copied(text: str, is_copied: Sequence[bool]) -> str:
+    """A text in which the words copied from the host are marked."""
+    flags, chunks = iter(is_copied), _CHUNKS.findall(text)
+    own = [list(itertools.islice(flags, len(split_words(chunk)))) for chunk in chunks]
+    # What has no word (space, a dash) is marked between marked words only.
+    is_marked = [any(words) for words in own]
+    inside = [
+        words == [] and 0 < place < len(own) - 1 and is_marked[place - 1] and is_marked[place + 1]
+        for place, words in enumerate(own)
+    ]
+    shown = []
+    for marked, group in itertools.groupby(range(len(chunks)), key=lambda place: is_marked[place] or inside[place]):
+        piece = show_text("".join(chunks[place] for place in group))
+        shown.append(f"<mark title='copied word for word from the host'>{piece}</mark>" if marked else piece)
+    return "".join(shown)
+
+
+def show_day(day: date | None) -> str:
+    """A date in words."""
+    return "no date" if day is None else f"{day.day} {day:%B %Y}"
+
+
+def show_answer(row: Answering, voice: Voice, *, prices: bool = True, name: str = "", hides_model: bool = False) -> str:
+    """One answer with its label, what it took, and the nearest thing the host really said.
+
+    Args:
+        name: What stands above it in place of the model's name.
+        hides_model: Whether the model must not be told: then neither its time nor its prompt is either.
+    """
+    said = show_copied(row.text, row.evidence.is_copied) if row.evidence else show_text(row.text)
+    caret = "<span class='caret'></span>" if row.state == "writing" and row.seconds is None else ""
+    body = f"<div class='said'>{said}{caret}</div>" if row.text else ""
+    if row.state == "failed":
+        body += f"<div class='failed' role='alert'>Error: {show_text(row.error)}</div>"
+    elif word := _STATES.get(row.state):
+        body += f"<div class='state'>{word}</div>"
+    title = show_text(name or row.model)
+    label = show_text(name_imitation((voice.host,)))
+    kind = "" if hides_model else f"<span class='kind {row.variant}'>{_kind(row)}</span>"
+    took = "" if hides_model else show_took(row, prices=prices)
+    near = show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""
+    near = show_given(row.given) + near
+    head = f"<header><b>{title}</b>{kind}<span class='label'>{label}</span></header>"
+    return f"<article class='answer' data-state='{row.state}'>{head}{body}{took}{near}</article>"
+
+
+def _kind(row: Answering) -> str:
+    return "tuned" if row.variant == "tuned" else "before training"
+
+
+def show_took(row: Answering, *, prices: bool) -> str:
+    """Time, tokens and price of an answer."""
+    if row.seconds is None:
+        return ""
+    rate = row.n_reply_tokens / row.seconds if row.seconds else 0.0
+    parts = [
+        f"<span>{row.seconds:.1f} s</span>",
+        f"<span title='until the first token'>first token {row.first_seconds or 0:.2f} s</span>",
+        f"<span>{row.n_prompt_tokens:,} + {row.n_reply_tokens:,} tokens</span>",
+        f"<span>{rate:.0f} tokens/s</span>",
+    ]
+    if prices:
+        parts.append(f"<span class='price'>{show_usd(row.usd)}</span>")
+    return f"<div class='took'>{''.join(parts)}<span>seed {row.seed}</span></div>"
+
+
+def show_usd(usd: Decimal | None) -> str:
+    """What an answer cost."""
+    return "$0 + this machine&#39;s time" if usd is None else f"&#36;{usd:.6f}"
+
+
+def show_evidence(evidence: Evidence, voice: Voice) -> str:
+    """The nearest thing the host really said, or that nothing is close."""
+    copied = sum(evidence.is_copied)
+    words = f"<div><mark>{copied} of {len(evidence.is_copied)} words</mark> are copied from the host" if copied else ""
+    if copied:
+        given = evidence.copied_from
+        words += f": {show_text(given.episode)}, {show_day(given.published)}.</div>" if given else ".</div>"
+    if evidence.near is None:
+        nearest = f"the nearest has a likeness of {evidence.likeness:.2f} of 1"
+        return f"<aside class='near none'><b>Really said:</b> nothing close <small>({nearest})</small>{words}</aside>"
+    near = evidence.near
+    source = f"{show_text(near.episode)}, {show_day(near.published)}"
+    meter = f"<meter min='0' max='1' value='{near.likeness:.2f}'></meter>"
+    return (
+        f"<aside class='near'><b>Really said by {show_text(voice.host)}:</b>"
+        f"<blockquote>{show_text(near.text)}</blockquote>"
+        f"<small>{source} {meter} likeness {near.likeness:.2f} of 1</small>{words}</aside>"
+    )
+
+
+def show_given(given: Sequence[Given]) -> str:
+    """The real turns a model was given with a question."""
+    turns = "".join(
+        f"<li>{show_text(_shorten(turn.text, _MAX_GIVEN_CHARS))} "
+        f"<small>{show_text(turn.episode)}, {show_day(turn.published)}</small></li>"
+        for turn in given
+    )
+    return f"<aside class='given'><b>Given to the model, really said:</b><ul>{turns}</ul></aside>" if turns else ""
+
+
+def _shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
+
+
+def show_prompt(prompt: str) -> str:
+    """What a model reads, as it is."""
+    return (
+        f"<details class='prompt' open><summary>What the model reads</summary><pre>{show_text(prompt)}</pre></details>"
+    )
+
+
+def show_turns(
+    turns: Sequence[Turn], titles: Mapping[str, str], dates: Mapping[str, date | None], words: Sequence[str]
+) -> str:
+    """Real turns that were found, with these words of what was looked for in bold."""
+    if not turns:
+        return "<p class='empty'>No turn holds any of these words.</p>"
+    wanted = set(words)
+    return "".join(_show_turn(turn, titles.get(turn.slug, turn.slug), dates.get(turn.slug), wanted) for turn in turns)
+
+
+def _show_turn(turn: Turn, title: str, day: date | None, wanted: set[str]) -> str:
+    text = _shorten(turn.text, _MAX_TURN_CHARS)
+    shown = "".join(
+        f"<b class='hit'>{show_text(chunk)}</b>" if wanted.intersection(split_words(chunk)) else show_text(chunk)
+        for chunk in _CHUNKS.findall(text)
+    )
+    head = f"<b>{show_text(turn.speaker)}</b> <span class='kind {turn.role}'>{turn.role}</span>"
+    source = f"{show_text(title)}, {show_day(day)}, turn {turn.position}"
+    return (
+        f"<article class='turn'><header>{head}</header><div class='said'>{shown}</div><small>{source}</small></article>"
+    )

@@ -1,0 +1,67 @@
+"""A socket, and the server on it until somebody stops it.
+
+It knows neither routes nor models.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from econchatr.errors import InputError
+from econchatr.talk.server.request_guard import is_loopback
+
+_BACKLOG = 128
+_GRACE_SECONDS = 2
+"""How long replies under way may go on when the server is stopped."""
+
+
+class Place(NamedTuple):
+    """Where the server listens."""
+
+    socket: socket.socket
+    address: str
+    """As a client writes it."""
+    is_public: bool
+
+
+@contextmanager
+def take_place(host: str, port: int, *, key: str) -> Iterator[Place]:
+    """Hold an address to listen on until the block ends.
+
+    Args:
+        port: 0: a free one.
+
+    Raises:
+        InputError: The address is in use or is none of this machine's, or is reached from elsewhere and has no key.
+    """
+    is_public = not is_loopback(host)
+    if is_public and not key:
+        raise InputError(
+            f"{host} can be reached from other machines, and there is no key.",
+            hint="Set ECONCHATR_SERVE_KEY, or leave --host away to serve this machine only.",
+        )
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # Dual stack is left to the system: an address means itself.
+        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise InputError(f"cannot listen on {host} port {port}: {reason}.", hint="Choose another --port.") from exc
+    with listening:
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        yield Place(listening, f"http://{shown}:{listening.getsockname()[1]}", is_public)
+
+
+def run_server(app: ASGIApp, place: Place) -> None:
+    """Serve until the process is told to stop."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, date_header=True, lifespan="on",
+        timeout_graceful_shutdown=_GRACE_SECONDS, proxy_headers=False, ws="none",
+    )  # fmt: skip
+    uvicorn.Server(config).run(sockets=[place.socket])

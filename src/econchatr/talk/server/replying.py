@@ -1,0 +1,317 @@
+"""From a request to replies: which model, which prompt, how drawn; each reply logged and counted.
+
+This module knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from econchatr import __version__
+from econchatr.ask.asker import GenerationLog
+from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
+from econchatr.display import strip_controls
+from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
+from econchatr.models.engines.llama_server import N_CTX, Chance, Draw, Piece, ServedModel, SlotServer
+from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
+from econchatr.records import Message, Pair, Reply
+from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest, DrawRequest
+from econchatr.talk.session import RealTurns, TalkSettings
+
+_DEFAULTS = TalkSettings()
+_MAX_SHOWN_CHARS = 80
+_SEEDS = 2**31
+_MAX_SEED = 2**63
+"""A whole number may have thousands of digits, more than can be written down again; seeds beyond this count from 0."""
+_NOTHING = Piece("", stop="end")
+
+
+class Telling(NamedTuple):
+    """One reply to come."""
+
+    model: ServedModel
+    prompt: str
+    draw: Draw
+    said: str
+    """What the caller said, for the log."""
+    lead: str = ""
+    """What stands before the reply."""
+    excerpts: tuple[Pair, ...] | None = None
+    """Real turns in the prompt, as the model is given them; `None`: it is asked without any."""
+
+
+@dataclass
+class Told:
+    """A reply that has come."""
+
+    text: str = ""
+    chances: list[Chance] = field(default_factory=list)
+    last: Piece = _NOTHING
+
+
+class Answerer:
+    """Every served model, with what all of them share."""
+
+    def __init__(
+        self, models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, gauges: Gauges,
+        real_turns: RealTurns | None = None,
+    ) -> None:  # fmt: skip
+        self.models: Mapping[str, ServedModel] = {model.name: model for model in models}
+        self.gauges = gauges
+        self._voice, self._log, self._real_turns = voice, log, real_turns
+
+    def find(self, name: str) -> ServedModel:
+        """Give a model by its name.
+
+        Raises:
+            UnknownModelError: There is none of that name.
+        """
+        if name in self.models:
+            return self.models[name]
+        shown = strip_controls(name[:_MAX_SHOWN_CHARS], keeps_lines=False)
+        raise UnknownModelError(f"there is no model {shown!r} here.", hint=f"There are: {', '.join(self.models)}.")
+
+    async def chat(self, request: ChatRequest) -> list[Telling]:
+        """The replies that a chat request asks for.
+
+        Raises:
+            UnknownModelError: There is no such model.
+            InputError: The model's template does not take such a conversation.
+            ShowFolderError: The real turns for it cannot be looked up.
+        """
+        model = self.find(request.model)
+        messages = [
+            Message(role="system" if message.role == "developer" else message.role, content=_whole(message.text))
+            for message in request.messages
+        ]
+        asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
+        excerpts = await self._look_up(model, asked)
+        try:
+            prompt = render_chat(
+                conversation([*exchange_messages(excerpts or ()), *messages], self._voice), model.template
+            )
+        except ModelError as exc:
+            raise InputError(exc.message, hint="Let user and assistant speak in turn.") from exc
+        n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
+        max_tokens = request.max_completion_tokens or request.max_tokens
+        return [
+            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts)
+            for draw in _draws(request, max_tokens=max_tokens, n_alternatives=n_alternatives)
+        ]
+
+    async def complete(self, request: CompletionRequest) -> list[Telling]:
+        """The replies that a completion request asks for: all of the first prompt, then all of the next.
+
+        Raises:
+            UnknownModelError: There is no such model.
+            InputError: The model's template does not work.
+            ShowFolderError: The real turns for it cannot be looked up.
+        """
+        model = self.find(request.model)
+        draws = _draws(request, max_tokens=request.max_tokens, n_alternatives=request.logprobs)
+        tellings = []
+        prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+        for text in map(_whole, prompts):
+            excerpts = await self._look_up(model, cue_2023(text, self._voice) or "")
+            try:
+                prompt, lead = render_continuation(text, self._voice, model.template, earlier=excerpts or ())
+            except ModelError as exc:
+                raise InputError(exc.message, hint="Ask through the chat instead.") from exc
+            lead = text + lead if request.echo else lead
+            tellings += [Telling(model, prompt, draw, said=text, lead=lead, excerpts=excerpts) for draw in draws]
+        return tellings
+
+    async def _look_up(self, model: ServedModel, question: str) -> tuple[Pair, ...] | None:
+        """The real turns for a question, in a thread of their own; `None`: the model is asked without any."""
+        if model.variant not in GROUNDED_VARIANTS or self._real_turns is None:
+            return None
+        # What is longer leaves no room in the context; a megabyte is not looked up word by word.
+        asked = question[-_DEFAULTS.max_history_chars :]
+        return await asyncio.to_thread(self._real_turns.find, model.rung, asked)
+
+    async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[tuple[int, Piece], None]:
+        """Pieces of all the replies as they come, each with the place of its reply; logged before the last one.
+
+        A reader who is slow does not hold a slot; one who stops reading ends every generation.
+
+        Raises:
+            EconChatRError: Whatever one of the replies raises; the others then end.
+        """
+        pieces: asyncio.Queue[tuple[int, Piece] | asyncio.Task[None]] = asyncio.Queue()
+
+        async def pass_on(place: int, telling: Telling) -> None:
+            async with aclosing(self._tell_one(telling)) as stream:
+                async for piece in stream:
+                    pieces.put_nowait((place, piece))
+
+        tasks = [asyncio.create_task(pass_on(place, telling)) for place, telling in enumerate(tellings)]
+        for task in tasks:
+            task.add_done_callback(pieces.put_nowait)
+        n_open = len(tasks)
+        try:
+            while n_open:
+                item = await pieces.get()
+                if isinstance(item, tuple):
+                    yield item
+                else:
+                    n_open -= 1
+                    item.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def tell_whole(self, tellings: Sequence[Telling]) -> list[Told]:
+        """All the replies, when all have come.
+
+        Raises:
+            EconChatRError: Whatever one of the replies raises.
+        """
+        told = [Told(text=telling.lead) for telling in tellings]
+        async with aclosing(self.tell(tellings)) as stream:
+            async for place, piece in stream:
+                told[place].text += piece.text
+                told[place].chances += piece.chances
+                told[place].last = piece
+        return told
+
+    async def _tell_one(self, telling: Telling) -> AsyncGenerator[Piece, None]:
+        start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
+        model, n_pieces = telling.model, 0
+        try:
+            stream = model.slots.say(telling.prompt, telling.draw, adapter=model.adapter)
+            async with aclosing(stream):
+                async for piece in stream:
+                    if not n_pieces:
+                        self.gauges.count_first(model.name, time.monotonic() - start)
+                    n_pieces, text = n_pieces + 1, text + piece.text
+                    if piece.stop:
+                        await asyncio.to_thread(self._keep, telling, text, piece)
+                        ending, last = piece.stop, piece
+                    yield piece
+        except EconChatRError as exc:
+            ending = "refused" if isinstance(exc, InputError | BusyError) else "failed"
+            raise
+        finally:
+            if text and ending in ("hung up", "failed"):
+                self._log.add("", {**_row(telling), "reply": None, "error": ending, "text": text})
+            self.gauges.count_reply(
+                model.name, ending, seconds=time.monotonic() - start,
+                n_prompt_tokens=last.n_prompt_tokens, n_reply_tokens=last.n_reply_tokens,
+            )  # fmt: skip
+
+    def _keep(self, telling: Telling, text: str, last: Piece) -> None:
+        reply = Reply(
+            text=text,
+            stop="length" if last.stop == "length" else "end",
+            n_prompt_tokens=last.n_prompt_tokens,
+            n_reply_tokens=last.n_reply_tokens,
+        )
+        self._log.add("", {**_row(telling), "reply": reply.model_dump()})
+
+
+def _row(telling: Telling) -> dict[str, object]:
+    """What the log says of every reply, however it ended."""
+    model, excerpts = telling.model, telling.excerpts
+    variant = model.variant if excerpts is None else GROUNDED_FORM.get(model.variant, model.variant)
+    made = {"variant": variant, "rung": model.rung, "model_sha256": model.identify(variant)}
+    given = {} if excerpts is None else {"excerpts": [pair.pair_id for pair in excerpts]}
+    return {**made, "seed": telling.draw.seed, "cue": telling.said, **given}
+
+
+def _whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON can hold and no file."""
+    return text.encode("utf-8", errors="replace").decode()
+
+
+def _draws(request: DrawRequest, *, max_tokens: int | None, n_alternatives: int | None) -> list[Draw]:
+    """One per choice, with seeds that follow each other."""
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    first = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _MAX_SEED
+    common = Draw(
+        seed=first,
+        is_repeatable=request.seed is not None,
+        max_tokens=min(max_tokens or _DEFAULTS.max_tokens, N_CTX),
+        temperature=_or(request.temperature, _DEFAULTS.temperature),
+        top_p=_or(request.top_p, 1.0),
+        top_k=request.top_k or 0,
+        min_p=request.min_p or 0.0,
+        repeat_penalty=_or(request.repeat_penalty, _DEFAULTS.repeat_penalty),
+        presence_penalty=request.presence_penalty or 0.0,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        stop=tuple(stop),
+        logit_bias=tuple((int(token), bias) for token, bias in (request.logit_bias or {}).items()),
+        n_alternatives=n_alternatives,
+    )
+    return [common._replace(seed=first + n) for n in range(request.n or 1)]
+
+
+def _or(given: float | None, default: float) -> float:
+    return default if given is None else given
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60)
+
+
+class Gauges:
+    """The counters of one server."""
+
+    def __init__(self, models: Iterable[ServedModel]) -> None:
+        self._registry = CollectorRegistry()
+        Gauge("econchatr_build", "The version that runs.", ["version"], registry=self._registry).labels(
+            version=__version__
+        ).set(1)
+        self._responses = Counter(
+            "econchatr_responses", "Responses by path and status.", ["path", "status"], registry=self._registry
+        )
+        self._replies = Counter(
+            "econchatr_replies", "Replies by model and how they ended.", ["model", "ending"], registry=self._registry
+        )
+        self._tokens = Counter(
+            "econchatr_tokens", "Tokens read and written, by model.", ["model", "kind"], registry=self._registry
+        )
+        self._first = Histogram(
+            "econchatr_first_token_seconds", "From the request to the first token, waiting included.",
+            ["model"], buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._whole = Histogram(
+            "econchatr_reply_seconds", "From the request to the last token.",
+            ["model"], buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._watch(list({id(model.slots): model.slots for model in models}.values()))
+
+    def _watch(self, servers: list[SlotServer]) -> None:
+        busy = Gauge("econchatr_busy_slots", "Replies being written now.", registry=self._registry)
+        busy.set_function(lambda: sum(server.turns.n_busy for server in servers))
+        waiting = Gauge("econchatr_waiting_requests", "Requests waiting for a slot.", registry=self._registry)
+        waiting.set_function(lambda: sum(server.turns.n_waiting for server in servers))
+
+    def count_response(self, path: str, status: int) -> None:
+        """A response has begun; `path` is one of the server's own, or `other`."""
+        self._responses.labels(path=path, status=str(status)).inc()
+
+    def count_first(self, model: str, seconds: float) -> None:
+        """A reply's first token has come."""
+        self._first.labels(model=model).observe(seconds)
+
+    def count_reply(
+        self, model: str, ending: str, *, seconds: float, n_prompt_tokens: int = 0, n_reply_tokens: int = 0
+    ) -> None:
+        """A reply has ended: `end`, `length`, `refused`, `failed` or `hung up`."""
+        self._replies.labels(model=model, ending=ending).inc()
+        self._whole.labels(model=model).observe(seconds)
+        self._tokens.labels(model=model, kind="prompt").inc(n_prompt_tokens)
+        self._tokens.labels(model=model, kind="reply").inc(n_reply_tokens)
+
+    def render(self) -> bytes:
+        """Give all counts in Prometheus' text form."""
+        return bytes(generate_latest(self._registry))
