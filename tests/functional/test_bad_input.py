@@ -13,9 +13,9 @@ import pytest
 from econchatr.records import Episode, Failure
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show
-from tests.unit.language_samples import TALKS
-from tests.unit.stand_in_site import Said, StandIn, open_site
-from tests.unit.write_formats import FORMATS
+from tests.helpers.language_samples import TALKS
+from tests.helpers.stand_in_site import Said, StandIn, open_site
+from tests.helpers.write_formats import FORMATS
 
 TALK = [("Hester Pellow", "Who counted them, and how?"), ("Ada Moss", "I did, with a stick and a string.")] * 30
 HUGE_BYTES = 2 * 1024**3

@@ -12,9 +12,9 @@ import pytest
 from econchatr.records import Episode, Failure, SourceFile, Turn
 from econchatr.tables import finish_stage, hash_file, read_table
 from tests.functional.conftest import Run, edit_show
-from tests.unit.aired_episodes import tell_difference
-from tests.unit.econtalk_stand_in import N_LOST, Planted, build_site, path_of, real_or_made_up
-from tests.unit.stand_in_site import Said, StandIn, open_site
+from tests.helpers.aired_episodes import tell_difference
+from tests.helpers.econtalk_stand_in import N_LOST, Planted, build_site, path_of, real_or_made_up
+from tests.helpers.stand_in_site import Said, StandIn, open_site
 
 N_ITEMS = 40
 SHOW = """

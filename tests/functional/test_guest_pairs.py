@@ -15,7 +15,7 @@ from econchatr.pipeline.score import SCORE, held_out, kept_pairs
 from econchatr.records import Pair
 from econchatr.tables import MANIFEST_NAME, write_table
 from tests.functional.conftest import edit_show
-from tests.unit.make_records import make_pair
+from tests.helpers.make_records import make_pair
 
 NUMBER = "020 7946 0958"
 """No pattern hides a British number; Presidio does."""

@@ -13,8 +13,8 @@ import pytest
 from econchatr.records import Answer
 from econchatr.tables import finish_stage, write_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
-from tests.unit.make_records import make_answer
-from tests.unit.stand_in_judge import serve
+from tests.helpers.make_records import make_answer
+from tests.helpers.stand_in_judge import serve
 
 KEY = "sk-very-secret-0123456789"
 

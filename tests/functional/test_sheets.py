@@ -13,7 +13,7 @@ import pytest
 from econchatr.records import Answer, BlindCue, Pair
 from econchatr.tables import finish_stage, read_table, write_table
 from tests.functional.conftest import Run, write_tiny_show
-from tests.unit.make_records import make_answer
+from tests.helpers.make_records import make_answer
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from econchatr.cli_print import say
-from econchatr.narrator import BarNarrator, LineNarrator
+from econchatr.cli.printing import say
+from econchatr.cli.narrator import BarNarrator, LineNarrator
 from hypothesis import given
 from hypothesis import strategies as st
 

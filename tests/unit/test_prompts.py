@@ -23,7 +23,7 @@ from econchatr.prompts import (
 )
 from econchatr.records import Message
 from econchatr.tokens import Tokenizer, open_tokenizer
-from tests.unit.make_records import make_pair
+from tests.helpers.make_records import make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
 

@@ -24,7 +24,7 @@ from econchatr.tables import (
     write_bytes,
     write_table,
 )
-from tests.unit.make_records import make_answer, make_episode, make_pair
+from tests.helpers.make_records import make_answer, make_episode, make_pair
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60)
 

@@ -1,0 +1,202 @@
+"""What is written for other programs says what the trained model says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from econchatr.errors import ModelError
+from econchatr.models.engines.llamacpp import open_llamacpp
+from econchatr.models.engines.transformers_engine import open_transformers
+from econchatr.models.files.adapters import write_merged_checkpoint
+from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.files.gguf_weights import write_gguf_like
+from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.parity import Witness, compare_with, hear_witnesses
+from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line, with_line
+from econchatr.records import Message
+from tests.helpers.model_material import CUES, make_prompt, open_embedded
+from tests.helpers.server_material import write_adapter
+
+VOICE = Voice(host='Ada "The Host" {{ 7*7 }} %} Ø', show="It's a Show\nwith lines")
+LLAMA_2 = ChatTemplate(
+    "{% for m in messages %}{% if m.role == 'system' %}{{ bos_token + '<<SYS>>' + m.content + '<</SYS>>' }}"
+    "{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }} {{ eos_token }}{% endif %}"
+    "{% endfor %}",
+    bos="<s>", eos="</s>",
+)  # fmt: skip
+COUNTING = ChatTemplate("{% for m in messages %}{{ loop.index }}{{ m.role }}: {{ m.content }}\n{% endfor %}", "", "")
+
+
+class Prefers:
+    """A model that prefers other tokens by fixed amounts."""
+
+    def __init__(self, *gaps: float) -> None:
+        self.gaps = gaps
+
+    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
+        return list(self.gaps[: len(ids)])
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_adapter(tmp_path_factory.mktemp("made") / "adapter", seed=5).parent
+
+
+@pytest.fixture(scope="module")
+def merged(adapter: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("merged")
+    template = with_line(read_chat_template(locate_embedded_gguf()), VOICE)
+    write_merged_checkpoint(open_embedded(cache).checkpoint_path, adapter, folder, template=template)
+    return folder
+
+
+def test_every_form_says_what_the_trained_model_says_and_the_base_does_not(
+    adapter: Path, merged: Path, cache: Path, tmp_path: Path
+) -> None:
+    base, gguf = open_embedded(cache), locate_embedded_gguf()
+    trained = open_transformers(base.checkpoint_path, adapter=adapter, is_exact=True)
+    witnesses = hear_witnesses(trained, [(cue, make_prompt(cue)) for cue in CUES[:2]], n_tokens=8)
+    found = {
+        "checkpoint": compare_with(open_transformers(merged, adapter=None, is_exact=True), witnesses, decode=trained)
+    }
+    for kind in ("F16", "Q8_0"):
+        write_gguf_like(merged, like=gguf, out=tmp_path / f"{kind}.gguf", kind=kind)  # type: ignore[arg-type]
+    for name, path in (("F16", tmp_path / "F16.gguf"), ("Q8_0", tmp_path / "Q8_0.gguf"), ("base", gguf)):
+        with open_llamacpp(path, adapter=None, n_ctx=512) as served:
+            found[name] = compare_with(served, witnesses, decode=trained)
+    assert all(agreement.n_tokens == 16 for agreement in found.values())
+    assert found["checkpoint"].worst_gap_nats < 0.05
+    assert found["F16"].worst_gap_nats < 0.1
+    assert found["Q8_0"].worst_gap_nats < 0.3
+    assert found["base"].worst_gap_nats > 1
+
+
+def test_both_engines_make_the_prompt_of_the_training_from_the_exported_template(merged: Path, tmp_path: Path) -> None:
+    template = read_chat_template(locate_embedded_gguf())
+    wanted = render_chat(chat_messages("Why?", None, system=system_line(VOICE)), template)
+    texts = {"tokenizer.chat_template": with_line(template, VOICE).template}
+    write_gguf_like(merged, like=locate_embedded_gguf(), out=tmp_path / "f16.gguf", texts=texts)
+    assert open_transformers(merged, adapter=None, is_exact=True).apply_template("Why?") == wanted
+    with open_llamacpp(tmp_path / "f16.gguf", adapter=None, n_ctx=512) as served:
+        assert served.apply_template("Why?") == wanted
+
+
+def test_a_line_is_put_only_where_no_system_message_stands() -> None:
+    template = with_line(CHATML, VOICE)
+    own = [Message(role="system", content="Mine."), Message(role="user", content="Why?")]
+    assert render_chat(own, template) == render_chat(own, CHATML)
+    assert f"system\n{system_line(VOICE)}<|im_end|>" in render_chat(own[1:], template)
+
+
+def test_metadata_is_kept_but_for_what_is_replaced(merged: Path, tmp_path: Path) -> None:
+    gguf = locate_embedded_gguf()
+    texts = {"tokenizer.chat_template": "x" * 999, "econchatr.label": "AI imitation of Ø"}
+    write_gguf_like(merged, like=gguf, out=tmp_path / "q8.gguf", kind="Q8_0", texts=texts)
+    before, after = read_gguf_file(gguf), read_gguf_file(tmp_path / "q8.gguf")
+    assert after.metadata == before.metadata | texts | {"general.file_type": 7}
+    assert [tensor.shape for tensor in after.tensors] == [tensor.shape for tensor in before.tensors]
+    assert {tensor.type_code for tensor in after.tensors} == {0, 8}
+
+
+def test_an_adapter_of_another_model_is_not_merged(cache: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    prefix = "base_model.model.model.layers.0.self_attn.q_proj"
+    wrong = {
+        f"{prefix}.lora_A.weight": np.ones((4, 8), np.float32),
+        f"{prefix}.lora_B.weight": np.ones((8, 4), np.float32),
+    }
+    save_file(wrong, tmp_path / "adapter_model.safetensors")
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8, "r": 4}))
+    with pytest.raises(ModelError, match="does not fit"):
+        write_merged_checkpoint(open_embedded(cache).checkpoint_path, tmp_path, tmp_path, template=CHATML)
+
+
+def test_the_worst_difference_is_named() -> None:
+    class Names:
+        def decode(self, ids: Sequence[int]) -> str:
+            return f"<{ids[0]}>"
+
+    witnesses = [Witness("Why?", "p", (1,), (5, 6, 7), "t"), Witness("How?", "p", (1,), (8,), "t")]
+    found = compare_with(Prefers(0, 0.5, 0), witnesses, decode=Names())  # type: ignore[arg-type]
+    assert (found.n_agreeing, found.n_tokens, found.worst_gap_nats) == (3, 4, 0.5)
+    assert found.worst_at == "'Why?', token 2, where '<6>' was said"
+
+
+# --- Ollama -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA_2, "embedded"], ids=["chatml", "llama 2", "embedded"])
+def test_a_templates_marks_are_found(template: ChatTemplate | str) -> None:
+    found = read_chat_template(locate_embedded_gguf()) if isinstance(template, str) else template
+    said = [
+        Message(role="system", content="Be."), Message(role="user", content="One?"),
+        Message(role="assistant", content="Two."), Message(role="user", content="Three?"),
+    ]  # fmt: skip
+    assert render_with(read_marks(found), said) == render_chat(said, found)
+
+
+def test_a_template_without_fixed_marks_is_refused() -> None:
+    with pytest.raises(ModelError, match="no fixed marks"):
+        read_marks(COUNTING)
+
+
+def modelfile(template: ChatTemplate, **wanted: object) -> str:
+    common = {"gguf_name": "m.gguf", "line": "Line.", "label": "AI imitation", "settings": {"temperature": 0.6}}
+    return write_modelfile(template, **{**common, "adds_bos": False, **wanted})  # type: ignore[arg-type]
+
+
+def test_a_modelfile_says_all_that_ollama_must_know() -> None:
+    text = modelfile(CHATML, label="AI imitation\nFROM evil")
+    assert text.splitlines()[:2] == ["# AI imitation FROM evil", "FROM ./m.gguf"]
+    assert 'SYSTEM """Line."""' in text
+    assert 'PARAMETER stop """<|im_end|>"""' in text
+    assert "<|im_start|>user\n{{ .Content }}<|im_end|>\n<|im_start|>assistant\n" in text
+
+
+def test_what_would_end_a_text_early_is_refused() -> None:
+    with pytest.raises(ModelError, match="Modelfile"):
+        modelfile(CHATML, line='x"""\nFROM evil')
+
+
+def test_a_token_that_the_engine_adds_itself_is_not_written_twice() -> None:
+    assert "<s>" in modelfile(LLAMA_2)
+    assert "<s>" not in modelfile(LLAMA_2, adds_bos=True)
+
+
+GO = """
+package main
+
+import ("os"; "text/template")
+
+type Message struct { Role, Content string }
+
+func main() {
+    source, _ := os.ReadFile(os.Args[1])
+    said := []Message{{"system", "Be."}, {"user", "One?"}, {"assistant", "Two."}, {"user", "Three?"}}
+    made := template.Must(template.New("").Parse(string(source)))
+    if err := made.Execute(os.Stdout, map[string]any{"Messages": said}); err != nil { panic(err) }
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="needs Go, whose templates Ollama reads")
+@pytest.mark.parametrize("template", [CHATML, LLAMA_2], ids=["chatml", "llama 2"])
+def test_go_makes_the_same_prompt(template: ChatTemplate, tmp_path: Path) -> None:
+    source = modelfile(template).split('TEMPLATE """')[1].split('"""\nSYSTEM')[0]
+    (tmp_path / "main.go").write_text(GO)
+    (tmp_path / "template").write_text(source)
+    command = ["go", "run", str(tmp_path / "main.go"), str(tmp_path / "template")]
+    said = [
+        Message(role="system", content="Be."), Message(role="user", content="One?"),
+        Message(role="assistant", content="Two."), Message(role="user", content="Three?"),
+    ]  # fmt: skip
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == render_chat(said, template)

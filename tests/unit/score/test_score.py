@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from econchatr.records import Score
+from econchatr.records.measures import Measure
+from econchatr.score.length_and_repetition import score_lengths
+from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
+from econchatr.score.speech import split_words
+from econchatr.score.statistics import bootstrap_ratio
+from tests.helpers.make_records import make_answer
+
+
+def find(scores: list[Score], measure: str, variant: str) -> Score:
+    (score,) = [score for score in scores if (score.measure, score.variant) == (measure, variant)]
+    return score
+
+
+def row(slug: str, base: float, tuned: float, n_bytes: int = 100) -> ReplyLikelihood:
+    return ReplyLikelihood(slug=slug, n_bytes=n_bytes, n_tokens=n_bytes // 4, base_nats=base, tuned_nats=tuned)
+
+
+def test_bits_per_byte_by_hand() -> None:
+    """100 nats over 100 bytes are 1 / ln 2 bits per byte, whatever the tokens."""
+    scores = score_likelihood(
+        [row("a", 100, 80), row("b", 100, 60)], rung="s", subject="host replies (test)", n_resamples=100
+    )
+    assert find(scores, "bits per byte", "base").value == pytest.approx(1 / math.log(2))
+    assert find(scores, "bits per byte", "tuned minus base").value == pytest.approx(-0.3 / math.log(2))
+    assert find(scores, "nats per token", "tuned").value == pytest.approx(140 / 50)
+
+
+def test_long_replies_weigh_more_than_short_ones() -> None:
+    scores = score_likelihood([row("a", 300, 300, 300), row("b", 10, 10, 100)], rung="s", subject="x", n_resamples=100)
+    assert find(scores, "bits per byte", "base").value == pytest.approx(310 / 400 / math.log(2))
+
+
+def test_no_held_out_reply_means_unscored_with_the_reason() -> None:
+    scores = score_likelihood([], rung="s", subject="x", n_resamples=100)
+    assert {(score.value, score.reason) for score in scores} == {(None, "no held-out replies")}
+
+
+def test_one_episode_gives_no_interval() -> None:
+    assert bootstrap_ratio([1.0, 2.0], [1.0, 1.0], ["a", "a"], n_resamples=100) == (1.5, None, None)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    """200 draws of 30 episodes with mean 1: 95% +- 5 points."""
+    rng = random.Random(1)
+    hits = 0
+    for _ in range(200):
+        tops = [rng.gauss(1, 0.5) for _ in range(30)]
+        low, high = bootstrap_ratio(tops, [1.0] * 30, [str(i) for i in range(30)], n_resamples=400)[1:]
+        assert low is not None
+        assert high is not None
+        hits += low <= 1 <= high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_host_bits_saved_takes_off_what_guests_gain_too() -> None:
+    """Host 0.4 nats a byte better, guest 0.1: 0.3 / ln 2 bits are the host's own."""
+    host, guest = [row("a", 100, 60), row("b", 100, 60)], [row("a", 100, 90), row("b", 100, 90)]
+    score = score_host_share(host, guest, rung="s", n_resamples=100)
+    assert score.value == pytest.approx(0.3 / math.log(2))
+    assert score.low == pytest.approx(score.high)
+
+
+def test_swapped_labels_give_no_host_bits() -> None:
+    rows = [row(str(n), 100, 90) for n in range(6)]
+    score = score_host_share(rows, rows, rung="s", n_resamples=100)
+    assert score.value == pytest.approx(0)
+
+
+def test_labels_at_random_give_no_host_bits() -> None:
+    """Sixty replies of which the host's gain more; who said which is drawn by lot."""
+    rng, found = random.Random(0), []
+    rows = [row(f"e{n % 12}", 100 + rng.gauss(0, 9), 60 + 30 * (n % 2) + rng.gauss(0, 9)) for n in range(240)]
+    told = score_host_share(rows[::2], rows[1::2], rung="s", n_resamples=200)
+    assert told.low is not None
+    assert told.low > 0, "with the true labels there is something to find"
+    for _ in range(40):
+        rng.shuffle(rows)
+        found.append(score_host_share(rows[:120], rows[120:], rung="s", n_resamples=200))
+    assert sum(score.value or 0 for score in found) / 40 == pytest.approx(0, abs=0.02)
+    assert sum((score.low or 0) <= 0 <= (score.high or 0) for score in found) / 40 >= 0.85
+
+
+def test_words_keep_their_apostrophes_and_lose_their_case() -> None:
+    assert split_words("Weren’t the co-op's hens--1,000 of them--'odd'?") == [
+        "weren't", "the", "co-op's", "hens", "1", "000", "of", "them", "odd",
+    ]  # fmt: skip
+
+
+def test_a_failed_answer_is_in_no_median() -> None:
+    answers = [make_answer("one two three four"), make_answer(None, sample=1)]
+    score = find(score_lengths(answers, ["five words are in here"], rung="s"), Measure.MEDIAN_WORDS, "tuned")
+    assert (score.value, score.n) == (4, 1)
+
+
+def test_only_failed_answers_mean_unscored() -> None:
+    score = find(score_lengths([make_answer(None)], ["a reply"], rung="s"), Measure.MEDIAN_WORDS, "tuned")
+    assert (score.value, score.n, score.reason) == (None, 0, "no answers")
+
+
+def test_the_held_out_host_has_a_median_too() -> None:
+    scores = score_lengths([make_answer("one two")], ["a b c d", "a b", "a b c"], rung="s")
+    assert find(scores, Measure.MEDIAN_WORDS, "host").value == 3
+    none = find(score_lengths([make_answer("one two")], [], rung="s"), Measure.MEDIAN_WORDS, "host")
+    assert (none.value, none.reason) == (None, "no held-out replies")

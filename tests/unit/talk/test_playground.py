@@ -1,0 +1,222 @@
+"""The playground's parts without a browser: what is shown, found, drawn and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("prometheus_client", reason="needs the extra `web`")
+
+from econchatr.ask.asker import GenerationLog
+from econchatr.config import ShowConfig
+from econchatr.errors import InputError, ModelError
+from econchatr.models.engines.llama_server import Piece
+from econchatr.pipeline.show import Show
+from econchatr.records import BlindCue
+from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
+from econchatr.score.speech import split_words
+from econchatr.tables import read_lines
+from econchatr.talk.playground.answering import Drawing, Teller, check_question, plan_answer, read_drawing, stop_rows
+from econchatr.talk.playground.lookups import Library, TurnSearch
+from econchatr.talk.playground.speech_html import show_answer, show_copied, show_text
+from econchatr.talk.server.replying import Answerer, Gauges
+from econchatr.tools.serve import PlayKeeper
+from tests.helpers.make_records import make_pair
+from tests.helpers.playground_material import ATTACK, BEES, make_material, make_turn
+from tests.helpers.server_material import VOICE, list_models
+
+
+class ScriptedSlots:
+    """Slots that say what they are told to, to see what the page makes of it."""
+
+    class turns:  # noqa: N801 - as the real one has it
+        n_busy = n_waiting = 0
+
+    def __init__(self, *pieces: str, fails: bool = False, waits: bool = False) -> None:
+        self.pieces, self.fails, self.waits, self.n_open = pieces, fails, waits, 0
+
+    async def say(self, prompt: str, draw: Any, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+        self.n_open += 1
+        try:
+            for text in self.pieces:
+                yield Piece(text)
+            if self.fails and adapter == 0:
+                raise ModelError("it broke.", hint="Try again.")
+            if self.waits:
+                await asyncio.sleep(60)
+            yield Piece("", stop="end", n_prompt_tokens=7, n_reply_tokens=len(self.pieces))
+        finally:
+            self.n_open -= 1
+
+
+def make_teller(slots: Any, folder: Path) -> tuple[Teller, list[Any]]:
+    models = list_models(slots)
+    material = make_material(folder)
+    answerer = Answerer(models, VOICE, log=GenerationLog(folder / "log.jsonl"), gauges=Gauges(models))
+    return Teller(answerer, Library(material), dict(material.usd_per_hour)), models
+
+
+def tell_all(teller: Teller, tellings: list[Any]) -> list[Any]:
+    async def run() -> list[Any]:
+        async with aclosing(teller.tell(tellings)) as updates:
+            return [rows async for rows in updates][-1]
+
+    return asyncio.run(run())
+
+
+# --- shown ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_no_text_becomes_markup_or_a_template(text: str) -> None:
+    shown = show_text(text).replace("<br>", "")
+    assert not re.search(r"[<>${}@`\"']", shown)
+    assert all(char.isprintable() or char == "\t" for char in shown)
+
+
+@given(st.text(alphabet="ab c-'…—<&\n", max_size=60), st.lists(st.booleans(), max_size=20))
+def test_marking_changes_no_character(text: str, flags: list[bool]) -> None:
+    shown = re.sub(r"</?mark[^>]*>", "", show_copied(text, flags))
+    assert shown == show_text(text)
+
+
+def test_exactly_the_copied_words_are_marked() -> None:
+    index = index_speech([make_pair(reply=BEES)])
+    text = f"I <b>say</b>: {BEES[:70]} - and so on."
+    flags = flag_copied(text, index)
+    assert sum(flags) == find_copied(text, index).n_copied > 8
+    assert len(flags) == len(split_words(text))
+    marked = re.findall(r"<mark[^>]*>(.*?)</mark>", show_copied(text, flags))
+    assert len(marked) == 1
+    assert marked[0].startswith("The inspector counted")
+    assert "say" not in marked[0]
+
+
+# --- found ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_host_really_said_is_found_with_episode_date_and_likeness(tmp_path: Path) -> None:
+    library = Library(make_material(tmp_path))
+    near = library.look_up("The inspector counted hives of bees before the frost.", prompt="").near
+    assert near is not None
+    assert (near.text, near.episode, near.turn) == (BEES, f"Title 1 {ATTACK}", 1)
+    assert near.published is not None
+    assert 0.35 <= near.likeness <= 1
+    far = library.look_up("Quantum chromodynamics.", prompt="")
+    assert (far.near, far.copied_from) == (None, None)
+    copied = library.look_up(BEES[:70], prompt="").copied_from
+    assert copied is not None
+    assert copied.episode == f"Title 1 {ATTACK}"
+
+
+def test_turns_are_found_by_their_words_and_by_who_spoke() -> None:
+    search = TurnSearch([make_turn(0, "Bees! Bees!"), make_turn(1, "I like bees.", role="host"), make_turn(2, "...")])
+    assert [turn.position for turn in search.find("BEES?", only_host=False, n=5)] == [0, 1]
+    assert [turn.position for turn in search.find("bees", only_host=True, n=5)] == [1]
+    assert search.find("wasps", only_host=False, n=5) == []
+    assert TurnSearch([]).find("bees", only_host=False, n=5) == []
+
+
+# --- drawn ------------------------------------------------------------------------------------------------------------
+
+
+def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Who ", "counted?"), tmp_path)
+    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", Drawing()) for model in models])
+    assert [row.text for row in rows] == ["Who counted?"] * 3
+    assert {row.state for row in rows} == {"done"}
+    assert (rows[0].n_prompt_tokens, rows[0].n_reply_tokens) == (7, 2)
+    assert rows[0].usd is not None
+    assert float(rows[0].usd) == pytest.approx(rows[0].seconds / 1000, abs=1e-6)
+    assert rows[1].usd is None
+
+
+def test_real_turns_stand_before_the_question_and_are_cited_and_disarmed(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
+    planned = asyncio.run(teller.plan(models[0], VOICE, "Why?", Drawing(), grounds=True))
+    prompt = planned.telling.prompt
+    assert prompt.index(ATTACK) < prompt.index(BEES) < prompt.index("Why?")
+    (row,) = tell_all(teller, [planned])
+    shown = show_answer(row, VOICE)
+    assert "Given to the model, really said:" in shown
+    assert "The inspector counted" in shown
+    assert "<script" not in shown
+
+
+def test_the_log_names_the_real_turns_an_answer_was_given(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
+    for model, grounds in ((models[0], True), (models[2], True), (models[0], False)):
+        tell_all(teller, [asyncio.run(teller.plan(model, VOICE, "Why?", Drawing(), grounds=grounds))])
+    rows = [json.loads(line) for line in read_lines(tmp_path / "log.jsonl") if line]
+    assert [(row["variant"], row.get("excerpts")) for row in rows] == [
+        ("grounded", ["episode-0#1", "episode-1#1"]),
+        ("retrieval", ["episode-0#1", "episode-1#1"]),
+        ("tuned", None),
+    ]
+    hashes = [row["model_sha256"] for row in rows]
+    assert hashes == ["first grounded hash", "first:base retrieval hash", "first hash"]
+
+
+def test_one_models_failure_is_told_and_does_not_end_the_others(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well.", fails=True), tmp_path)
+    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", Drawing()) for model in models])
+    assert [row.state for row in rows] == ["failed", "done", "done"]
+    assert rows[0].error == "it broke. Try again."
+
+
+def test_whoever_stops_listening_ends_every_answer(tmp_path: Path) -> None:
+    slots = ScriptedSlots("Well, ", waits=True)
+    teller, models = make_teller(slots, tmp_path)
+
+    async def run() -> list[Any]:
+        async with aclosing(teller.tell([plan_answer(models[0], VOICE, "Why?", Drawing())])) as updates:
+            async for rows in updates:
+                if rows[0].text:
+                    break
+        return stop_rows(rows)
+
+    (row,) = asyncio.run(run())
+    assert (row.state, row.text, slots.n_open) == ("stopped", "Well, ", 0)
+    assert json.loads((tmp_path / "log.jsonl").read_text())["error"] == "hung up"
+    # Stopped between its last token and what is looked up for it.
+    (whole,) = stop_rows([replace(row, state="writing", seconds=1.0)])
+    assert whole.state == "done"
+
+
+def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible() -> None:
+    for text in ("", " \n", "x" * 5000):
+        with pytest.raises(InputError):
+            check_question(text)
+    assert check_question(" Why\ud800? ") == "Why??"
+    assert read_drawing(None, None, None) == Drawing(0.6, 250, 0)
+    assert read_drawing(99, 1e9, -1) == Drawing(2.0, 1000, 2**31 - 1)
+
+
+# --- kept -------------------------------------------------------------------------------------------------------------
+
+
+def test_guesses_are_kept_with_who_and_when(tmp_path: Path) -> None:
+    show = Show(
+        tmp_path,
+        ShowConfig.model_validate({"show": {"name": "s", "hosts": ["h"]}, "ladder": [{"name": "r"}]}),
+        tmp_path,
+    )
+    cue = BlindCue(key="k", rung="r", pair_id="e#1", cue=ATTACK, replies=("a", "b"), real=1)
+    PlayKeeper(show).save_guess(cue, who="Ann\n", pick=0)
+    PlayKeeper(show).save_guess(cue, who="Bo", pick=1)
+    rows = [json.loads(line) for line in read_lines(tmp_path / "talk" / "guesses.jsonl") if line]
+    assert [(row["who"], row["pick"], row["real"], row["cue"]) for row in rows] == [
+        ("Ann\n", 0, 1, ATTACK),
+        ("Bo", 1, 1, ATTACK),
+    ]
+    assert all(row["at"].endswith("+00:00") for row in rows)

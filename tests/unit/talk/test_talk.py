@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from econchatr.errors import InputError, ModelError
+from econchatr.prompts import CHATML, Voice
+from econchatr.records import Pair
+from econchatr.talk.session import ChatSession, TalkSettings
+from econchatr.talk.terminal import hold_chat
+from tests.helpers.make_records import make_pair
+from tests.unit.ask.test_ask import Scripted
+
+VOICE = Voice(host="Hal Host", show="The Show")
+
+
+def test_what_was_said_before_is_in_the_next_prompt() -> None:
+    speaker = Scripted("Who counted?")
+    session = ChatSession(speaker, CHATML, VOICE, seed=0)
+    session.say("It is 94%.")
+    session.say("The board did.")
+    assert "It is 94%.<|im_end|>\n<|im_start|>assistant\nWho counted?" in str(speaker.calls[1]["prompt"])
+
+
+def test_a_failure_leaves_the_conversation_as_it_was() -> None:
+    speaker = Scripted(None)
+    session = ChatSession(speaker, CHATML, VOICE, seed=0)
+    with pytest.raises(ModelError):
+        session.say("It is 94%.")
+    speaker.text = "Hm."
+    session.say("Again.")
+    assert "94%" not in str(speaker.calls[1]["prompt"])
+
+
+def test_old_exchanges_make_room_for_new_ones() -> None:
+    speaker = Scripted("x" * 40)
+    session = ChatSession(speaker, CHATML, VOICE, seed=0, settings=TalkSettings(max_history_chars=120))
+    for n in range(5):
+        session.say(f"question {n}")
+    prompt = str(speaker.calls[-1]["prompt"])
+    assert "question 4" in prompt
+    assert "question 0" not in prompt
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 5000])
+def test_nothing_or_too_much_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        ChatSession(Scripted("Hm."), CHATML, VOICE, seed=0).say(text)
+
+
+def test_real_turns_stand_before_what_was_said_and_are_cited() -> None:
+    speaker, real = Scripted("Hm."), (make_pair(1, cue="Hens?", reply="Fine."),)
+    session = ChatSession(speaker, CHATML, VOICE, seed=0, find=lambda text: real)
+    session.say("It is 94%.")
+    session.say("Again.")
+    prompt = str(speaker.calls[1]["prompt"])
+    assert prompt.index("Hens?") < prompt.index("It is 94%.") < prompt.index("Again.")
+    assert prompt.count("Hens?") == 1  # what was found for the first question is not in the history
+    assert session.cited == real
+
+
+def test_real_turns_take_room_from_the_history_and_not_from_the_question() -> None:
+    speaker, real = Scripted("x" * 40), (make_pair(1, cue="y" * 60, reply="z" * 60),)
+    settings = TalkSettings(max_history_chars=150)
+    session = ChatSession(speaker, CHATML, VOICE, seed=0, settings=settings, find=lambda text: real)
+    session.say("question 0")
+    session.say("question 1")
+    assert "question 0" not in str(speaker.calls[1]["prompt"])
+    assert "question 1" in str(speaker.calls[1]["prompt"])
+
+
+def test_a_failed_answer_cites_nothing_new() -> None:
+    session = ChatSession(Scripted(None), CHATML, VOICE, seed=0, find=lambda text: (make_pair(1),))
+    with pytest.raises(ModelError):
+        session.say("Hens?")
+    assert session.cited == ()
+
+
+def chat(
+    typed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str | None = "Who counted?",
+    found: tuple[Pair, ...] = (),
+    *,
+    ground: bool = False,
+) -> Scripted:
+    speaker = Scripted(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    hold_chat(
+        speaker,
+        CHATML,
+        VOICE,
+        seed=0,
+        identify=lambda variant: f"the {variant} hash",
+        log_path=tmp_path / "log.jsonl",
+        open_find=lambda: lambda question: found,
+        ground=ground,
+    )
+    return speaker
+
+
+def test_a_grounded_chat_prints_and_logs_what_the_model_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = make_pair(4, cue="Hens?", reply="Fine.\x1b[2J")
+    chat("one\n/ground\ntwo\n", tmp_path, monkeypatch, found=(given,), ground=True)
+    out = capsys.readouterr().out
+    assert out.count("[given: episode-4, 2022-01-01, turn 1] Hal Host: Fine.") == 1
+    assert "\x1b" not in out
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines() if line]
+    assert [(row["variant"], row.get("excerpts")) for row in rows] == [("grounded", ["episode-4#1"]), ("tuned", None)]
+
+
+def test_a_grounded_chat_says_when_nothing_is_like_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chat("/ground\n/base\none\n", tmp_path, monkeypatch)
+    assert "AI imitation (retrieval)>" in (out := capsys.readouterr().out)
+    assert "nothing the host said is like it" in out
+
+
+def test_base_and_tuned_switch_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speaker = chat("one\n/base\ntwo\n/tuned\nthree\n/quit\nfour\n", tmp_path, monkeypatch)
+    assert [call["tuned"] for call in speaker.calls] == [True, False, True]
+    assert "AI imitation of Hal Host, not Hal Host" in capsys.readouterr().out
+
+
+def test_every_answer_is_logged_with_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat("one\n", tmp_path, monkeypatch)
+    row = json.loads((tmp_path / "log.jsonl").read_text())
+    assert (row["model_sha256"], row["cue"], row["reply"]["text"]) == ("the tuned hash", "one", "Who counted?")
+
+
+def test_every_answer_is_logged_with_the_hash_of_the_model_that_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat("one\n/base\ntwo\n/ground\nthree\n/tuned\nfour\n", tmp_path, monkeypatch)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines() if line]
+    variants = ["tuned", "base", "retrieval", "grounded"]
+    assert [(row["variant"], row["model_sha256"]) for row in rows] == [(one, f"the {one} hash") for one in variants]
+
+
+def test_a_failed_answer_is_an_error_and_the_chat_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speaker = chat("one\ntwo\n", tmp_path, monkeypatch, text=None)
+    assert len(speaker.calls) == 2
+    assert capsys.readouterr().err.count("Error: out of memory") == 2
+    assert not (tmp_path / "log.jsonl").exists()
