@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from econchatr.cli.printing import say
-from econchatr.cli.narrator import BarNarrator, LineNarrator
 from hypothesis import given
 from hypothesis import strategies as st
 
 import econchatr
+from econchatr.cli.narrator import BarNarrator, LineNarrator
+from econchatr.cli.printing import say
 from econchatr.display import escape_html, label_imitation, name_hosts, name_imitation, strip_controls
 from econchatr.library import Said
 from econchatr.records import Reply

@@ -5,21 +5,22 @@ This package knows no show folder, no table and no pair: it gets bytes and a spe
 
 from __future__ import annotations
 
-from econchatr.parse.account import Flagged, account_flags, count_flagged
 from econchatr.parse.dates import read_date
+from econchatr.parse.draft import Flagged, account_flags, count_flagged
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import (
+    Cast,
     HostProposal,
+    SpeakerTable,
     UnnamedVoice,
     find_ad_voices,
     list_unnamed,
     propose_hosts,
     unify_speakers,
 )
-from econchatr.parse.speakers import Cast, SpeakerTable
 from econchatr.parse.transcript import (
     READERS,
     Explanation,

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from econchatr.parse.lines import list_words, split_sentences
 from econchatr.parse.people import find_ad_voices
 from econchatr.parse.repeats import EDGE_TURNS, Repeat, find_cold_open, find_near_repeats, find_repeats
-from econchatr.parse.sentences import list_words, split_sentences
 from econchatr.records import Flag, Turn
 
 _MIN_PASSAGE_WORDS: Final = 20

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from econchatr.parse.people import is_nobody, split_name
-from econchatr.parse.speakers import SpeakerTable, fold_label
+from econchatr.parse.people import SpeakerTable, fold_label, is_nobody, split_name
 from econchatr.records import Role
 
 _GUEST: Final = "guest"

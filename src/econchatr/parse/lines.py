@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from econchatr.parse.labels import is_named
-from econchatr.parse.speakers import SpeakerTable, fold_label, is_anonymous, is_pseudo, tidy_label
+from econchatr.parse.people import SpeakerTable, fold_label, is_anonymous, is_pseudo, tidy_label
 
 INVISIBLE: Final = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,8}"
 """Marks of direction and of no width, which editors leave at line starts."""
@@ -108,3 +108,23 @@ def _is_sure(label: str, n_times: int, show: SpeakerTable) -> bool:
     if is_pseudo(name) or is_named(name, show):
         return True
     return n_times >= 2 or 2 <= len(name.split()) <= _MAX_SINGLE_WORDS
+
+
+_BOUNDARY: Final = re.compile(r"(?<=[.!?…])[\"”’')\]]{0,4}\s+|\n+")
+_WORDS: Final = re.compile(r"\w+(?:['’]\w+)?")
+
+
+def split_sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Get where each sentence or line begins and ends, white space aside."""
+    begin, end = start, len(text) if end is None else end
+    for boundary in _BOUNDARY.finditer(text, start, end):
+        if boundary.start() > begin:
+            yield begin, boundary.start() + len(boundary[0].rstrip())
+        begin = boundary.end()
+    if begin < end:
+        yield begin, end
+
+
+def list_words(text: str) -> list[str]:
+    """Get the words in small letters, without punctuation."""
+    return _WORDS.findall(text.lower().replace("’", "'"))

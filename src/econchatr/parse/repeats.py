@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from econchatr.parse.sentences import list_words, split_sentences
+from econchatr.parse.lines import list_words, split_sentences
 from econchatr.records import Turn
 
 MIN_SENTENCE_WORDS: Final = 8

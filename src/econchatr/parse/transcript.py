@@ -18,24 +18,20 @@ from typing import Final
 from urllib.parse import unquote, unquote_plus
 
 from econchatr.errors import TranscriptError
-from econchatr.parse.account import Account, Flagged, Loss, add_losses, count_flagged
 from econchatr.parse.dates import read_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
-from econchatr.parse.docx import is_zip, read_docx
-from econchatr.parse.draft import Draft, Reader
-from econchatr.parse.econtalk import ECONTALK, read_guests
+from econchatr.parse.draft import Account, Draft, Flagged, Loss, Reader, add_losses, count_flagged
 from econchatr.parse.flags import flag_turns
-from econchatr.parse.json_shapes import JSON_READERS
 from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
 from econchatr.parse.language import Language, tell_language
-from econchatr.parse.markdown import MARKDOWN
-from econchatr.parse.otter import OTTER
-from econchatr.parse.plain import PLAIN
-from econchatr.parse.podcast_html import PODCAST_HTML
-from econchatr.parse.speakers import SpeakerTable, tidy_label
-from econchatr.parse.srt import SRT
-from econchatr.parse.stamped import STAMPED
-from econchatr.parse.webvtt import WEBVTT
+from econchatr.parse.people import SpeakerTable, tidy_label
+from econchatr.parse.readers.docx import is_zip, read_docx
+from econchatr.parse.readers.econtalk import ECONTALK, read_guests
+from econchatr.parse.readers.json_shapes import JSON_READERS
+from econchatr.parse.readers.labelled_text import OTTER, PLAIN, STAMPED
+from econchatr.parse.readers.markdown import MARKDOWN
+from econchatr.parse.readers.podcast_html import PODCAST_HTML
+from econchatr.parse.readers.subtitles import SRT, WEBVTT
 from econchatr.records import Episode, Role, Turn
 
 READERS: Final[tuple[Reader, ...]] = (

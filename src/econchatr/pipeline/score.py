@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from econchatr.pair import drop_duplicates
-from econchatr.parse.people import find_ad_voices
-from econchatr.parse.speakers import is_anonymous, is_pseudo
+from econchatr.parse.people import find_ad_voices, is_anonymous, is_pseudo
 from econchatr.pipeline.ask import MODELS, make_show_probes
 from econchatr.pipeline.likelihoods import HeldOut, Likelihoods, MeasuredReply, contexts_input, measure_likelihoods
 from econchatr.pipeline.show import Rung, Show

@@ -9,7 +9,7 @@ import pytest
 
 from econchatr.errors import TranscriptError
 from econchatr.parse import ParsedFile, SpeakerTable, parse_file
-from econchatr.parse.econtalk import read_guests
+from econchatr.parse.readers.econtalk import read_guests
 
 PAGES = Path(__file__).parents[2] / "fixtures" / "pages"
 SHOW = SpeakerTable(hosts=("Orla Quill",), aliases={"Orla": "Orla Quill", "Quill": "Orla Quill"})

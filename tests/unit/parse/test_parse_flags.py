@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.parse import flag_turns
+from econchatr.parse.lines import list_words, split_sentences
 from econchatr.parse.repeats import find_cold_open, find_near_repeats, find_repeats
-from econchatr.parse.sentences import list_words, split_sentences
 from econchatr.records import Flag, Role, Turn, read_flag
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.parse import ParsedFile, SpeakerTable, parse_file
-from econchatr.parse.markdown import read_markdown
+from econchatr.parse.readers.markdown import read_markdown
 
 SHOW = SpeakerTable(hosts=("Orla Quill",))
 LABELLED = "**Orla Quill:** Who counted?\n\n**Dara Finch:** I did.\n\n"

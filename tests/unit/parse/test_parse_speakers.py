@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from econchatr.parse import SpeakerTable
-from econchatr.parse.speakers import tidy_label
+from econchatr.parse.people import tidy_label
 
 SHOW = SpeakerTable(hosts=("Orla Quill",), aliases={"Quill": "orla quill", "D. Finch": "Dara Finch"})
 

@@ -13,7 +13,7 @@ from econchatr.errors import TranscriptError
 from econchatr.fetch.feed import read_feed
 from econchatr.fetch.plan import plan_items
 from econchatr.parse import READERS, SpeakerTable, parse_file, rank_episodes
-from econchatr.parse.html_stream import decode_words, find_raw_offset, stream_html
+from econchatr.parse.readers.html_text import decode_words, find_raw_offset, stream_html
 from econchatr.parse.transcript import read_stem
 from econchatr.records import Episode
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from econchatr.parse.account import Account
-from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.html_stream import Piece, decode_words, stream_html
-from econchatr.parse.speakers import SpeakerTable, tidy_label
+from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
+from econchatr.parse.people import SpeakerTable, tidy_label
+from econchatr.parse.readers.html_text import Piece, decode_words, stream_html
 
 _CITE: Final = re.compile(r"<cite\b[^<>]{0,200}>", re.IGNORECASE)
 _STAMP: Final = re.compile(rf"\s*[(\[]?({STAMP})[)\]]?\s*")

@@ -1,7 +1,7 @@
-"""Subtitle files -> cues, and cues -> turns: what WebVTT and SRT have in common.
+"""Readers for WebVTT and SRT subtitles: cues, and the voices in them.
 
-It knows timing lines, voice tags, labels and dashes at line starts, and rolling captions; which of the two formats a
-file is in does not matter to it. Every piece of a cue remembers its place in the file.
+Voices are told by voice tags, labels and dashes at line starts. Rolling captions are read once. Every piece of a cue
+remembers its place in the file.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from econchatr.parse.account import Account
-from econchatr.parse.draft import Draft, TurnWriter
+from econchatr.parse.draft import Account, Draft, Reader, TurnWriter
 from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
-from econchatr.parse.speakers import SpeakerTable, fold_label, tidy_label
+from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
 from econchatr.records import EpisodeKind
 
 _TIMING: Final = re.compile(
@@ -234,3 +233,39 @@ def _join(words: list[str]) -> str:
 
 def _decode(text: str) -> str:
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+
+
+_WEBVTT_HEADER: Final = re.compile(
+    r"\s{0,20}WEBVTT(?=\s|$)[^\n]{0,500}(?:\n(?![ \t\r]*\n)(?![^\n]{0,60}-->)[^\n]{0,500}){0,50}"
+)
+
+
+def score_webvtt(text: str) -> float:
+    """Get how surely the text is WebVTT: it must say so in its first line."""
+    return 1.0 if _WEBVTT_HEADER.match(text) else 0.0
+
+
+def read_webvtt(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns by voice tags; a cue without one goes on with the voice before it.
+
+    Source: https://www.w3.org/TR/webvtt1/ (voice spans, comment blocks, times without hours).
+    """
+    header = _WEBVTT_HEADER.match(text)
+    return read_voices(text, show, start=header.end() if header else 0)
+
+
+WEBVTT: Final = Reader("webvtt", score_webvtt, read_webvtt)
+
+
+def score_srt(text: str) -> float:
+    """Get how surely the text is SRT: by timing lines, without the word WEBVTT before them."""
+    n_timings = count_timings(text)
+    return 0.95 if n_timings >= 2 else 0.8 * n_timings
+
+
+def read_srt(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns by labels at line starts; a name stands only where the speaker changes."""
+    return read_voices(text, show)
+
+
+SRT: Final = Reader("srt", score_srt, read_srt)

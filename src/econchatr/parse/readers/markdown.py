@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from econchatr.parse.account import Account
 from econchatr.parse.dates import read_date
-from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
+from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.labels import fits_name
-from econchatr.parse.speakers import BREAKS, SpeakerTable, fold_label, is_pseudo, tidy_label
+from econchatr.parse.people import BREAKS, SpeakerTable, fold_label, is_pseudo, tidy_label
 from econchatr.records import DatePrecision
 
 _MAX_FRONT_CHARS: Final = 20_000

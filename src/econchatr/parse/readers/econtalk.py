@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from econchatr.errors import TranscriptError
-from econchatr.parse.account import Account
 from econchatr.parse.dates import read_date
-from econchatr.parse.draft import STAMP, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.html_blocks import Block, Page, read_page
+from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.labels import fits_name
 from econchatr.parse.lines import is_name
-from econchatr.parse.people import bare_name
-from econchatr.parse.speakers import BREAKS, GROUPS, SpeakerTable, fold_label, tidy_label
+from econchatr.parse.people import BREAKS, GROUPS, SpeakerTable, bare_name, fold_label, tidy_label
+from econchatr.parse.readers.html_text import Block, Page, read_page
 from econchatr.records import EpisodeKind
 
 _FURNITURE: Final = frozenset(

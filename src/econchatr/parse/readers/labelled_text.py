@@ -1,0 +1,152 @@
+"""Readers for plain text with labels: `NAME: text`, Otter's `Name  0:49`, and `Name (00:00:36)` lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
+from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
+from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
+
+_MAX_SCORED_CHARS: Final = 50_000
+_NOBODY: Final = SpeakerTable(hosts=())
+_TURN: Final = re.compile(
+    rf"{INVISIBLE}[ \t]{{0,8}}(?:[-–—•>][ \t]{{0,2}})?(?:[(\[]?({STAMP})[)\]]?[ \t]{{0,4}}(?:[-–—][ \t]{{0,4}})?)?"
+    rf"(?:\[([^\[\]:\n]{{1,60}})\]|([^\W_][^:\t\n<>\[\]{{}}\"“”?!|]{{0,59}}?))"
+    rf"[ \t]{{0,4}}(?:[(\[]({STAMP})[)\]])?(?:[ \t]?:(?=\s|$)|\t(?=\S))"
+)
+_STAMP_LINE: Final = re.compile(rf"[ \t]{{0,8}}[(\[]?({STAMP})[)\]]?[ \t]{{0,8}}$")
+
+
+def score_plain(text: str) -> float:
+    """Get how surely the text is plain labelled speech: by the share of its lines that begin with one of its labels."""
+    lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
+    found = [name for line in lines if (name := _read_name(line))]
+    labels = choose_labels(found, _NOBODY)
+    n_labels = sum(1 for name in found if fold_label(name) in labels)
+    return 0.1 + 0.6 * min(1.0, 3 * n_labels / len(lines)) if n_labels >= 2 else 0.0
+
+
+def read_plain(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns under the labels at line starts; what stands before the first one stays unplaced."""
+    account, writer = Account(text), TurnWriter()
+    lines = list(iterate_lines(text))
+    labels = choose_labels((name for _, line in lines if (name := _read_name(line))), show)
+    seconds: int | None = None
+    for offset, line in lines:
+        turn, stamp = _TURN.match(line), _STAMP_LINE.match(line)
+        name = tidy_label(turn[2] or turn[3]) if turn else ""
+        begin = 0
+        if stamp:
+            seconds = read_seconds(stamp[1])
+            account.place(offset, offset + len(line))
+            continue
+        if turn and fold_label(name) in labels:
+            begin, clock = turn.end(), turn[1] or turn[4]
+            account.place(offset, offset + begin)
+            writer.open(name, start_seconds=read_seconds(clock) if clock else seconds)
+        if writer.label is not None:
+            account.place(offset + begin, offset + len(line))
+            writer.say(line[begin:].strip(), start_seconds=seconds)
+        seconds = None if writer.label is not None and line.strip() else seconds
+    writer.close()
+    return Draft("verbatim", tuple(writer.turns), account)
+
+
+PLAIN: Final = Reader("plain", score_plain, read_plain)
+
+
+def _read_name(line: str) -> str | None:
+    turn = _TURN.match(line)
+    return (turn[2] or turn[3]) if turn else None
+
+
+_OTTER_HEADER: Final = re.compile(
+    rf"{INVISIBLE}(?:([^\W_][^:\t\n<>()\[\]{{}}\"“”?!|]{{0,59}}?)(?: {{2,8}}| ?\t ?))?"
+    r"((?:\d{1,2}:)?\d{1,2}:\d{2})$"
+)
+_OTTER_FOOTER: Final = re.compile(r"Transcribed by https?://otter\.ai/?$", re.IGNORECASE)
+
+
+def score_otter(text: str) -> float:
+    """Get how surely the text is Otter's: by lines that are a name, two spaces and a time, or by its footer."""
+    lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
+    headers = [header for line in lines if (header := _OTTER_HEADER.match(line))]
+    if not headers:
+        return 0.0
+    has_footer = any(_OTTER_FOOTER.match(line.strip()) for line in text[-400:].splitlines())
+    n_headers = len(headers) if has_footer else sum(1 for header in headers if header[1])
+    return 0.4 + 0.5 * min(1.0, 3 * n_headers / len(lines)) if n_headers else 0.0
+
+
+def read_otter(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns under the headers; without names, the file is unlabelled."""
+    account, writer = Account(text), TurnWriter()
+    lines = list(iterate_lines(text))
+    headers = [header for _, line in lines if (header := _OTTER_HEADER.match(line))]
+    labels = choose_labels((header[1] for header in headers if header[1]), show, are_anchored=True)
+    for offset, line in lines:
+        header = _OTTER_HEADER.match(line)
+        if header and (not header[1] or fold_label(header[1]) in labels):
+            account.place(offset, offset + len(line))
+            name = tidy_label(header[1] or "")
+            # Without a name it is a new time, not a new speaker.
+            if name or writer.label is None:
+                writer.open(name, start_seconds=read_seconds(header[2]))
+        elif _OTTER_FOOTER.match(line.strip()):
+            account.mark(offset, offset + len(line))
+        elif writer.label is not None:
+            account.place(offset, offset + len(line))
+            writer.say(line.strip())
+    writer.close()
+    return Draft("verbatim" if labels else "unlabelled", tuple(writer.turns), account)
+
+
+OTTER: Final = Reader("otter", score_otter, read_otter)
+
+
+_STAMPED_HEADER: Final = re.compile(
+    rf"{INVISIBLE}[ \t]{{0,8}}([^\W_][^:\t\n<>()\[\]{{}}\"“”?!|]{{0,59}}?)?[ \t]{{0,4}}"
+    rf"[(\[]({STAMP})[)\]][ \t]?(?::(?=\s|$)|$)"
+)
+_GLUED: Final = re.compile(r"[ \t]{0,8}((?:\d{1,2}:)?\d{1,3}:\d{2})(?=[A-Z][a-z'’]|I\b)")
+_FRONT: Final = re.compile(r"---[ \t]*\r?\n.{0,20000}?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+
+
+def score_stamped(text: str) -> float:
+    """Get how surely the text is in timed blocks: by the share of its lines that are a name with a time."""
+    lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
+    named = [match for line in lines if (match := _STAMPED_HEADER.match(line)) and match[1]]
+    labels = choose_labels((match[1] for match in named), _NOBODY, are_anchored=True)
+    n_named = sum(1 for match in named if fold_label(match[1]) in labels)
+    return 0.4 + 0.5 * min(1.0, 4 * n_named / len(lines)) if n_named else 0.0
+
+
+def read_stamped(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns under the timed headers; what stands before the first one stays unplaced."""
+    account, writer = Account(text), TurnWriter()
+    front = _FRONT.match(text)
+    begin = front.end() if front else 0
+    account.mark(0, begin)
+    lines = list(iterate_lines(text, begin))
+    headers = [header for _, line in lines if (header := _STAMPED_HEADER.match(line))]
+    labels = choose_labels((header[1] for header in headers if header[1]), show, are_anchored=True)
+    for offset, line in lines:
+        header = _STAMPED_HEADER.match(line)
+        start, seconds = 0, None
+        if header and (not header[1] or fold_label(header[1]) in labels):
+            start, seconds = header.end(), read_seconds(header[2])
+            if header[1]:
+                writer.open(tidy_label(header[1]), start_seconds=seconds)
+        elif glued := _GLUED.match(line):
+            start, seconds = glued.end(), read_seconds(glued[1])
+        if writer.label is None:
+            continue
+        account.place(offset, offset + len(line))
+        writer.say(line[start:].strip(), start_seconds=seconds)
+    writer.close()
+    return Draft("verbatim", tuple(writer.turns), account)
+
+
+STAMPED: Final = Reader("stamped", score_stamped, read_stamped)
