@@ -170,7 +170,9 @@ class Draft:
     guests: tuple[str, ...] = ()
     """Names of the guests where the file gives them; the label `Guest` is read as the only one."""
     doubt: str = ""
-    """What is doubtful about the whole file; empty: nothing."""
+    """How the file shows that it was cut off; empty: it does not."""
+    label_doubt: str = ""
+    """What is doubtful about its labels, and what to do; empty: nothing."""
 
 
 @dataclass(frozen=True)

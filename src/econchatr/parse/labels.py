@@ -52,7 +52,7 @@ class _Known:
     """Whom the label `Host` may mean."""
     named: tuple[str, ...]
     """By the feed, the title or the front matter."""
-    everyone: tuple[str, ...]
+    everyone: NameIndex
     """These, the hosts of the show, and whoever has a full name in the file."""
 
 
@@ -106,12 +106,40 @@ def list_guests(told: Sequence[str], show: SpeakerTable) -> tuple[str, ...]:
 
 def unify_names(names: Iterable[str]) -> tuple[str, ...]:
     """Get each person once, in the spelling that comes first; a lone first or last name is nobody else."""
-    people = list[str]()
+    people = NameIndex()
     # Full names first, and those with an initial: `Ada Moss` is no third person beside `Ada B. Moss` and `Ada C. Moss`.
     for name in sorted(dict.fromkeys(names), key=lambda name: (_is_one_word(name), not split_name(name)[1])):
-        if not any(fits_name(name, one) for one in people):
-            people.append(name)
-    return tuple(people)
+        if not people.fit(name):
+            people.add(name)
+    return tuple(people.names)
+
+
+class NameIndex:
+    """Names, to be found by another spelling or by their first or last word, however many there are."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names: list[str] = []
+        self._whole = defaultdict[str, list[str]](list)
+        self._parts = defaultdict[str, list[str]](list)
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Add one more."""
+        self.names.append(name)
+        whole = split_name(name)[0]
+        self._whole[whole].append(name)
+        for word in dict.fromkeys((*whole.split()[:1], *whole.split()[-1:])):
+            self._parts[word].append(name)
+
+    def fit(self, label: str) -> list[str]:
+        """Get the names that a label may mean, in their order."""
+        alike = [name for name in self._whole[split_name(label)[0]] if _is_same(label, name)]
+        return self.part_of(label) or alike if _is_one_word(label) else alike
+
+    def part_of(self, word: str) -> list[str]:
+        """Get the names whose first or last word this is, in their order."""
+        return self._parts[split_name(word)[0]]
 
 
 def is_named(label: str, show: SpeakerTable) -> bool:
@@ -129,7 +157,7 @@ def fits_name(label: str, name: str) -> bool:
 def _list_known(labels: Sequence[str], guests: Sequence[str], show: SpeakerTable) -> _Known:
     named = unify_names((*guests, *_settle_all(show.cast.hosts, show)))
     spoken = _settle_all((one for one in labels if not is_nobody(one) and not _is_one_word(one)), show)
-    return _Known(tuple(guests), _list_hosts(show), named, unify_names((*show.hosts, *named, *spoken)))
+    return _Known(tuple(guests), _list_hosts(show), named, NameIndex(unify_names((*show.hosts, *named, *spoken))))
 
 
 def _list_hosts(show: SpeakerTable) -> tuple[str, ...]:
@@ -150,7 +178,7 @@ def _find_people(label: str, known: _Known, show: SpeakerTable) -> tuple[str, ..
     if is_nobody(label):
         return ()
     if _is_one_word(label):
-        return tuple(one for one in known.everyone if _is_part(label, one))
+        return tuple(known.everyone.part_of(label))
     alike = [one for one in known.named if _is_same(label, one)]
     exact = [one for one in alike if split_name(one) == split_name(label)]
     return tuple(exact or alike)

@@ -43,12 +43,16 @@ GROUPS: Final = frozenset({
 _PSEUDO: Final = BREAKS | CLIPS | GROUPS
 
 _ANONYMOUS: Final = re.compile(
-    r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-]{0,2}(?:\d{1,3}|[a-z])|guest[ _\-]{0,2}\d{1,3}"
+    r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-#]{0,2}(?:\d{1,3}|[a-z])|guest[ _\-#]{0,2}\d{1,3}"
     r"|[a-z]|\d{1,3}|>>)",
     re.IGNORECASE,
 )
 # Marks of direction and of no width would make one name two.
 _UNSEEN: Final = re.compile("[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+_MAX_KEPT_NAMES: Final = 65_536
+"""Labels whose tidied form is remembered: a file of many labels asks for each some ten times."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,10 @@ class SpeakerTable:
         if fold_label(name) in self._folded_hosts:
             return name, "host"
         return name, "other" if is_pseudo(name) else "guest"
+
+    def knows(self, label: str) -> bool:
+        """Say whether the label is a host's or an alias."""
+        return fold_label(label) in self._names
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,7 +125,7 @@ def fold_label(label: str) -> str:
     return tidy_label(label).casefold()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MAX_KEPT_NAMES)
 def tidy_label(label: str) -> str:
     """Get a label without colon, emphasis, odd spaces, or the typing slip `Name: Name`."""
     name = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", label)).split()).strip("*_: ")
@@ -215,7 +223,7 @@ def find_spellings(counts: Mapping[str, int], show: SpeakerTable) -> dict[str, s
     return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MAX_KEPT_NAMES)
 def split_name(label: str) -> tuple[str, str]:
     """Get the name in the form in which spellings are compared, and its middle initials apart."""
     words = [fold_word(word) for word in bare_name(label).split()]

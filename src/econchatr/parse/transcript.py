@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
@@ -24,6 +24,7 @@ from econchatr.parse.draft import Account, Draft, Flagged, Loss, Reader, add_los
 from econchatr.parse.flags import flag_turns
 from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
 from econchatr.parse.language import Language, tell_language
+from econchatr.parse.lines import check_speakers
 from econchatr.parse.people import SpeakerTable, tidy_label
 from econchatr.parse.readers.docx import is_zip, read_docx
 from econchatr.parse.readers.econtalk import ECONTALK, read_guests
@@ -231,9 +232,11 @@ def _score_readers(text: str) -> tuple[tuple[str, float], ...]:
 
 def _read_draft(reader: Reader, text: str, show: SpeakerTable, location: str) -> Draft:
     try:
-        return reader.read(text, show)
+        draft = reader.read(text, show)
+        check_speakers(raw.label for raw in draft.turns)
     except TranscriptError as exc:
         raise TranscriptError(f"{location}: {exc.message}", hint=exc.hint) from exc
+    return draft
 
 
 def rank_episodes(episodes: Sequence[Episode]) -> list[Episode]:
@@ -296,8 +299,15 @@ def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, l
         n_markup_chars=loss.n_markup_chars,
         n_white_chars=loss.n_white_chars,
         precision=precision,
-        doubt=f"{draft.doubt}. Fetch or export it again." if draft.doubt else "",
+        doubt=" ".join(_tell_doubts(draft)),
     )
+
+
+def _tell_doubts(draft: Draft) -> Iterator[str]:
+    if draft.doubt:
+        yield f"{draft.doubt}. Fetch or export it again."
+    if draft.label_doubt:
+        yield f"{draft.label_doubt}."
 
 
 def _make_slug(location: str, taken: Collection[str]) -> str:

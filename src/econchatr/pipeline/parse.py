@@ -176,7 +176,7 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 PARSE = Stage[Show](
     "parse",
-    version=4,
+    version=5,
     settings={"hosts": "show.hosts", "aliases": "show.aliases", "language": "show.language"},
     inputs=lambda show: {"fetch": show.made("fetch")},
     reads=("fetch",),

@@ -6,14 +6,15 @@ import re
 from typing import Final
 
 from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
+from econchatr.parse.lines import INVISIBLE, Labels, choose_labels, iterate_lines, split_labelled, tell_doubtful
 from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
+from econchatr.records import EpisodeKind
 
 _MAX_SCORED_CHARS: Final = 50_000
 _NOBODY: Final = SpeakerTable(hosts=())
 _TURN: Final = re.compile(
     rf"{INVISIBLE}[ \t]{{0,8}}(?:[-–—•>][ \t]{{0,2}})?(?:[(\[]?({STAMP})[)\]]?[ \t]{{0,4}}(?:[-–—][ \t]{{0,4}})?)?"
-    rf"(?:\[([^\[\]:\n]{{1,60}})\]|([^\W_][^:\t\n<>\[\]{{}}\"“”?!|]{{0,59}}?))"
+    rf"(?:\[([^\[\]:\n]{{1,60}})\]|([^\W_][^:\t\n<>{{}}?!]{{0,59}}?))"
     rf"[ \t]{{0,4}}(?:[(\[]({STAMP})[)\]])?(?:[ \t]?:(?=\s|$)|\t(?=\S))"
 )
 _STAMP_LINE: Final = re.compile(rf"[ \t]{{0,8}}[(\[]?({STAMP})[)\]]?[ \t]{{0,8}}$")
@@ -24,7 +25,7 @@ def score_plain(text: str) -> float:
     lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
     found = [name for line in lines if (name := _read_name(line))]
     labels = choose_labels(found, _NOBODY)
-    n_labels = sum(1 for name in found if fold_label(name) in labels)
+    n_labels = sum(1 for name in found if fold_label(name) in labels.sure)
     return 0.1 + 0.6 * min(1.0, 3 * n_labels / len(lines)) if n_labels >= 2 else 0.0
 
 
@@ -42,19 +43,28 @@ def read_plain(text: str, show: SpeakerTable) -> Draft:
             seconds = read_seconds(stamp[1])
             account.place(offset, offset + len(line))
             continue
-        if turn and fold_label(name) in labels:
+        if turn and fold_label(name) in labels.sure:
             begin, clock = turn.end(), turn[1] or turn[4]
             account.place(offset, offset + begin)
             writer.open(name, start_seconds=read_seconds(clock) if clock else seconds)
         if writer.label is not None:
             account.place(offset + begin, offset + len(line))
-            writer.say(line[begin:].strip(), start_seconds=seconds)
+            _say(line[begin:], labels, writer, seconds)
         seconds = None if writer.label is not None and line.strip() else seconds
     writer.close()
-    return Draft("verbatim", tuple(writer.turns), account)
+    return Draft("verbatim", tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
 PLAIN: Final = Reader("plain", score_plain, read_plain)
+
+
+def _say(text: str, labels: Labels, writer: TurnWriter, seconds: int | None) -> None:
+    """Let who speaks say a text, and whoever's label stands inside it the rest."""
+    for number, (begin, end) in enumerate(split_labelled(text, labels)):
+        name, _, said = text[begin:end].partition(":") if number else ("", "", text[begin:end])
+        if name:
+            writer.open(tidy_label(name))
+        writer.say(said.strip(), start_seconds=seconds)
 
 
 def _read_name(line: str) -> str | None:
@@ -63,7 +73,7 @@ def _read_name(line: str) -> str | None:
 
 
 _OTTER_HEADER: Final = re.compile(
-    rf"{INVISIBLE}(?:([^\W_][^:\t\n<>()\[\]{{}}\"“”?!|]{{0,59}}?)(?: {{2,8}}| ?\t ?))?"
+    rf"{INVISIBLE}(?:([^\W_][^:\t\n<>{{}}?!]{{0,59}}?)(?: {{2,8}}| ?\t ?))?"
     r"((?:\d{1,2}:)?\d{1,2}:\d{2})$"
 )
 _OTTER_FOOTER: Final = re.compile(r"Transcribed by https?://otter\.ai/?$", re.IGNORECASE)
@@ -88,7 +98,7 @@ def read_otter(text: str, show: SpeakerTable) -> Draft:
     labels = choose_labels((header[1] for header in headers if header[1]), show, are_anchored=True)
     for offset, line in lines:
         header = _OTTER_HEADER.match(line)
-        if header and (not header[1] or fold_label(header[1]) in labels):
+        if header and (not header[1] or fold_label(header[1]) in labels.sure):
             account.place(offset, offset + len(line))
             name = tidy_label(header[1] or "")
             # Without a name it is a new time, not a new speaker.
@@ -98,16 +108,17 @@ def read_otter(text: str, show: SpeakerTable) -> Draft:
             account.mark(offset, offset + len(line))
         elif writer.label is not None:
             account.place(offset, offset + len(line))
-            writer.say(line.strip())
+            _say(line, labels, writer, None)
     writer.close()
-    return Draft("verbatim" if labels else "unlabelled", tuple(writer.turns), account)
+    kind: EpisodeKind = "verbatim" if labels.sure else "unlabelled"
+    return Draft(kind, tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
 OTTER: Final = Reader("otter", score_otter, read_otter)
 
 
 _STAMPED_HEADER: Final = re.compile(
-    rf"{INVISIBLE}[ \t]{{0,8}}([^\W_][^:\t\n<>()\[\]{{}}\"“”?!|]{{0,59}}?)?[ \t]{{0,4}}"
+    rf"{INVISIBLE}[ \t]{{0,8}}([^\W_][^:\t\n<>{{}}?!]{{0,59}}?)?[ \t]{{0,4}}"
     rf"[(\[]({STAMP})[)\]][ \t]?(?::(?=\s|$)|$)"
 )
 _GLUED: Final = re.compile(r"[ \t]{0,8}((?:\d{1,2}:)?\d{1,3}:\d{2})(?=[A-Z][a-z'’]|I\b)")
@@ -119,7 +130,7 @@ def score_stamped(text: str) -> float:
     lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
     named = [match for line in lines if (match := _STAMPED_HEADER.match(line)) and match[1]]
     labels = choose_labels((match[1] for match in named), _NOBODY, are_anchored=True)
-    n_named = sum(1 for match in named if fold_label(match[1]) in labels)
+    n_named = sum(1 for match in named if fold_label(match[1]) in labels.sure)
     return 0.4 + 0.5 * min(1.0, 4 * n_named / len(lines)) if n_named else 0.0
 
 
@@ -135,7 +146,7 @@ def read_stamped(text: str, show: SpeakerTable) -> Draft:
     for offset, line in lines:
         header = _STAMPED_HEADER.match(line)
         start, seconds = 0, None
-        if header and (not header[1] or fold_label(header[1]) in labels):
+        if header and (not header[1] or fold_label(header[1]) in labels.sure):
             start, seconds = header.end(), read_seconds(header[2])
             if header[1]:
                 writer.open(tidy_label(header[1]), start_seconds=seconds)
@@ -144,9 +155,9 @@ def read_stamped(text: str, show: SpeakerTable) -> Draft:
         if writer.label is None:
             continue
         account.place(offset, offset + len(line))
-        writer.say(line[start:].strip(), start_seconds=seconds)
+        _say(line[start:], labels, writer, seconds)
     writer.close()
-    return Draft("verbatim", tuple(writer.turns), account)
+    return Draft("verbatim", tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
 STAMPED: Final = Reader("stamped", score_stamped, read_stamped)

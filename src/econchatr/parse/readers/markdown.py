@@ -15,7 +15,8 @@ from typing import Final
 
 from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.labels import fits_name
+from econchatr.parse.labels import NameIndex
+from econchatr.parse.lines import Labels, check_speakers, split_labelled, tell_doubtful
 from econchatr.parse.people import BREAKS, SpeakerTable, fold_label, is_pseudo, tidy_label
 from econchatr.records import DatePrecision
 
@@ -77,12 +78,15 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
     front = _read_front(text)
     account.mark(0, front.end)
     lines = list(_iterate_lines(text, front.end))
-    labels = _collect_labels(lines)
-    known = (*labels, *show.hosts, *show.cast.hosts, *show.cast.guests)
+    labels, doubtful = _collect_labels(lines, show)
+    known = NameIndex((*labels, *show.hosts, *show.cast.hosts, *show.cast.guests))
     title, previous = front.title, ""
-    for offset, line in lines:
-        if not line.strip():
+    folded = Labels(frozenset(map(fold_label, labels)))
+    for offset, whole in lines:
+        if not whole.strip():
             continue
+        (_, first), *inner = split_labelled(whole, folded)
+        line = whole[:first]
         heading = _HEADING.match(line)
         label = _read_label(line, labels) or _read_bare_label(line, previous, known, show)
         if label:
@@ -92,9 +96,22 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
             account.mark(offset, offset + len(line))
         elif not heading:
             _read_paragraph(offset, line, writer, account)
-        previous = line
+        for begin, end in inner:
+            name = whole[begin:end].partition(":")[0]
+            found = _Label(tidy_label(name), 0, len(name) + 1)
+            _read_turn_line(offset + begin, whole[begin:end], found, labels, writer, account)
+        previous = whole
     writer.close()
-    return Draft("verbatim", tuple(writer.turns), account, title, front.published, front.precision, front.guests)
+    return Draft(
+        "verbatim",
+        tuple(writer.turns),
+        account,
+        title,
+        front.published,
+        front.precision,
+        front.guests,
+        label_doubt=tell_doubtful(doubtful),
+    )
 
 
 MARKDOWN: Final = Reader("markdown", score_markdown, read_markdown)
@@ -126,12 +143,16 @@ def _read_front(text: str) -> _Front:
     return _Front(len(text) if line_end < 0 else line_end, fields.get("title", ""), published, precision, guests)
 
 
-def _collect_labels(lines: list[tuple[int, str]]) -> frozenset[str]:
-    found = Counter(label.name for _, line in lines if (label := _read_label(line, frozenset())))
-    return frozenset(found)
+def _collect_labels(lines: list[tuple[int, str]], show: SpeakerTable) -> tuple[frozenset[str], Labels]:
+    """Get the names of the file's bold labels; and apart, what stands like one and is written small."""
+    found = Counter(label.name for _, line in lines if (label := _read_label(line, frozenset(), may_be_small=True)))
+    check_speakers(found)
+    small = {name: n for name, n in found.items() if not _is_name(name)}
+    sure = {name for name, n in small.items() if show.knows(name) or (n >= 2 and name.split()[0] not in _NO_NAMES)}
+    return frozenset(found.keys() - (small.keys() - sure)), Labels(frozenset(sure), tuple(small.keys() - sure))
 
 
-def _read_label(line: str, labels: frozenset[str]) -> _Label | None:
+def _read_label(line: str, labels: frozenset[str], *, may_be_small: bool = False) -> _Label | None:
     """Get the bold label a line begins with; without a colon it must be one of the file's own labels."""
     bold = _BOLD.match(line) if "**" in line or "__" in line else None
     if bold is None:
@@ -144,7 +165,7 @@ def _read_label(line: str, labels: frozenset[str]) -> _Label | None:
             return None
         end = after.end() if after else end
     name = tidy_label(name)
-    if not _is_name(name):
+    if not _is_name(name) and not (may_be_small and any(map(str.isalpha, name))) and name not in labels:
         return None
     # `**Name: Name:**` is a typing slip, `**Name: "**text` a mark set too late; other words there are emphasis.
     rest = "" if tidy_label(rest) == name else rest.strip()
@@ -158,7 +179,7 @@ def _is_name(name: str) -> bool:
     return any(map(str.isalpha, name)) and not name[0].islower() and len(name.split()) <= _MAX_LABEL_WORDS
 
 
-def _read_bare_label(line: str, previous: str, known: tuple[str, ...], show: SpeakerTable) -> _Label | None:
+def _read_bare_label(line: str, previous: str, known: NameIndex, show: SpeakerTable) -> _Label | None:
     """Get a label without bold marks: a break, a speaker of this file, or a name its paragraph before announced."""
     bare = _BARE.match(line)
     if bare is None and len(line) > _MAX_BREAK_CHARS:
@@ -175,7 +196,7 @@ def _read_bare_label(line: str, previous: str, known: tuple[str, ...], show: Spe
         return _Label(name, bare.start(), bare.end())
     if any(word[0].islower() for word in words) or words[0].lower() in _NO_NAMES:
         return None
-    is_known = any(fits_name(name, one) for one in known)
+    is_known = bool(known.fit(name))
     is_announced = re.search(rf"\b{re.escape(name)} [^\W\d_]", previous) is not None
     if is_known or len(words) in (2, 3) or is_announced:
         return _Label(name, bare.start(), bare.end())

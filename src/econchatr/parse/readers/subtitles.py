@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from econchatr.parse.draft import Account, Draft, Reader, TurnWriter
-from econchatr.parse.lines import INVISIBLE, choose_labels, iterate_lines
+from econchatr.parse.lines import INVISIBLE, Labels, choose_labels, iterate_lines, split_labelled, tell_doubtful
 from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
 from econchatr.records import EpisodeKind
 
@@ -26,8 +26,9 @@ _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]{0,100})?[ \t]+([^<>]{1,200})>", re.I
 _INLINE_TIME: Final = re.compile(r"<(?:\d{1,3}:)?\d{1,2}:\d{2}\.\d{1,3}>")
 _LABEL: Final = re.compile(
     rf"{INVISIBLE}[ \t]{{0,4}}(?:[-–—][ \t]{{0,2}}|(?:>>|&gt;&gt;)[ \t]{{0,2}})?"
-    r"(?:\[([^\[\]:\n]{1,60})\]|([^\W_][^:\n<>\[\]{}\"“”?!]{0,59}?))[ \t]?:(?=\s|$)"
+    r"(?:\[([^\[\]:\n]{1,60})\]|([^\W_][^:\n<>{}?!]{0,59}?))(?:</[a-zA-Z]{1,12}>)?[ \t]?:(?=\s|$|<)"
 )
+_OPENING_TAGS: Final = re.compile(r"(?:[ \t]{0,4}<(?![vV][ .\t>])[a-zA-Z][^<>\n]{0,300}>){1,4}")
 _CHANGE: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}(?:>>|&gt;&gt;)[ \t]{{0,2}}")
 _DASH: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}[-–—](?![-–—])[ \t]{{0,2}}(?=[^\s\d])")
 _COMMENT: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?=\s|$)")
@@ -54,8 +55,8 @@ class _Voices:
     """What is known of a file's voices while its cues are read in order."""
 
     account: Account
-    labels: frozenset[str]
-    """Folded; what else stands before a colon is speech."""
+    labels: Labels
+    """What else stands before a colon is speech."""
     writer: TurnWriter = field(default_factory=lambda: TurnWriter(joins=" "))
     is_named: bool = False
 
@@ -116,11 +117,12 @@ def read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
     for cue in cues:
         dashes = sum(1 for _, line in cue.lines if _DASH.match(line)) >= 2
         for offset, line in cue.lines:
-            _read_line(offset, line, cue, voices, are_dashes=dashes)
+            for begin, end in split_labelled(line, labels):
+                _read_line(offset + begin, line[begin:end], cue, voices, are_dashes=dashes)
     voices.writer.close()
     turns = tuple(voices.writer.turns)
     kind: EpisodeKind = "verbatim" if voices.is_named else "unlabelled"
-    return Draft(kind, turns, account, doubt=tell_cut(text))
+    return Draft(kind, turns, account, doubt=tell_cut(text), label_doubt=tell_doubtful(labels))
 
 
 def tell_cut(text: str) -> str:
@@ -183,23 +185,30 @@ def _unroll(cues: list[Cue], account: Account) -> list[Cue]:
     return kept
 
 
+def _match_label(line: str) -> re.Match[str] | None:
+    """A label at the beginning of a line, behind the tags of a colour or of italics."""
+    tags = _OPENING_TAGS.match(line)
+    return _LABEL.match(line, tags.end() if tags else 0)
+
+
 def _read_label(line: str) -> str | None:
-    match = _LABEL.match(line)
+    match = _match_label(line)
     return (match[1] or match[2]) if match else None
 
 
 def _read_line(offset: int, line: str, cue: Cue, voices: _Voices, *, are_dashes: bool) -> None:
-    label = _LABEL.match(line)
+    label = _match_label(line)
     name = tidy_label(label[1] or label[2]) if label else ""
     change = _CHANGE.match(line) or (_DASH.match(line) if are_dashes else None)
-    position, words = 0, list[str]()
-    if label and fold_label(name) in voices.labels:
-        position = label.end()
+    begin, position, words = 0, 0, list[str]()
+    if label and fold_label(name) in voices.labels.sure:
+        voices.account.mark(offset, offset + label.start())
+        begin, position = label.start(), label.end()
         _open(name, cue, voices)
     elif change:
         position = change.end()
         _open("", cue, voices)
-    voices.account.place(offset, offset + position)
+    voices.account.place(offset + begin, offset + position)
     for tag in _TAG.finditer(line, position):
         words.append(_take(offset, line, position, tag.start(), voices))
         position = tag.end()
