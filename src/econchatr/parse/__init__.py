@@ -1,7 +1,4 @@
-"""A file's bytes -> one episode and its turns, with an account of every character.
-
-This package knows no show folder, no table and no pair: it gets bytes and a speaker table and gives records.
-"""
+"""A transcript's bytes -> one episode and its turns, with an account of every character."""
 
 from __future__ import annotations
 
@@ -13,12 +10,10 @@ from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import (
     Cast,
-    HostProposal,
     SpeakerTable,
     UnnamedVoice,
     find_ad_voices,
     list_unnamed,
-    propose_hosts,
     unify_speakers,
 )
 from econchatr.parse.transcript import (
@@ -37,7 +32,6 @@ __all__ = [
     "Cast",
     "Explanation",
     "Flagged",
-    "HostProposal",
     "Language",
     "ParsedFile",
     "SharedLabel",
@@ -53,7 +47,6 @@ __all__ = [
     "list_unnamed",
     "open_text",
     "parse_file",
-    "propose_hosts",
     "rank_episodes",
     "read_date",
     "tell_shared",

@@ -1,7 +1,4 @@
-"""Dates as people write them -> a date and how exactly it is known.
-
-It knows English month and season names and no library; it never fails, it gives `None`.
-"""
+"""Dates as people write them in English -> a date, and how exactly it is known; `None` for anything else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Bytes -> text, or a plain refusal.
-
-It decides only whether a file is text and in which encoding; it does not know what a transcript is.
-"""
+"""Bytes -> text, or a plain refusal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Turns of a whole show -> the same turns, with flags on what is doubtful, each with its reason.
+"""Flags on what is doubtful in the turns of a whole show, each with its reason.
 
-Nothing is deleted here, and no flag is a verdict: `pair` decides by the kind what becomes a pair. It knows written
-English; other languages get only the flags that come from counting.
+Nothing is deleted here: `pair` decides by the kind of flag what becomes a pair. In other languages than English only the
+flags that come from counting are set.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Labels of one file -> the people behind them, as the feed, the title, the front matter and the file itself name them.
+"""The labels of one file -> the people behind them, as feed, title, front matter and the file itself name them.
 
-A label that fits two people is not decided: it stays as it stands, and is told. It does not compare files (`people`
-does), and makes nobody a host whom `show.toml` does not.
+A label that fits two people stays as it stands, and the user is told. Only `show.toml` makes somebody a host.
 """
 
 from __future__ import annotations

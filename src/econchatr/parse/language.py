@@ -1,8 +1,8 @@
-"""What was said -> the language it was said in, by the share of its most frequent small words.
+"""The language a transcript is in, by the share of its most frequent small words.
 
-Small words (the, of, and; der, und, nicht) are a third to a half of all speech in languages that have them, whatever it
-is about, and hardly any are left in another language. Languages in a script of their own are known by its letters. It
-tells a whole transcript, never a sentence, and gives no answer rather than a doubtful one. It knows no show.
+Small words (the, of, and; der, und, nicht) are a third to a half of all speech in languages that have them, and hardly
+any are left in another language. Languages in a script of their own are known by its letters. A doubtful case gives no
+answer.
 """
 
 from __future__ import annotations

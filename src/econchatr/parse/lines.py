@@ -1,7 +1,4 @@
-"""Text files line by line, and which words before a colon are a speaker's label.
-
-It knows what a name looks like and how often labels must stand; it does not know any format.
-"""
+"""Text files line by line, and which words before a colon are a speaker's label."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from statistics import median
 from typing import Final
 
 from econchatr.records import Role, Turn
@@ -151,20 +150,6 @@ _ASIDE: Final = re.compile(r"\([^()]{0,60}\)")
 _MAX_AD_TURNS: Final = 4.0
 _MIN_AD_EPISODES: Final = 3
 _MAX_AD_SHARE: Final = 0.08
-_MIN_HOST_TURNS: Final = 5.0
-_MIN_HOST_SHARE: Final = 0.3
-
-
-@dataclass(frozen=True)
-class HostProposal:
-    """Somebody who may be a host: heard in many episodes, with many turns in each."""
-
-    name: str
-    n_episodes: int
-    n_turns: int
-    n_words: int
-    share: float
-    """Of the show's episodes, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -265,23 +250,6 @@ def list_unnamed(turns: Iterable[Turn]) -> list[UnnamedVoice]:
         )
         for (slug, label), said in voices.items()
     ]
-
-
-def propose_hosts(turns: Iterable[Turn]) -> list[HostProposal]:
-    """Get who may be a host, the likeliest first: named, in three episodes of ten, with five turns in each or more."""
-    voices, n_all = _count_voices(turns)
-    proposals = [
-        HostProposal(
-            name,
-            n_episodes=len(episodes),
-            n_turns=sum(n for n, _ in episodes.values()),
-            n_words=sum(n for _, n in episodes.values()),
-            share=len(episodes) / n_all,
-        )
-        for name, episodes in voices.items()
-        if median(n for n, _ in episodes.values()) >= _MIN_HOST_TURNS and len(episodes) >= _MIN_HOST_SHARE * n_all
-    ]
-    return sorted(proposals, key=lambda one: (-one.n_episodes, -one.n_turns, one.name))
 
 
 def find_ad_voices(turns: Iterable[Turn], *, hosts: Sequence[str] = ()) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""Turns of a whole show -> the stretches that come again: in other episodes, or later in the same file.
-
-It finds and counts; whether a repeat is an advertisement or a manner of speaking is decided where flags are set.
-"""
+"""Stretches of speech that come again, in other episodes or later in the same file."""
 
 from __future__ import annotations
 

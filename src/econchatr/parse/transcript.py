@@ -1,8 +1,4 @@
-"""A file's bytes -> an episode and its turns, by whichever reader knows the format best.
-
-It holds the table of readers and what is the same for all formats: slugs, speakers, joining, counting, order. It does
-not know any format, nor where the file came from.
-"""
+"""A file's bytes -> an episode and its turns, by whichever reader knows the format best; the table of readers."""
 
 from __future__ import annotations
 

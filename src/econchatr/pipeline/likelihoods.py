@@ -2,7 +2,7 @@
 
 What was measured is kept line by line, so a measurement that was stopped goes on, and `--minutes` adds to what is
 there. Contexts are taken in one fixed order, spread over the episodes; how many of them is a setting, or what the
-minutes given were enough for. This module does not know what the numbers say about a host: `score` does.
+minutes given were enough for.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It opens the archive with bounds on every size and streams the XML without building a tree, so that a bomb of either
 kind costs no more than its bounds. What is no part of the body (headers, notes, comments, deleted words, text
-boxes) comes apart from it. It knows no transcript's shape.
+boxes) comes apart from it.
 
 Source: ECMA-376 (word/document.xml: w:p, w:t, w:tab, w:br, w:tbl, w:tr, w:tc, w:del).
 """

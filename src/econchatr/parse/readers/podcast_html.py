@@ -1,6 +1,6 @@
 """Reader for Podcasting 2.0 HTML: `<cite>Name:</cite><time>0:00</time><p>text</p>`, again and again.
 
-Several paragraphs may follow one name, the time may be missing, the colon may stand apart. It builds no tree.
+Several paragraphs may follow one name, the time may be missing, the colon may stand apart.
 """
 
 from __future__ import annotations
