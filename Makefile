@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/econchatr demo --out $(DEMO)
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: $(READY)
 	$(BIN)/pytest -m slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from hypothesis import settings
 # A busy machine is no fault of the code; times are measured in benchmarks/.
 settings.register_profile("econchatr", deadline=None)
 settings.load_profile("econchatr")
+
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IS_WORKER:
+    # Two workers with two threads each on two cores would wait for each other. Read when torch loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -29,9 +35,18 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, the same for every worker."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if IS_WORKER else base
+
+
+@pytest.fixture(scope="session")
+def cache(shared: Path) -> Path:
     """Where converted weights and tokenizers are kept during the test run."""
-    return tmp_path_factory.mktemp("cache")
+    folder = shared / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 TINY_SHOW = """
 [show]
@@ -58,9 +59,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def econchatr(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def econchatr(cache: Path) -> Run:
     """Run the real command in a process of its own."""
-    cache = tmp_path_factory.mktemp("cache")
 
     def run(*arguments: object, check: int | None = 0, text: str = "") -> subprocess.CompletedProcess[str]:
         places = {"ECONCHATR_CACHE": str(cache), "ECONCHATR_CONFIG": str(cache / "config")}
@@ -99,8 +99,11 @@ def tiny_show(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_show(tmp_path_factory: pytest.TempPathFactory, econchatr: Run) -> Path:
-    """The tiny show after `econchatr run`; tests must not change it."""
-    root = write_tiny_show(tmp_path_factory.mktemp("finished") / "show")
-    econchatr("run", root)
+def finished_show(shared: Path, econchatr: Run) -> Path:
+    """The tiny show after `econchatr run`, trained once whatever the number of workers; tests must not change it."""
+    root = shared / "finished" / "show"
+    with FileLock(shared / "finished.lock"):
+        if not (root / "report" / "index.html").is_file():
+            write_tiny_show(root)
+            econchatr("run", root)
     return root

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
+
+from filelock import FileLock
 
 from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights, open_base
 from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe, TrainOutcome
 
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 PROMPT = (
     "<|im_start|>system\nYou are the host.<|im_end|>\n"
     "<|im_start|>user\nWhat did you learn from keeping bees?<|im_end|>\n"
@@ -49,7 +53,8 @@ def make_examples(base: BaseWeights) -> list[EncodedExample]:
 @lru_cache(maxsize=1)
 def open_embedded(cache: Path) -> BaseWeights:
     """The embedded base, converted once for the whole run."""
-    return open_base("embedded", cache=cache, hub="never")
+    with FileLock(cache / "embedded.lock"):
+        return open_base("embedded", cache=cache, hub="never")
 
 
 @lru_cache(maxsize=1)
@@ -58,4 +63,4 @@ def train_briefly(cache: Path) -> TrainOutcome:
     base = open_embedded(cache)
     examples = make_examples(base)
     recipe = LoraRecipe(n_epochs=4, batch_examples=4, learning_rate=2e-3, eval_every_share=1.0)
-    return train_lora(examples, examples[:2], base=base, folder=cache / "brief", recipe=recipe)
+    return train_lora(examples, examples[:2], base=base, folder=cache / f"brief{_WORKER}", recipe=recipe)

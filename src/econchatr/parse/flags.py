@@ -1,7 +1,7 @@
 """Flags on what is doubtful in the turns of a whole show, each with its reason.
 
-Nothing is deleted here: `pair` decides by the kind of flag what becomes a pair. In other languages than English only the
-flags that come from counting are set.
+Nothing is deleted here: `pair` decides by the kind of flag what becomes a pair. In other languages than English only
+the flags that come from counting are set.
 """
 
 from __future__ import annotations
