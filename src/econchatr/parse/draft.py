@@ -14,8 +14,8 @@ from econchatr.records import DatePrecision, Episode, EpisodeKind, Flag, Turn
 
 Fate = Literal["placed", "markup"]
 
-MAX_UNPLACED_LINES: Final = 50
-MAX_LINE_CHARS: Final = 200
+_MAX_UNPLACED_LINES: Final = 50
+_MAX_LINE_CHARS: Final = 200
 _PIECE_CHARS: Final = 65_536
 
 
@@ -78,7 +78,7 @@ def _merge_spans(text: str, flags: Sequence[Flag]) -> Iterator[tuple[int, int]]:
 
 def add_losses(one: Loss, other: Loss) -> Loss:
     """Get the account of two texts of one file together."""
-    lines = (*one.unplaced, *other.unplaced)[:MAX_UNPLACED_LINES]
+    lines = (*one.unplaced, *other.unplaced)[:_MAX_UNPLACED_LINES]
     return Loss(
         n_placed_chars=one.n_placed_chars + other.n_placed_chars,
         n_unplaced_chars=one.n_unplaced_chars + other.n_unplaced_chars,
@@ -114,8 +114,8 @@ class Account:
                 n_unplaced += _count_ink(rest)
                 for line in filter(None, map(str.strip, rest.splitlines())):
                     n_lines += 1
-                    if len(lines) < MAX_UNPLACED_LINES:
-                        lines.append(line[:MAX_LINE_CHARS])
+                    if len(lines) < _MAX_UNPLACED_LINES:
+                        lines.append(line[:_MAX_LINE_CHARS])
             start = position = max(start, position)
             if end > start:
                 counts[fate] += _count_ink(self.text[start:end])

@@ -17,7 +17,7 @@ INVISIBLE: Final = "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,8}"
 
 MAX_SPEAKERS: Final = 5_000
 """Different labels in one file."""
-MAX_LABEL_CHARS: Final = 60
+_MAX_LABEL_CHARS: Final = 60
 _MAX_LABEL_WORDS: Final = 6
 _MAX_SINGLE_WORDS: Final = 4
 _MAX_SMALL_WORDS: Final = 3
@@ -76,7 +76,7 @@ def is_name(label: str) -> bool:
     """Say whether words before a colon are shaped like a name: few, and not written small."""
     name = tidy_label(label)
     words = name.split()
-    if not words or len(name) > MAX_LABEL_CHARS or len(words) > _MAX_LABEL_WORDS:
+    if not words or len(name) > _MAX_LABEL_CHARS or len(words) > _MAX_LABEL_WORDS:
         return False
     if is_anonymous(name):
         return True
@@ -130,7 +130,7 @@ def choose_labels(found: Iterable[str], show: SpeakerTable, *, are_anchored: boo
     counts = Counter(map(fold_label, found_list))
     spellings = {fold_label(label): label for label in found_list}
     known = {label for label in counts if is_named(spellings[label], show) or show.knows(spellings[label])}
-    names = {label for label in counts if is_name(bare_label(spellings[label]))}
+    names = {label for label in counts if is_name(_bare_label(spellings[label]))}
     small = {label for label in counts.keys() - names if _is_small_name(spellings[label])}
     often = {label for label in small if counts[label] >= (2 if are_anchored else 3)}
     sure = known | often | {label for label in names if are_anchored or _is_sure(spellings[label], counts[label])}
@@ -144,10 +144,10 @@ def choose_labels(found: Iterable[str], show: SpeakerTable, *, are_anchored: boo
     return Labels(frozenset(sure), tuple(tidy_label(spellings[label]) for label in doubtful))
 
 
-def bare_label(label: str) -> str:
+def _bare_label(label: str) -> str:
     """Get a label without what stands beside a name: pronouns, a firm, a nickname, a place, a number.
 
-    >>> bare_label("Carol Bloom (she/her)"), bare_label("Bob Guest - Acme"), bare_label('Dwayne "The Rock" Johnson')
+    >>> _bare_label("Carol Bloom (she/her)"), _bare_label("Bob Guest - Acme"), _bare_label('Dwayne "The Rock" Johnson')
     ('Carol Bloom', 'Bob Guest', 'Dwayne Johnson')
     """
     name = _NICKNAME.sub(" ", _ASIDE.sub(" ", tidy_label(label)))
@@ -178,7 +178,7 @@ def tell_doubtful(labels: Labels) -> str:
 
 def _is_small_name(label: str) -> bool:
     """Say whether a few words could be a name that is written small: `danah boyd`, `van Gogh`, `deadmau5`."""
-    words = bare_label(label).split()
+    words = _bare_label(label).split()
     return (
         0 < len(words) <= _MAX_SMALL_WORDS
         and words[0].lower().strip(",.") not in _NO_NAMES
@@ -189,7 +189,7 @@ def _is_small_name(label: str) -> bool:
 
 
 def _is_sure(label: str, n_times: int) -> bool:
-    name = bare_label(label)
+    name = _bare_label(label)
     return is_pseudo(name) or n_times >= 2 or 2 <= len(name.split()) <= _MAX_SINGLE_WORDS
 
 

@@ -21,7 +21,7 @@ BREAKS: Final = frozenset({
 """Labels of what interrupts the talk; who spoke before goes on after them."""
 
 # fmt: off
-CLIPS: Final = frozenset({
+_CLIPS: Final = frozenset({
     "song", "song extract", "song sample", "music", "jingle", "sample", "sound", "sound clip", "sound effect",
     "sound sample", "recording", "recording begins", "extract", "extract begins", "clip", "clip begins", "audio",
     "video", "audio clip", "video clip", "promo", "trailer",
@@ -39,7 +39,7 @@ GROUPS: Final = frozenset({
 # fmt: on
 """Labels of speakers who are nobody in particular."""
 
-_PSEUDO: Final = BREAKS | CLIPS | GROUPS
+_PSEUDO: Final = BREAKS | _CLIPS | GROUPS
 
 _ANONYMOUS: Final = re.compile(
     r"(?:(?:speaker|spk|person|voice|channel|participant|s)[ _\-#]{0,2}(?:\d{1,3}|[a-z])|guest[ _\-#]{0,2}\d{1,3}"
@@ -143,7 +143,7 @@ _DEGREES: Final = frozenset({
     "edd", "llb", "llm", "frs", "obe", "cbe", "mbe", "kbe", "meng", "beng", "dsc", "scd", "mfa", "lcsw", "pe", "pmp",
 })
 # fmt: on
-UNNAMED: Final = frozenset({"guest", "host", "interviewer"})
+_UNNAMED: Final = frozenset({"guest", "host", "interviewer"})
 """Labels for a part in the talk, not for a person."""
 
 _ASIDE: Final = re.compile(r"\([^()]{0,60}\)")
@@ -211,7 +211,7 @@ def find_spellings(counts: Mapping[str, int], show: SpeakerTable) -> dict[str, s
 @lru_cache(maxsize=_MAX_KEPT_NAMES)
 def split_name(label: str) -> tuple[str, str]:
     """Get the name in the form in which spellings are compared, and its middle initials apart."""
-    words = [fold_word(word) for word in bare_name(label).split()]
+    words = [_fold_word(word) for word in bare_name(label).split()]
     middle = [word for word in words[1:-1] if len(word.strip(".")) == 1]
     kept = [word for place, word in enumerate(words) if not (0 < place < len(words) - 1 and word in middle)]
     return " ".join(word.strip(".") for word in kept), "".join(word.strip(".") for word in middle)
@@ -228,7 +228,7 @@ def bare_name(label: str) -> str:
     return " ".join(words)
 
 
-def fold_word(word: str) -> str:
+def _fold_word(word: str) -> str:
     """Get a word in one case and without accents."""
     plain = unicodedata.normalize("NFKD", word)
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold().replace("’", "'")
@@ -238,7 +238,7 @@ def list_unnamed(turns: Iterable[Turn]) -> list[UnnamedVoice]:
     """Get the voices that no name stands for, file by file, so that the user can name them once."""
     voices = defaultdict[tuple[str, str], list[Turn]](list)
     for turn in turns:
-        if is_unnamed(turn.speaker):
+        if _is_unnamed(turn.speaker):
             voices[turn.slug, turn.speaker].append(turn)
     return [
         UnnamedVoice(
@@ -277,21 +277,21 @@ def _count_voices(turns: Iterable[Turn]) -> tuple[dict[str, dict[str, tuple[int,
     voices, slugs = defaultdict[str, dict[str, tuple[int, int]]](dict), set[str]()
     for turn in turns:
         slugs.add(turn.slug)
-        if turn.role != "other" and turn.speaker and not is_unnamed(turn.speaker):
+        if turn.role != "other" and turn.speaker and not _is_unnamed(turn.speaker):
             n_turns, n_words = voices[turn.speaker].get(turn.slug, (0, 0))
             voices[turn.speaker][turn.slug] = n_turns + 1, n_words + len(turn.text.split())
     return voices, max(1, len(slugs))
 
 
-def is_unnamed(label: str) -> bool:
+def _is_unnamed(label: str) -> bool:
     """Say whether a label stands for somebody whom it does not name: `Speaker 1`, `Guest`, `Host`."""
-    return is_anonymous(label) or fold_label(label) in UNNAMED
+    return is_anonymous(label) or fold_label(label) in _UNNAMED
 
 
 def is_nobody(label: str) -> bool:
     """Say whether a label names no person."""
-    return not label or is_unnamed(label) or is_pseudo(label)
+    return not label or _is_unnamed(label) or is_pseudo(label)
 
 
 def _bare(word: str) -> str:
-    return fold_word(word).replace(".", "").strip(",")
+    return _fold_word(word).replace(".", "").strip(",")

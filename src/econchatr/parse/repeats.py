@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from econchatr.parse.lines import list_words, split_sentences
 from econchatr.records import Turn
 
-MIN_SENTENCE_WORDS: Final = 8
+_MIN_SENTENCE_WORDS: Final = 8
 MIN_EPISODES: Final = 3
 """Source: on an interview show, exact sentences of eight words in three episodes found 10.6% of the host's words, the
 outro of nearly every episode among them; fewer words or episodes find manners of speaking."""
@@ -64,8 +64,8 @@ def find_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
         first, slug = (first, slug) if turn.slug == slug else (place, turn.slug)
         is_start, is_end = place - first < EDGE_TURNS, place - first >= lengths[slug] - EDGE_TURNS
         for start, end in split_sentences(turn.text):
-            words = list_words(turn.text[start:end]) if end - start >= 3 * MIN_SENTENCE_WORDS else []
-            if len(words) < MIN_SENTENCE_WORDS:
+            words = list_words(turn.text[start:end]) if end - start >= 3 * _MIN_SENTENCE_WORDS else []
+            if len(words) < _MIN_SENTENCE_WORDS:
                 continue
             key = hash(" ".join(words))
             seen.setdefault(key, _Copies()).count(slug, is_start=is_start, is_end=is_end)

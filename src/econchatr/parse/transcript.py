@@ -150,7 +150,7 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     """
     opened = _open_file(data, location)
     scores = _score_readers(opened.text)
-    reader = choose_reader(scores, location)
+    reader = _choose_reader(scores, location)
     slug = _make_slug(location, taken)
     show = show.narrow(slug)
     draft = _read_draft(reader, opened.text, show, location)
@@ -200,7 +200,7 @@ def open_text(data: bytes, *, location: str) -> str:
     return f"{opened.text}\n{opened.aside}" if opened.aside else opened.text
 
 
-def choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
+def _choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
     """Get the reader with the highest score; of two that know a text equally well, the first.
 
     Raises:

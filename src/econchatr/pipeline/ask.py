@@ -117,11 +117,11 @@ def open_grounding(rung: Rung) -> Grounding:
         ShowFolderError: The show is not paired yet, or its folder cannot be written.
     """
     show = rung.show
-    index = open_turn_index(show, show.pairs(split="train", kept=True))
+    index = _open_turn_index(show, show.pairs(split="train", kept=True))
     return Grounding(index, rung.tokenizer, Room(show.config.ask.excerpts))
 
 
-def open_turn_index(show: Show, pairs: Sequence[Pair]) -> TurnIndex:
+def _open_turn_index(show: Show, pairs: Sequence[Pair]) -> TurnIndex:
     """The index of these pairs: the one kept in the show's folder, or a new one, which is then kept there.
 
     Raises:

@@ -150,8 +150,8 @@ def approve_quote(show: Show, narrator: Narrator, approve: Approve | None, *, to
         BudgetError: The quote exceeds the budget, a price has changed since the quote last seen, or nobody said yes.
     """
     quote = quote_selection(show, today=today)
-    check_budget(show, quote)
-    with Ledger(ledger_path(show)) as ledger:
+    _check_budget(show, quote)
+    with Ledger(_ledger_path(show)) as ledger:
         _check_prices(show, quote, ledger)
         if ledger.is_accepted(quote.quote_id):
             narrator.note(f"accepted before: {tell_sum(quote)}")
@@ -173,7 +173,7 @@ def keep_seen(show: Show, quote: Quote) -> None:
         ShowFolderError: The ledger cannot be used.
     """
     if any(rung.is_charged for rung in quote.rungs):
-        with Ledger(ledger_path(show)) as ledger:
+        with Ledger(_ledger_path(show)) as ledger:
             ledger.keep_quote(quote)
 
 
@@ -183,14 +183,14 @@ def read_bill(show: Show) -> tuple[BillRow, ...]:
     Raises:
         ShowFolderError: The ledger cannot be used.
     """
-    path = ledger_path(show)
+    path = _ledger_path(show)
     if not path.is_file():
         return ()
     with Ledger(path) as ledger:
         return ledger.bill()
 
 
-def ledger_path(show: Show) -> Path:
+def _ledger_path(show: Show) -> Path:
     """Where a show's ledger is."""
     return show.root / LEDGER_NAME
 
@@ -206,7 +206,7 @@ def _check_prices(show: Show, quote: Quote, ledger: Ledger) -> None:
         )
 
 
-def check_budget(show: Show, quote: Quote) -> None:
+def _check_budget(show: Show, quote: Quote) -> None:
     """Refuse a quote that at worst exceeds the budget, or one rung's.
 
     Raises:

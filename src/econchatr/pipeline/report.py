@@ -65,9 +65,9 @@ from econchatr.select.knapsack import Knapsack
 from econchatr.select.strategies import choose_subsets
 from econchatr.tables import hash_file, hash_settings, write_bytes
 
-HISTORY_PROFILE = "gpt3-2023"
-HISTORY_BUDGET_USD = Decimal(10)
-HISTORY_EPOCHS = 4
+_HISTORY_PROFILE = "gpt3-2023"
+_HISTORY_BUDGET_USD = Decimal(10)
+_HISTORY_EPOCHS = 4
 """What each model of 2023 might cost, for how many passes. Source: shared reference `original.md`, step 8."""
 
 R = TypeVar("R", bound=Record)
@@ -208,7 +208,7 @@ def _compared(show: Show) -> tuple[ComparedStrategy, ...]:
 
 
 def _history_prices() -> tuple[PriceRow, ...]:
-    return tuple(row for row in load_prices() if row.profile == HISTORY_PROFILE)
+    return tuple(row for row in load_prices() if row.profile == _HISTORY_PROFILE)
 
 
 def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
@@ -220,8 +220,8 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
             costs,
             limit_tokens(
                 n_pool_tokens=int(costs.sum()),
-                n_epochs=HISTORY_EPOCHS,
-                budget_usd=HISTORY_BUDGET_USD,
+                n_epochs=_HISTORY_EPOCHS,
+                budget_usd=_HISTORY_BUDGET_USD,
                 usd_per_mtok=training_usd_per_mtok(price),
             ),
             price.model,
@@ -240,9 +240,9 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
         for knapsack, subset in zip(knapsacks, solution.subsets, strict=True)
     ]
     return SubsetTable(
-        profile=HISTORY_PROFILE,
-        budget=f"${HISTORY_BUDGET_USD:.2f}",
-        n_epochs=HISTORY_EPOCHS,
+        profile=_HISTORY_PROFILE,
+        budget=f"${_HISTORY_BUDGET_USD:.2f}",
+        n_epochs=_HISTORY_EPOCHS,
         strategy=show.config.select.strategy,
         rows=tuple(rows),
     )

@@ -37,13 +37,13 @@ from econchatr.tables import (
     write_table,
 )
 
-SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, SELECT)
+_SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, SELECT)
 """Once per show."""
-RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
+_RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
 """Once per rung that is trained at home."""
-LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
+_LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
 """Once, over those rungs."""
-STAGES: Final[tuple[Stage[Any], ...]] = (*SHOW_STAGES, *RUNG_STAGES, *LADDER_STAGES)
+STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, *_RUNG_STAGES, *_LADDER_STAGES)
 
 
 class RunResult(NamedTuple):
@@ -70,9 +70,9 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
         raise InputError(f"no stage {until!r}.", hint=f"The stages: {', '.join(STAGE_NAMES)}.")
     ladder = show.local_ladder(rung)
     steps = [
-        *(Step(stage, show) for stage in SHOW_STAGES),
-        *(Step(stage, one) for stage in RUNG_STAGES for one in ladder.rungs),
-        *(Step(stage, ladder) for stage in LADDER_STAGES),
+        *(Step(stage, show) for stage in _SHOW_STAGES),
+        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs),
+        *(Step(stage, ladder) for stage in _LADDER_STAGES),
     ]
     last = STAGE_NAMES.index(until)
     return [step for step in steps if STAGE_NAMES.index(step.stage.name) <= last]

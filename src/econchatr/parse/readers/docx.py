@@ -18,10 +18,10 @@ from xml.parsers import expat
 
 from econchatr.errors import TranscriptError
 
-MAX_PART_BYTES: Final = 32 * 1024 * 1024
+_MAX_PART_BYTES: Final = 32 * 1024 * 1024
 """Of one XML part, unpacked; a four-hour transcript with a tag around every word has about ten million."""
 
-MAX_TEXT_CHARS: Final = 8 * 1024 * 1024
+_MAX_TEXT_CHARS: Final = 8 * 1024 * 1024
 _MAX_PARTS: Final = 2000
 _BODY: Final = "word/document.xml"
 _ASIDE: Final = re.compile(r"word/(?:header|footer|footnotes|endnotes|comments)\d{0,3}\.xml")
@@ -119,7 +119,7 @@ class _Part:
         if self._is_pending:
             self._is_pending, text = False, f"\n{text}"
         self.n_chars += len(text)
-        if self.n_chars > MAX_TEXT_CHARS:
+        if self.n_chars > _MAX_TEXT_CHARS:
             raise _TooLongError
         (self.apart if self._n_apart > 0 else self.lines).append(text)
 
@@ -134,10 +134,10 @@ class _DoctypeError(Exception):
 
 def _read_part(archive: zipfile.ZipFile, name: str, location: str) -> _Part:
     with archive.open(name) as stream:
-        xml = stream.read(MAX_PART_BYTES + 1)
-    if len(xml) > MAX_PART_BYTES:
+        xml = stream.read(_MAX_PART_BYTES + 1)
+    if len(xml) > _MAX_PART_BYTES:
         raise TranscriptError(
-            f"{location}: {name} unpacks to more than {MAX_PART_BYTES:,} bytes", hint="Save the transcript as text."
+            f"{location}: {name} unpacks to more than {_MAX_PART_BYTES:,} bytes", hint="Save the transcript as text."
         )
     part = _Part()
     parser = expat.ParserCreate(namespace_separator=" ")
@@ -149,7 +149,7 @@ def _read_part(archive: zipfile.ZipFile, name: str, location: str) -> _Part:
         parser.Parse(xml, True)
     except _TooLongError as exc:
         raise TranscriptError(
-            f"{location}: {name} has more than {MAX_TEXT_CHARS:,} characters",
+            f"{location}: {name} has more than {_MAX_TEXT_CHARS:,} characters",
             hint="Split it into one file per episode.",
         ) from exc
     except _DoctypeError as exc:

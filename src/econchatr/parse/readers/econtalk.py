@@ -68,7 +68,7 @@ class _Reading:
     date_text: str = ""
 
 
-def score_econtalk(text: str) -> float:
+def _score_econtalk(text: str) -> float:
     """Get how surely the text is an EconTalk page: 1 with a transcript's box, a little for any other web page."""
     if "<" not in text:
         return 0.0
@@ -78,7 +78,7 @@ def score_econtalk(text: str) -> float:
     return 0.1 if any(mark in head for mark in ("<!doctype html", "<html", "<head", "<body", "<div")) else 0.0
 
 
-def read_econtalk(text: str, show: SpeakerTable) -> Draft:
+def _read_econtalk(text: str, show: SpeakerTable) -> Draft:
     """Get the turns of the transcript's box; everything around it counts as markup.
 
     Raises:
@@ -115,7 +115,7 @@ def read_econtalk(text: str, show: SpeakerTable) -> Draft:
     return Draft(kind, turns, account, title, published, precision, guests, doubt)
 
 
-ECONTALK: Final = Reader("econtalk", score_econtalk, read_econtalk)
+ECONTALK: Final = Reader("econtalk", _score_econtalk, _read_econtalk)
 
 
 def read_guests(title: str, show: SpeakerTable) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def stream_html(text: str) -> Iterator[Piece]:
             position = begin + 1
 
 
-def read_attributes(tag: str) -> dict[str, str]:
+def _read_attributes(tag: str) -> dict[str, str]:
     """Get a tag's `class` and `id`, as far as it has them."""
     found = dict[str, str]()
     for match in _ATTRIBUTE.finditer(tag):
@@ -252,7 +252,7 @@ def _find_boxes(text: str) -> Iterator[int]:
     table, highlights, n_boxes = -1, -1, 0
     for piece in stream_html(text):
         if piece.kind == "open":
-            attributes = read_attributes(piece.raw)
+            attributes = _read_attributes(piece.raw)
             if "audio-highlight" in attributes.get("class", "").split() or attributes.get("id") == "unique":
                 n_boxes += 1
                 yield piece.start

@@ -18,7 +18,7 @@ from econchatr.errors import TranscriptError
 from econchatr.parse.draft import Account, Draft, Reader, TurnWriter
 from econchatr.parse.people import SpeakerTable, tidy_label
 
-MAX_VALUES: Final = 600_000
+_MAX_VALUES: Final = 600_000
 """Four hours of speech with every word's times twice have 400,000; more would take memory by the gigabyte."""
 
 _MAX_DEPTH: Final = 60
@@ -52,7 +52,7 @@ class JsonFile:
 
     def mark(self, node: object) -> None:
         """Claim every string below a node as markup."""
-        for text in walk_texts(node):
+        for text in _walk_texts(node):
             self.account.mark(text.start, text.end)
 
     def mark_keys(self, keys: frozenset[str]) -> None:
@@ -70,27 +70,27 @@ class JsonFile:
                 waiting.extend(node)
 
 
-def looks_like_json(text: str) -> bool:
+def _looks_like_json(text: str) -> bool:
     """Say whether the text begins as JSON does."""
     return text[:100].lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
 @lru_cache(maxsize=1)
-def list_keys(text: str) -> frozenset[str]:
+def _list_keys(text: str) -> frozenset[str]:
     """Get the keys that stand anywhere in the text; cheap, and true even of a file that is cut off."""
-    return frozenset(match[1] for match in _KEY.finditer(text)) if looks_like_json(text) else frozenset()
+    return frozenset(match[1] for match in _KEY.finditer(text)) if _looks_like_json(text) else frozenset()
 
 
-def open_json(text: str) -> JsonFile:
+def _open_json(text: str) -> JsonFile:
     """Get the tree and the account.
 
     Raises:
         TranscriptError: the text is no whole JSON, or has more values than a transcript may.
     """
     n_values = text.count(",") + text.count("[") + text.count("{")
-    if n_values > MAX_VALUES:
+    if n_values > _MAX_VALUES:
         raise TranscriptError(
-            f"the JSON has about {n_values:,} values; a transcript may have {MAX_VALUES:,}",
+            f"the JSON has about {n_values:,} values; a transcript may have {_MAX_VALUES:,}",
             hint="Export it without word timings, or split it into one file per episode.",
         )
     try:
@@ -103,14 +103,14 @@ def open_json(text: str) -> JsonFile:
     account, spans = Account(text), _STRING.finditer(text)
     root = _locate(tree, spans, 0)
     position = 0
-    for leaf in sorted(walk_texts(root), key=_get_start):
+    for leaf in sorted(_walk_texts(root), key=_get_start):
         account.mark(position, leaf.start)
         position = leaf.end
     account.mark(position, len(text))
     return JsonFile(root, account)
 
 
-def walk_texts(node: object) -> Iterator[Text]:
+def _walk_texts(node: object) -> Iterator[Text]:
     """Get every string below a node."""
     waiting = [node]
     while waiting:
@@ -190,19 +190,19 @@ class Shape:
     repeats: frozenset[str] = frozenset()
 
 
-def score_shape(text: str, *, shape: Shape) -> float:
+def _score_shape(text: str, *, shape: Shape) -> float:
     """Get how surely the text is in a shape: by the keys that stand anywhere in it."""
-    found = list_keys(text)
+    found = _list_keys(text)
     return shape.score if found and shape.keys <= found and not shape.others & found else 0.0
 
 
-def read_shape(text: str, show: SpeakerTable, *, shape: Shape) -> Draft:
+def _read_shape(text: str, show: SpeakerTable, *, shape: Shape) -> Draft:
     """Get the turns; every string that neither is speech nor technical stays unplaced.
 
     Raises:
         TranscriptError: the text is no whole JSON, or not in the shape after all.
     """
-    file = open_json(text)
+    file = _open_json(text)
     writer = TurnWriter(label="", joins="")
     is_named = False
     try:
@@ -330,7 +330,7 @@ SHAPES: Final = (
 """Every JSON shape. A new one is a function above and a row here; WhisperX is also what plain segments are read as."""
 
 JSON_READERS: Final = tuple(
-    Reader(shape.name, partial(score_shape, shape=shape), partial(read_shape, shape=shape)) for shape in SHAPES
+    Reader(shape.name, partial(_score_shape, shape=shape), partial(_read_shape, shape=shape)) for shape in SHAPES
 )
 
 

@@ -20,7 +20,7 @@ _TURN: Final = re.compile(
 _STAMP_LINE: Final = re.compile(rf"[ \t]{{0,8}}[(\[]?({STAMP})[)\]]?[ \t]{{0,8}}$")
 
 
-def score_plain(text: str) -> float:
+def _score_plain(text: str) -> float:
     """Get how surely the text is plain labelled speech: by the share of its lines that begin with one of its labels."""
     lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
     found = [name for line in lines if (name := _read_name(line))]
@@ -29,7 +29,7 @@ def score_plain(text: str) -> float:
     return 0.1 + 0.6 * min(1.0, 3 * n_labels / len(lines)) if n_labels >= 2 else 0.0
 
 
-def read_plain(text: str, show: SpeakerTable) -> Draft:
+def _read_plain(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the labels at line starts; what stands before the first one stays unplaced."""
     account, writer = Account(text), TurnWriter()
     lines = list(iterate_lines(text))
@@ -55,7 +55,7 @@ def read_plain(text: str, show: SpeakerTable) -> Draft:
     return Draft("verbatim", tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
-PLAIN: Final = Reader("plain", score_plain, read_plain)
+PLAIN: Final = Reader("plain", _score_plain, _read_plain)
 
 
 def _say(text: str, labels: Labels, writer: TurnWriter, seconds: int | None) -> None:
@@ -79,7 +79,7 @@ _OTTER_HEADER: Final = re.compile(
 _OTTER_FOOTER: Final = re.compile(r"Transcribed by https?://otter\.ai/?$", re.IGNORECASE)
 
 
-def score_otter(text: str) -> float:
+def _score_otter(text: str) -> float:
     """Get how surely the text is Otter's: by lines that are a name, two spaces and a time, or by its footer."""
     lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
     headers = [header for line in lines if (header := _OTTER_HEADER.match(line))]
@@ -90,7 +90,7 @@ def score_otter(text: str) -> float:
     return 0.4 + 0.5 * min(1.0, 3 * n_headers / len(lines)) if n_headers else 0.0
 
 
-def read_otter(text: str, show: SpeakerTable) -> Draft:
+def _read_otter(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the headers; without names, the file is unlabelled."""
     account, writer = Account(text), TurnWriter()
     lines = list(iterate_lines(text))
@@ -114,7 +114,7 @@ def read_otter(text: str, show: SpeakerTable) -> Draft:
     return Draft(kind, tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
-OTTER: Final = Reader("otter", score_otter, read_otter)
+OTTER: Final = Reader("otter", _score_otter, _read_otter)
 
 
 _STAMPED_HEADER: Final = re.compile(
@@ -125,7 +125,7 @@ _GLUED: Final = re.compile(r"[ \t]{0,8}((?:\d{1,2}:)?\d{1,3}:\d{2})(?=[A-Z][a-z'
 _FRONT: Final = re.compile(r"---[ \t]*\r?\n.{0,20000}?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 
 
-def score_stamped(text: str) -> float:
+def _score_stamped(text: str) -> float:
     """Get how surely the text is in timed blocks: by the share of its lines that are a name with a time."""
     lines = [line for _, line in iterate_lines(text[:_MAX_SCORED_CHARS]) if line.strip()]
     named = [match for line in lines if (match := _STAMPED_HEADER.match(line)) and match[1]]
@@ -134,7 +134,7 @@ def score_stamped(text: str) -> float:
     return 0.4 + 0.5 * min(1.0, 4 * n_named / len(lines)) if n_named else 0.0
 
 
-def read_stamped(text: str, show: SpeakerTable) -> Draft:
+def _read_stamped(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the timed headers; what stands before the first one stays unplaced."""
     account, writer = Account(text), TurnWriter()
     front = _FRONT.match(text)
@@ -160,4 +160,4 @@ def read_stamped(text: str, show: SpeakerTable) -> Draft:
     return Draft("verbatim", tuple(writer.turns), account, label_doubt=tell_doubtful(labels))
 
 
-STAMPED: Final = Reader("stamped", score_stamped, read_stamped)
+STAMPED: Final = Reader("stamped", _score_stamped, _read_stamped)

@@ -63,7 +63,7 @@ class _Front:
     guests: tuple[str, ...] = ()
 
 
-def score_markdown(text: str) -> float:
+def _score_markdown(text: str) -> float:
     """Get how surely the text is a Markdown transcript: by the share of its lines that begin with a bold label."""
     # The first lines tell; the rest of a long file would cost twice.
     lines = [line for line in text[:_MAX_SCORED_CHARS].splitlines() if line.strip()]
@@ -114,7 +114,7 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
     )
 
 
-MARKDOWN: Final = Reader("markdown", score_markdown, read_markdown)
+MARKDOWN: Final = Reader("markdown", _score_markdown, read_markdown)
 
 
 def _iterate_lines(text: str, start: int) -> Iterator[tuple[int, str]]:

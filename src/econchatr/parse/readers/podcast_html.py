@@ -22,7 +22,7 @@ _BLOCKS: Final = frozenset(
 _MAX_LABEL_CHARS: Final = 128
 
 
-def score_podcast_html(text: str) -> float:
+def _score_podcast_html(text: str) -> float:
     """Get how surely the text is Podcasting 2.0 HTML: by two or more `cite` elements and a paragraph."""
     if "<" not in text[:2000]:
         return 0.0
@@ -30,7 +30,7 @@ def score_podcast_html(text: str) -> float:
     return 0.9 if n_cites >= 2 else 0.5 * n_cites
 
 
-def read_podcast_html(text: str, show: SpeakerTable) -> Draft:
+def _read_podcast_html(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the `cite` names; words before the first name stay unplaced.
 
     So do words outside paragraphs, in a page that has paragraphs.
@@ -64,7 +64,7 @@ def read_podcast_html(text: str, show: SpeakerTable) -> Draft:
     return Draft("verbatim", tuple(writer.turns), account)
 
 
-PODCAST_HTML: Final = Reader("podcast-html", score_podcast_html, read_podcast_html)
+PODCAST_HTML: Final = Reader("podcast-html", _score_podcast_html, _read_podcast_html)
 
 
 class _Place:

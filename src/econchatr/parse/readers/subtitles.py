@@ -61,12 +61,12 @@ class _Voices:
     is_named: bool = False
 
 
-def count_timings(text: str) -> int:
+def _count_timings(text: str) -> int:
     """Get how many cue timing lines the beginning of the text has."""
     return sum(1 for line in text[:_MAX_SCORED_CHARS].splitlines() if _TIMING.match(line))
 
 
-def read_cues(text: str, account: Account, start: int = 0) -> Iterator[Cue]:
+def _read_cues(text: str, account: Account, start: int = 0) -> Iterator[Cue]:
     """Get the cues in order; timing lines are claimed as placed, numbers and comment blocks as markup.
 
     A cue ends at an empty line, or, without one, at the next timing line. `start` is behind the file's header.
@@ -103,11 +103,11 @@ def read_cues(text: str, account: Account, start: int = 0) -> Iterator[Cue]:
         yield Cue(seconds, tuple(lines))
 
 
-def read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
+def _read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
     """Get the turns of a subtitle file, whoever the speaker is named by: voice tags, labels, dashes, or nothing."""
     account = Account(text)
     account.mark(0, start)
-    cues = list(read_cues(text, account, start))
+    cues = list(_read_cues(text, account, start))
     if _is_rolling(cues):
         cues = _unroll(cues, account)
     found = (_read_label(line) for cue in cues for _, line in cue.lines)
@@ -122,10 +122,10 @@ def read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
     voices.writer.close()
     turns = tuple(voices.writer.turns)
     kind: EpisodeKind = "verbatim" if voices.is_named else "unlabelled"
-    return Draft(kind, turns, account, doubt=tell_cut(text), label_doubt=tell_doubtful(labels))
+    return Draft(kind, turns, account, doubt=_tell_cut(text), label_doubt=tell_doubtful(labels))
 
 
-def tell_cut(text: str) -> str:
+def _tell_cut(text: str) -> str:
     """Get how a subtitle file shows that it was cut off; empty if it does not.
 
     A file that ends in the middle of a sentence is suspected only where its cues have stops, and where the last line
@@ -249,32 +249,32 @@ _WEBVTT_HEADER: Final = re.compile(
 )
 
 
-def score_webvtt(text: str) -> float:
+def _score_webvtt(text: str) -> float:
     """Get how surely the text is WebVTT: it must say so in its first line."""
     return 1.0 if _WEBVTT_HEADER.match(text) else 0.0
 
 
-def read_webvtt(text: str, show: SpeakerTable) -> Draft:
+def _read_webvtt(text: str, show: SpeakerTable) -> Draft:
     """Get the turns by voice tags; a cue without one goes on with the voice before it.
 
     Source: https://www.w3.org/TR/webvtt1/ (voice spans, comment blocks, times without hours).
     """
     header = _WEBVTT_HEADER.match(text)
-    return read_voices(text, show, start=header.end() if header else 0)
+    return _read_voices(text, show, start=header.end() if header else 0)
 
 
-WEBVTT: Final = Reader("webvtt", score_webvtt, read_webvtt)
+WEBVTT: Final = Reader("webvtt", _score_webvtt, _read_webvtt)
 
 
-def score_srt(text: str) -> float:
+def _score_srt(text: str) -> float:
     """Get how surely the text is SRT: by timing lines, without the word WEBVTT before them."""
-    n_timings = count_timings(text)
+    n_timings = _count_timings(text)
     return 0.95 if n_timings >= 2 else 0.8 * n_timings
 
 
-def read_srt(text: str, show: SpeakerTable) -> Draft:
+def _read_srt(text: str, show: SpeakerTable) -> Draft:
     """Get the turns by labels at line starts; a name stands only where the speaker changes."""
-    return read_voices(text, show)
+    return _read_voices(text, show)
 
 
-SRT: Final = Reader("srt", score_srt, read_srt)
+SRT: Final = Reader("srt", _score_srt, _read_srt)
