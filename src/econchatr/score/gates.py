@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from econchatr.records import Gate
 from econchatr.score.length_and_repetition import Length, Repetition
 from econchatr.score.quoting.copying import CopiedRun, Copying
 from econchatr.score.statistics import Interval
@@ -40,10 +39,6 @@ class Ruling(NamedTuple):
     limit: float | None
     n: int
     reason: str
-
-    def record(self, *, rung: str, variant: str) -> Gate:
-        """Put it down as a record."""
-        return Gate(rung=rung, variant=variant, **self._asdict())
 
 
 def judge_copying(row: Copying, host: Copying) -> Ruling:

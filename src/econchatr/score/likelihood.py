@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from econchatr.records import Pair, Score
-from econchatr.records.measures import HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import GUEST_REPLIES, HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, bootstrap_ratio, make_score, share_interval
 
@@ -30,6 +30,17 @@ class ReplyLikelihood(NamedTuple):
     n_tokens: int
     base_nats: float
     tuned_nats: float
+
+
+def score_sides(
+    host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str, n_resamples: int
+) -> list[Score]:
+    """The likelihood scores of the host's held-out replies and of the guests', and host bits saved."""
+    return [
+        *score_likelihood(host, rung=rung, subject=HOST_REPLIES, n_resamples=n_resamples),
+        *score_likelihood(guest, rung=rung, subject=GUEST_REPLIES, n_resamples=n_resamples),
+        score_host_share(host, guest, rung=rung, n_resamples=n_resamples),
+    ]
 
 
 def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str, n_resamples: int) -> list[Score]:

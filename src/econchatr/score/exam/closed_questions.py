@@ -192,6 +192,19 @@ def judge_text(text: str, probe: Probe, book: NameBook, *, sample: int = 0) -> P
     return ProbeResult(probe, sample, outcome, tuple(one.text for one in named), len(wrong))
 
 
+def score_probes(
+    answers: Sequence[Answer], probes: Sequence[Probe], book: NameBook, *, rung: str, reasons: Mapping[str, str]
+) -> list[Score]:
+    """Judge and score the answers of the base and of the tuned model; see `score_facts`."""
+    return [
+        score
+        for model in ("base", "tuned")
+        for score in score_facts(
+            judge_answers(answers, probes, book, variant=model), rung=rung, variant=model, reasons=reasons
+        )
+    ]
+
+
 def score_facts(
     told: Sequence[ProbeResult], *, rung: str, variant: str, reasons: Mapping[str, str] | None = None
 ) -> list[Score]:

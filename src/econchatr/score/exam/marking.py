@@ -6,10 +6,11 @@ and are measured by their manner. This module does not know where guests' names 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from econchatr.records import Answer, Mark, Question, QuestionKind, Score
+from econchatr.records import Answer, Episode, Mark, Question, QuestionKind, Score, Turn
 from econchatr.records.measures import ANSWERS, Measure
 from econchatr.score.exam.names import GuestBook
 from econchatr.score.exam.phrases import grade_words
@@ -35,6 +36,30 @@ class AiredEpisode(NamedTuple):
     title: str
     year: int | None
     guests: tuple[str, ...]
+
+
+_MIN_GUEST_TURNS: Final = 3
+"""Who says less often something is a caller or a voice played in, not a guest."""
+
+
+def list_aired(episodes: Sequence[Episode], turns: Sequence[Turn], *, no_guests: Collection[str]) -> list[AiredEpisode]:
+    """Every episode with its year and its named guests, in the show's order; `year` is `None` where it is undated.
+
+    Args:
+        no_guests: Labels that name nobody, and people who only read advertisements.
+    """
+    counts = defaultdict[str, Counter[str]](Counter)
+    for turn in turns:
+        if turn.role == "guest" and turn.speaker and turn.speaker not in no_guests:
+            counts[turn.slug][turn.speaker] += 1
+    return [
+        AiredEpisode(
+            title=episode.title,
+            year=episode.published.year if episode.published else None,
+            guests=tuple(name for name, n in counts[episode.slug].items() if n >= _MIN_GUEST_TURNS),
+        )
+        for episode in episodes
+    ]
 
 
 class MarkingGuide(NamedTuple):
