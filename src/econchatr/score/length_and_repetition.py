@@ -14,8 +14,14 @@ from scipy import sparse
 from econchatr.records import Answer, Score
 from econchatr.records.measures import ANSWERS, HOST, HOST_REPLIES, Measure
 from econchatr.score.speech import Said, split_words
-from econchatr.score.statistics import Interval, jackknife_interval, make_score
-from econchatr.score.voice.style import draw_left_out, draw_windows, fold_groups
+from econchatr.score.statistics import (
+    Interval,
+    draw_left_out,
+    draw_windows,
+    fold_groups,
+    jackknife_interval,
+    make_score,
+)
 
 _N_RESAMPLES = 1000
 

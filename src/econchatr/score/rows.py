@@ -24,7 +24,7 @@ from econchatr.score.quoting.nearest import WordSearch
 from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_pairs
 from econchatr.score.statistics import Interval, make_score, sign_flip_p
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
-from econchatr.score.voice.scale import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
+from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
 
 MAX_REPLIES: Final = 1000
 """Of one side and split, evenly over the episodes: more would cost time and change nothing."""
