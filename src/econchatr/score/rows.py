@@ -29,7 +29,7 @@ from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit
 MAX_REPLIES: Final = 1000
 """Of one side and split, evenly over the episodes: more would cost time and change nothing."""
 
-COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
+_COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
     ("base", "tuned"),
     ("persona", "tuned"),
     ("retrieval", "tuned"),
@@ -87,7 +87,7 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         seed: Of the windows that are drawn.
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
-    fresh = drop_reread([pair for pair in host if pair.split != "train"], speech)
+    fresh = _drop_reread([pair for pair in host if pair.split != "train"], speech)
     test = read_pairs(_take(fresh, "test"))
     return Yardstick(
         voice=fit_voice([*speech.pairs, *fresh], guest, seed=seed),
@@ -103,7 +103,7 @@ def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
     return spread_pairs([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
 
 
-def drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
+def _drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
     """Leave out pairs whose reply holds fifty words on end that the index holds too.
 
     What the host reads out again in a training episode (an advertisement, a repeated episode) was not held out.
@@ -160,7 +160,7 @@ def take_reference(pairs: Sequence[Pair], index: SpeechIndex) -> list[Said]:
     The marks and limits come from the test episodes, so a row of the others shows what an honest row scores. `index`
     holds the host's training speech: what is read out again from there is left out.
     """
-    return read_pairs(drop_reread(_take(pairs, "dev"), index) or drop_reread(_take(pairs, "test"), index))
+    return read_pairs(_drop_reread(_take(pairs, "dev"), index) or _drop_reread(_take(pairs, "test"), index))
 
 
 class Parrot:
@@ -225,11 +225,11 @@ def list_spans(rows: Mapping[str, Row], *, rung: str) -> list[CopiedSpan]:
 
 
 def score_rows(rows: Mapping[str, Row], yardstick: Yardstick, *, rung: str) -> list[Score]:
-    """Give the scores of every row, then those of each two rows of `COMPARED` that were both asked."""
+    """Give the scores of every row, then those of each two rows of `_COMPARED` that were both asked."""
     scores = [
         score for variant, row in rows.items() for score in list_scores(row, yardstick, rung=rung, variant=variant)
     ]
-    for before, after in COMPARED:
+    for before, after in _COMPARED:
         if before in rows and after in rows:
             name = name_difference(after, before)
             scores += compare_rows(rows[before], rows[after], yardstick, rung=rung, variant=name)
@@ -266,15 +266,14 @@ def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, va
     """
     score = partial(make_score, rung=rung, variant=variant, subject=ANSWERS)
     closer = compare_voices(before.said, after.said, yardstick.voice)
-    value, reason = (None, closer) if isinstance(closer, str) else (closer, "")
-    scores = [score(Measure.VOICE_CLOSER, value, n=len(after.said), reason=reason)]
+    scores = [score(Measure.VOICE_CLOSER, closer, n=len(after.said))]
     firsts, seconds = _average_questions(before), _average_questions(after)
     for measure, first in firsts.items():
         second = seconds[measure]
         differences = [second[group] - first[group] for group in sorted(first.keys() & second.keys())]
         p = sign_flip_p(differences)
-        value = None if p is None else Interval(p)
-        scores.append(score(measure, value, n=len(differences), reason="no question was measured in both"))
+        found = "no question was measured in both" if p is None else Interval(p)
+        scores.append(score(measure, found, n=len(differences)))
     return scores
 
 

@@ -168,13 +168,14 @@ def exact_share(hits: float, n: int, *, confidence: float = 0.95) -> Interval:
 
 
 def make_score(
-    measure: Measure, value: Interval | None, *, rung: str, variant: str, subject: str, n: int, reason: str = ""
+    measure: Measure, found: Interval | str | None, *, rung: str, variant: str, subject: str, n: int, reason: str = ""
 ) -> Score:
-    """Put a value down with its interval and the measure's unit; without a value, with the reason why there is none.
+    """Put a value down with its interval and the measure's unit.
 
-    The other arguments are as in `Score`; a reason beside a value is left out.
+    Args:
+        found: The value; or, in words, why there is none; or `None`, and `reason` says why. The rest is as in `Score`.
     """
-    known = value._asdict() if value else {"value": None, "reason": reason}
+    known = found._asdict() if isinstance(found, Interval) else {"value": None, "reason": found or reason}
     return Score(measure=measure.value, rung=rung, variant=variant, subject=subject, n=n, unit=measure.unit, **known)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -78,7 +79,7 @@ def share_of_wording(spreads: Sequence[Spread], *, n_resamples: int) -> Interval
         return "every answer to a question is the same"
     value = float(_share(rows.sum(axis=0)))
     if len(rows) < 2:
-        return Interval(value, None, None)
+        return Interval(value)
     draws = np.random.default_rng(0).integers(0, len(rows), size=(n_resamples, len(rows)))
     low, high = np.nanquantile(_share(np.moveaxis(rows[draws].sum(axis=1), -1, 0)), [0.025, 0.975])
     return Interval(value, float(low), float(high))
@@ -115,12 +116,13 @@ def score_wording(
     scores = []
     for variant in dict.fromkeys(answer.variant for answer in answers):
         own = [answer for answer in answers if answer.variant == variant]
+        score = partial(make_score, Measure.WORDING_SHARE, rung=rung, variant=variant)
         words = [split_spread(rows, text_distance) for rows in _group_by_wording(own, count)]
-        scores.append(_score(WORDS_SAID, words, len(own), rung, variant, n_resamples))
+        scores.append(score(share_of_wording(words, n_resamples=n_resamples), subject=WORDS_SAID, n=len(own)))
         graded = [split_spread(rows, lambda one, two: (one - two) ** 2) for rows in _group_by_wording(own, weigh)]
         if worth:
             n = sum(weigh(answer) is not None for answer in own)
-            scores.append(_score(MARKS_GIVEN, graded, n, rung, variant, n_resamples))
+            scores.append(score(share_of_wording(graded, n_resamples=n_resamples), subject=MARKS_GIVEN, n=n))
     return scores
 
 
@@ -143,9 +145,3 @@ def text_distance(one: Counter[str], two: Counter[str]) -> float:
         return 0.0 if one == two else 2.0
     n_one, n_two = one.total(), two.total()
     return 2 - 2 * sum(math.sqrt(n / n_one * two[word] / n_two) for word, n in one.items() if word in two)
-
-
-def _score(subject: str, spreads: Sequence[Spread], n: int, rung: str, variant: str, n_resamples: int) -> Score:
-    found = share_of_wording(spreads, n_resamples=n_resamples)
-    value, reason = (None, found) if isinstance(found, str) else (found, "")
-    return make_score(Measure.WORDING_SHARE, value, rung=rung, variant=variant, subject=subject, n=n, reason=reason)

@@ -82,20 +82,15 @@ def find_nearest(answers: Sequence[Answer], said: SaidBefore, *, close: float = 
         if answer.reply is None:
             continue
         near = said.find(answer.reply.text)
-        pair = near.pair if near and near.likeness >= close else None
-        found.append(
-            NearQuote(
-                rung=answer.rung,
-                variant=answer.variant,
-                question_id=answer.question_id,
-                sample=answer.sample,
-                text=near.text if near and pair else "",
-                likeness=round(near.likeness, 4) if near else 0.0,
-                slug=pair.slug if pair else "",
-                published=pair.published if pair else None,
-                position=int(pair.pair_id.rsplit("#", 1)[1]) if pair else -1,
+        fields = answer.model_dump(include={"rung", "variant", "question_id", "sample"})
+        fields["likeness"] = round(near.likeness, 4) if near else 0.0
+        if near and near.likeness >= close:
+            pair, position = near.pair, int(near.pair.pair_id.rsplit("#", 1)[1])
+            found.append(
+                NearQuote(**fields, text=near.text, slug=pair.slug, published=pair.published, position=position)
             )
-        )
+        else:
+            found.append(NearQuote(**fields, text="", slug="", published=None, position=-1))
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -30,6 +31,8 @@ _CONTRASTS: Final = (("tuned", "base"), ("tuned", "persona"))
 
 _Marks = Sequence[tuple[str, float]]
 """Question id and mark of each answer; the mark is averaged over the scorers."""
+
+_score = partial(make_score, subject=ANSWERS)
 
 
 def answer_key(question: str, text: str) -> str:
@@ -100,7 +103,7 @@ def score_hand(
         if by_key.get(key):
             value = sum(by_key[key]) / len(by_key[key])
             marked[answer.rung, answer.variant].append((answer.question_id, value))
-    scores = []
+    scores = list[Score]()
     for (rung, variant), rows in marked.items():
         groups, values = zip(*rows, strict=True)
         mean = bootstrap_ratio(values, [1.0] * len(rows), groups, n_resamples=n_resamples)
@@ -144,11 +147,6 @@ def _score_agreement(
         _score(measure, value, rung="", variant="all", n=len(both))
         for measure, value in ((Measure.SCORER_AGREEMENT, found), (Measure.SAME_MARK, same))
     ]
-
-
-def _score(measure: Measure, found: Interval | str, *, rung: str, variant: str, n: int) -> Score:
-    value, reason = (None, found) if isinstance(found, str) else (found, "")
-    return make_score(measure, value, rung=rung, variant=variant, subject=ANSWERS, n=n, reason=reason)
 
 
 def ordinal_alpha(
