@@ -19,8 +19,16 @@ import numpy as np
 from econchatr.pair import PROFILES, drop_duplicates, pair_episode
 from econchatr.records import Episode, Pair, Question, Turn
 from econchatr.score.quoting.nearest import SaidBefore
-from econchatr.score.references import Parrot, parrot_questions, take_reference
-from econchatr.score.rows import list_gates, list_scores, list_spans, make_yardstick, measure_row
+from econchatr.score.rows import (
+    Parrot,
+    list_gates,
+    list_scores,
+    list_spans,
+    make_yardstick,
+    measure_row,
+    parrot_questions,
+    take_reference,
+)
 from econchatr.score.speech import Said, split_words
 from econchatr.tables import read_table
 
@@ -51,9 +59,9 @@ def main() -> None:
     ]  # fmt: skip
     for number, said in enumerate([*rows, *references]):
         row = measure_row(said, yardstick)
-        names = {"rung": f"model-{number}", "variant": "tuned"}
-        n_scores += len(list_scores(row, yardstick, subject="answers", **names))
-        n_scores += len(list_gates(row, **names)) + len(list_spans(row, **names))
+        rung = f"model-{number}"
+        n_scores += len(list_scores(row, yardstick, rung=rung, variant="tuned"))
+        n_scores += len(list_gates({"tuned": row}, rung=rung)) + len(list_spans({"tuned": row}, rung=rung))
     measured = time.perf_counter()
     n_near = sum(said_before.find(one.text) is not None for said in rows for one in said)
     ended = time.perf_counter()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from statistics import median
 
-from econchatr.score.references import Parrot
+from econchatr.score.rows import Parrot
 from econchatr.score.speech import Said, split_words
 from tests.helpers.show_material import ShowMaterial
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from econchatr.ask.exam import Draw, Speaker, speak
+from econchatr.ask.exam import Draw, Speaker
 from econchatr.errors import ModelError
 from econchatr.records import Answer, Reply
 from econchatr.tables import append_line, read_lines
@@ -50,21 +50,28 @@ class Asker:
         return answer
 
     def _draw(self, draw: Draw) -> tuple[Reply, None] | tuple[None, str]:
+        """What the model says, or why it said nothing; silence is a failure."""
+        settings = draw.settings
         try:
-            prompt = draw.prompt()
+            reply = self._speaker.reply(
+                draw.prompt(),
+                tuned=draw.is_tuned,
+                seed=draw.seed,
+                temperature=settings.temperature,
+                max_tokens=settings.max_tokens,
+                repeat_penalty=settings.repeat_penalty,
+            )
         except ModelError as exc:
             return None, exc.message
-        return speak(prompt, tuned=draw.is_tuned, seed=draw.seed, speaker=self._speaker, settings=draw.settings)
+        return (reply, None) if reply.text.strip() else (None, "the model returned no text")
 
 
 class GenerationLog:
     """The log of one folder; threads may share it."""
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._path = path
-        self._now = now
+        self._path, self._now, self._lock = path, now, Lock()
         self._known: dict[str, Reply] = {}
-        self._lock = Lock()
         for line in read_lines(path):
             try:
                 row = json.loads(line)

@@ -1,15 +1,11 @@
-"""The exam: every question, asked of every variant of a rung, with fixed seeds.
-
-This module does not know which engine answers, nor what a good answer is.
-"""
+"""The exam: every question, asked of every variant of a rung, with fixed seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from econchatr.errors import ModelError
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
 from econchatr.records import Answer, Pair, Question, Reply, Variant
 from econchatr.tables import hash_settings
@@ -25,7 +21,7 @@ GROUNDED_VARIANTS: tuple[Variant, ...] = tuple(GROUNDED_FORM.values())
 TUNED_VARIANTS: frozenset[Variant] = frozenset({"tuned", "grounded"})
 """Those that the adapter answers."""
 
-PARAPHRASE_SAMPLES = 2
+_PARAPHRASE_SAMPLES: Final = 2
 
 
 class Speaker(Protocol):
@@ -93,7 +89,7 @@ def plan_paraphrases(questions: Sequence[Question], settings: ExamSettings) -> I
     for variant in VARIANTS:
         for question in questions:
             for wording in range(1, len(question.paraphrases) + 1):
-                for sample in range(min(settings.samples, PARAPHRASE_SAMPLES)):
+                for sample in range(min(settings.samples, _PARAPHRASE_SAMPLES)):
                     yield Ask(question, variant, sample, settings.seed + sample, wording)
 
 
@@ -163,44 +159,26 @@ class Examinee(NamedTuple):
         """What has to be drawn for one thing to ask."""
         model_sha256 = self.identify(ask.variant)
         asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, self.voice]
+
+        def record(reply: Reply | None, error: str | None) -> Answer:
+            return Answer(
+                question_id=ask.question.question_id,
+                rung=self.rung,
+                variant=ask.variant,
+                model_sha256=model_sha256,
+                sample=ask.sample,
+                seed=ask.seed,
+                reply=reply,
+                error=error,
+                wording=ask.wording,
+                excerpts=tuple(pair.pair_id for pair in ask.excerpts),
+            )
+
         return Draw(
             key=hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)]),
             prompt=lambda: render_question(ask.text, ask.variant, self.voice, self.template, ask.excerpts),
             is_tuned=ask.variant in TUNED_VARIANTS,
             seed=ask.seed,
             settings=settings,
-            record=lambda reply, error: _record(ask, reply, error, rung=self.rung, model_sha256=model_sha256),
+            record=record,
         )
-
-
-def speak(
-    prompt: str, *, tuned: bool, seed: int, speaker: Speaker, settings: ExamSettings
-) -> tuple[Reply, None] | tuple[None, str]:
-    """What a model says to a prompt, or why it said nothing; silence is a failure."""
-    try:
-        reply = speaker.reply(
-            prompt,
-            tuned=tuned,
-            seed=seed,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            repeat_penalty=settings.repeat_penalty,
-        )
-    except ModelError as exc:
-        return None, exc.message
-    return (reply, None) if reply.text.strip() else (None, "the model returned no text")
-
-
-def _record(ask: Ask, reply: Reply | None, error: str | None, *, rung: str, model_sha256: str) -> Answer:
-    return Answer(
-        question_id=ask.question.question_id,
-        rung=rung,
-        variant=ask.variant,
-        model_sha256=model_sha256,
-        sample=ask.sample,
-        seed=ask.seed,
-        reply=reply,
-        error=error,
-        wording=ask.wording,
-        excerpts=tuple(pair.pair_id for pair in ask.excerpts),
-    )

@@ -1,7 +1,7 @@
 """Grounding: the host's real turns that are most like a question, found by BM25 and cut to what a prompt has room for.
 
-A turn here is a pair: what was said to the host, and what the host replied. This module is given pairs, and does not
-know which of them are held out: whoever calls it gives those of training episodes only, so that nothing leaks.
+A turn here is a pair: what was said to the host, and what the host replied. Callers give pairs of training episodes
+only, so that nothing leaks.
 
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), as bm25s computes it.
 """
@@ -56,10 +56,9 @@ class TurnIndex:
         bm25s = _import_bm25s()
         bm25 = bm25s.BM25()
         if pairs:
-            words = bm25s.tokenize(
-                [f"{pair.cue}\n{pair.reply}" for pair in pairs],
-                lower=True, token_pattern=_WORDS.pattern, stopwords=None, show_progress=False,
-            )  # fmt: skip
+            texts = [f"{pair.cue}\n{pair.reply}" for pair in pairs]
+            rules = {"lower": True, "token_pattern": _WORDS.pattern, "stopwords": None}
+            words = bm25s.tokenize(texts, **rules, show_progress=False)
             bm25.index(words, show_progress=False)
         return cls(pairs, bm25)
 

@@ -1,7 +1,4 @@
-"""What is asked and what comes back.
-
-This module judges no answer.
-"""
+"""What is asked and what comes back."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What all records share.
-
-This module knows no stage, no file and no model.
-"""
+"""What all records share."""
 
 from __future__ import annotations
 

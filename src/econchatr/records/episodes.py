@@ -1,7 +1,4 @@
-"""What is fetched, parsed and paired: files, turns, episodes, and what the guest said with what the host replied.
-
-This module does not know which pairs are worth paying for.
-"""
+"""What is fetched, parsed and paired: files, turns, episodes, and what the guest said with what the host replied."""
 
 from __future__ import annotations
 

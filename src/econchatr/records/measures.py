@@ -33,189 +33,91 @@ class Measure(StrEnum):
     def __new__(cls, name: str, unit: str, better: Better, sentence: str) -> Self:
         """Make a member that is its name, and knows the rest."""
         measure = str.__new__(cls, name)
-        measure._value_ = name
-        measure.unit, measure.better, measure.sentence = unit, better, sentence
+        measure._value_, measure.unit, measure.better, measure.sentence = name, unit, better, sentence
         return measure
 
+    # fmt: off
     # What a model finds likely.
     BITS_PER_BYTE = "bits per byte", "bits", "lower", "How surprised the model is by held-out replies."
     NATS_PER_TOKEN = "nats per token", "nats", "lower", "The same surprise, per token of the model's own tokenizer."
-    HOST_BITS_SAVED = (
-        "host bits saved",
-        "bits",
-        "higher",
-        "How much surprise training saved on the host's held-out replies, less what it saved on the guests'.",
-    )
-    TRUE_REPLY = (
-        "true reply among twenty",
-        "share, chance 0.05",
-        "higher",
-        "How often the model finds the host's true reply to a cue among twenty replies of the host.",
-    )
+    HOST_BITS_SAVED = ("host bits saved", "bits", "higher",
+        "How much surprise training saved on the host's held-out replies, less what it saved on the guests'.")
+    TRUE_REPLY = ("true reply among twenty", "share, chance 0.05", "higher",
+        "How often the model finds the host's true reply to a cue among twenty replies of the host.")
 
     # How an answer sounds.
     VOICE = "voice", _VOICE_SCALE, "near 1", "How the row talks, whatever it talks about. Above 1 is caricature."
-    VOICE_DISTANCE = (
-        "voice, distance from the host",
-        "0 is the host",
-        "lower",
-        "How far the Voice is from 1, on either side.",
-    )
+    VOICE_DISTANCE = ("voice, distance from the host", "0 is the host", "lower",
+        "How far the Voice is from 1, on either side.")
     VOICE_WORDS = "voice by common words", _VOICE_SCALE, "near 1", "The Voice by the commonest words and marks alone."
-    VOICE_CHARACTERS = (
-        "voice by masked characters",
-        _VOICE_SCALE,
-        "near 1",
-        "The Voice by sequences of four characters alone, rarer words masked.",
-    )
-    VOICE_CLOSER = (
-        "voice, closer to the host by",
-        _VOICE_SCALE,
-        "higher",
-        "By how much one row is nearer to the host than another, over the questions both answered.",
-    )
+    VOICE_CHARACTERS = ("voice by masked characters", _VOICE_SCALE, "near 1",
+        "The Voice by sequences of four characters alone, rarer words masked.")
+    VOICE_CLOSER = ("voice, closer to the host by", _VOICE_SCALE, "higher",
+        "By how much one row is nearer to the host than another, over the questions both answered.")
 
     # Ways to sound right without being right.
-    COPIED_WORDS = (
-        "copied words",
-        "share",
-        "near the host's",
-        "How many words stand in runs of eight or more that the host said in training episodes.",
-    )
-    COPIED_BEYOND_HOST = (
-        "copied words beyond the host's",
-        "share",
-        "lower",
-        "The share of copied words, less the held-out host's own.",
-    )
-    LONGEST_RUN = (
-        "longest copied run",
-        "words",
-        "lower",
-        "The longest run of words taken from training episodes.",
-    )
-    REPETITION = (
-        "repetition within a pass",
-        "share",
-        "near the host's",
-        "How many four-word sequences were said before, within one pass through the questions.",
-    )
-    ON_QUESTION = (
-        "answers on their question",
-        "share",
-        "higher",
-        "How often an answer fits its own question best among all the questions.",
-    )
+    COPIED_WORDS = ("copied words", "share", "near the host's",
+        "How many words stand in runs of eight or more that the host said in training episodes.")
+    COPIED_BEYOND_HOST = ("copied words beyond the host's", "share", "lower",
+        "The share of copied words, less the held-out host's own.")
+    LONGEST_RUN = "longest copied run", "words", "lower", "The longest run of words taken from training episodes."
+    REPETITION = ("repetition within a pass", "share", "near the host's",
+        "How many four-word sequences were said before, within one pass through the questions.")
+    ON_QUESTION = ("answers on their question", "share", "higher",
+        "How often an answer fits its own question best among all the questions.")
     MEDIAN_WORDS = "median reply words", "words", "near the host's", "How many words a typical reply has."
-    LENGTH_CHANCE = (
-        "reply length, chance of such a difference",
-        _P,
-        "neither",
-        "How often chance alone would make two rows differ so much in length.",
-    )
-    COPIED_CHANCE = (
-        "copied words, chance of such a difference",
-        _P,
-        "neither",
-        "How often chance alone would make two rows differ so much in copied words.",
-    )
-    ON_QUESTION_CHANCE = (
-        "answers on their question, chance of such a difference",
-        _P,
-        "neither",
-        "How often chance alone would make two rows differ so much in keeping to the question.",
-    )
+    LENGTH_CHANCE = ("reply length, chance of such a difference", _P, "neither",
+        "How often chance alone would make two rows differ so much in length.")
+    COPIED_CHANCE = ("copied words, chance of such a difference", _P, "neither",
+        "How often chance alone would make two rows differ so much in copied words.")
+    ON_QUESTION_CHANCE = ("answers on their question, chance of such a difference", _P, "neither",
+        "How often chance alone would make two rows differ so much in keeping to the question.")
 
     # What is made up.
     MADE_UP = "made-up rate", "share of the names given", "lower", "Of the names an answer gives, how many are wrong."
-    CONFABULATION = (
-        "confabulation",
-        "share of answers that only held-out episodes have",
-        "lower",
-        "How often the model names somebody where it cannot know.",
-    )
-    COVERAGE = (
-        "coverage",
-        "share of answers that training episodes have",
-        "higher",
-        "How often the model gives the right name where it could know.",
-    )
-    F05U = (
-        "F0.5u",
-        "0 to 1",
-        "higher",
-        "Right names against wrong ones and answers without a name.",
-    )
+    CONFABULATION = ("confabulation", "share of answers that only held-out episodes have", "lower",
+        "How often the model names somebody where it cannot know.")
+    COVERAGE = ("coverage", "share of answers that training episodes have", "higher",
+        "How often the model gives the right name where it could know.")
+    F05U = "F0.5u", "0 to 1", "higher", "Right names against wrong ones and answers without a name."
 
     # The exam, by rule.
     QUOTATION_EXACT = "quotation exact", "share", "higher", "How often the quotation asked for is given word for word."
-    QUOTATION_NEAR = (
-        "quotation exact or near",
-        "share",
-        "higher",
-        "How often the quotation is given word for word or nearly.",
-    )
+    QUOTATION_NEAR = ("quotation exact or near", "share", "higher",
+        "How often the quotation is given word for word or nearly.")
     FACT_EXACT = "fact exact", "share", "higher", "How often the fact asked for is given in the expected words."
     FACT_NEAR = "fact exact or near", "share", "higher", "How often the fact is given in the expected words or nearly."
     EXAM_BELIEF = "exam: belief", "share", "higher", "Answers about beliefs: no rule marks them."
     EXAM_IDEA = "exam: idea", "share", "higher", "Answers about ideas: no rule marks them."
     EXAM_JOKE = "exam: joke", "share", "higher", "Jokes: no rule marks them."
     GUESTS_RIGHT = "guests named, right", "share", "higher", "Of the guests an answer names, how many were asked for."
-    GUESTS_INVENTED = (
-        "guests named, invented",
-        "share",
-        "lower",
-        "Of the guests an answer names, how many never were a guest.",
-    )
+    GUESTS_INVENTED = ("guests named, invented", "share", "lower",
+        "Of the guests an answer names, how many never were a guest.")
     GUESTS_RECALLED = "guests recalled", "share", "higher", "Of the guests asked for, how many an answer names."
-    WORDING_SHARE = (
-        "wording's share of the spread",
-        "share",
-        "lower",
-        "How much of what makes answers to one question differ comes from how the question is worded.",
-    )
+    WORDING_SHARE = ("wording's share of the spread", "share", "lower",
+        "How much of what makes answers to one question differ comes from how the question is worded.")
 
     # What an LLM judge and people said.
-    JUDGE_PROOF = (
-        "judge tells host from guest",
-        "share, by chance 0.5",
-        "higher",
-        "How often the LLM judge tells a real reply of the host from a guest's: the proof it must pass.",
-    )
-    JUDGE_PICKS = (
-        "judge takes for the host",
-        "share, by chance 0.5",
-        "higher",
-        "How often the LLM judge takes the tuned model's answer for the host's, rather than the other model's.",
-    )
+    JUDGE_PROOF = ("judge tells host from guest", "share, by chance 0.5", "higher",
+        "How often the LLM judge tells a real reply of the host from a guest's: the proof it must pass.")
+    JUDGE_PICKS = ("judge takes for the host", "share, by chance 0.5", "higher",
+        "How often the LLM judge takes the tuned model's answer for the host's, rather than the other model's.")
     HAND_MARK = "hand mark", "share", "higher", "What people think an answer is worth: 0, a half or 1."
-    SCORER_AGREEMENT = (
-        "agreement between scorers",
-        "Krippendorff's alpha, ordinal",
-        "higher",
-        "How far the people who marked agree, beyond chance.",
-    )
+    SCORER_AGREEMENT = ("agreement between scorers", "Krippendorff's alpha, ordinal", "higher",
+        "How far the people who marked agree, beyond chance.")
     SAME_MARK = "same mark from both scorers", "share", "higher", "How often two people gave an answer the same mark."
-    BLIND_PICKS = (
-        "blind picks of the real host",
-        "share, by chance 0.2",
-        "near chance",
-        "How often people find the host's own reply among five.",
-    )
-    JUDGEMENTS_AGREED = (
-        "agreement with judgements kept out",
-        "share",
-        "higher",
-        "How often the model prefers the answer that people ranked higher, on rankings kept out of training.",
-    )
+    BLIND_PICKS = ("blind picks of the real host", "share, by chance 0.2", "near chance",
+        "How often people find the host's own reply among five.")
+    JUDGEMENTS_AGREED = ("agreement with judgements kept out", "share", "higher",
+        "How often the model prefers the answer that people ranked higher, on rankings kept out of training.")
+    # fmt: on
 
 
 def keep_listed(scores: Iterable[Score]) -> tuple[Score, ...]:
     """Give the scores whose measure is in the table; the rest are of measures that another version had."""
-    return tuple(score for score in scores if score.measure in _NAMES)
+    names = {measure.value for measure in Measure}
+    return tuple(score for score in scores if score.measure in names)
 
-
-_NAMES: Final = frozenset(measure.value for measure in Measure)
 
 # --- rows: whose replies were measured --------------------------------------------------------------------------------
 

@@ -1,7 +1,4 @@
-"""What people liked better, and what a training on it came to.
-
-This module trains nothing and knows no file.
-"""
+"""What people liked better, and what a training on it came to."""
 
 from __future__ import annotations
 
@@ -11,9 +8,6 @@ from typing import Any
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from econchatr.records.base import Record, Variant
-
-MAX_SHOWN = 20
-"""Answers that a person may be asked to put in order."""
 
 
 class JudgedSample(Record):
@@ -65,7 +59,7 @@ class _Judged(Record):
 class Ranking(_Judged):
     """Answers to one question in the order in which a person likes them."""
 
-    samples: tuple[JudgedSample, ...] = Field(min_length=2, max_length=MAX_SHOWN)
+    samples: tuple[JudgedSample, ...] = Field(min_length=2, max_length=20)
     """The best first."""
 
     @model_validator(mode="after")

@@ -1,7 +1,4 @@
-"""How good it is: marks, scores, gates, and what judges and people said.
-
-This module computes no measure.
-"""
+"""How good it is: marks, scores, gates, and what judges and people said."""
 
 from __future__ import annotations
 

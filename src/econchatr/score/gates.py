@@ -2,7 +2,6 @@
 
 Each limit is set by the held-out host. A row fails only if it is past the limit by more than its interval: at twelve
 answers the real host would otherwise fail one time in four. One verbatim run of fifty words fails by itself.
-This module does not measure; it compares.
 
 Source: shared reference `evaluation.md`, 9.2, "Gates"; how often the host passes: docs/experiments.md.
 """
@@ -12,38 +11,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from econchatr.records import Gate
 from econchatr.score.length_and_repetition import Length, Repetition
-from econchatr.score.quoting.copying import CopiedRun, Copying
+from econchatr.score.quoting.copying import Copying
 from econchatr.score.statistics import Interval
 from econchatr.score.topic import OnTopic
 
-MAX_COPYING: Final = 2.0
+_MAX_COPYING: Final = 2.0
 """Times the held-out host's own copy rate."""
 MAX_RUN_WORDS: Final = 50
-MAX_REPETITION: Final = 3.0
+_MAX_REPETITION: Final = 3.0
 """Times the host's own, at as many words."""
-MIN_TOPIC: Final = 0.8
+_MIN_TOPIC: Final = 0.8
 """Times the host's own rate of replies that match their cue."""
-LENGTH_RATIO: Final = (0.5, 2.0)
+_LENGTH_RATIO: Final = (0.5, 2.0)
 """Of the host's median words. Source of all: shared reference `evaluation.md`, 9.2."""
 
-GateOutcome = Literal["passes", "in doubt", "fails", "unscored"]
+_GateName = Literal["copying", "repetition", "on the question", "length"]
 
 
 class Ruling(NamedTuple):
     """One gate's outcome before it is put down under a rung and variant."""
 
-    gate: Literal["copying", "repetition", "on the question", "length"]
-    outcome: GateOutcome
+    gate: _GateName
+    outcome: Literal["passes", "in doubt", "fails", "unscored"]
     value: float | None
     limit: float | None
     n: int
     reason: str
-
-    def record(self, *, rung: str, variant: str) -> Gate:
-        """Put it down as a record."""
-        return Gate(rung=rung, variant=variant, **self._asdict())
 
 
 def judge_copying(row: Copying, host: Copying) -> Ruling:
@@ -51,14 +45,15 @@ def judge_copying(row: Copying, host: Copying) -> Ruling:
     n = len(row.replies)
     if row.share is None or host.share is None:
         return _leave_open("copying", n, row.reason or _no_host(host.reason))
-    limit = MAX_COPYING * host.share.value
+    limit = _MAX_COPYING * host.share.value
     told = f"{row.share.value:.1%} of the words stand in runs of eight or more that the host said in training episodes"
     if row.longest is not None and row.longest.n_words >= MAX_RUN_WORDS:
-        reason = f"{_tell_run(row.longest)}; {MAX_RUN_WORDS} fail. {told}."
+        run, source = row.longest, row.longest.source
+        where = f"{source.slug}, {source.published}" if source.published else source.slug
+        reason = f"{run.n_words} words in a row are the host's own ({where}); {MAX_RUN_WORDS} fail. {told}."
         return Ruling("copying", "fails", row.share.value, limit, n, reason)
-    outcome = _judge(row.share, lambda value: value <= limit)
-    own = f"{host.share.value:.1%} of the host's held-out words do, and twice that is the limit"
-    return Ruling("copying", outcome, row.share.value, limit, n, f"{told}; {own}{_HEDGE[outcome]}.")
+    told += f"; {host.share.value:.1%} of the host's held-out words do, and twice that is the limit"
+    return _rule("copying", row.share, lambda value: value <= limit, limit, n, told)
 
 
 def judge_repetition(row: Repetition, host: float | None, *, n: int) -> Ruling:
@@ -66,11 +61,10 @@ def judge_repetition(row: Repetition, host: float | None, *, n: int) -> Ruling:
     if row.share is None or host is None:
         reason = row.reason or f"the host's held-out speech is shorter than the {row.n_words} words to compare at"
         return _leave_open("repetition", n, reason)
-    limit = MAX_REPETITION * host
-    outcome = _judge(row.share, lambda value: value <= limit)
+    limit = _MAX_REPETITION * host
     told = f"{row.share.value:.1%} of the four-word sequences were said before, in {row.n_words} words"
     own = f"of the host's {host:.1%}, and three times that is the limit"
-    return Ruling("repetition", outcome, row.share.value, limit, n, f"{told}; {own}{_HEDGE[outcome]}.")
+    return _rule("repetition", row.share, lambda value: value <= limit, limit, n, f"{told}; {own}")
 
 
 def judge_topic(row: OnTopic, host: OnTopic) -> Ruling:
@@ -80,11 +74,10 @@ def judge_topic(row: OnTopic, host: OnTopic) -> Ruling:
     if row.n_ways != host.n_ways:
         reason = f"{row.n_ways} questions can be told apart, but {host.n_ways} cues of the host"
         return _leave_open("on the question", row.n, reason)
-    limit = MIN_TOPIC * host.share.value
-    outcome = _judge(row.share, lambda value: value >= limit)
+    limit = _MIN_TOPIC * host.share.value
     told = f"{row.share.value:.0%} of the answers match their own question best among {row.n_ways}"
     own = f"the held-out host's replies {host.share.value:.0%}, and four fifths of that is the limit"
-    return Ruling("on the question", outcome, row.share.value, limit, row.n, f"{told}; {own}{_HEDGE[outcome]}.")
+    return _rule("on the question", row.share, lambda value: value >= limit, limit, row.n, f"{told}; {own}")
 
 
 def judge_length(row: Length, host: Length) -> Ruling:
@@ -92,30 +85,26 @@ def judge_length(row: Length, host: Length) -> Ruling:
     n = len(row.by_reply)
     if row.words is None or host.words is None or not host.words.value:
         return _leave_open("length", n, row.reason or _no_host(host.reason))
-    low, high = LENGTH_RATIO
+    low, high = _LENGTH_RATIO
     ratio = Interval(*(None if end is None else end / host.words.value for end in row.words))  # type: ignore[arg-type]
-    outcome = _judge(ratio, lambda value: low <= value <= high)
     limit = high if ratio.value > 1 else low
     told = f"half of the answers have {row.words.value:.0f} words or more, of the host's replies {host.words.value:.0f}"
-    return Ruling("length", outcome, ratio.value, limit, n, f"{told}; half to twice as many pass{_HEDGE[outcome]}.")
+    told += "; half to twice as many pass"
+    return _rule("length", ratio, lambda value: low <= value <= high, limit, n, told)
 
 
-_HEDGE: Final[dict[GateOutcome, str]] = {
-    "passes": "",
-    "in doubt": "; it is past the limit by less than its interval, so more answers must decide",
-    "fails": "",
-    "unscored": "",
-}
-
-
-def _judge(measured: Interval, is_within: Callable[[float], bool]) -> GateOutcome:
+def _rule(
+    gate: _GateName, measured: Interval, is_within: Callable[[float], bool], limit: float, n: int, told: str
+) -> Ruling:
     if is_within(measured.value):
-        return "passes"
-    ends = (measured.low, measured.high)
-    return "in doubt" if any(end is not None and is_within(end) for end in ends) else "fails"
+        return Ruling(gate, "passes", measured.value, limit, n, f"{told}.")
+    if any(end is not None and is_within(end) for end in (measured.low, measured.high)):
+        told += "; it is past the limit by less than its interval, so more answers must decide"
+        return Ruling(gate, "in doubt", measured.value, limit, n, f"{told}.")
+    return Ruling(gate, "fails", measured.value, limit, n, f"{told}.")
 
 
-def _leave_open(gate: Literal["copying", "repetition", "on the question", "length"], n: int, reason: str) -> Ruling:
+def _leave_open(gate: _GateName, n: int, reason: str) -> Ruling:
     return Ruling(gate, "unscored", None, None, n, f"Not checked: {reason}.")
 
 
@@ -123,13 +112,10 @@ def _no_host(reason: str) -> str:
     return f"nothing of the held-out host to compare with ({reason})"
 
 
-def _tell_run(run: CopiedRun) -> str:
-    date = f", {run.source.published}" if run.source.published else ""
-    return f"{run.n_words} words in a row are the host's own ({run.source.slug}{date})"
+# --- whether a round of preferences is kept ---------------------------------------------------------------------------
 
-
-NO_COST_SHARE: Final = 0.01
-MAX_COST_SHARE: Final = 0.05
+_NO_COST_SHARE: Final = 0.01
+_MAX_COST_SHARE: Final = 0.05
 """Of the bits per byte that training had saved on held-out replies. Source: a choice, `docs/preferences.md`."""
 GATES: Final = ("copying", "repetition", "length")
 """The gates that a round must not lose; the gate on the question is told, and decides nothing."""
@@ -165,9 +151,9 @@ def decide_keeping(bits: BitsChange | None, lost: Sequence[str]) -> tuple[bool, 
     told = f"The host's development replies take {bits.after:.4f} bits per byte, {change:+.4f}"
     if change <= 0:
         return True, f"{told}, and no gate was lost."
-    if change <= NO_COST_SHARE * saved:
+    if change <= _NO_COST_SHARE * saved:
         return True, f"{told}, less than a hundredth of the {saved:.4f} that training had saved; no gate was lost."
-    if change > MAX_COST_SHARE * saved:
+    if change > _MAX_COST_SHARE * saved:
         return False, f"{told}, more than a twentieth of the {saved:.4f} that training had saved."
     if bits.low is None or bits.low > 0:
         return False, f"{told}: more than before, beyond chance."

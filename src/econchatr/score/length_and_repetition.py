@@ -1,4 +1,4 @@
-"""How long a row's replies are: the median number of words."""
+"""How long a row's replies are, and how much of them repeats: the median words, and rep-4."""
 
 from __future__ import annotations
 
@@ -14,10 +14,24 @@ from scipy import sparse
 from econchatr.records import Answer, Score
 from econchatr.records.measures import ANSWERS, HOST, HOST_REPLIES, Measure
 from econchatr.score.speech import Said, split_words
-from econchatr.score.statistics import Interval, jackknife_interval, make_score
-from econchatr.score.voice.style import draw_left_out, draw_windows, fold_groups
+from econchatr.score.statistics import (
+    Interval,
+    draw_left_out,
+    draw_windows,
+    fold_groups,
+    jackknife_interval,
+    make_score,
+)
 
-_N_RESAMPLES = 1000
+_N_RESAMPLES: Final = 1000
+
+_SEQUENCE_WORDS: Final = 4
+MAX_WORDS: Final = 1200
+"""Twelve answers of a hundred words, at which the host's own repetition was measured: docs/experiments.md."""
+_N_WINDOWS: Final = 8
+_N_HOST_WINDOWS: Final = 200
+
+_Sequences = NDArray[np.uint64]
 
 
 class Length(NamedTuple):
@@ -65,17 +79,6 @@ def _find_median(texts: Sequence[str]) -> Interval | None:
     return Interval(float(np.median([len(split_words(text)) for text in texts]))) if texts else None
 
 
-SEQUENCE_WORDS: Final = 4
-
-MAX_WORDS: Final = 1200
-"""Twelve answers of a hundred words, at which the host's own repetition was measured. Source: as above."""
-
-_N_WINDOWS: Final = 8
-_N_HOST_WINDOWS: Final = 200
-
-Sequences = NDArray[np.uint64]
-
-
 class Repetition(NamedTuple):
     """A row's rep-4, or why there is none."""
 
@@ -96,12 +99,12 @@ def measure_repetition(said: Sequence[Said], *, max_words: int = MAX_WORDS) -> R
     size = min(median_low(int(counts.sum()) for counts in words) if words else 0, max_words)
     numbers = fold_groups(one.group for one in said)
     n_groups = len(set(numbers.values()))
-    if size < SEQUENCE_WORDS:
+    if size < _SEQUENCE_WORDS:
         return Repetition(None, size, "no answers" if not said else f"{size} words in a pass of answers")
     found = []
     for ones, counts in zip(passes, words, strict=True):
         groups = np.array([numbers[one.group] for one in ones], dtype=np.int64)
-        sequences = [hash_sequences(one.text) for one in ones]
+        sequences = [_hash_sequences(one.text) for one in ones]
         n_windows = 1 if counts.sum() <= size else _N_WINDOWS
         drawn = draw_left_out(counts, groups, n_groups=n_groups, size=size, n_windows=n_windows, seed=0)
         found.append([_mean_repetition(windows, sequences) for windows in drawn])
@@ -112,24 +115,24 @@ def measure_repetition(said: Sequence[Said], *, max_words: int = MAX_WORDS) -> R
 def measure_host(replies: Sequence[str], n_words: int) -> float | None:
     """The host's own rep-4 at this number of words; `None` where the host said less, or under four words are asked."""
     counts = np.array([len(split_words(reply)) for reply in replies], dtype=np.int64)
-    if counts.sum() < n_words or n_words < SEQUENCE_WORDS:
+    if counts.sum() < n_words or n_words < _SEQUENCE_WORDS:
         return None
     windows = draw_windows(counts, size=n_words, n_windows=_N_HOST_WINDOWS, seed=0)
-    return _mean_repetition(windows, [hash_sequences(reply) for reply in replies])
+    return _mean_repetition(windows, [_hash_sequences(reply) for reply in replies])
 
 
-def hash_sequences(text: str) -> Sequences:
+def _hash_sequences(text: str) -> _Sequences:
     """Every four-word sequence of a text, as a number each."""
     words = split_words(text)
-    found = (hash(tuple(words[i : i + SEQUENCE_WORDS])) for i in range(len(words) - SEQUENCE_WORDS + 1))
+    found = (hash(tuple(words[i : i + _SEQUENCE_WORDS])) for i in range(len(words) - _SEQUENCE_WORDS + 1))
     return np.fromiter(found, dtype=np.int64).view(np.uint64)
 
 
-def _mean_repetition(windows: sparse.csr_matrix, sequences: Sequence[Sequences]) -> float:
-    return float(np.mean([_repeat(windows[row].indices, sequences) for row in range(windows.shape[0])]))
-
-
-def _repeat(picked: Sequence[int], sequences: Sequence[Sequences]) -> float:
-    """rep-4 of these replies together; 0 where none has four words."""
-    joined = np.concatenate([sequences[place] for place in picked]) if len(picked) else np.zeros(0, dtype=np.uint64)
-    return 1 - len(np.unique(joined)) / len(joined) if len(joined) else 0.0
+def _mean_repetition(windows: sparse.csr_matrix, sequences: Sequence[_Sequences]) -> float:
+    """The mean rep-4 of the windows; 0 for one in which no reply has four words."""
+    shares = []
+    for row in range(windows.shape[0]):
+        picked = [sequences[place] for place in windows[row].indices]
+        joined = np.concatenate(picked) if picked else np.zeros(0, dtype=np.uint64)
+        shares.append(1 - len(np.unique(joined)) / len(joined) if len(joined) else 0.0)
+    return float(np.mean(shares))

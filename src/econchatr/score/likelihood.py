@@ -1,9 +1,7 @@
-"""Bits per byte and nats per token on held-out replies, before and after training.
+"""Bits per byte and nats per token on held-out replies, and the true reply among twenty, from log-likelihoods.
 
-A proper score: it rewards the true words of episodes no model was trained on. Guests' replies in the same episodes
-are the control; what falls for them too is podcast English, not the host.
-
-This module does not open models: the log-likelihoods come in as numbers.
+Bits per byte is a proper score: it rewards the true words of episodes no model was trained on. Guests' replies in the
+same episodes are the control; what falls for them too is podcast English, not the host.
 """
 
 from __future__ import annotations
@@ -15,8 +13,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from econchatr.records import Pair, Score
-from econchatr.records.measures import HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import GUEST_REPLIES, HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, bootstrap_ratio, make_score, share_interval
 
@@ -30,6 +31,17 @@ class ReplyLikelihood(NamedTuple):
     n_tokens: int
     base_nats: float
     tuned_nats: float
+
+
+def score_sides(
+    host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str, n_resamples: int
+) -> list[Score]:
+    """The likelihood scores of the host's held-out replies and of the guests', and host bits saved."""
+    return [
+        *score_likelihood(host, rung=rung, subject=HOST_REPLIES, n_resamples=n_resamples),
+        *score_likelihood(guest, rung=rung, subject=GUEST_REPLIES, n_resamples=n_resamples),
+        score_host_share(host, guest, rung=rung, n_resamples=n_resamples),
+    ]
 
 
 def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str, n_resamples: int) -> list[Score]:
@@ -53,18 +65,12 @@ def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str
         Measure.NATS_PER_TOKEN: [float(row.n_tokens) for row in rows],
     }
     groups = [row.slug for row in rows]
-    return [
-        make_score(
-            measure,
-            bootstrap_ratio(tops, size, groups, n_resamples=n_resamples),
-            rung=rung,
-            variant=variant,
-            subject=subject,
-            n=len(rows),
-        )
-        for measure, size in sizes.items()
-        for variant, tops in nats.items()
-    ]
+    scores = []
+    for measure, size in sizes.items():
+        for variant, tops in nats.items():
+            value = bootstrap_ratio(tops, size, groups, n_resamples=n_resamples)
+            scores.append(make_score(measure, value, rung=rung, variant=variant, subject=subject, n=len(rows)))
+    return scores
 
 
 def score_host_share(
@@ -77,28 +83,25 @@ def score_host_share(
     score = partial(make_score, Measure.HOST_BITS_SAVED, rung=rung, variant=TUNED_MINUS_BASE, subject=HOST_LESS_GUEST)
     if not host or not guest:
         return score(None, n=0, reason="no held-out replies of the host or of guests")
-    import numpy as np
+    names = sorted({row.slug for row in (*host, *guest)})
+    sides = [_sum_episodes(rows, names) for rows in (host, guest)]
 
-    names = sorted({row.slug for row in host} | {row.slug for row in guest})
-    sums = {side: _sums(rows, names) for side, rows in (("host", host), ("guest", guest))}
+    def saved(picks: NDArray[np.int64]) -> NDArray[np.float64]:
+        of_host, of_guest = (top[picks].sum(axis=-1) / size[picks].sum(axis=-1) for top, size in sides)
+        return np.asarray(of_host - of_guest)
 
-    def saved(picks: object) -> object:
-        host_top, host_size = (column[picks].sum(axis=-1) for column in sums["host"])  # type: ignore[index]
-        guest_top, guest_size = (column[picks].sum(axis=-1) for column in sums["guest"])  # type: ignore[index]
-        return host_top / host_size - guest_top / guest_size
-
-    value = float(saved(np.arange(len(names))))  # type: ignore[arg-type]
+    value = float(saved(np.arange(len(names))))
     low = high = None
     if len(names) > 1:
         draws = np.random.default_rng(0).integers(0, len(names), size=(n_resamples, len(names)))
-        low, high = (float(end) for end in np.quantile(np.asarray(saved(draws)), [0.025, 0.975]))
+        low, high = np.quantile(saved(draws), [0.025, 0.975]).tolist()
     return score(Interval(value, low, high), n=len(host))
 
 
-def _sums(rows: Sequence[ReplyLikelihood], names: Sequence[str]) -> tuple[object, object]:
+def _sum_episodes(
+    rows: Sequence[ReplyLikelihood], names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Per episode: bits saved by training, and bytes."""
-    import numpy as np
-
     place = {name: i for i, name in enumerate(names)}
     saved, size = np.zeros(len(names)), np.zeros(len(names))
     for row in rows:
@@ -108,7 +111,7 @@ def _sums(rows: Sequence[ReplyLikelihood], names: Sequence[str]) -> tuple[object
 
 
 N_CANDIDATES: Final = 20
-LENGTH_TOLERANCE: Final = 0.2
+_LENGTH_TOLERANCE: Final = 0.2
 """How much longer or shorter than the true reply the others may be."""
 
 
@@ -152,8 +155,8 @@ def draw_choices(
     for length, pair in rng.sample(by_length, len(by_length)):
         if n is not None and len(choices) == n:
             break
-        first = bisect_left(lengths, length * (1 - LENGTH_TOLERANCE))
-        last = bisect_right(lengths, length * (1 + LENGTH_TOLERANCE))
+        first = bisect_left(lengths, length * (1 - _LENGTH_TOLERANCE))
+        last = bisect_right(lengths, length * (1 + _LENGTH_TOLERANCE))
         near = [other for _, other in by_length[first:last] if other.slug != pair.slug]
         others = list({other.reply: other for other in near if other.reply != pair.reply}.values())
         if len(others) >= n_candidates - 1:
@@ -185,21 +188,11 @@ def score_choices(
 
     Args:
         likelihoods: Of one model.
-        rung: As in `Score`.
-        variant: As in `Score`.
         reason: Why there is no choice, where there is none.
     """
+    score = partial(make_score, Measure.TRUE_REPLY, rung=rung, variant=variant, subject=HOST_REPLIES)
     known = [one for one in likelihoods if all(map(math.isfinite, (*one.with_cue, *one.without_cue)))]
-    share: Interval | None = None
-    if known:
-        hits = [choose_reply(one) for one in known]
-        share = share_interval(hits, [1.0] * len(hits), [one.slug for one in known])
-    return make_score(
-        Measure.TRUE_REPLY,
-        share,
-        rung=rung,
-        variant=variant,
-        subject=HOST_REPLIES,
-        n=len(known),
-        reason="no likelihood is a finite number" if likelihoods else reason,
-    )
+    if not known:
+        return score(None, n=0, reason="no likelihood is a finite number" if likelihoods else reason)
+    hits = [choose_reply(one) for one in known]
+    return score(share_interval(hits, [1.0] * len(hits), [one.slug for one in known]), n=len(known))

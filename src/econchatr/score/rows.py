@@ -1,35 +1,41 @@
-"""One row of the table: everything that can be measured of some replies, beside the held-out host.
+"""One row of the table of scores: everything that can be measured of some replies, beside the held-out host.
 
 A yardstick is made once from a show's pairs; each row (a model's answers, the real host, the guests, the parrot) is
-then measured by it in a second. This module does not know who spoke, nor what the report shows.
+then measured by it in a second. The last three keep a model's scores honest.
+
+Source: shared reference `evaluation.md`, 9.1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, get_args
 
-from econchatr.records import CopiedSpan, Gate, Pair, Score
-from econchatr.records.measures import ANSWERS, Measure
-from econchatr.score.gates import (
-    Ruling,
-    judge_copying,
-    judge_length,
-    judge_repetition,
-    judge_topic,
-)
+from econchatr.records import Answer, CopiedSpan, Gate, Pair, Question, Score, Variant
+from econchatr.records.measures import ANSWERS, PARROT, Measure, name_difference
+from econchatr.score.gates import MAX_RUN_WORDS, Ruling, judge_copying, judge_length, judge_repetition, judge_topic
 from econchatr.score.length_and_repetition import Length, Repetition, measure_host, measure_length, measure_repetition
-from econchatr.score.quoting.copying import Copying, SpeechIndex, index_speech, measure_copying
-from econchatr.score.references import drop_reread
-from econchatr.score.speech import Said, read_pairs, spread_pairs
+from econchatr.score.quoting.copying import Copying, SpeechIndex, find_copied, index_speech, measure_copying
+from econchatr.score.quoting.nearest import WordSearch
+from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_pairs
 from econchatr.score.statistics import Interval, make_score, sign_flip_p
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
-from econchatr.score.voice.scale import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
+from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
 
-MAX_REPLIES = 1000
-"""Held-out replies that set the limits of the gates, and training replies a side that teach rare words."""
+MAX_REPLIES: Final = 1000
+"""Of one side and split, evenly over the episodes: more would cost time and change nothing."""
+
+_COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
+    ("base", "tuned"),
+    ("persona", "tuned"),
+    ("retrieval", "tuned"),
+    ("retrieval", "grounded"),
+)
+"""Which two rows are compared, where both were asked: by how much the second is nearer to the host than the first."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Yardstick:
         return self._topics[n_ways]
 
     def repeat_host(self, n_words: int) -> float | None:
-        """How much the host repeats in so many words."""
+        """How much the host repeats in so many words; `None` where the host said fewer."""
         if n_words not in self._repetitions:
             self._repetitions[n_words] = measure_host([one.text for one in self.host], n_words)
         return self._repetitions[n_words]
@@ -81,21 +87,58 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
         seed: Of the windows that are drawn.
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
-    fresh = drop_reread([pair for pair in host if pair.split != "train"], speech)
-    test = read_pairs(spread_pairs([pair for pair in fresh if pair.split == "test"], n=MAX_REPLIES))
-    training = [
-        pair.reply
-        for side in (host, guest)
-        for pair in spread_pairs([pair for pair in side if pair.split == "train"], n=MAX_REPLIES)
-    ]
+    fresh = _drop_reread([pair for pair in host if pair.split != "train"], speech)
+    test = read_pairs(_take(fresh, "test"))
     return Yardstick(
         voice=fit_voice([*speech.pairs, *fresh], guest, seed=seed),
         speech=speech,
-        subjects=learn_subjects(training),
+        subjects=learn_subjects([pair.reply for side in (host, guest) for pair in _take(side, "train")]),
         host=tuple(test),
         host_copying=measure_copying(test, speech),
         host_length=measure_length(test),
     )
+
+
+def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
+    return spread_pairs([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
+
+
+def _drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
+    """Leave out pairs whose reply holds fifty words on end that the index holds too.
+
+    What the host reads out again in a training episode (an advertisement, a repeated episode) was not held out.
+    """
+    return [
+        pair
+        for pair in pairs
+        if (longest := find_copied(pair.reply, index).longest) is None or longest.n_words < MAX_RUN_WORDS
+    ]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def measure_rows(
+    answers: Sequence[Answer],
+    questions: Sequence[Question],
+    pairs: Mapping[str, Sequence[Pair]],
+    yardstick: Yardstick,
+    parrot: Parrot,
+    *,
+    n_samples: int,
+) -> dict[str, Row]:
+    """Measure every row: each variant that was asked, then the real host, the guests and the parrot.
+
+    Args:
+        pairs: Per side (`host`, `guest`), the kept pairs of all splits.
+        n_samples: Answers to each question that the parrot gives.
+    """
+    asked = {answer.variant for answer in answers}
+    variants = [variant for variant in get_args(Variant) if variant in asked]
+    said = {variant: read_answers(answers, questions, variant=variant) for variant in variants}
+    said |= {side: take_reference(of_side, yardstick.speech) for side, of_side in pairs.items()}
+    said[PARROT] = parrot_questions(parrot, questions, n_samples=n_samples)
+    return {name: measure_row(ones, yardstick) for name, ones in said.items()}
 
 
 def measure_row(said: Sequence[Said], yardstick: Yardstick) -> Row:
@@ -111,49 +154,106 @@ def measure_row(said: Sequence[Said], yardstick: Yardstick) -> Row:
     return Row(tuple(said), measure_voice(said, yardstick.voice), copying, repetition, topic, length, rulings)
 
 
-def list_gates(row: Row, *, rung: str, variant: str) -> list[Gate]:
-    """Put the gates down as records."""
-    return [ruling.record(rung=rung, variant=variant) for ruling in row.rulings]
+def take_reference(pairs: Sequence[Pair], index: SpeechIndex) -> list[Said]:
+    """Take the reference row of one side: what was really said in development episodes, or else in test episodes.
+
+    The marks and limits come from the test episodes, so a row of the others shows what an honest row scores. `index`
+    holds the host's training speech: what is read out again from there is left out.
+    """
+    return read_pairs(_drop_reread(_take(pairs, "dev"), index) or _drop_reread(_take(pairs, "test"), index))
 
 
-def list_spans(row: Row, *, rung: str, variant: str) -> list[CopiedSpan]:
-    """Put down the longest copied run of each reply that has one, the longest first."""
-    spans = [
-        CopiedSpan(
-            rung=rung,
-            variant=variant,
-            group=one.group,
-            sample=one.sample,
-            n_words=copied.longest.n_words,
-            text=copied.longest.text,
-            slug=copied.longest.source.slug,
-            published=copied.longest.source.published,
-            position=int(copied.longest.source.pair_id.rsplit("#", 1)[1]),
-        )
-        for one, copied in zip(row.said, row.copying.replies, strict=True)
-        if copied.longest is not None
+class Parrot:
+    """Answers with what the host once said, word for word: the training reply most like the question."""
+
+    def __init__(self, pairs: Sequence[Pair], search: WordSearch | None = None) -> None:
+        """Take what it may repeat.
+
+        Args:
+            pairs: Of which those of training episodes are repeated.
+            search: Over the replies of these pairs, in their order, where there is one already.
+        """
+        self._pairs = pairs
+        self._search = search or WordSearch(split_words(pair.reply) for pair in pairs)
+
+    def answer(self, question: str, *, n: int = 1) -> list[str]:
+        """Give the `n` replies most like the question, the nearest first; fewer where the host said fewer."""
+        ranked = (self._pairs[place] for place in self._search.rank(split_words(question), n=len(self._pairs)))
+        return [pair.reply for pair in islice((pair for pair in ranked if pair.split == "train"), n)]
+
+
+def parrot_questions(parrot: Parrot, questions: Sequence[Question], *, n_samples: int) -> list[Said]:
+    """Put the exam to the parrot: as its samples it gives the nearest reply, the next, and so on."""
+    return [
+        Said(question.text, text, question.question_id, sample)
+        for question in questions
+        for sample, text in enumerate(parrot.answer(question.text, n=n_samples))
     ]
-    return sorted(spans, key=lambda span: -span.n_words)
 
 
-def list_scores(row: Row, yardstick: Yardstick, *, rung: str, variant: str, subject: str) -> list[Score]:
+# --- rows as records --------------------------------------------------------------------------------------------------
+
+
+def list_gates(rows: Mapping[str, Row], *, rung: str) -> list[Gate]:
+    """Put the gates of all rows down as records."""
+    return [
+        Gate(rung=rung, variant=variant, **ruling._asdict()) for variant, row in rows.items() for ruling in row.rulings
+    ]
+
+
+def list_spans(rows: Mapping[str, Row], *, rung: str) -> list[CopiedSpan]:
+    """Put down the longest copied run of each reply that has one: row by row, the longest first."""
+    spans = list[CopiedSpan]()
+    for variant, row in rows.items():
+        own = [
+            CopiedSpan(
+                rung=rung,
+                variant=variant,
+                group=one.group,
+                sample=one.sample,
+                n_words=run.n_words,
+                text=run.text,
+                slug=run.source.slug,
+                published=run.source.published,
+                position=int(run.source.pair_id.rsplit("#", 1)[1]),
+            )
+            for one, copied in zip(row.said, row.copying.replies, strict=True)
+            if (run := copied.longest) is not None
+        ]
+        spans += sorted(own, key=lambda span: -span.n_words)
+    return spans
+
+
+def score_rows(rows: Mapping[str, Row], yardstick: Yardstick, *, rung: str) -> list[Score]:
+    """Give the scores of every row, then those of each two rows of `_COMPARED` that were both asked."""
+    scores = [
+        score for variant, row in rows.items() for score in list_scores(row, yardstick, rung=rung, variant=variant)
+    ]
+    for before, after in _COMPARED:
+        if before in rows and after in rows:
+            name = name_difference(after, before)
+            scores += compare_rows(rows[before], rows[after], yardstick, rung=rung, variant=name)
+    return scores
+
+
+def list_scores(row: Row, yardstick: Yardstick, *, rung: str, variant: str) -> list[Score]:
     """Put the measures down as scores, each with its interval and n, or with the reason why there is none."""
-    voice, copying, n = row.voice, row.copying, len(row.said)
-    own = yardstick.host_copying.share
+    voice, copying, own, n = row.voice, row.copying, yardstick.host_copying.share, len(row.said)
     known = Interval(voice.value, voice.low, voice.high) if voice.value is not None else None
     distance = Interval(voice.distance) if voice.distance is not None else None
     words, characters = (Interval(value) for value in voice.by_scorer) if known else (None, None)
-    beyond = _shift(copying.share, -own.value) if copying.share and own else None
-    run = Interval(float(copying.longest.n_words) if copying.longest else 0.0) if copying.share else None
-    score = partial(make_score, rung=rung, variant=variant, subject=subject)
+    share, run = copying.share, copying.longest
+    beyond = Interval(*(None if end is None else end - own.value for end in share)) if share and own else None  # type: ignore[arg-type]
+    longest = Interval(float(run.n_words) if run else 0.0) if share else None
+    score = partial(make_score, rung=rung, variant=variant, subject=ANSWERS)
     return [
         score(Measure.VOICE, known, n=n, reason=voice.reason),
         score(Measure.VOICE_DISTANCE, distance, n=n, reason=voice.reason),
         score(Measure.VOICE_WORDS, words, n=n, reason=voice.reason),
         score(Measure.VOICE_CHARACTERS, characters, n=n, reason=voice.reason),
-        score(Measure.COPIED_WORDS, copying.share, n=n, reason=copying.reason),
+        score(Measure.COPIED_WORDS, share, n=n, reason=copying.reason),
         score(Measure.COPIED_BEYOND_HOST, beyond, n=n, reason=copying.reason or "no held-out host"),
-        score(Measure.LONGEST_RUN, run, n=n, reason=copying.reason),
+        score(Measure.LONGEST_RUN, longest, n=n, reason=copying.reason),
         score(Measure.REPETITION, row.repetition.share, n=n, reason=row.repetition.reason),
         score(Measure.ON_QUESTION, row.topic.share, n=row.topic.n, reason=row.topic.reason),
     ]
@@ -166,21 +266,14 @@ def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, va
     """
     score = partial(make_score, rung=rung, variant=variant, subject=ANSWERS)
     closer = compare_voices(before.said, after.said, yardstick.voice)
-    value, reason = (None, closer) if isinstance(closer, str) else (closer, "")
-    scores = [score(Measure.VOICE_CLOSER, value, n=len(after.said), reason=reason)]
+    scores = [score(Measure.VOICE_CLOSER, closer, n=len(after.said))]
     firsts, seconds = _average_questions(before), _average_questions(after)
     for measure, first in firsts.items():
         second = seconds[measure]
         differences = [second[group] - first[group] for group in sorted(first.keys() & second.keys())]
         p = sign_flip_p(differences)
-        scores.append(
-            score(
-                measure,
-                None if p is None else Interval(p),
-                n=len(differences),
-                reason="no question was measured in both",
-            )
-        )
+        found = "no question was measured in both" if p is None else Interval(p)
+        scores.append(score(measure, found, n=len(differences)))
     return scores
 
 
@@ -191,17 +284,11 @@ def _average_questions(row: Row) -> dict[Measure, dict[str, float]]:
         Measure.COPIED_CHANCE: [one.n_copied / one.n_words if one.n_words else None for one in row.copying.replies],
         Measure.ON_QUESTION_CHANCE: row.topic.credits or [None] * len(row.said),
     }
-    found: dict[Measure, dict[str, list[float]]] = {measure: {} for measure in columns}
+    means = {}
     for measure, values in columns.items():
+        groups = defaultdict[str, list[float]](list)
         for one, value in zip(row.said, values, strict=True):
             if value is not None:
-                found[measure].setdefault(one.group, []).append(value)
-    return {
-        measure: {group: sum(values) / len(values) for group, values in groups.items()}
-        for measure, groups in found.items()
-    }
-
-
-def _shift(interval: Interval, by: float) -> Interval:
-    low, high = (None if end is None else end + by for end in (interval.low, interval.high))
-    return Interval(interval.value + by, low, high)
+                groups[one.group].append(value)
+        means[measure] = {group: sum(found) / len(found) for group, found in groups.items()}
+    return means

@@ -1,7 +1,7 @@
 """What the text measures read: replies, each with what it replies to and what it belongs with.
 
 A model's answer to a question and the host's real reply to a cue take the same form here, so that both are measured by
-the very same code. This module does not know who is being compared with whom.
+the very same code.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def spread_pairs(pairs: Sequence[Pair], *, n: int) -> list[Pair]:
     return [pairs[place * len(pairs) // n] for place in range(n)]
 
 
-def normalise(text: str) -> str:
+def _normalise(text: str) -> str:
     """Get the text in small letters, with plain quotation marks, dashes and single spaces."""
     return " ".join(text.translate(_TYPOGRAPHY).replace("--", " - ").casefold().split())
 
@@ -68,7 +68,7 @@ def split_words(text: str) -> list[str]:
     >>> split_words("It was--well, 1,000 ‘old’ hens, weren’t they?")
     ['it', 'was', 'well', '1', '000', 'old', 'hens', "weren't", 'they']
     """
-    return _WORDS.findall(normalise(text))
+    return _WORDS.findall(_normalise(text))
 
 
 def split_tokens(text: str) -> list[str]:
@@ -77,7 +77,7 @@ def split_tokens(text: str) -> list[str]:
     >>> split_tokens("Well, who counted?")
     ['well', ',', 'who', 'counted', '?']
     """
-    return _TOKENS.findall(normalise(text))
+    return _TOKENS.findall(_normalise(text))
 
 
 def mask_words(text: str, kept: frozenset[str]) -> str:
@@ -89,4 +89,4 @@ def mask_words(text: str, kept: frozenset[str]) -> str:
     'the * of the *, you know?'
     """
     # An asterisk of the text itself (Markdown's bold) would look like a masked word.
-    return _WORDS.sub(lambda word: word[0] if word[0] in kept else "*", normalise(text).replace("*", ""))
+    return _WORDS.sub(lambda word: word[0] if word[0] in kept else "*", _normalise(text).replace("*", ""))

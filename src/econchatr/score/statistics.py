@@ -1,13 +1,13 @@
 """Intervals and tests that know which values belong together: replies of one episode, answers to one question.
 
-Whole groups are resampled, left out or flipped, never single replies. This module does not know what is measured.
+Whole groups are resampled, left out or flipped, never single replies.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from econchatr.records import Score
 from econchatr.records.measures import Measure
 
-CONFIDENCE: Final = 0.95
+if TYPE_CHECKING:
+    from scipy import sparse
 
-MAX_FLIPS: Final = 20
+_CONFIDENCE: Final = 0.95
+_MAX_FLIPS: Final = 20
 """Up to this many pairs every pattern of signs is tried (a million); beyond, a hundred thousand drawn ones."""
+_MAX_GROUPS: Final = 20
+"""Episodes beyond this many are left out several at a time: more would cost time and change the interval little."""
 
 
 class Interval(NamedTuple):
@@ -70,7 +74,7 @@ def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Seque
         return Interval(value)
     variance = n_groups / (n_groups - 1) * float(((hit - value * total) ** 2).sum()) / size**2
     n = min(value * (1 - value) / variance, size) if variance > 0 and 0 < value < 1 else float(n_groups)
-    z2 = float(stdtrit(n_groups - 1, (1 + CONFIDENCE) / 2)) ** 2
+    z2 = float(stdtrit(n_groups - 1, (1 + _CONFIDENCE) / 2)) ** 2
     middle = (value + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return Interval(value, max(0.0, middle - half), min(1.0, middle + half))
@@ -96,7 +100,7 @@ def jackknife_interval(value: float, left_out: Sequence[Sequence[float]]) -> Int
     if total == 0:
         return Interval(value, value, value)
     freedom = total**2 / sum(part**2 / (len(v) - 1) for part, v in zip(variances, left_out, strict=True))
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(total)
+    half = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2)) * math.sqrt(total)
     return Interval(value, value - half, value + half)
 
 
@@ -117,7 +121,7 @@ def sign_flip_p(differences: Sequence[float], *, seed: int = 0) -> float | None:
     values = np.asarray(differences, dtype=float)
     if not len(values):
         return None
-    if len(values) <= MAX_FLIPS:
+    if len(values) <= _MAX_FLIPS:
         patterns = np.arange(2 ** len(values))
         sums = np.zeros(len(patterns))
         for place, value in enumerate(values):
@@ -164,34 +168,61 @@ def exact_share(hits: float, n: int, *, confidence: float = 0.95) -> Interval:
 
 
 def make_score(
-    measure: Measure,
-    value: Interval | None,
-    *,
-    rung: str,
-    variant: str,
-    subject: str,
-    n: int,
-    reason: str = "",
+    measure: Measure, found: Interval | str | None, *, rung: str, variant: str, subject: str, n: int, reason: str = ""
 ) -> Score:
     """Put a value down with its interval and the measure's unit.
 
     Args:
-        measure: What was measured.
-        value: `None`: it could not be measured, see `reason`.
-        rung: As in `Score`.
-        variant: As in `Score`.
-        subject: As in `Score`.
-        n: As in `Score`.
-        reason: Why there is no value; left out where there is one.
+        found: The value; or, in words, why there is none; or `None`, and `reason` says why. The rest is as in `Score`.
     """
-    known = {"value": value.value, "low": value.low, "high": value.high} if value else {"value": None}
-    return Score(
-        measure=measure.value,
-        rung=rung,
-        variant=variant,
-        subject=subject,
-        n=n,
-        unit=measure.unit,
-        reason="" if value else reason,
-        **known,
-    )
+    known = found._asdict() if isinstance(found, Interval) else {"value": None, "reason": found or reason}
+    return Score(measure=measure.value, rung=rung, variant=variant, subject=subject, n=n, unit=measure.unit, **known)
+
+
+# --- windows of replies -----------------------------------------------------------------------------------------------
+
+
+def fold_groups(names: Iterable[str]) -> dict[str, int]:
+    """Number the groups 0, 1, ... in order of name; more than 20 of them share numbers, in turn."""
+    return {name: place % _MAX_GROUPS for place, name in enumerate(sorted(set(names)))}
+
+
+def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed: int) -> sparse.csr_matrix:
+    """Draw windows of `size` words: a matrix (window, reply) with 1 where the reply is in the window.
+
+    Within a window no reply comes twice. A pool of fewer words gives windows that hold all of it.
+    """
+    rng = np.random.default_rng(seed)
+    picks = [_fill(rng.permutation(len(n_words)), n_words, size) for _ in range(n_windows)]
+    return _to_matrix(picks, len(n_words))
+
+
+def draw_left_out(
+    n_words: NDArray[np.int64], groups: NDArray[np.int64], *, n_groups: int, size: int, n_windows: int, seed: int
+) -> list[sparse.csr_matrix]:
+    """Draw windows of the whole pool, and then of the pool without each of the groups 0 to `n_groups` - 1.
+
+    A window without its group is the same window, filled up with what came next: so what leaving a group out changes is
+    not hidden behind the chance of another draw.
+    """
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(n_words)) for _ in range(n_windows)]
+    matrices = [_to_matrix([_fill(order, n_words, size) for order in orders], len(n_words))]
+    for group in range(n_groups):
+        without = [_fill(order[groups[order] != group], n_words, size) for order in orders]
+        matrices.append(_to_matrix(without, len(n_words)))
+    return matrices
+
+
+def _fill(order: NDArray[np.int64], n_words: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Take replies in this order until `size` words are reached."""
+    reached = np.cumsum(n_words[order])
+    return order[: int(np.searchsorted(reached, size)) + 1]
+
+
+def _to_matrix(picks: Sequence[NDArray[np.int64]], n_replies: int) -> sparse.csr_matrix:
+    from scipy import sparse
+
+    rows = np.repeat(np.arange(len(picks)), [len(pick) for pick in picks])
+    columns = np.concatenate(picks)
+    return sparse.csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(picks), n_replies))

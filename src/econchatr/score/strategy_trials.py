@@ -4,12 +4,13 @@ A value is the mean over a strategy's trials of host bits saved: what training s
 beyond the guests'. Intervals resample episodes, the same ones for every strategy, and each strategy's own trials; a
 difference from random choice is therefore paired by episode.
 
-This module trains nothing and chooses nothing. Source: shared reference `evaluation.md`, 5.4.
+Source: shared reference `evaluation.md`, 5.4.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -28,22 +29,15 @@ def compare_strategies(trials: Sequence[Trial], *, n_resamples: int = 2000, seed
 
     All trials must have been measured on the same episodes.
     """
-    rows, trials = list[ComparedStrategy](), sorted(trials, key=lambda trial: trial.key)
+    rows = list[ComparedStrategy]()
     for share in sorted({trial.share for trial in trials}):
-        here = [trial for trial in trials if trial.share == share]
-        names = sorted({trial.strategy for trial in here})
-        draws = {
-            name: _draw([one for one in here if one.strategy == name], n_resamples=n_resamples, seed=seed)
-            for name in names
-        }
-        found = [
-            _tell(
-                [one for one in here if one.strategy == name],
-                draws[name],
-                draws.get(RANDOM) if name != RANDOM else None,
-            )
-            for name in names
-        ]
+        by_strategy = defaultdict[str, list[Trial]](list)
+        for trial in sorted(trials, key=lambda trial: (trial.strategy, trial.key)):
+            if trial.share == share:
+                by_strategy[trial.strategy].append(trial)
+        draws = {name: _draw(own, n_resamples=n_resamples, seed=seed) for name, own in by_strategy.items()}
+        chance = draws.get(RANDOM)
+        found = [_tell(by_strategy[name], own, None if name == RANDOM else chance) for name, own in draws.items()]
         rows += sorted(found, key=lambda row: -row.value)
     return rows
 
@@ -70,8 +64,12 @@ def _draw(trials: Sequence[Trial], *, n_resamples: int, seed: int) -> tuple[floa
     import numpy as np
 
     slugs = sorted(saving.slug for saving in trials[0].savings)
-    sums = np.array([_columns(trial, slugs) for trial in trials])  # trial, column, episode
-    value = float(np.mean([_saved(table) for table in sums]))
+    by_slug = [{saving.slug: saving for saving in trial.savings} for trial in trials]
+    columns = ("host_bits", "host_bytes", "guest_bits", "guest_bytes")
+    table = [[[getattr(one[slug], name) for slug in slugs] for name in columns] for one in by_slug]
+    sums = np.array(table, dtype=float)  # trial, column, episode
+    whole = sums.sum(axis=2)
+    value = float(np.mean(whole[:, 0] / whole[:, 1] - whole[:, 2] / whole[:, 3]))
     if len(slugs) < 2:
         return value, None
     # The same seed for every strategy: draw k takes the same episodes everywhere.
@@ -82,34 +80,17 @@ def _draw(trials: Sequence[Trial], *, n_resamples: int, seed: int) -> tuple[floa
     return value, saved[picks, np.arange(n_resamples)[:, None]].mean(axis=1)
 
 
-def _columns(trial: Trial, slugs: Sequence[str]) -> list[list[float]]:
-    by_slug = {saving.slug: saving for saving in trial.savings}
-    rows = [by_slug[slug] for slug in slugs]
-    return [
-        [row.host_bits for row in rows],
-        [float(row.host_bytes) for row in rows],
-        [row.guest_bits for row in rows],
-        [float(row.guest_bytes) for row in rows],
-    ]
-
-
-def _saved(table: NDArray[np.float64]) -> float:
-    host_bits, host_bytes, guest_bits, guest_bytes = table.sum(axis=1)
-    return float(host_bits / host_bytes - guest_bits / guest_bytes)
-
-
 def _tell(
     trials: Sequence[Trial],
     own: tuple[float, NDArray[np.float64] | None],
     chance: tuple[float, NDArray[np.float64] | None] | None,
 ) -> ComparedStrategy:
     value, resampled = own
-    low, high = _ends(resampled)
-    over, over_low, over_high = None, None, None
+    over, difference = None, None
     if chance is not None:
         over = value - chance[0]
-        if resampled is not None and chance[1] is not None:
-            over_low, over_high = _ends(resampled - chance[1])
+        difference = resampled - chance[1] if resampled is not None and chance[1] is not None else None
+    (low, high), (over_low, over_high) = _ends(resampled), _ends(difference)
     n = len(trials)
     return ComparedStrategy(
         strategy=trials[0].strategy,

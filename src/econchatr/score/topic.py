@@ -1,8 +1,8 @@
 """Is an answer about its question? Whether it resembles its own question more than eleven others.
 
 Likeness is the cosine of TF-IDF over content words. A retrieval parrot scores best of all, so this is a gate to pass
-and never a score to raise. This module does not know whether an answer is true or makes sense; and an answer that keeps
-to the point in other words than the question's counts as off it, for the host as for a model.
+and never a score to raise. An answer that keeps to the point in other words than the question's counts as off it, for
+the host as for a model.
 
 Source: shared reference `evaluation.md`, 2.3, "On-topic check", and 9.2, G3.
 """
@@ -22,10 +22,10 @@ from scipy import sparse
 from econchatr.score.speech import Said, split_words
 from econchatr.score.statistics import Interval, share_interval
 
-N_WAYS: Final = 12
+_N_WAYS: Final = 12
 """An answer's own question and eleven others; all of them where there are fewer."""
 
-N_FUNCTION_WORDS: Final = 300
+_N_FUNCTION_WORDS: Final = 300
 """The commonest words say nothing of a subject: the same number that the masked scorer of Voice keeps."""
 
 
@@ -64,11 +64,11 @@ def learn_subjects(texts: Sequence[str]) -> Subjects:
     """Learn which words tell a subject, from speech of both sides in training episodes."""
     texts_words = [split_words(text) for text in texts]
     counts = Counter(word for words in texts_words for word in words)
-    common = sorted(counts, key=lambda word: (-counts[word], word))[:N_FUNCTION_WORDS]
+    common = sorted(counts, key=lambda word: (-counts[word], word))[:_N_FUNCTION_WORDS]
     return Subjects(frozenset(common), len(texts), Counter(word for words in texts_words for word in set(words)))
 
 
-def measure_topic(said: Sequence[Said], subjects: Subjects, *, n_ways: int = N_WAYS) -> OnTopic:
+def measure_topic(said: Sequence[Said], subjects: Subjects, *, n_ways: int = _N_WAYS) -> OnTopic:
     """Measure how often a reply is most like its own prompt among `n_ways` of the row's prompts.
 
     Where the row has more prompts, what is given is the share over all ways to draw the others, exactly. Replies

@@ -3,8 +3,6 @@
 An answer changes with the seed even when the question does not. So a question is put in several wordings, several times
 each, and the spread of the answers is divided as in an analysis of variance: what the wordings add, and what chance
 does anyway. It is done for what the answers say (a distance between texts) and for what they are worth (a number each).
-
-This module does not know which wording is better, nor how a number came about.
 """
 
 from __future__ import annotations
@@ -12,20 +10,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from econchatr.records import Answer, Mark, Score
 from econchatr.records.measures import MARKS_GIVEN, WORDS_SAID, Measure
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, make_score
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+_T = TypeVar("_T")
 
-T = TypeVar("T")
-
-WORTH: Final[Mapping[str, float]] = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
+_WORTH: Final[Mapping[str, float]] = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
 """What a grade counts, as the hand marks of 2023 did."""
 
 
@@ -42,7 +40,7 @@ class Spread(NamedTuple):
     """What `between` is divided by to be comparable: the mean samples per wording, corrected, times `n_between`."""
 
 
-def split_spread(wordings: Sequence[Sequence[T]], squared_distance: Callable[[T, T], float]) -> Spread:
+def split_spread(wordings: Sequence[Sequence[_T]], squared_distance: Callable[[_T, _T], float]) -> Spread:
     """Divide the spread of one question's answers; wordings nobody answered are left out.
 
     Source: Anderson 2001, Austral Ecology 26, 32-46 (sums of squares from distances; with the distance of two numbers
@@ -59,7 +57,7 @@ def split_spread(wordings: Sequence[Sequence[T]], squared_distance: Callable[[T,
     return Spread(between, k - 1, within, n - k, n - sum(len(group) ** 2 for group in groups) / n)
 
 
-def _sum_squares(items: Sequence[T], squared_distance: Callable[[T, T], float]) -> float:
+def _sum_squares(items: Sequence[_T], squared_distance: Callable[[_T, _T], float]) -> float:
     pairs = (squared_distance(one, two) for place, one in enumerate(items) for two in items[place + 1 :])
     return sum(pairs) / len(items)
 
@@ -72,8 +70,6 @@ def share_of_wording(spreads: Sequence[Spread], *, n_resamples: int) -> Interval
 
     Source: ICC(1,1) of Shrout and Fleiss 1979, Psychological Bulletin 86, 420-428.
     """
-    import numpy as np
-
     rows = np.array([spread for spread in spreads if spread.n_between], dtype=float).reshape(-1, 5)
     if not len(rows):
         return "no question was answered in two wordings"
@@ -83,7 +79,7 @@ def share_of_wording(spreads: Sequence[Spread], *, n_resamples: int) -> Interval
         return "every answer to a question is the same"
     value = float(_share(rows.sum(axis=0)))
     if len(rows) < 2:
-        return Interval(value, None, None)
+        return Interval(value)
     draws = np.random.default_rng(0).integers(0, len(rows), size=(n_resamples, len(rows)))
     low, high = np.nanquantile(_share(np.moveaxis(rows[draws].sum(axis=1), -1, 0)), [0.025, 0.975])
     return Interval(value, float(low), float(high))
@@ -91,8 +87,6 @@ def share_of_wording(spreads: Sequence[Spread], *, n_resamples: int) -> Interval
 
 def _share(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of summed spreads, column by column; not a number where there is no spread at all."""
-    import numpy as np
-
     between, n_between, within, n_within, size = sums
     with np.errstate(divide="ignore", invalid="ignore"):
         noise = within / n_within
@@ -108,9 +102,9 @@ def score_wording(
 ) -> list[Score]:
     """Per variant, the wording's share of the spread of what is said, and of the marks where answers have one."""
     worth = {
-        (mark.question_id, mark.variant, mark.wording, mark.sample): WORTH[mark.grade]
+        (mark.question_id, mark.variant, mark.wording, mark.sample): _WORTH[mark.grade]
         for mark in marks
-        if mark.grade in WORTH
+        if mark.grade in _WORTH
     }
 
     def count(answer: Answer) -> Counter[str] | None:
@@ -122,18 +116,19 @@ def score_wording(
     scores = []
     for variant in dict.fromkeys(answer.variant for answer in answers):
         own = [answer for answer in answers if answer.variant == variant]
-        words = [split_spread(rows, text_distance) for rows in group_by_wording(own, count)]
-        scores.append(_score(WORDS_SAID, words, len(own), rung, variant, n_resamples))
-        graded = [split_spread(rows, _number_distance) for rows in group_by_wording(own, weigh)]
+        score = partial(make_score, Measure.WORDING_SHARE, rung=rung, variant=variant)
+        words = [split_spread(rows, text_distance) for rows in _group_by_wording(own, count)]
+        scores.append(score(share_of_wording(words, n_resamples=n_resamples), subject=WORDS_SAID, n=len(own)))
+        graded = [split_spread(rows, lambda one, two: (one - two) ** 2) for rows in _group_by_wording(own, weigh)]
         if worth:
             n = sum(weigh(answer) is not None for answer in own)
-            scores.append(_score(MARKS_GIVEN, graded, n, rung, variant, n_resamples))
+            scores.append(score(share_of_wording(graded, n_resamples=n_resamples), subject=MARKS_GIVEN, n=n))
     return scores
 
 
-def group_by_wording(answers: Sequence[Answer], value: Callable[[Answer], T | None]) -> list[list[list[T]]]:
+def _group_by_wording(answers: Sequence[Answer], value: Callable[[Answer], _T | None]) -> list[list[list[_T]]]:
     """Question by question, wording by wording, the values of its answers; what has none is left out."""
-    questions: dict[Hashable, dict[int, list[T]]] = {}
+    questions: dict[Hashable, dict[int, list[_T]]] = {}
     for answer in answers:
         found = value(answer)
         if found is not None:
@@ -150,13 +145,3 @@ def text_distance(one: Counter[str], two: Counter[str]) -> float:
         return 0.0 if one == two else 2.0
     n_one, n_two = one.total(), two.total()
     return 2 - 2 * sum(math.sqrt(n / n_one * two[word] / n_two) for word, n in one.items() if word in two)
-
-
-def _number_distance(one: float, two: float) -> float:
-    return (one - two) ** 2
-
-
-def _score(subject: str, spreads: Sequence[Spread], n: int, rung: str, variant: str, n_resamples: int) -> Score:
-    found = share_of_wording(spreads, n_resamples=n_resamples)
-    value, reason = (None, found) if isinstance(found, str) else (found, "")
-    return make_score(Measure.WORDING_SHARE, value, rung=rung, variant=variant, subject=subject, n=n, reason=reason)

@@ -351,12 +351,12 @@ def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]
         score
         for name, row in rows.items()
         for score in (
-            *list_scores(row, yardstick, rung=rung.name, variant=name, subject=ANSWERS),
+            *list_scores(row, yardstick, rung=rung.name, variant=name),
             _score_words(row, rung=rung.name, variant=name),
         )
     ]
     scores += compare_rows(measured.before, measured.after, yardstick, rung=rung.name, variant=PREFERRED_MINUS_TUNED)
-    return scores, [gate for name, row in rows.items() for gate in list_gates(row, rung=rung.name, variant=name)]
+    return scores, list_gates(rows, rung=rung.name)
 
 
 def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:

@@ -34,7 +34,7 @@ def list_calls(name: str) -> Iterator[tuple[str, ast.Call]]:
 
 def test_every_score_is_made_of_a_measure_in_the_table() -> None:
     """One function makes scores, it takes a `Measure`, and no `Measure` is made outside the table."""
-    assert {path for path, _ in list_calls("Score")} == {"score/measured.py"}
+    assert {path for path, _ in list_calls("Score")} == {"score/statistics.py"}
     assert not list(list_calls("Measure"))
 
 

@@ -7,8 +7,7 @@ from functools import cache
 
 import pytest
 
-from econchatr.score.references import take_reference
-from econchatr.score.rows import Row, Yardstick, list_scores, make_yardstick, measure_row
+from econchatr.score.rows import Row, Yardstick, list_scores, make_yardstick, measure_row, take_reference
 from econchatr.score.speech import Said, read_answers, read_pairs
 from tests.helpers.attacks import ATTACKS, attack
 from tests.helpers.make_records import make_answer, make_question
@@ -91,7 +90,7 @@ def test_forty_eight_replies_of_the_real_host_seldom_fail_a_gate(show: str) -> N
 @pytest.mark.parametrize("said", [[], [Said("Why?", "", "q1"), Said("How?", " ", "q2")]])
 def test_empty_answers_are_unscored_everywhere_with_a_reason(said: list[Said]) -> None:
     row = measure_row(said, yardstick("demo"))
-    scores = list_scores(row, yardstick("demo"), rung="r", variant="tuned", subject="answers")
+    scores = list_scores(row, yardstick("demo"), rung="r", variant="tuned")
     assert all(score.value is None and score.reason for score in scores), scores
     assert {ruling.outcome for ruling in row.rulings} <= {"unscored", "fails"}
 

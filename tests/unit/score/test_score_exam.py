@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import Answer, Mark, Question, Score
-from econchatr.score.exam.marking import AiredEpisode, MarkingGuide, find_guests, mark_answers, score_exam
-from econchatr.score.exam.phrases import NEAR, grade_words
+from econchatr.score.exam.marking import (
+    NEAR,
+    AiredEpisode,
+    MarkingGuide,
+    find_guests,
+    grade_words,
+    mark_answers,
+    score_exam,
+)
 from econchatr.score.statistics import exact_share
 from tests.helpers.make_records import make_answer
 

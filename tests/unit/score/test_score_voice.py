@@ -10,15 +10,17 @@ import pytest
 
 from econchatr.records import Pair
 from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words
-from econchatr.score.voice.scale import (
+from econchatr.score.statistics import draw_left_out, draw_windows, fold_groups
+from econchatr.score.voice import (
     MeasuredVoice,
+    Profiles,
     VoiceScale,
     compare_voices,
     fit_voice,
+    learn_profiles,
     measure_voice,
     set_scale,
 )
-from econchatr.score.voice.style import Profiles, draw_left_out, draw_windows, fold_groups, learn_profiles
 from tests.helpers.make_records import make_pair
 from tests.helpers.show_material import ShowMaterial, demo_show, real_show
 

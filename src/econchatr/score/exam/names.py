@@ -1,28 +1,39 @@
 """Which guests an answer names: the ones asked for, others of the show, and people who never were a guest.
 
 Known guests are found by their names. Everybody else is found by form alone: two to five capitalised words in a row,
-without those that make a place, a prize, a firm or a book. So this module does not know who is a person; it may take
-a ship for one, and it misses a stranger of whom only one name is given. The lists it gives are there to be read.
+without those that make a place, a prize, a firm or a book. So a ship may be taken for a person, and a stranger of whom
+only one name is given is missed. The lists are there to be read.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import lru_cache
+from importlib import resources
 from typing import Final, NamedTuple
 
 from econchatr.records import Turn
-from econchatr.score.exam.phrases import word_list
 
 _SPELLING: Final = 0.88
 """Likeness of two names from which on they are one name, misspelt: `Nasim Taleb` for `Nassim Taleb`."""
 
 _CAPITALISED: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?|[,;:!?()\[\]\"“”\n/&*•—–]|\d+")
+
+
+@lru_cache(maxsize=8)
+def word_list(name: str) -> frozenset[str]:
+    """One list of `word_lists.toml`, in small letters."""
+    text = resources.files("econchatr.score").joinpath("word_lists.toml").read_text(encoding="utf-8")
+    return frozenset(tomllib.loads(text)[name].split())
+
+
+# --- the exam: guests by the lists of word_lists.toml -----------------------------------------------------------------
 
 
 class NamedGuests(NamedTuple):
@@ -41,12 +52,9 @@ class GuestBook:
 
     def __init__(self, guests: Iterable[str]) -> None:
         self._by_words = {_fold(name): name for name in guests if _fold(name)}
-
-    @cached_property
-    def _surnames(self) -> dict[str, str]:
-        """Last name -> guest, where only one guest has it."""
         counts = Counter(words[-1] for words in self._by_words)
-        return {
+        # Last name -> guest, where only one guest has it.
+        self._surnames = {
             words[-1]: name for words, name in self._by_words.items() if counts[words[-1]] == 1 and len(words[-1]) > 2
         }
 
@@ -60,27 +68,24 @@ class GuestBook:
         right, misplaced, invented = dict[str, None](), dict[str, None](), dict[str, None]()
         quiet = [_fold(name) for name in passed_over]
         for words in _list_names(text):
-            if any(_holds_words(other, words) for other in quiet):
+            folded = _fold(" ".join(words))
+            if folded and any(_holds(other, folded) for other in quiet):
                 continue
-            guest = self._recognise(words)
+            guest = self._recognise(folded)
             if guest is not None:
                 (right if guest in asked_for else misplaced)[guest] = None
             elif _looks_like_a_person(words):
                 invented[" ".join(words)] = None
         return NamedGuests(tuple(right), tuple(misplaced), tuple(invented))
 
-    def _recognise(self, words: Sequence[str]) -> str | None:
+    def _recognise(self, folded: tuple[str, ...]) -> str | None:
         """The guest a name means: the same, the same but for middle names or a slip of spelling, a surname alone."""
-        folded = _fold(" ".join(words))
-        if not folded:
-            return None
         if folded in self._by_words:
             return self._by_words[folded]
-        if len(folded) == 1:
-            return self._surnames.get(folded[0])
-        ends = (folded[0], folded[-1])
+        if len(folded) < 2:
+            return self._surnames.get(folded[0]) if folded else None
         for known, name in self._by_words.items():
-            if (known[0], known[-1]) == ends:
+            if (known[0], known[-1]) == (folded[0], folded[-1]):
                 return name
             if known[-1][0] == folded[-1][0] and len(known) == len(folded):
                 alike = SequenceMatcher(None, " ".join(known), " ".join(folded), autojunk=False).ratio()
@@ -122,23 +127,19 @@ def _trim(run: list[str]) -> list[str]:
 
 
 def _looks_like_a_person(words: Sequence[str]) -> bool:
-    full = [word for word in words if len(word) > 1]
     return (
         2 <= len(words) <= 5
-        and bool(full)
+        and any(len(word) > 1 for word in words)
         and not any(word.casefold() in word_list("no_person") or (len(word) > 3 and word.isupper()) for word in words)
     )
-
-
-def _holds_words(outer: Sequence[str], words: Sequence[str]) -> bool:
-    inner = _fold(" ".join(words))
-    return bool(inner) and any(tuple(outer[i : i + len(inner)]) == inner for i in range(len(outer)))
 
 
 def _fold(name: str) -> tuple[str, ...]:
     plain = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
     return tuple(re.sub(r"[^\w\s]", "", plain.casefold()).split())
 
+
+# --- closed questions: guests by the show's own speech ----------------------------------------------------------------
 
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?|\S")
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
@@ -177,12 +178,11 @@ class NameBook:
         """
         asked = fold_name(prompt)
         found: dict[tuple[str, ...], Named] = {}
-        for run in _list_runs(text):
-            words = self._trim(run)
+        for words in map(self._trim, _list_runs(text)):
             folded = fold_name(" ".join(words))
+            guests = self.guests.get(folded, frozenset())
             if not folded or _holds(asked, folded):
                 continue
-            guests = self.guests.get(folded, frozenset())
             if guests or (len(folded) >= (1 if single else 2) and self._is_name(words)):
                 found.setdefault(folded, Named(" ".join(words), guests))
         return list(found.values())
@@ -205,15 +205,15 @@ def list_guests(turns: Iterable[Turn]) -> dict[str, tuple[str, ...]]:
     """Get slug -> the guests who speak there, by full name; a label that is no full name (`Speaker 1`) is none."""
     found: dict[str, dict[str, None]] = {}
     for turn in turns:
-        if turn.role == "guest" and is_full_name(turn.speaker):
+        if turn.role == "guest" and _is_full_name(turn.speaker):
             found.setdefault(turn.slug, {})[turn.speaker] = None
     return {slug: tuple(names) for slug, names in found.items()}
 
 
-def is_full_name(label: str) -> bool:
+def _is_full_name(label: str) -> bool:
     """Whether a speaker's label is a first name and a surname.
 
-    >>> [is_full_name(label) for label in ("Ada Voss", "Speaker 1", "Guest", "Ida van Marrack", "GUEST TWO")]
+    >>> [_is_full_name(label) for label in ("Ada Voss", "Speaker 1", "Guest", "Ida van Marrack", "GUEST TWO")]
     [True, False, False, True, False]
     """
     words = [word for word in label.split() if word.casefold() not in _PARTICLES]

@@ -2,7 +2,7 @@
 
 A word is copied if it lies in a run of eight or more words that stand there too, the prompt's own words aside. Runs are
 found with an index of hashed runs of eight: built once in seconds over millions of words, asked in milliseconds, and
-checked against the words themselves. This module does not know paraphrase: a sentence turned round is not found.
+checked against the words themselves. A sentence turned round is not found.
 
 Source: shared reference `evaluation.md`, section 4 (BMC@k, arXiv 2603.20957) and 9.2, H4.
 """
@@ -113,12 +113,14 @@ def _find_runs(words: Sequence[str], index: SpeechIndex, prompt: str) -> dict[in
     numbers = np.array([index.vocabulary.get(word, -1) for word in words], dtype=np.int32)
     hashes, places = _hash_runs(numbers)
     low, high = (np.searchsorted(index.hashes, hashes, side=side) for side in ("left", "right"))
-    asked = _split_runs(split_words(prompt))
+    asked_words = split_words(prompt)
+    asked = {tuple(asked_words[at : at + RUN_WORDS]) for at in range(len(asked_words) - RUN_WORDS + 1)}
     found: dict[int, NDArray[np.int32]] = {}
     for place, first, last in zip(places.tolist(), low.tolist(), high.tolist(), strict=True):
         if first < last and tuple(words[place : place + RUN_WORDS]) not in asked:
             sources = index.places[first:last]
-            if _is_same(index.numbers, int(sources[0]), numbers, place):
+            there = index.numbers[sources[0] : sources[0] + RUN_WORDS]
+            if (there == numbers[place : place + RUN_WORDS]).all():  # the same words, and not only the same hash
                 found[place] = sources
     return found
 
@@ -152,15 +154,6 @@ def _hash_runs(numbers: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[
     breaks = np.concatenate([[0], np.cumsum(numbers <= 0, dtype=np.int32)])
     places = np.flatnonzero(breaks[RUN_WORDS:] == breaks[:n_runs]).astype(np.int32)
     return hashes[places], places
-
-
-def _split_runs(words: Sequence[str]) -> set[tuple[str, ...]]:
-    return {tuple(words[place : place + RUN_WORDS]) for place in range(len(words) - RUN_WORDS + 1)}
-
-
-def _is_same(those: NDArray[np.int32], there: int, these: NDArray[np.int32], here: int) -> bool:
-    """Whether the runs are the same words, and not only of the same hash."""
-    return bool((those[there : there + RUN_WORDS] == these[here : here + RUN_WORDS]).all())
 
 
 def _find_longest(found: dict[int, NDArray[np.int32]], words: Sequence[str], index: SpeechIndex) -> CopiedRun | None:

@@ -3,8 +3,7 @@
 BM25 finds the replies to look into; in these, every stretch of about forty words is compared with every such stretch of
 the answer: the cosine of the content words both hold, rare ones counting most, as if each held one rare word more of
 its own (else one shared word would be all that a short sentence needs). Below `CLOSE` nothing is close, and nothing is
-shown. This module does not understand: the same thought in other words is not near, and a common turn of phrase about
-another thing may be.
+shown. The same thought in other words is not near, and a common turn of phrase about another thing may be.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ N_CANDIDATES: Final = 30
 STRETCH_WORDS: Final = 40
 """A stretch is whole sentences up to about so many words."""
 
-RARE_WORD: Final = 60.0
+_RARE_WORD: Final = 60.0
 """Squared weight of one word that a show hardly says. Source: docs/experiments.md, as above; 0 and 150 did worse."""
 
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+")
@@ -83,20 +82,15 @@ def find_nearest(answers: Sequence[Answer], said: SaidBefore, *, close: float = 
         if answer.reply is None:
             continue
         near = said.find(answer.reply.text)
-        pair = near.pair if near and near.likeness >= close else None
-        found.append(
-            NearQuote(
-                rung=answer.rung,
-                variant=answer.variant,
-                question_id=answer.question_id,
-                sample=answer.sample,
-                text=near.text if near and pair else "",
-                likeness=round(near.likeness, 4) if near else 0.0,
-                slug=pair.slug if pair else "",
-                published=pair.published if pair else None,
-                position=int(pair.pair_id.rsplit("#", 1)[1]) if pair else -1,
+        fields = answer.model_dump(include={"rung", "variant", "question_id", "sample"})
+        fields["likeness"] = round(near.likeness, 4) if near else 0.0
+        if near and near.likeness >= close:
+            pair, position = near.pair, int(near.pair.pair_id.rsplit("#", 1)[1])
+            found.append(
+                NearQuote(**fields, text=near.text, slug=pair.slug, published=pair.published, position=position)
             )
-        )
+        else:
+            found.append(NearQuote(**fields, text="", slug="", published=None, position=-1))
     return found
 
 
@@ -131,7 +125,7 @@ def compare_weights(one: dict[str, float], other: dict[str, float]) -> float:
     0.05
     """
     shared = sum(weight * other[word] for word, weight in one.items() if word in other)
-    squares = [sum(weight * weight for weight in weights.values()) + RARE_WORD for weights in (one, other)]
+    squares = [sum(weight * weight for weight in weights.values()) + _RARE_WORD for weights in (one, other)]
     return shared / math.sqrt(squares[0] * squares[1])
 
 

@@ -1,7 +1,7 @@
 """The blind test: people look for the host's own reply among four of the model's; a guess is right one time in five.
 
 Cues come from held-out episodes and are chosen by a seed alone; the model's replies are the first it gave, whatever
-they are. This module does not know how a reply is made or a page looks, and no page learns from it which reply is real.
+they are. No page learns which reply is real.
 
 Source: the protocol of Schwitzgebel, Schwitzgebel and Strasser 2023 (arXiv 2302.01339), as the shared reference
 `evaluation.md`, H6, takes it over.
@@ -34,7 +34,9 @@ def order_cues(pairs: Sequence[Pair], *, seed: int) -> list[Pair]:
     """The held-out pairs fit for the test, in the order in which they are used: by lot, one of each episode in turn."""
     by_episode = defaultdict[str, list[Pair]](list)
     for pair in pairs:
-        if pair.is_kept and pair.split == "test" and _is_fit(pair):
+        n_reply, n_cue = len(pair.reply.split()), len(pair.cue.split())
+        is_fit = _MIN_REPLY_WORDS <= n_reply <= _MAX_REPLY_WORDS and n_cue <= _MAX_CUE_WORDS
+        if pair.is_kept and pair.split == "test" and is_fit:
             by_episode[pair.slug].append(pair)
     episodes = [sorted(by_episode[slug], key=lambda pair: pair.first_turn) for slug in sorted(by_episode)]
     random = Random(seed)
@@ -45,31 +47,20 @@ def order_cues(pairs: Sequence[Pair], *, seed: int) -> list[Pair]:
     return [episode[place] for place in range(longest) for episode in episodes if place < len(episode)]
 
 
-def _is_fit(pair: Pair) -> bool:
-    n_reply, n_cue = len(pair.reply.split()), len(pair.cue.split())
-    return _MIN_REPLY_WORDS <= n_reply <= _MAX_REPLY_WORDS and n_cue <= _MAX_CUE_WORDS
-
-
 def lay_out_cue(pair: Pair, samples: Sequence[str], *, rung: str, seed: int) -> BlindCue | None:
     """A cue with its replies in an order drawn by lot; `None` where a sample says the host's own words.
 
     Line breaks become spaces in all replies alike: only models write them.
     """
-    real, others = _flatten(pair.reply), [_flatten(text) for text in samples]
+    real, *others = (" ".join(text.split()) for text in (pair.reply, *samples))
     if real.casefold() in {text.casefold() for text in others}:
         return None
     places = list(range(len(others) + 1))
     Random(f"{seed} {pair.pair_id}").shuffle(places)
     replies = tuple([real, *others][place] for place in places)
     cue = pair.cue.strip()
-    return BlindCue(
-        key=hash_settings([cue, *replies]), rung=rung, pair_id=pair.pair_id, cue=cue, replies=replies,
-        real=places.index(0),
-    )  # fmt: skip
-
-
-def _flatten(text: str) -> str:
-    return " ".join(text.split())
+    key, place = hash_settings([cue, *replies]), places.index(0)
+    return BlindCue(key=key, rung=rung, pair_id=pair.pair_id, cue=cue, replies=replies, real=place)
 
 
 def read_picks(files: Sequence[FilledSheet], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:

@@ -1,12 +1,8 @@
-"""Filled sheets as they come back from people: small JSON files, and nothing in them is believed unchecked.
-
-This module knows the form of a file and what makes it foreign, half filled or changed; it does not know what the marks
-mean. It cannot tell an honest mark from a dishonest one.
-"""
+"""Filled sheets as they come back from people: small JSON files, and nothing in them is believed unchecked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -16,9 +12,8 @@ from econchatr.tables import hash_settings
 
 HAND_FORM: Final = "econchatr hand marks 1"
 BLIND_FORM: Final = "econchatr blind picks 1"
-MAX_BYTES: Final = 4_000_000
-
-_OTHERS: Final = {HAND_FORM: "--hand", BLIND_FORM: "--blind"}
+_OPTIONS: Final = {HAND_FORM: "--hand", BLIND_FORM: "--blind"}
+_MAX_BYTES: Final = 4_000_000
 
 
 class FilledSheet(NamedTuple):
@@ -81,7 +76,7 @@ def read_file(filled: FilledSheet, kind: type[_F], *, show: str) -> _F:
         InputError: It is not such a file, another show's, half filled, or its answers are not those of its sheet.
     """
     form = HAND_FORM if kind is HandFile else BLIND_FORM
-    if len(filled.data) > MAX_BYTES:
+    if len(filled.data) > _MAX_BYTES:
         raise InputError(
             f"{filled.name} has {len(filled.data):,} bytes: no filled sheet is that large.", hint="Give the saved file."
         )
@@ -94,8 +89,18 @@ def read_file(filled: FilledSheet, kind: type[_F], *, show: str) -> _F:
             f"{filled.name} was filled in for the show {file.show!r}, not for {show!r}.",
             hint="Give it to the show it belongs to.",
         )
+    filled_in: Collection[str]
     filled_in, n_all = (file.marks, file.n_answers) if isinstance(file, HandFile) else (file.picks, file.n_cues)
-    _check_whole(filled, file, filled_in, n_all)
+    if len(filled_in) < n_all:
+        raise InputError(
+            f"{filled.name} is half filled: {n_all - len(filled_in)} of {n_all} are still open.",
+            hint="Open the same page in the same browser: what was filled in is still there. Finish it and save again.",
+        )
+    if sheet_sha256(file.seed, filled_in) != file.sheet_sha256 or len(filled_in) != n_all:
+        raise InputError(
+            f"{filled.name} was changed after it was saved: what it fills in is not what stood on its sheet.",
+            hint="Ask for the file as the page saved it.",
+        )
     return file
 
 
@@ -130,21 +135,8 @@ def check_people(names: Sequence[tuple[FilledSheet, str]]) -> None:
         seen[name.casefold()] = filled.name
 
 
-def _check_whole(filled: FilledSheet, file: _File, filled_in: Mapping[str, object], n_all: int) -> None:
-    if len(filled_in) < n_all:
-        raise InputError(
-            f"{filled.name} is half filled: {n_all - len(filled_in)} of {n_all} are still open.",
-            hint="Open the same page in the same browser: what was filled in is still there. Finish it and save again.",
-        )
-    if sheet_sha256(file.seed, filled_in) != file.sheet_sha256 or len(filled_in) != n_all:
-        raise InputError(
-            f"{filled.name} was changed after it was saved: what it fills in is not what stood on its sheet.",
-            hint="Ask for the file as the page saved it.",
-        )
-
-
 def _refuse(filled: FilledSheet, form: str, error: ValidationError) -> InputError:
-    for other, option in _OTHERS.items():
+    for other, option in _OPTIONS.items():
         if other != form and other.encode() in filled.data:
             return InputError(f"{filled.name} is for {option}.", hint=f"Give it with {option}.")
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -1,15 +1,18 @@
 """Marks given by people, as in 2023: 0, a half or 1 per answer, without knowing whose it is.
 
-This module does not know how a page looks. It believes every mark it is given: whether a scorer was careful shows only
-in the agreement between two.
+Every mark is believed: whether a scorer was careful shows only in the agreement between two.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from econchatr.records import Answer, HandMark, HandSheet, Question, Score, SheetAnswer
 from econchatr.records.measures import ANSWERS, Measure, name_difference
@@ -24,18 +27,12 @@ from econchatr.score.raters.filled_sheets import (
 from econchatr.score.statistics import Interval, bootstrap_ratio, make_score
 from econchatr.tables import hash_settings
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+_CONTRASTS: Final = (("tuned", "base"), ("tuned", "persona"))
 
+_Marks = Sequence[tuple[str, float]]
+"""Question id and mark of each answer; the mark is averaged over the scorers."""
 
-_CONTRASTS = (("tuned", "base"), ("tuned", "persona"))
-
-
-class _Marked(NamedTuple):
-    question_id: str
-    value: float
-    """Averaged over the scorers."""
+_score = partial(make_score, subject=ANSWERS)
 
 
 def answer_key(question: str, text: str) -> str:
@@ -96,7 +93,7 @@ def score_hand(
     by_key = defaultdict[str, list[float]](list)
     for mark in marks:
         by_key[mark.key].append(mark.value)
-    marked = defaultdict[tuple[str, str], list[_Marked]](list)
+    marked = defaultdict[tuple[str, str], list[tuple[str, float]]](list)
     owners: dict[str, str] = {}
     for answer in answers:
         if answer.reply is None or answer.question_id not in texts:
@@ -105,22 +102,18 @@ def score_hand(
         owners[key] = answer.question_id
         if by_key.get(key):
             value = sum(by_key[key]) / len(by_key[key])
-            marked[answer.rung, answer.variant].append(_Marked(answer.question_id, value))
-    scores = [
-        _score(Measure.HAND_MARK, _mean(rows, n_resamples), rung=rung, variant=variant, n=len(rows))
-        for (rung, variant), rows in marked.items()
-    ]
+            marked[answer.rung, answer.variant].append((answer.question_id, value))
+    scores = list[Score]()
+    for (rung, variant), rows in marked.items():
+        groups, values = zip(*rows, strict=True)
+        mean = bootstrap_ratio(values, [1.0] * len(rows), groups, n_resamples=n_resamples)
+        scores.append(_score(Measure.HAND_MARK, mean, rung=rung, variant=variant, n=len(rows)))
     for rung in dict.fromkeys(rung for rung, _ in marked):
         scores += _contrast(marked, rung=rung, n_resamples=n_resamples)
     return [*scores, *_score_agreement({key: by_key[key] for key in owners}, owners, n_resamples=n_resamples)]
 
 
-def _mean(rows: Sequence[_Marked], n_resamples: int) -> Interval:
-    values, groups = [row.value for row in rows], [row.question_id for row in rows]
-    return bootstrap_ratio(values, [1.0] * len(rows), groups, n_resamples=n_resamples)
-
-
-def _contrast(marked: Mapping[tuple[str, str], Sequence[_Marked]], *, rung: str, n_resamples: int) -> list[Score]:
+def _contrast(marked: Mapping[tuple[str, str], _Marks], *, rung: str, n_resamples: int) -> list[Score]:
     """Mean mark of one variant less another's, over the questions marked for both, each counting once."""
     scores = []
     for after, before in _CONTRASTS:
@@ -129,16 +122,15 @@ def _contrast(marked: Mapping[tuple[str, str], Sequence[_Marked]], *, rung: str,
         if shared:
             gains = [means[0][question_id] - means[1][question_id] for question_id in shared]
             found = bootstrap_ratio(gains, [1.0] * len(gains), shared, n_resamples=n_resamples)
-            scores.append(
-                _score(Measure.HAND_MARK, found, rung=rung, variant=name_difference(after, before), n=len(shared))
-            )
+            name = name_difference(after, before)
+            scores.append(_score(Measure.HAND_MARK, found, rung=rung, variant=name, n=len(shared)))
     return scores
 
 
-def _question_means(rows: Sequence[_Marked]) -> dict[str, float]:
+def _question_means(rows: _Marks) -> dict[str, float]:
     values = defaultdict[str, list[float]](list)
-    for row in rows:
-        values[row.question_id].append(row.value)
+    for question_id, value in rows:
+        values[question_id].append(value)
     return {question_id: sum(found) / len(found) for question_id, found in values.items()}
 
 
@@ -148,21 +140,13 @@ def _score_agreement(
     units = [list(values) for values in by_key.values()]
     found = ordinal_alpha(units, [owners[key] for key in by_key], n_resamples=n_resamples)
     both = [values for values in units if len(values) > 1]
-    n_scorers = max(map(len, units), default=0)
-    if isinstance(found, str):
-        reason = "one scorer only" if n_scorers < 2 else found
-        alpha = _score(Measure.SCORER_AGREEMENT, reason, rung="", variant="all", n=len(both))
-    else:
-        alpha = _score(Measure.SCORER_AGREEMENT, found, rung="", variant="all", n=len(both))
     if not both:
-        return [alpha]
-    same = sum(len(set(values)) == 1 for values in both) / len(both)
-    return [alpha, _score(Measure.SAME_MARK, Interval(same, None, None), rung="", variant="all", n=len(both))]
-
-
-def _score(measure: Measure, found: Interval | str, *, rung: str, variant: str, n: int) -> Score:
-    value, reason = (None, found) if isinstance(found, str) else (found, "")
-    return make_score(measure, value, rung=rung, variant=variant, subject=ANSWERS, n=n, reason=reason)
+        return [_score(Measure.SCORER_AGREEMENT, "one scorer only", rung="", variant="all", n=0)]
+    same = Interval(sum(len(set(values)) == 1 for values in both) / len(both))
+    return [
+        _score(measure, value, rung="", variant="all", n=len(both))
+        for measure, value in ((Measure.SCORER_AGREEMENT, found), (Measure.SAME_MARK, same))
+    ]
 
 
 def ordinal_alpha(
@@ -179,8 +163,6 @@ def ordinal_alpha(
 
     Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", with the ordinal difference.
     """
-    import numpy as np
-
     paired = [(marks, group) for marks, group in zip(units, groups, strict=True) if len(marks) > 1]
     if not paired:
         return "no answer was marked by two people"
@@ -194,7 +176,7 @@ def ordinal_alpha(
         counts[place[group]] += _coincidences(Counter(marks), values)
     value = float(_alpha(counts.sum(axis=0)))
     if len(names) < 2:
-        return Interval(value, None, None)
+        return Interval(value)
     draws = np.random.default_rng(seed).integers(0, len(names), size=(n_resamples, len(names)))
     drawn = [found for draw in draws if not np.isnan(found := _alpha(counts[draw].sum(axis=0)))]
     low, high = np.quantile(drawn, [0.025, 0.975])
@@ -203,16 +185,12 @@ def ordinal_alpha(
 
 def _coincidences(marks: Mapping[float, int], values: Sequence[float]) -> NDArray[np.float64]:
     """How often two marks of one thing meet, each pair weighed so that a thing counts as many times as it has marks."""
-    import numpy as np
-
     n = np.array([marks.get(value, 0) for value in values], dtype=float)
     return np.asarray((np.outer(n, n) - np.diag(n)) / (n.sum() - 1))
 
 
 def _alpha(coincidences: NDArray[np.float64]) -> float:
     """1 minus observed over expected disagreement; not a number where all marks are the same."""
-    import numpy as np
-
     n = coincidences.sum(axis=1)
     # Between two marks lie all marks of the values between them, and half of the two values' own.
     below = np.cumsum(n) - n / 2

@@ -1,8 +1,7 @@
 """A judge model: which of two replies did the host say? Asked in both orders, believed only after it has proved itself.
 
 A judge that prefers the first reply, whichever it is, is torn and counts for neither. What it says of models is shown
-only if it tells the real host from real guests often enough. This module does not know who the judge is; one that
-proves itself on people may still be fooled by models.
+only if it tells the real host from real guests often enough; even then it may still be fooled by models.
 
 Source: shared reference `evaluation.md`, section 3, "LLM judge", and 9.2, "Judge".
 """
@@ -14,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from econchatr.records import Answer, Contest, JudgedContest, Score
 from econchatr.records.measures import ANSWERS, HELD_OUT_REPLIES, Measure
@@ -24,12 +23,10 @@ from econchatr.tables import hash_settings
 
 PROOF: Final = "host against guest"
 
-MIN_PROOF: Final = 0.85
+_MIN_PROOF: Final = 0.85
 """Share of real pairs it must get right in both orders. Source: shared reference `evaluation.md`, 9.2."""
-
-MIN_PROOF_PAIRS: Final = 20
+_MIN_PROOF_PAIRS: Final = 20
 """Below this the interval of even a perfect judge reaches under 0.83."""
-
 _CHANCE: Final = 0.5
 _MIN_WORDS: Final = 12
 _MAX_WORDS: Final = 150
@@ -37,7 +34,6 @@ _MAX_LENGTH_RATIO: Final = 1.25
 _MAX_FAILURES_IN_A_ROW: Final = 3
 
 JudgePick = Literal["A", "B"]
-JudgeVerdict = Literal["one", "two", "torn", "failed"]
 
 
 class Utterance(NamedTuple):
@@ -137,15 +133,11 @@ def judge_contests(
     for contest in contests:
         last = judgements[-_MAX_FAILURES_IN_A_ROW:]
         if len(last) == _MAX_FAILURES_IN_A_ROW and all(row.verdict == "failed" for row in last):
-            verdict, reason = "failed", last[-1].reason
+            found = {"verdict": "failed", "reason": last[-1].reason}
         else:
-            verdict, reason = _judge(contest, ask)
-        judgements.append(
-            JudgedContest(
-                name=contest.name, rung=contest.rung, group=contest.group, key=contest_key(contest),
-                verdict=verdict, reason=reason,
-            )
-        )  # fmt: skip
+            found = _judge(contest, ask)
+        place = contest.model_dump(include={"name", "rung", "group"})
+        judgements.append(JudgedContest(**place, key=contest_key(contest), **found))
         on_progress(len(judgements), len(contests))
     return judgements
 
@@ -155,20 +147,19 @@ def contest_key(contest: Contest) -> str:
     return hash_settings([contest.one, contest.two])
 
 
-def _judge(contest: Contest, ask: Callable[[str, str], JudgePick | Failed]) -> tuple[JudgeVerdict, str]:
-    said = ask(contest.one, contest.two)
-    if isinstance(said, Failed):
-        return "failed", said.reason
-    swapped = ask(contest.two, contest.one)
-    if isinstance(swapped, Failed):
-        return "failed", swapped.reason
-    if said == swapped:
-        return "torn", ""
-    return ("one" if said == "A" else "two"), ""
+def _judge(contest: Contest, ask: Callable[[str, str], JudgePick | Failed]) -> dict[str, Any]:
+    """The verdict, and the reason of one that failed."""
+    picks = []
+    for texts in ((contest.one, contest.two), (contest.two, contest.one)):
+        said = ask(*texts)
+        if isinstance(said, Failed):
+            return {"verdict": "failed", "reason": said.reason}
+        picks.append(said)
+    return {"verdict": {("A", "B"): "one", ("B", "A"): "two"}.get((picks[0], picks[1]), "torn")}
 
 
-_THINKING = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECASE)
-_LETTER = re.compile(r"\W*(?:(?:the )?(?:reply|answer)(?: is)?\W+)?([AB])\W*", flags=re.IGNORECASE)
+_THINKING: Final = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECASE)
+_LETTER: Final = re.compile(r"\W*(?:(?:the )?(?:reply|answer)(?: is)?\W+)?([AB])\W*", flags=re.IGNORECASE)
 
 
 def read_verdict(text: str) -> JudgePick | Failed:
@@ -192,18 +183,18 @@ def read_verdict(text: str) -> JudgePick | Failed:
 
 def score_proof(judgements: Sequence[JudgedContest], *, rung: str) -> Score:
     """How often the judge tells the real host from a real guest, in both orders; being torn is not being right."""
-    rows = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict != "failed"]
-    failed = [row for row in judgements if row.name == PROOF and row.rung == rung and row.verdict == "failed"]
+    asked = [row for row in judgements if row.name == PROOF and row.rung == rung]
+    rows, failed = ([row for row in asked if (row.verdict == "failed") == flag] for flag in (False, True))
     score = partial(make_score, Measure.JUDGE_PROOF, rung=rung, variant="judge", subject=HELD_OUT_REPLIES)
-    if len(rows) < MIN_PROOF_PAIRS:
+    if len(rows) < _MIN_PROOF_PAIRS:
         why = f"; {len(failed)} failed, the last: {failed[-1].reason}" if failed else ""
-        return score(None, n=len(rows), reason=f"{len(rows)} pairs judged, {MIN_PROOF_PAIRS} are needed{why}")
+        return score(None, n=len(rows), reason=f"{len(rows)} pairs judged, {_MIN_PROOF_PAIRS} are needed{why}")
     return score(exact_share(sum(row.verdict == "one" for row in rows), len(rows)), n=len(rows))
 
 
 def is_proved(proof: Score) -> bool:
     """Whether a judge may be believed: right on 85% of real pairs or more, and surely better than a coin."""
-    return proof.value is not None and proof.low is not None and proof.value >= MIN_PROOF and proof.low > _CHANCE
+    return proof.value is not None and proof.low is not None and proof.value >= _MIN_PROOF and proof.low > _CHANCE
 
 
 def score_judge(judgements: Sequence[JudgedContest], *, rung: str) -> list[Score]:
@@ -213,24 +204,20 @@ def score_judge(judgements: Sequence[JudgedContest], *, rung: str) -> list[Score
     """
     proof = score_proof(judgements, rung=rung)
     scores = [proof]
-    names = ("tuned against base", "tuned against persona")
-    for name in names:
+    for name in ("tuned against base", "tuned against persona"):
         score = partial(make_score, Measure.JUDGE_PICKS, rung=rung, variant=name, subject=ANSWERS)
         rows = [row for row in judgements if row.name == name and row.rung == rung]
         if not is_proved(proof):
             told = proof.reason if proof.value is None else f"it is right on {proof.value:.0%} of {proof.n} real pairs"
-            reason = f"the judge has not proved itself: {told} ({MIN_PROOF:.0%} is asked)"
+            reason = f"the judge has not proved itself: {told} ({_MIN_PROOF:.0%} is asked)"
             scores.append(score(None, n=0, reason=reason))
             continue
         wins = defaultdict[str, list[bool]](list)
         for row in rows:
             if row.verdict in ("one", "two"):
                 wins[row.group].append(row.verdict == "one")
-        if wins:
-            n_won = sum(sum(values) / len(values) for values in wins.values())
-            scores.append(score(exact_share(n_won, len(wins)), n=len(wins)))
-        else:
-            failed = [row.reason for row in rows if row.verdict == "failed"]
-            reason = failed[-1] if failed else "it is torn every time" if rows else "no answers"
-            scores.append(score(None, n=0, reason=reason))
+        n_won = sum(sum(values) / len(values) for values in wins.values())
+        failed = [row.reason for row in rows if row.verdict == "failed"]
+        reason = failed[-1] if failed else "it is torn every time" if rows else "no answers"
+        scores.append(score(exact_share(n_won, len(wins)) if wins else None, n=len(wins), reason=reason))
     return scores
