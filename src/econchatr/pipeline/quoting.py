@@ -10,13 +10,11 @@ from pathlib import Path
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import BudgetError, EconChatRError, InputError
+from econchatr.money.budget import Sharing, share_budget, want_share
 from econchatr.money.ledger import LEDGER_NAME, Ledger
-from econchatr.money.price_file import parse_usd
-from econchatr.money.prices import PRICES_NAME, warn_of_prices
-from econchatr.money.quote import Chosen, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
-from econchatr.money.sharing import Sharing
-from econchatr.pipeline.budget import HostedCosts, cost_rung, kept_rate, measured_rate, plan_money, share_costs
-from econchatr.pipeline.select import choose_for_ladder, list_candidates
+from econchatr.money.prices import PRICES_NAME, parse_usd, warn_of_prices
+from econchatr.money.quote import HostedRung, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
+from econchatr.pipeline.select import choose_for_ladder, count_hosted, kept_rate, measured_rate
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import BillRow, Selection
@@ -30,11 +28,12 @@ def quote_selection(show: Show, *, today: date) -> Quote:
         BudgetError: The budget is too small.
     """
     selections = {row.rung: row for row in show.selections()}
-    hosted = []
-    for rung in show.hosted_rungs:
-        n_pool = selections[rung.name].n_pool_tokens
-        hosted.append(cost_rung(rung, rung.price(), rung.examples("dev"), n_pool_tokens=n_pool))
-    return _quote(show, selections, hosted, share_costs(show, hosted), today=today)
+    hosted = [
+        count_hosted(rung, rung.price(), rung.examples("dev"), n_pool_tokens=selections[rung.name].n_pool_tokens)
+        for rung in show.hosted_rungs
+    ]
+    sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
+    return _quote(show, selections, hosted, sharing, today=today)
 
 
 def read_budget(text: str) -> Decimal:
@@ -59,11 +58,9 @@ def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: 
         BudgetError: The budget is too small.
     """
     show = replace(show, config=show.config.model_copy(update={"budget_usd": budget_usd}))
-    pool = list_candidates(show)
-    plan = plan_money(show, pool, show.pairs(split="dev", kept=True))
-    choice = choose_for_ladder(show, pool, plan, narrator)
+    choice = choose_for_ladder(show, narrator)
     selections = {one.selection.rung: one.selection for one in choice.rungs}
-    return _quote(show, selections, list(plan.hosted.values()), plan.sharing, today=today)
+    return _quote(show, selections, choice.hosted, choice.sharing, today=today)
 
 
 def measure_rates(show: Show, narrator: Narrator) -> None:
@@ -83,26 +80,21 @@ def measure_rates(show: Show, narrator: Narrator) -> None:
 
 
 def _quote(
-    show: Show, selections: dict[str, Selection], hosted: Sequence[HostedCosts], sharing: Sharing, *, today: date
+    show: Show, selections: dict[str, Selection], hosted: Sequence[HostedRung], sharing: Sharing, *, today: date
 ) -> Quote:
-    costs = {item.rung.name: item for item in hosted}
-    shares = {share.rung: share for share in sharing.shares}
-    rungs = []
-    for rung in show.rungs:
-        selection = selections[rung.name]
-        chosen = Chosen(len(selection.pair_ids), selection.n_pool_pairs, selection.n_tokens, selection.n_pool_tokens)
-        if rung.name in costs:
-            row, counts = costs[rung.name].row, costs[rung.name].counts
-            rungs.append(quote_hosted(row, counts, chosen, budget_usd=shares[rung.name].usd))
-        else:
-            rungs.append(quote_local(rung.name, chosen, n_epochs=rung.n_epochs, costs=_local_costs(rung)))
-    rows = tuple(dict.fromkeys(item.row for item in hosted))
+    quoted = {
+        one.name: quote_hosted(one, selections[one.name], budget_usd=share.usd)
+        for one, share in zip(hosted, sharing.shares, strict=True)
+    }
+    for rung in show.local_ladder().rungs:
+        quoted[rung.name] = quote_local(selections[rung.name], _local_costs(rung), n_epochs=rung.n_epochs)
+    rows = tuple(dict.fromkeys(one.row for one in hosted))
     return Quote(
         show=show.config.show.name,
         made_on=today,
         budget_usd=show.config.budget_usd,
         unused_usd=sharing.unused_usd if hosted else None,
-        rungs=tuple(rungs),
+        rungs=tuple(quoted[rung.name] for rung in show.rungs),
         why=sharing.why,
         doubts=tuple(f"{item.name}: {item.text}." for item in warn_of_prices(rows, today=today)),
         prices=rows,

@@ -1,19 +1,24 @@
-"""Share one budget over several rungs so that the smallest share of the corpus among them is as large as possible.
+"""Budgets: one budget shared over several rungs, what is left of a share for training, and how many tokens that buys.
 
-Money is shared in whole cents and tokens are whole; within that, the result is exact. A rung is a fixed cost plus a
-cost per token.
+Sharing makes the smallest share of the corpus among the rungs as large as possible. Money is shared in whole cents and
+tokens are whole; within that, the result is exact. A rung is a fixed cost plus a cost per token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from econchatr.errors import BudgetError, InputError
+from econchatr.money.billing import apply_minimum, floor_money
+from econchatr.money.prices import training_usd_per_mtok
+from econchatr.money.quote import HostedRung, lines_beside_training
+from econchatr.records import PriceRow, Selection
 
 _CENT = Fraction(1, 100)
+_MTOK = Decimal(1_000_000)
 _N_HALVINGS = 64
 
 
@@ -55,6 +60,23 @@ class Sharing(NamedTuple):
     """How it came about, in sentences."""
 
 
+def want_share(hosted: HostedRung) -> Want:
+    """The rung as a budget is shared over it: what it costs anyhow, at worst, and what a token costs.
+
+    Raises:
+        InputError: The price of training is not known.
+    """
+    worst = {line.what: line.worst_usd or Decimal(0) for line in lines_beside_training(hosted)}
+    return Want(
+        rung=hosted.name,
+        n_pool_tokens=hosted.n_pool_tokens,
+        usd_per_token=training_usd_per_mtok(hosted.row) * hosted.n_epochs / _MTOK,
+        fixed_usd=sum(worst.values(), Decimal(0)),
+        minimum_usd=max(apply_minimum(hosted.row, Decimal(0)) - worst.get("validation", Decimal(0)), Decimal(0)),
+        max_usd=hosted.max_usd,
+    )
+
+
 def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
     """Give each rung its part of the budget, in the order of the ladder.
 
@@ -64,6 +86,8 @@ def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
         BudgetError: The budget does not pay for what the rungs cost before the first token.
         InputError: A rung has no budget at all.
     """
+    if not wants:
+        return Sharing((), budget_usd, ())
     fixed = {
         want.rung: min(_cents(want.max_usd), _need(want, want.n_pool_tokens))
         for want in wants
@@ -192,3 +216,87 @@ def _explain(shares: Sequence[Share], unused: Decimal | None) -> list[str]:
         reason = "they buy no further token" if poor else "every rung has all that it may have"
         why.append(f"${unused:.2f} stay unused: {reason}.")
     return why
+
+
+# --- one rung's budget ------------------------------------------------------------------------------------------------
+
+
+class Budget(NamedTuple):
+    """What one rung may use."""
+
+    n_epochs: int
+    words: str
+    """As the user gave it: `$10.00`, `100,000 tokens`, `everything`."""
+    limit_tokens: int
+    """Billed tokens of one epoch, at most all those of the pool."""
+    usd_per_mtok: Decimal | None = None
+    """`None`: the rung is trained at home."""
+
+
+def token_budget(n_tokens: int, *, n_epochs: int, n_pool_tokens: int, words: str) -> Budget:
+    """A budget of so many tokens in all epochs together."""
+    return Budget(n_epochs, words, min(n_pool_tokens, n_tokens // n_epochs))
+
+
+def training_budget(hosted: HostedRung, share: Share) -> Budget:
+    """What is left of a rung's share for training.
+
+    Raises:
+        BudgetError: Nothing.
+    """
+    beside = want_share(hosted).fixed_usd
+    left, usd_per_mtok = floor_money(share.usd - beside, hosted.row.rounding_usd), training_usd_per_mtok(hosted.row)
+    if left <= 0 < usd_per_mtok:
+        raise BudgetError(
+            f"rung {hosted.name!r}: its ${share.usd:.2f} all go to the exam, validation and storage (${beside:.2f}).",
+            hint="Raise budget_usd, or the rung's max_usd, in show.toml.",
+        )
+    words = f"${share.usd:.2f}" + (f", of it ${beside:.2f} at most beside training" if beside else "")
+    n_tokens = limit_tokens(
+        n_pool_tokens=hosted.n_pool_tokens,
+        n_epochs=hosted.n_epochs,
+        budget_usd=max(left, Decimal("0.01")),  # a free training is limited by nothing; one cent says so
+        usd_per_mtok=usd_per_mtok,
+    )
+    return Budget(hosted.n_epochs, words, n_tokens, usd_per_mtok)
+
+
+def check_enough_examples(row: PriceRow, selection: Selection) -> None:
+    """Refuse a selection that the provider would not take.
+
+    Raises:
+        BudgetError: It has fewer examples than the service's minimum.
+    """
+    if len(selection.pair_ids) < row.min_examples:
+        raise BudgetError(
+            f"rung {selection.rung!r}: {selection.budget} buys {len(selection.pair_ids)} examples; "
+            f"{row.provider} takes no fewer than {row.min_examples}.",
+            hint="Raise budget_usd, or the rung's max_usd, in show.toml.",
+        )
+
+
+def limit_tokens(*, n_pool_tokens: int, n_epochs: int, budget_usd: Decimal, usd_per_mtok: Decimal) -> int:
+    """How many tokens one epoch may have within a budget: the whole pool, or as many as the money buys, rounded down.
+
+    Raises:
+        BudgetError: The budget or the price is not positive, or the money buys no token.
+
+    Source: the arithmetic of the 2023 experiment, `share = min(1, budget / (tokens x epochs x price))`.
+    """
+    if budget_usd <= 0 or usd_per_mtok < 0 or n_epochs <= 0:
+        raise BudgetError(
+            f"cannot fit ${budget_usd} at ${usd_per_mtok} per million tokens and {n_epochs} epochs.",
+            hint="Budget and epochs must be positive, and no price negative.",
+        )
+    if not usd_per_mtok:
+        return n_pool_tokens
+    bought = (budget_usd * _MTOK / (usd_per_mtok * n_epochs)).to_integral_value(ROUND_FLOOR)
+    if bought < 1:
+        raise BudgetError(f"${budget_usd} buys not one token at ${usd_per_mtok} per million.", hint="Raise the budget.")
+    return min(n_pool_tokens, int(bought))
+
+
+def price_training(*, n_tokens: int, n_epochs: int, usd_per_mtok: Decimal) -> Decimal:
+    """Dollars for training on `n_tokens` (one epoch, prompts included) `n_epochs` times, to a hundredth of a cent."""
+    exact = Decimal(n_tokens) * n_epochs * usd_per_mtok / _MTOK
+    return exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
