@@ -1,7 +1,6 @@
 """Billing rules: what a training job, a validation, an endpoint, storage or use costs, in exact decimals.
 
-Amounts stay exact until a charge is complete. Then `round_charge` rounds it up once, by the provider's step or else to
-the cent.
+Amounts stay exact until a charge is complete. Then `round_charge` rounds the charge up, once.
 """
 
 from __future__ import annotations

@@ -228,14 +228,15 @@ def quote_hosted(hosted: HostedRung, selection: Selection, *, budget_usd: Decima
         jobs_until=row.jobs_until,
         shutdown_on=row.shutdown_on,
         is_historical=row.is_historical,
-        notes=tuple(_notes(row)),
+        notes=_notes(row),
     )
 
 
 def lines_beside_training(hosted: HostedRung) -> tuple[QuoteLine, ...]:
     """Validation, exam and storage; nothing for a model that is gone, which can be neither trained nor asked."""
-    row = hosted.row
-    return () if row.is_historical else (_validation_line(hosted), _exam_line(row, hosted.exam), _storage_line(row))
+    if hosted.row.is_historical:
+        return ()
+    return (_validation_line(hosted), _exam_line(hosted.row, hosted.exam), _storage_line(hosted.row))
 
 
 def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, ...]) -> QuoteLine:
@@ -243,31 +244,25 @@ def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, .
     exact = bill_training(row, n_tokens=n_tokens, n_epochs=hosted.n_epochs)
     how = f"{n_tokens:,} tokens x {hosted.n_epochs} epochs, {_tell(row.training)}"
     if exact is None:
-        return QuoteLine(what="training", usd=None, worst_usd=None, how=how)
+        return _line(row, "training", None, None, how)
     validation = next((line for line in beside if line.what == "validation"), None)
     expected, worst = (validation.usd or _ZERO, validation.worst_usd or _ZERO) if validation else (_ZERO, _ZERO)
     usd = apply_minimum(row, exact + expected) - expected
     if usd > exact:
         how += f"; {_tell(row.minimum)} at least"
-    return QuoteLine(
-        what="training",
-        usd=round_charge(usd, row.rounding_usd),
-        worst_usd=round_charge(apply_minimum(row, exact + worst) - worst, row.rounding_usd),
-        how=how + ("; each example as long as the longest" if row.padding == "longest" else ""),
-    )
+    if row.padding == "longest":
+        how += "; each example as long as the longest"
+    return _line(row, "training", usd, apply_minimum(row, exact + worst) - worst, how)
 
 
 def _validation_line(hosted: HostedRung) -> QuoteLine:
     row, n_tokens, n_epochs = hosted.row, hosted.n_validation_tokens, hosted.n_epochs
-    exact = bill_validation(row, n_tokens=n_tokens, n_epochs=n_epochs)
-    worst = bill_training(row, n_tokens=n_tokens, n_epochs=n_epochs) if exact is None else exact
-    return QuoteLine(
-        what="validation",
-        usd=_round(exact, row),
-        worst_usd=_round(worst, row),
-        how=f"{n_tokens:,} tokens x {n_epochs * row.evaluations_per_epoch} evaluations, {_tell(row.validation)}"
-        + ("; at worst as training" if exact is None and worst is not None else ""),
-    )
+    how = f"{n_tokens:,} tokens x {n_epochs * row.evaluations_per_epoch} evaluations, {_tell(row.validation)}"
+    usd = worst = bill_validation(row, n_tokens=n_tokens, n_epochs=n_epochs)
+    if usd is None:
+        worst = bill_training(row, n_tokens=n_tokens, n_epochs=n_epochs)
+        how += "" if worst is None else "; at worst as training"
+    return _line(row, "validation", usd, worst, how)
 
 
 def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
@@ -283,11 +278,7 @@ def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
         usd, worst = hour, None if hour is None else 2 * hour
         if hour is not None:
             how = f"an endpoint for an hour (assumed), {_tell(row.endpoint)}; at worst one more for the base"
-    return QuoteLine(what="exam", usd=_round(usd, row), worst_usd=_round(worst, row), how=how)
-
-
-def _round(usd: Decimal | None, row: PriceRow) -> Decimal | None:
-    return None if usd is None else round_charge(usd, row.rounding_usd)
+    return _line(row, "exam", usd, worst, how)
 
 
 def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | None:
@@ -297,9 +288,15 @@ def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | N
 
 def _storage_line(row: PriceRow) -> QuoteLine:
     size = row.checkpoint_gb if row.checkpoint_gb is not None else _CHECKPOINT_GB
-    rounded = _round(bill_storage(row, gigabytes=size), row)
+    usd = bill_storage(row, gigabytes=size)
     told = f"{size} GB{'' if row.checkpoint_gb is not None else ' (assumed)'} for a month, {_tell(row.storage)}"
-    return QuoteLine(what="storage", usd=rounded, worst_usd=rounded, how=told)
+    return _line(row, "storage", usd, usd, told)
+
+
+def _line(row: PriceRow, what: Cost, usd: Decimal | None, worst_usd: Decimal | None, how: str) -> QuoteLine:
+    """The line with its amounts rounded as the provider rounds them."""
+    usd, worst_usd = (None if one is None else round_charge(one, row.rounding_usd) for one in (usd, worst_usd))
+    return QuoteLine(what=what, usd=usd, worst_usd=worst_usd, how=how)
 
 
 def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
@@ -317,19 +314,15 @@ def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
     return round_charge(hours, row.rounding_usd), f"an endpoint that stands {HOURS_PER_MONTH} hours, used or not"
 
 
-def _notes(row: PriceRow) -> list[str]:
-    notes = []
-    if row.is_historical:
-        notes.append("historical: nothing can be bought at this price, and nothing is charged")
-    if row.open_to:
-        notes.append(f"sold only to {row.open_to}")
-    if row.jobs_until:
-        notes.append(f"no new training from {row.jobs_until} on")
-    if row.shutdown_on and not row.is_historical:
-        notes.append(f"the tuned model answers no more from {row.shutdown_on} on")
-    if row.note:
-        notes.append(row.note)
-    return notes
+def _notes(row: PriceRow) -> tuple[str, ...]:
+    notes = {
+        "historical: nothing can be bought at this price, and nothing is charged": row.is_historical,
+        f"sold only to {row.open_to}": row.open_to,
+        f"no new training from {row.jobs_until} on": row.jobs_until,
+        f"the tuned model answers no more from {row.shutdown_on} on": row.shutdown_on and not row.is_historical,
+        row.note: row.note,
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 _BILLED_BY = (*PRICE_UNITS, "endpoint_step", "evaluations_per_epoch", "padding", "rounding_usd", "checkpoint_gb")
@@ -367,12 +360,10 @@ def quote_local(selection: Selection, costs: LocalCosts, *, n_epochs: int) -> Ru
     """What a rung trained at home will cost: hours, and the money that the user said they cost."""
     rate = costs.tokens_per_second
     hours = Decimal(selection.n_tokens) * n_epochs / rate / 3600 if rate else None
-    usd: Decimal | None
+    usd = _ZERO if costs.rent_usd_per_hour is None and costs.watts is None else None
     if hours is not None:
         exact = bill_local(hours=hours, watts=costs.watts, usd_per_kwh=costs.usd_per_kwh, rent=costs.rent_usd_per_hour)
         usd = round_charge(exact)
-    else:
-        usd = _ZERO if costs.rent_usd_per_hour is None and costs.watts is None else None
     return RungQuote(
         **selection.model_dump(include=_FROM_SELECTION),
         n_pairs=len(selection.pair_ids),
@@ -388,14 +379,12 @@ def quote_local(selection: Selection, costs: LocalCosts, *, n_epochs: int) -> Ru
 
 
 def _tell_local(costs: LocalCosts, hours: Decimal | None) -> str:
-    parts = [
-        "this machine's rate is not measured"
-        if hours is None
-        else f"{hours:,.2f} hours at {costs.tokens_per_second:,.0f} tokens a second"
-    ]
+    told = ["this machine's rate is not measured"]
+    if hours is not None:
+        told = [f"{hours:,.2f} hours at {costs.tokens_per_second:,.0f} tokens a second"]
     if costs.rent_usd_per_hour is not None:
-        parts.append(f"rent ${costs.rent_usd_per_hour} per hour")
+        told.append(f"rent ${costs.rent_usd_per_hour} per hour")
     if costs.watts is not None:
         energy = f"{costs.watts} W" + ("" if hours is None else f" = {costs.watts * hours / 1000:,.3f} kWh")
-        parts.append(energy + (f" at ${costs.usd_per_kwh}" if costs.usd_per_kwh is not None else ", price not given"))
-    return "; ".join(parts)
+        told.append(energy + (f" at ${costs.usd_per_kwh}" if costs.usd_per_kwh is not None else ", price not given"))
+    return "; ".join(told)
