@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 from econchatr.errors import BudgetError, InputError
@@ -101,16 +102,10 @@ def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
     left = None if budget_usd is None else _cents(budget_usd) - sum(fixed.values())
     _check_enough(wants, free, fixed, left, budget_usd)
     shared = _share_cents(free, left or 0)
-    cents = {**fixed, **shared}
+    cents = [(want, (fixed | shared)[want.rung]) for want in wants]
     shares = tuple(
-        Share(
-            want.rung,
-            Decimal(cents[want.rung]) / 100,
-            _bought(want, cents[want.rung]),
-            want.n_pool_tokens,
-            want.max_usd is not None,
-        )
-        for want in wants
+        Share(want.rung, Decimal(n) / 100, _bought(want, n), want.n_pool_tokens, want.rung in fixed)
+        for want, n in cents
     )
     unused = None if left is None else Decimal(left - sum(shared.values())) / 100
     return Sharing(shares, unused, tuple(_explain(shares, unused)))
@@ -123,47 +118,32 @@ def _share_cents(wants: Sequence[Want], n_cents: int) -> dict[str, int]:
     whoever has the smallest share, as long as it can. As no rung ever holds more than the best level asks of it before
     every rung has reached that level, the smallest share comes out as large as any sharing could make it.
     """
+
+    def needs(level: Fraction) -> dict[str, int]:
+        return {want.rung: _need(want, ceil(level * want.n_pool_tokens)) for want in wants}
+
     low, high = Fraction(0), Fraction(1)
-    if _total(wants, high) <= n_cents:
+    if sum(needs(high).values()) <= n_cents:
         low = high
     for _ in range(_N_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _total(wants, middle) <= n_cents else (low, middle)
-    cents = {want.rung: _need(want, _tokens_at(want, low)) for want in wants}
-    poor = list(wants)
+        low, high = (middle, high) if sum(needs(middle).values()) <= n_cents else (low, middle)
+    cents, poor = needs(low), list(wants)
     while poor:
-        poorest = min(poor, key=lambda want: _share_bought(want, cents[want.rung]))
-        more = _cents_to_next_token(poorest, cents[poorest.rung])
-        if more is None or more > n_cents - sum(cents.values()):
+        poorest = min(poor, key=lambda want: Fraction(_bought(want, cents[want.rung]), want.n_pool_tokens or 1))
+        n_tokens = _bought(poorest, cents[poorest.rung])
+        more = _need(poorest, n_tokens + 1) - cents[poorest.rung]
+        if n_tokens >= poorest.n_pool_tokens or more > n_cents - sum(cents.values()):
             poor.remove(poorest)
         else:
             cents[poorest.rung] += more
     return cents
 
 
-def _share_bought(want: Want, cents: int) -> Fraction:
-    return Fraction(_bought(want, cents), want.n_pool_tokens) if want.n_pool_tokens else Fraction(1)
-
-
-def _cents_to_next_token(want: Want, cents: int) -> int | None:
-    """What one more token takes; `None` when the rung has the whole corpus."""
-    n_tokens = _bought(want, cents)
-    return None if n_tokens >= want.n_pool_tokens else _need(want, n_tokens + 1) - cents
-
-
-def _total(wants: Sequence[Want], level: Fraction) -> int:
-    return sum(_need(want, _tokens_at(want, level)) for want in wants)
-
-
-def _tokens_at(want: Want, level: Fraction) -> int:
-    return -(-level.numerator * want.n_pool_tokens // level.denominator)
-
-
 def _need(want: Want, n_tokens: int) -> int:
     """Cents that so many tokens take, everything included."""
     training = max(Fraction(want.usd_per_token) * n_tokens, Fraction(want.minimum_usd))
-    exact = (Fraction(want.fixed_usd) + training) / _CENT
-    return -(-exact.numerator // exact.denominator)
+    return ceil((Fraction(want.fixed_usd) + training) / _CENT)
 
 
 def _bought(want: Want, cents: int) -> int:

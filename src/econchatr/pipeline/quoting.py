@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import BudgetError, EconChatRError, InputError
@@ -45,9 +44,8 @@ def read_budget(text: str) -> Decimal:
     try:
         return parse_usd(text)
     except ValueError as exc:
-        raise InputError(
-            f"--budget: {exc}.", hint="Write it like --budget 40 or --budget 40.50, in US dollars."
-        ) from exc
+        hint = "Write it like --budget 40 or --budget 40.50, in US dollars."
+        raise InputError(f"--budget: {exc}.", hint=hint) from exc
 
 
 def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: date) -> Quote:
@@ -142,9 +140,16 @@ def approve_quote(show: Show, narrator: Narrator, approve: Approve | None, *, to
         BudgetError: The quote exceeds the budget, a price has changed since the quote last seen, or nobody said yes.
     """
     quote = quote_selection(show, today=today)
-    check_budget(show, quote)
-    with Ledger(ledger_path(show)) as ledger:
-        _check_prices(show, quote, ledger)
+    _check_budget(show, quote)
+    with Ledger(show.root / LEDGER_NAME) as ledger:
+        seen = ledger.last_quote()
+        if seen and (changes := list_changed_prices(seen.quote, quote.prices)):
+            raise BudgetError(
+                f"a price has changed since the quote of {seen.made_at[:10]}: {'; '.join(changes)}. "
+                "Nothing was uploaded.",
+                hint=f"Look at the new quote with `econchatr quote {show.root}` and run again; or correct the price in "
+                f"{show.root / PRICES_NAME}.",
+            )
         if ledger.is_accepted(quote.quote_id):
             narrator.note(f"accepted before: {tell_sum(quote)}")
             return quote
@@ -165,7 +170,7 @@ def keep_seen(show: Show, quote: Quote) -> None:
         ShowFolderError: The ledger cannot be used.
     """
     if any(rung.is_charged for rung in quote.rungs):
-        with Ledger(ledger_path(show)) as ledger:
+        with Ledger(show.root / LEDGER_NAME) as ledger:
             ledger.keep_quote(quote)
 
 
@@ -175,35 +180,15 @@ def read_bill(show: Show) -> tuple[BillRow, ...]:
     Raises:
         ShowFolderError: The ledger cannot be used.
     """
-    path = ledger_path(show)
+    path = show.root / LEDGER_NAME
     if not path.is_file():
         return ()
     with Ledger(path) as ledger:
         return ledger.bill()
 
 
-def ledger_path(show: Show) -> Path:
-    """Where a show's ledger is."""
-    return show.root / LEDGER_NAME
-
-
-def _check_prices(show: Show, quote: Quote, ledger: Ledger) -> None:
-    seen = ledger.last_quote()
-    changes = list_changed_prices(seen.quote, quote.prices) if seen else []
-    if seen and changes:
-        raise BudgetError(
-            f"a price has changed since the quote of {seen.made_at[:10]}: {'; '.join(changes)}. Nothing was uploaded.",
-            hint=f"Look at the new quote with `econchatr quote {show.root}` and run again; or correct the price in "
-            f"{show.root / PRICES_NAME}.",
-        )
-
-
-def check_budget(show: Show, quote: Quote) -> None:
-    """Refuse a quote that at worst exceeds the budget, or one rung's.
-
-    Raises:
-        BudgetError: It does.
-    """
+def _check_budget(show: Show, quote: Quote) -> None:
+    """Refuse a quote that at worst exceeds the budget, or one rung's."""
     limits = [("the hosted rungs", quote.hosted_worst_usd, quote.budget_usd, "budget_usd")]
     limits += [
         (f"rung {rung.rung!r}", rung.worst_usd, show.rung(rung.rung).config.max_usd, "its max_usd")
