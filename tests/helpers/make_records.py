@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from econchatr.records import Answer, Episode, Pair, Question, Reply
+from econchatr.records import Answer, Episode, Example, Pair, Question, Reply, Selection
 
 
 def make_pair(number: int = 0, *, cue: str = "What is it for?", reply: str = "Nobody knows.", **more: object) -> Pair:
@@ -66,3 +66,35 @@ def make_answer(text: str | None, *, question_id: str = "q1", variant: str = "tu
         "error": None if reply else "it broke",
     }
     return Answer.model_validate(fields)
+
+
+def make_examples(lengths: list[int], *, n_learned: int = 1) -> list[Example]:
+    return [
+        Example(
+            pair_id=f"e#{n}",
+            rung="small",
+            split="train",
+            messages=(),
+            n_billed_tokens=length,
+            n_learned_tokens=n_learned,
+        )
+        for n, length in enumerate(lengths)
+    ]
+
+
+def make_selection(**more: object) -> Selection:
+    fields: dict[str, object] = {
+        "rung": "r",
+        "strategy": "random",
+        "seed": 0,
+        "n_epochs": 4,
+        "pair_ids": ("e#0", "e#1"),
+        "n_pool_pairs": 3,
+        "n_pool_tokens": 500_000,
+        "n_tokens": 400_000,
+        "limit_tokens": 450_000,
+        "budget": "$20.00",
+        "cost_usd": None,
+        "sha256": "0" * 64,
+    }
+    return Selection.model_validate(fields | more)

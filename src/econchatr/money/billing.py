@@ -1,7 +1,6 @@
 """Billing rules: what a training job, a validation, an endpoint, storage or use costs, in exact decimals.
 
-Amounts stay exact until a charge is complete. Then `round_charge` rounds it up once, by the provider's step or else to
-the cent.
+Amounts stay exact until a charge is complete. Then `round_charge` rounds the charge up, once.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
-from econchatr.records import Price, PriceRow
+from econchatr.records import Example, PriceRow
 
 HOURS_PER_MONTH = 730
 """A twelfth of 8,760 hours."""
@@ -19,6 +18,7 @@ _DAYS_PER_MONTH = 30
 """Storage is billed by the gigabyte and month; a part of a month as so many thirtieths."""
 
 _STEP_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+_CENT = Decimal("0.01")
 
 
 class TokenUsage(NamedTuple):
@@ -30,23 +30,22 @@ class TokenUsage(NamedTuple):
     n_cached_tokens: int = 0
 
 
-_CENT = Decimal("0.01")
-
-
 def round_charge(usd: Decimal, step: Decimal = _CENT) -> Decimal:
     """A charge as it will be asked for: rounded up to the provider's step, a cent where none is known."""
     return _to_step(usd, step, ROUND_CEILING)
 
 
 def floor_money(usd: Decimal, step: Decimal = _CENT) -> Decimal:
-    """The most that can be spent of an amount in whole steps of the provider."""
+    """The most of an amount that can be spent: rounded down to the provider's step."""
     return _to_step(usd, step, ROUND_FLOOR)
 
 
-def pad_to_longest(lengths: Sequence[int]) -> list[int]:
-    """Billed tokens of each example where a provider pads them all to the longest one."""
-    longest = max(lengths, default=0)
-    return [longest] * len(lengths)
+def bill_examples(row: PriceRow, examples: Sequence[Example]) -> list[Example]:
+    """The examples with the tokens that each is billed for: as many as the longest has, where the provider pads."""
+    if row.padding == "none":
+        return list(examples)
+    longest = max((example.n_billed_tokens for example in examples), default=0)
+    return [example.model_copy(update={"n_billed_tokens": longest}) for example in examples]
 
 
 def bill_training(row: PriceRow, *, n_tokens: int, n_epochs: int) -> Decimal | None:
@@ -110,18 +109,8 @@ def bill_local(*, hours: Decimal, watts: Decimal | None, usd_per_kwh: Decimal | 
     return power + (rent or Decimal(0)) * hours
 
 
-def tell_price(price: Price | None) -> str:
-    """A price in words; `not known` for `None`."""
-    return "not known" if price is None else str(price)
-
-
 def _to_step(usd: Decimal, step: Decimal, rounding: str) -> Decimal:
     exact = (usd / step).to_integral_value(rounding) * step
     # Two places at least, and more only where they are used: an amount reads as money.
     tidy = exact.normalize()
-    return tidy if _exponent(tidy) < _exponent(_CENT) else exact.quantize(_CENT)
-
-
-def _exponent(amount: Decimal) -> int:
-    exponent = amount.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0
+    return tidy if int(tidy.as_tuple().exponent) < -2 else exact.quantize(_CENT)

@@ -3,8 +3,6 @@
 Money is reserved before a job is sent. The reservation stays within the budget across processes (`BEGIN IMMEDIATE`).
 A charge is written once, under the id that the service gave it, and is never changed or deleted. Amounts are whole
 picodollars (10^-12), because SQLite has no decimals and a price per token must be exact.
-
-The ledger never asks a service: `spending` does.
 """
 
 from __future__ import annotations
@@ -83,8 +81,6 @@ SELECT COALESCE(SUM(
 FROM sums
 """
 
-JobState = Literal["open", "done", "failed", "released"]
-
 
 class Order(NamedTuple):
     """A job about to be paid for."""
@@ -105,7 +101,7 @@ class Job(NamedTuple):
     rung: str
     what: str
     reserved_usd: Decimal
-    state: JobState
+    state: Literal["open", "done", "failed", "released"]
     outside_id: str | None
     """The service's own id; `None`: not sent, or not known to have been."""
 
@@ -120,7 +116,7 @@ class KeptQuote(NamedTuple):
 
 
 class Ledger:
-    """One show's ledger, opened; use as a context manager or close it."""
+    """One show's ledger, opened; a context manager that closes the file."""
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Open the ledger at a path, and make it if it is not there.
@@ -144,11 +140,7 @@ class Ledger:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     # --- quotes -------------------------------------------------------------------------------------------------------
@@ -198,7 +190,7 @@ class Ledger:
                 f"no budget for {order.rung!r}.", hint="Set budget_usd or the rung's max_usd in show.toml."
             )
         with self._write():
-            known = self._find_job(order.job_id)
+            known = self.find_job(order.job_id)
             if known is not None and known.state != "released":
                 return known
             self._check_limit(order.usd, budget_usd, "the show", "budget_usd")
@@ -227,13 +219,17 @@ class Ledger:
 
     def find_job(self, job_id: str) -> Job | None:
         """The job with our id."""
-        with self._explain_errors():
-            return self._find_job(job_id)
+        return next(iter(self._jobs("job_id = ?", job_id)), None)
 
     def list_open_jobs(self) -> list[Job]:
         """Jobs that may still be charged, oldest first: what a run asks after before it sends anything."""
-        rows = self._read("SELECT job_id FROM jobs WHERE state = 'open' ORDER BY made_at, rowid")
-        return [job for (job_id,) in rows if (job := self.find_job(job_id)) is not None]
+        return self._jobs("state = 'open' ORDER BY made_at, rowid")
+
+    def _jobs(self, where: str, *values: object) -> list[Job]:
+        rows = self._read(
+            f"SELECT job_id, rung, what, reserved_picousd, state, outside_id FROM jobs WHERE {where}", *values
+        )
+        return [Job(row[0], row[1], row[2], _to_usd(row[3]), row[4], row[5]) for row in rows]
 
     # --- money --------------------------------------------------------------------------------------------------------
 
@@ -246,11 +242,8 @@ class Ledger:
             ShowFolderError: The same charge stands there with another amount.
         """
         with self._write():
-            known = self._db.execute(
-                "SELECT picousd, job_id FROM charges WHERE outside_id = ?", (outside_id,)
-            ).fetchone()
-            if known is not None:
-                self._check_same(outside_id, known, (_to_pico(usd), job_id))
+            query = "SELECT picousd, job_id FROM charges WHERE outside_id = ?"
+            if self._is_written(query, outside_id, (_to_pico(usd), job_id)):
                 return False
             self._db.execute(
                 "INSERT INTO charges VALUES (?, ?, ?, ?, ?)", (outside_id, job_id, _to_pico(usd), source, self._stamp())
@@ -264,11 +257,8 @@ class Ledger:
             ShowFolderError: No such charge, more than was charged, or the same refund with another amount.
         """
         with self._write():
-            known = self._db.execute(
-                "SELECT picousd, charge_id FROM refunds WHERE outside_id = ?", (outside_id,)
-            ).fetchone()
-            if known is not None:
-                self._check_same(outside_id, known, (_to_pico(usd), charge_id))
+            query = "SELECT picousd, charge_id FROM refunds WHERE outside_id = ?"
+            if self._is_written(query, outside_id, (_to_pico(usd), charge_id)):
                 return False
             (left,) = self._db.execute(
                 "SELECT (SELECT COALESCE(SUM(picousd), -1) FROM charges WHERE outside_id = :id)"
@@ -286,10 +276,20 @@ class Ledger:
             )
         return True
 
+    def _is_written(self, query: str, outside_id: str, told: tuple[int, str]) -> bool:
+        """Whether a charge or a refund stands there already; refused where it stands with another amount."""
+        known: tuple[int, str] | None = self._db.execute(query, (outside_id,)).fetchone()
+        if known is not None and known != told:
+            raise ShowFolderError(
+                f"{self.path}: {outside_id!r} stands there as ${_to_usd(known[0])} for {known[1]!r}, "
+                f"and is now told as ${_to_usd(told[0])} for {told[1]!r}.",
+                hint="Compare the ledger with the service's own bill.",
+            )
+        return known is not None
+
     def committed_usd(self, rung: str = "") -> Decimal:
         """What is spent or set aside, refunds taken off: of the whole show, or of one rung."""
-        with self._explain_errors():
-            return _to_usd(self._committed(rung))
+        return _to_usd(self._read(f"{_COMMITTED} WHERE rung = ?1 OR ?1 = ''", rung)[0][0])
 
     def bill(self) -> tuple[BillRow, ...]:
         """What each rung was quoted, is charged so far and may still be, per kind of cost; empty: nothing to tell."""
@@ -386,33 +386,15 @@ class Ledger:
                 hint="It says what was paid: do not delete it. Free some space, or put back a copy that is whole.",
             ) from exc
 
-    def _find_job(self, job_id: str) -> Job | None:
-        row = self._db.execute(
-            "SELECT job_id, rung, what, reserved_picousd, state, outside_id FROM jobs WHERE job_id = ?", (job_id,)
-        ).fetchone()
-        return Job(row[0], row[1], row[2], _to_usd(row[3]), row[4], row[5]) if row else None
-
-    def _committed(self, rung: str = "") -> int:
-        where, values = (" WHERE rung = ?", (rung,)) if rung else ("", ())
-        return int(self._db.execute(_COMMITTED + where, values).fetchone()[0])
-
     def _check_limit(self, usd: Decimal, limit: Decimal | None, who: str, key: str, *, rung: str = "") -> None:
         if limit is None:
             return
-        committed = _to_usd(self._committed(rung))
+        committed = self.committed_usd(rung)
         if committed + usd > limit:
             raise BudgetError(
                 f"{who} has spent or set aside ${committed} of ${limit}; ${usd} more would exceed it. "
                 "Nothing was uploaded.",
                 hint=f"Raise {key} in show.toml, or ask for less.",
-            )
-
-    def _check_same(self, outside_id: str, known: tuple[int, str], told: tuple[int, str]) -> None:
-        if known != told:
-            raise ShowFolderError(
-                f"{self.path}: {outside_id!r} stands there as ${_to_usd(known[0])} for {known[1]!r}, "
-                f"and is now told as ${_to_usd(told[0])} for {told[1]!r}.",
-                hint="Compare the ledger with the service's own bill.",
             )
 
     def _stamp(self) -> str:

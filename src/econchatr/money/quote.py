@@ -6,7 +6,7 @@ An amount that is not in the price table is `None` ("not known"). Sums leave it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -22,11 +22,9 @@ from econchatr.money.billing import (
     bill_usage,
     bill_validation,
     round_charge,
-    tell_price,
 )
-from econchatr.money.price_file import PRICE_UNITS
-from econchatr.money.sharing import Want
-from econchatr.records import PriceRow, Record
+from econchatr.money.prices import PRICE_UNITS
+from econchatr.records import Example, PriceRow, Record, Selection, Variant
 
 _EXAM_SECONDS = 3600
 """How long an endpoint stands for the exam: assumed, and taken down after. At worst there are two, base and tuned."""
@@ -39,6 +37,8 @@ _MONTH_ANSWERS = 1000
 
 _ZERO = Decimal(0)
 
+_FROM_SELECTION = {"rung", "n_pool_pairs", "n_tokens", "n_pool_tokens"}
+"""Fields of a quote that are those of the selection."""
 
 Cost = Literal["training", "validation", "exam", "storage"]
 
@@ -144,6 +144,24 @@ class Quote(Record):
         return hashlib.sha256(self.model_dump_json(exclude={"made_on", "doubts"}).encode()).hexdigest()
 
 
+# --- the exam ---------------------------------------------------------------------------------------------------------
+
+
+class ExamPlan(NamedTuple):
+    """What the exam asks one rung's models."""
+
+    n_prompt_tokens: Mapping[Variant, int]
+    """Of all questions once, as base, persona and tuned model get them."""
+    n_questions: int
+    n_samples: int
+    """Answers to each question, per variant."""
+    n_grounded: int
+    """Answers with real turns before the question, of the base and of the tuned model each."""
+    max_turns_tokens: int
+    """How long the real turns before one question may be."""
+    max_answer_tokens: int
+
+
 class ExamCount(NamedTuple):
     """What the exam sends to one rung's models and gets back, as expected and with every answer as long as allowed."""
 
@@ -155,110 +173,96 @@ class ExamCount(NamedTuple):
     n_tuned_answers: int
 
 
-class RungCounts(NamedTuple):
-    """What of a rung's costs does not depend on how much it is trained on."""
-
-    rung: str
-    n_epochs: int
-    n_validation_tokens: int
-    """Billed tokens of the development pairs, once."""
-    exam: ExamCount | None
-    """`None`: there are no questions."""
-
-
-class LocalCosts(NamedTuple):
-    """What the user says a rung costs at home; each `None`: not said, or not measured."""
-
-    tokens_per_second: Decimal | None
-    watts: Decimal | None
-    usd_per_kwh: Decimal | None
-    rent_usd_per_hour: Decimal | None
-
-
-class Chosen(NamedTuple):
-    """What a rung would be trained on."""
-
-    n_pairs: int
-    n_pool_pairs: int
-    n_tokens: int
-    n_pool_tokens: int
+def count_exam(plan: ExamPlan, dev: Sequence[Example]) -> ExamCount:
+    """The exam's tokens; an answer is expected to be as long as the replies of the development pairs on average."""
+    n_in = {variant: plan.n_samples * n_tokens for variant, n_tokens in plan.n_prompt_tokens.items()}
+    n_answers, n_grounded = plan.n_samples * plan.n_questions, plan.n_grounded
+    # What will be found is not known yet: every grounded question is counted with all the room it may fill.
+    n_in_grounded = n_in["base"] * n_grounded // max(1, n_answers) + n_grounded * plan.max_turns_tokens
+    n_most = plan.max_answer_tokens
+    n_each = min(-(-sum(example.n_learned_tokens for example in dev) // len(dev)), n_most) if dev else n_most
+    n_tuned, n_base = n_in["tuned"] + n_in_grounded, n_in["base"] + n_in["persona"] + n_in_grounded
+    n_of_tuned, n_of_base = n_answers + n_grounded, 2 * n_answers + n_grounded
+    return ExamCount(
+        tuned=TokenUsage(n_tuned, n_of_tuned * n_each),
+        tuned_worst=TokenUsage(n_tuned, n_of_tuned * n_most),
+        base=TokenUsage(n_base, n_of_base * n_each),
+        base_worst=TokenUsage(n_base, n_of_base * n_most),
+        n_tuned_answers=n_of_tuned,
+    )
 
 
 # --- hosted -----------------------------------------------------------------------------------------------------------
 
 
-def want_share(row: PriceRow, counts: RungCounts, *, n_pool_tokens: int, max_usd: Decimal | None) -> Want:
-    """The rung as a budget is shared over it: what it costs anyhow, at worst, and what a token costs."""
-    beside = _lines_beside_training(row, counts)
-    validation = sum((line.worst_usd or _ZERO for line in beside if line.what == "validation"), _ZERO)
-    return Want(
-        rung=counts.rung,
-        n_pool_tokens=n_pool_tokens,
-        usd_per_token=(row.training.usd_per_unit if row.training else _ZERO) * counts.n_epochs,
-        fixed_usd=sum((line.worst_usd or _ZERO for line in beside), _ZERO),
-        minimum_usd=max(apply_minimum(row, _ZERO) - validation, _ZERO),
-        max_usd=max_usd,
-    )
+class HostedRung(NamedTuple):
+    """A hosted rung before anything is chosen for it."""
+
+    name: str
+    row: PriceRow
+    n_epochs: int
+    max_usd: Decimal | None
+    """Its own budget; `None`: a part of the show's."""
+    n_pool_tokens: int
+    """Billed tokens of one epoch over every pair that may be chosen."""
+    n_validation_tokens: int
+    """Billed tokens of the development pairs, once."""
+    exam: ExamCount | None
+    """`None`: there are no questions, or the model is gone."""
 
 
-def _lines_beside_training(row: PriceRow, counts: RungCounts) -> tuple[QuoteLine, ...]:
-    """Validation, exam and storage; nothing for a model that is gone, which can be neither trained nor asked."""
-    if row.is_historical:
-        return ()
-    return (_validation_line(row, counts), _exam_line(row, counts.exam), _storage_line(row))
-
-
-def quote_hosted(row: PriceRow, counts: RungCounts, chosen: Chosen, *, budget_usd: Decimal | None) -> RungQuote:
-    """What a hosted rung will cost, trained on what was chosen."""
-    beside = _lines_beside_training(row, counts)
-    month, month_how = _month(row, counts.exam)
+def quote_hosted(hosted: HostedRung, selection: Selection, *, budget_usd: Decimal | None) -> RungQuote:
+    """What a hosted rung will cost, trained on its selection."""
+    row, beside = hosted.row, lines_beside_training(hosted)
+    month, month_how = _month(row, hosted.exam)
     return RungQuote(
-        rung=counts.rung,
+        **selection.model_dump(include=_FROM_SELECTION),
+        n_pairs=len(selection.pair_ids),
         where="hosted",
         price=row.name,
-        **chosen._asdict(),
-        n_epochs=counts.n_epochs,
+        n_epochs=hosted.n_epochs,
         budget_usd=budget_usd,
-        lines=(_training_line(row, counts, chosen, beside), *beside),
+        lines=(_training_line(hosted, selection.n_tokens, beside), *beside),
         month_usd=month,
         month_how=month_how,
         jobs_until=row.jobs_until,
         shutdown_on=row.shutdown_on,
         is_historical=row.is_historical,
-        notes=tuple(_notes(row)),
+        notes=_notes(row),
     )
 
 
-def _training_line(row: PriceRow, counts: RungCounts, chosen: Chosen, beside: tuple[QuoteLine, ...]) -> QuoteLine:
-    exact = bill_training(row, n_tokens=chosen.n_tokens, n_epochs=counts.n_epochs)
-    how = f"{chosen.n_tokens:,} tokens x {counts.n_epochs} epochs, {tell_price(row.training)}"
+def lines_beside_training(hosted: HostedRung) -> tuple[QuoteLine, ...]:
+    """Validation, exam and storage; nothing for a model that is gone, which can be neither trained nor asked."""
+    if hosted.row.is_historical:
+        return ()
+    return (_validation_line(hosted), _exam_line(hosted.row, hosted.exam), _storage_line(hosted.row))
+
+
+def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, ...]) -> QuoteLine:
+    row = hosted.row
+    exact = bill_training(row, n_tokens=n_tokens, n_epochs=hosted.n_epochs)
+    how = f"{n_tokens:,} tokens x {hosted.n_epochs} epochs, {_tell(row.training)}"
     if exact is None:
-        return QuoteLine(what="training", usd=None, worst_usd=None, how=how)
+        return _line(row, "training", None, None, how)
     validation = next((line for line in beside if line.what == "validation"), None)
     expected, worst = (validation.usd or _ZERO, validation.worst_usd or _ZERO) if validation else (_ZERO, _ZERO)
     usd = apply_minimum(row, exact + expected) - expected
     if usd > exact:
-        how += f"; {tell_price(row.minimum)} at least"
-    return QuoteLine(
-        what="training",
-        usd=round_charge(usd, row.rounding_usd),
-        worst_usd=round_charge(apply_minimum(row, exact + worst) - worst, row.rounding_usd),
-        how=how + ("; each example as long as the longest" if row.padding == "longest" else ""),
-    )
+        how += f"; {_tell(row.minimum)} at least"
+    if row.padding == "longest":
+        how += "; each example as long as the longest"
+    return _line(row, "training", usd, apply_minimum(row, exact + worst) - worst, how)
 
 
-def _validation_line(row: PriceRow, counts: RungCounts) -> QuoteLine:
-    exact = bill_validation(row, n_tokens=counts.n_validation_tokens, n_epochs=counts.n_epochs)
-    dearest = bill_training(row, n_tokens=counts.n_validation_tokens, n_epochs=counts.n_epochs)
-    worst = dearest if exact is None else exact
-    times = counts.n_epochs * row.evaluations_per_epoch
-    return QuoteLine(
-        what="validation",
-        usd=_round(exact, row),
-        worst_usd=_round(worst, row),
-        how=f"{counts.n_validation_tokens:,} tokens x {times} evaluations, {tell_price(row.validation)}"
-        + ("; at worst as training" if exact is None and worst is not None else ""),
-    )
+def _validation_line(hosted: HostedRung) -> QuoteLine:
+    row, n_tokens, n_epochs = hosted.row, hosted.n_validation_tokens, hosted.n_epochs
+    how = f"{n_tokens:,} tokens x {n_epochs * row.evaluations_per_epoch} evaluations, {_tell(row.validation)}"
+    usd = worst = bill_validation(row, n_tokens=n_tokens, n_epochs=n_epochs)
+    if usd is None:
+        worst = bill_training(row, n_tokens=n_tokens, n_epochs=n_epochs)
+        how += "" if worst is None else "; at worst as training"
+    return _line(row, "validation", usd, worst, how)
 
 
 def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
@@ -267,18 +271,14 @@ def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
     usd, worst = _exam_usd(row, exam.tuned, exam.base), _exam_usd(row, exam.tuned_worst, exam.base_worst)
     n_in = exam.tuned.n_input_tokens + exam.base.n_input_tokens
     n_out = exam.tuned.n_output_tokens + exam.base.n_output_tokens
-    how = f"{n_in:,} tokens in at {tell_price(row.input)}, about {n_out:,} out at {tell_price(row.output)}"
+    how = f"{n_in:,} tokens in at {_tell(row.input)}, about {n_out:,} out at {_tell(row.output)}"
     how += "; the base at its own price" if row.base_input else "; the base at the same"
     if usd is None or worst is None:
         hour = bill_endpoint(row, seconds=_EXAM_SECONDS)
         usd, worst = hour, None if hour is None else 2 * hour
         if hour is not None:
-            how = f"an endpoint for an hour (assumed), {tell_price(row.endpoint)}; at worst one more for the base"
-    return QuoteLine(what="exam", usd=_round(usd, row), worst_usd=_round(worst, row), how=how)
-
-
-def _round(usd: Decimal | None, row: PriceRow) -> Decimal | None:
-    return None if usd is None else round_charge(usd, row.rounding_usd)
+            how = f"an endpoint for an hour (assumed), {_tell(row.endpoint)}; at worst one more for the base"
+    return _line(row, "exam", usd, worst, how)
 
 
 def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | None:
@@ -288,9 +288,15 @@ def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | N
 
 def _storage_line(row: PriceRow) -> QuoteLine:
     size = row.checkpoint_gb if row.checkpoint_gb is not None else _CHECKPOINT_GB
-    rounded = _round(bill_storage(row, gigabytes=size), row)
-    told = f"{size} GB{'' if row.checkpoint_gb is not None else ' (assumed)'} for a month, {tell_price(row.storage)}"
-    return QuoteLine(what="storage", usd=rounded, worst_usd=rounded, how=told)
+    usd = bill_storage(row, gigabytes=size)
+    told = f"{size} GB{'' if row.checkpoint_gb is not None else ' (assumed)'} for a month, {_tell(row.storage)}"
+    return _line(row, "storage", usd, usd, told)
+
+
+def _line(row: PriceRow, what: Cost, usd: Decimal | None, worst_usd: Decimal | None, how: str) -> QuoteLine:
+    """The line with its amounts rounded as the provider rounds them."""
+    usd, worst_usd = (None if one is None else round_charge(one, row.rounding_usd) for one in (usd, worst_usd))
+    return QuoteLine(what=what, usd=usd, worst_usd=worst_usd, how=how)
 
 
 def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
@@ -308,19 +314,15 @@ def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
     return round_charge(hours, row.rounding_usd), f"an endpoint that stands {HOURS_PER_MONTH} hours, used or not"
 
 
-def _notes(row: PriceRow) -> list[str]:
-    notes = []
-    if row.is_historical:
-        notes.append("historical: nothing can be bought at this price, and nothing is charged")
-    if row.open_to:
-        notes.append(f"sold only to {row.open_to}")
-    if row.jobs_until:
-        notes.append(f"no new training from {row.jobs_until} on")
-    if row.shutdown_on and not row.is_historical:
-        notes.append(f"the tuned model answers no more from {row.shutdown_on} on")
-    if row.note:
-        notes.append(row.note)
-    return notes
+def _notes(row: PriceRow) -> tuple[str, ...]:
+    notes = {
+        "historical: nothing can be bought at this price, and nothing is charged": row.is_historical,
+        f"sold only to {row.open_to}": row.open_to,
+        f"no new training from {row.jobs_until} on": row.jobs_until,
+        f"the tuned model answers no more from {row.shutdown_on} on": row.shutdown_on and not row.is_historical,
+        row.note: row.note,
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 _BILLED_BY = (*PRICE_UNITS, "endpoint_step", "evaluations_per_epoch", "padding", "rounding_usd", "checkpoint_gb")
@@ -330,7 +332,7 @@ def list_changed_prices(then: Quote, rows: Iterable[PriceRow]) -> list[str]:
     """What is billed otherwise than when a quote was made, in words; empty: nothing of what it was made from."""
     known = {row.name: row for row in then.prices}
     return [
-        f"{row.name}: {key} was {_tell_value(getattr(known[row.name], key))}, is {_tell_value(getattr(row, key))}"
+        f"{row.name}: {key} was {_tell(getattr(known[row.name], key))}, is {_tell(getattr(row, key))}"
         for row in rows
         if row.name in known
         for key in _BILLED_BY
@@ -338,29 +340,35 @@ def list_changed_prices(then: Quote, rows: Iterable[PriceRow]) -> list[str]:
     ]
 
 
-def _tell_value(value: object) -> str:
+def _tell(value: object) -> str:
     return "not known" if value is None else str(value)
 
 
 # --- at home ----------------------------------------------------------------------------------------------------------
 
 
-def quote_local(rung: str, chosen: Chosen, *, n_epochs: int, costs: LocalCosts) -> RungQuote:
+class LocalCosts(NamedTuple):
+    """What the user says a rung costs at home; each `None`: not said, or not measured."""
+
+    tokens_per_second: Decimal | None
+    watts: Decimal | None
+    usd_per_kwh: Decimal | None
+    rent_usd_per_hour: Decimal | None
+
+
+def quote_local(selection: Selection, costs: LocalCosts, *, n_epochs: int) -> RungQuote:
     """What a rung trained at home will cost: hours, and the money that the user said they cost."""
     rate = costs.tokens_per_second
-    hours = Decimal(chosen.n_tokens) * n_epochs / rate / 3600 if rate else None
-    has_cost = costs.rent_usd_per_hour is not None or costs.watts is not None
-    usd: Decimal | None = _ZERO
-    if has_cost and hours is None:
-        usd = None
-    elif hours is not None:
+    hours = Decimal(selection.n_tokens) * n_epochs / rate / 3600 if rate else None
+    usd = _ZERO if costs.rent_usd_per_hour is None and costs.watts is None else None
+    if hours is not None:
         exact = bill_local(hours=hours, watts=costs.watts, usd_per_kwh=costs.usd_per_kwh, rent=costs.rent_usd_per_hour)
         usd = round_charge(exact)
     return RungQuote(
-        rung=rung,
+        **selection.model_dump(include=_FROM_SELECTION),
+        n_pairs=len(selection.pair_ids),
         where="local",
         price="",
-        **chosen._asdict(),
         n_epochs=n_epochs,
         budget_usd=None,
         lines=(QuoteLine(what="training", usd=usd, worst_usd=usd, how=_tell_local(costs, hours)),),
@@ -371,14 +379,12 @@ def quote_local(rung: str, chosen: Chosen, *, n_epochs: int, costs: LocalCosts) 
 
 
 def _tell_local(costs: LocalCosts, hours: Decimal | None) -> str:
-    parts = [
-        "this machine's rate is not measured"
-        if hours is None
-        else f"{hours:,.2f} hours at {costs.tokens_per_second:,.0f} tokens a second"
-    ]
+    told = ["this machine's rate is not measured"]
+    if hours is not None:
+        told = [f"{hours:,.2f} hours at {costs.tokens_per_second:,.0f} tokens a second"]
     if costs.rent_usd_per_hour is not None:
-        parts.append(f"rent ${costs.rent_usd_per_hour} per hour")
+        told.append(f"rent ${costs.rent_usd_per_hour} per hour")
     if costs.watts is not None:
         energy = f"{costs.watts} W" + ("" if hours is None else f" = {costs.watts * hours / 1000:,.3f} kWh")
-        parts.append(energy + (f" at ${costs.usd_per_kwh}" if costs.usd_per_kwh is not None else ", price not given"))
-    return "; ".join(parts)
+        told.append(energy + (f" at ${costs.usd_per_kwh}" if costs.usd_per_kwh is not None else ", price not given"))
+    return "; ".join(told)

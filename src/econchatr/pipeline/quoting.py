@@ -6,17 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import BudgetError, EconChatRError, InputError
+from econchatr.money.budget import Sharing, share_budget, want_share
 from econchatr.money.ledger import LEDGER_NAME, Ledger
-from econchatr.money.price_file import parse_usd
-from econchatr.money.prices import PRICES_NAME, warn_of_prices
-from econchatr.money.quote import Chosen, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
-from econchatr.money.sharing import Sharing
-from econchatr.pipeline.budget import HostedCosts, cost_rung, kept_rate, measured_rate, plan_money, share_costs
-from econchatr.pipeline.select import choose_for_ladder, list_candidates
+from econchatr.money.prices import PRICES_NAME, parse_usd, warn_of_prices
+from econchatr.money.quote import HostedRung, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
+from econchatr.pipeline.select import choose_for_ladder, count_hosted, kept_rate, measured_rate
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import BillRow, Selection
@@ -30,11 +27,12 @@ def quote_selection(show: Show, *, today: date) -> Quote:
         BudgetError: The budget is too small.
     """
     selections = {row.rung: row for row in show.selections()}
-    hosted = []
-    for rung in show.hosted_rungs:
-        n_pool = selections[rung.name].n_pool_tokens
-        hosted.append(cost_rung(rung, rung.price(), rung.examples("dev"), n_pool_tokens=n_pool))
-    return _quote(show, selections, hosted, share_costs(show, hosted), today=today)
+    hosted = [
+        count_hosted(rung, rung.price(), rung.examples("dev"), n_pool_tokens=selections[rung.name].n_pool_tokens)
+        for rung in show.hosted_rungs
+    ]
+    sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
+    return _quote(show, selections, hosted, sharing, today=today)
 
 
 def read_budget(text: str) -> Decimal:
@@ -46,9 +44,8 @@ def read_budget(text: str) -> Decimal:
     try:
         return parse_usd(text)
     except ValueError as exc:
-        raise InputError(
-            f"--budget: {exc}.", hint="Write it like --budget 40 or --budget 40.50, in US dollars."
-        ) from exc
+        hint = "Write it like --budget 40 or --budget 40.50, in US dollars."
+        raise InputError(f"--budget: {exc}.", hint=hint) from exc
 
 
 def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: date) -> Quote:
@@ -59,11 +56,9 @@ def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: 
         BudgetError: The budget is too small.
     """
     show = replace(show, config=show.config.model_copy(update={"budget_usd": budget_usd}))
-    pool = list_candidates(show)
-    plan = plan_money(show, pool, show.pairs(split="dev", kept=True))
-    choice = choose_for_ladder(show, pool, plan, narrator)
+    choice = choose_for_ladder(show, narrator)
     selections = {one.selection.rung: one.selection for one in choice.rungs}
-    return _quote(show, selections, list(plan.hosted.values()), plan.sharing, today=today)
+    return _quote(show, selections, choice.hosted, choice.sharing, today=today)
 
 
 def measure_rates(show: Show, narrator: Narrator) -> None:
@@ -83,26 +78,21 @@ def measure_rates(show: Show, narrator: Narrator) -> None:
 
 
 def _quote(
-    show: Show, selections: dict[str, Selection], hosted: Sequence[HostedCosts], sharing: Sharing, *, today: date
+    show: Show, selections: dict[str, Selection], hosted: Sequence[HostedRung], sharing: Sharing, *, today: date
 ) -> Quote:
-    costs = {item.rung.name: item for item in hosted}
-    shares = {share.rung: share for share in sharing.shares}
-    rungs = []
-    for rung in show.rungs:
-        selection = selections[rung.name]
-        chosen = Chosen(len(selection.pair_ids), selection.n_pool_pairs, selection.n_tokens, selection.n_pool_tokens)
-        if rung.name in costs:
-            row, counts = costs[rung.name].row, costs[rung.name].counts
-            rungs.append(quote_hosted(row, counts, chosen, budget_usd=shares[rung.name].usd))
-        else:
-            rungs.append(quote_local(rung.name, chosen, n_epochs=rung.n_epochs, costs=_local_costs(rung)))
-    rows = tuple(dict.fromkeys(item.row for item in hosted))
+    quoted = {
+        one.name: quote_hosted(one, selections[one.name], budget_usd=share.usd)
+        for one, share in zip(hosted, sharing.shares, strict=True)
+    }
+    for rung in show.local_ladder().rungs:
+        quoted[rung.name] = quote_local(selections[rung.name], _local_costs(rung), n_epochs=rung.n_epochs)
+    rows = tuple(dict.fromkeys(one.row for one in hosted))
     return Quote(
         show=show.config.show.name,
         made_on=today,
         budget_usd=show.config.budget_usd,
         unused_usd=sharing.unused_usd if hosted else None,
-        rungs=tuple(rungs),
+        rungs=tuple(quoted[rung.name] for rung in show.rungs),
         why=sharing.why,
         doubts=tuple(f"{item.name}: {item.text}." for item in warn_of_prices(rows, today=today)),
         prices=rows,
@@ -151,8 +141,15 @@ def approve_quote(show: Show, narrator: Narrator, approve: Approve | None, *, to
     """
     quote = quote_selection(show, today=today)
     _check_budget(show, quote)
-    with Ledger(_ledger_path(show)) as ledger:
-        _check_prices(show, quote, ledger)
+    with Ledger(show.root / LEDGER_NAME) as ledger:
+        seen = ledger.last_quote()
+        if seen and (changes := list_changed_prices(seen.quote, quote.prices)):
+            raise BudgetError(
+                f"a price has changed since the quote of {seen.made_at[:10]}: {'; '.join(changes)}. "
+                "Nothing was uploaded.",
+                hint=f"Look at the new quote with `econchatr quote {show.root}` and run again; or correct the price in "
+                f"{show.root / PRICES_NAME}.",
+            )
         if ledger.is_accepted(quote.quote_id):
             narrator.note(f"accepted before: {tell_sum(quote)}")
             return quote
@@ -173,7 +170,7 @@ def keep_seen(show: Show, quote: Quote) -> None:
         ShowFolderError: The ledger cannot be used.
     """
     if any(rung.is_charged for rung in quote.rungs):
-        with Ledger(_ledger_path(show)) as ledger:
+        with Ledger(show.root / LEDGER_NAME) as ledger:
             ledger.keep_quote(quote)
 
 
@@ -183,35 +180,15 @@ def read_bill(show: Show) -> tuple[BillRow, ...]:
     Raises:
         ShowFolderError: The ledger cannot be used.
     """
-    path = _ledger_path(show)
+    path = show.root / LEDGER_NAME
     if not path.is_file():
         return ()
     with Ledger(path) as ledger:
         return ledger.bill()
 
 
-def _ledger_path(show: Show) -> Path:
-    """Where a show's ledger is."""
-    return show.root / LEDGER_NAME
-
-
-def _check_prices(show: Show, quote: Quote, ledger: Ledger) -> None:
-    seen = ledger.last_quote()
-    changes = list_changed_prices(seen.quote, quote.prices) if seen else []
-    if seen and changes:
-        raise BudgetError(
-            f"a price has changed since the quote of {seen.made_at[:10]}: {'; '.join(changes)}. Nothing was uploaded.",
-            hint=f"Look at the new quote with `econchatr quote {show.root}` and run again; or correct the price in "
-            f"{show.root / PRICES_NAME}.",
-        )
-
-
 def _check_budget(show: Show, quote: Quote) -> None:
-    """Refuse a quote that at worst exceeds the budget, or one rung's.
-
-    Raises:
-        BudgetError: It does.
-    """
+    """Refuse a quote that at worst exceeds the budget, or one rung's."""
     limits = [("the hosted rungs", quote.hosted_worst_usd, quote.budget_usd, "budget_usd")]
     limits += [
         (f"rung {rung.rung!r}", rung.worst_usd, show.rung(rung.rung).config.max_usd, "its max_usd")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from econchatr.config import CHOICES_NAME
+from econchatr.ask.exam import VARIANTS, render_question, spread_questions
+from econchatr.ask.grounding import Room
+from econchatr.config import CHOICES_NAME, Choices
 from econchatr.errors import InputError
-from econchatr.pipeline.budget import (
-    MoneyPlan,
+from econchatr.money.budget import (
+    Budget,
+    Sharing,
     check_enough_examples,
-    hash_money,
-    measured_rate,
-    plan_money,
+    share_budget,
+    token_budget,
     training_budget,
+    want_share,
 )
+from econchatr.money.quote import ExamPlan, HostedRung, count_exam
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.records import Example, Overlap, Pair, Reason, Selection
-from econchatr.select.examples import build_example, chat_lines, completion_lines
+from econchatr.records import Example, Overlap, Pair, PriceRow, Reason, Selection
+from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
-from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy, shuffle_pairs
 from econchatr.tables import hash_settings, write_bytes
+from econchatr.train.local import describe_arithmetic, measure_rate
 
 _COSTS_AT_HOME: Final = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
 """What a rung costs at home changes the quote, never what is chosen."""
@@ -36,44 +43,46 @@ class RungSelection(NamedTuple):
     examples: list[Example]
     pairs: list[Pair]
     """Both in the order in which they were taken."""
+    dev_examples: list[Example]
 
 
 class LadderSelection(NamedTuple):
-    """What every rung is trained on, in the order of the ladder, and why each pair was taken or left."""
+    """What every rung is trained on, in the order of the ladder."""
 
     rungs: list[RungSelection]
-    reasons: tuple[Reason, ...]
+    dev: list[Pair]
+    reasons: list[Reason]
+    """Why each pair was taken, left or banned."""
+    hosted: list[HostedRung]
+    sharing: Sharing
+    """Of the show's budget over the hosted rungs."""
 
 
 def _select(show: Show, narrator: Narrator) -> Made:
-    pairs, dev = show.pairs(), show.pairs(split="dev", kept=True)
-    pool = list_candidates(show)
-    money = plan_money(show, pool, dev)
-    choice = choose_for_ladder(show, pool, money, narrator)
-    chosen: list[Example] = []
+    choice = choose_for_ladder(show, narrator)
+    examples: list[Example] = []
     files: list[str] = []
     for rung, one in zip(show.rungs, choice.rungs, strict=True):
-        held = money.dev.get(rung.name) or _build_examples(rung, dev)
-        chosen += [*one.examples, *held]
-        files += _write_files(rung, one, held, dev)
+        examples += [*one.examples, *one.dev_examples]
+        files += _write_files(rung, one, choice.dev)
         if not rung.is_local:
             narrator.note(
                 f"{rung.name}: training files are in {rung.folder('select')}; hosted training is not built yet"
             )
     selections = [one.selection for one in choice.rungs]
-    reasons = [*choice.reasons, *explain_bans(pairs, show.choices().ban)]
     counts = {f"{selection.rung} pairs": len(selection.pair_ids) for selection in selections}
     counts |= {f"{selection.rung} tokens": selection.n_tokens for selection in selections}
-    return Made({"selections": selections, "examples": chosen, "reasons": reasons}, tuple(files), counts)
+    return Made({"selections": selections, "examples": examples, "reasons": choice.reasons}, tuple(files), counts)
 
 
-def _write_files(rung: Rung, choice: RungSelection, held: Sequence[Example], dev: Sequence[Pair]) -> list[str]:
+def _write_files(rung: Rung, one: RungSelection, dev: Sequence[Pair]) -> list[str]:
     """Write a rung's training files; give their names below the stage's folder."""
+    voice = rung.show.voice
     files = {
-        "train.chat.jsonl": chat_lines(choice.examples),
-        "dev.chat.jsonl": chat_lines(held),
-        "train.completion.jsonl": completion_lines(choice.pairs, rung.show.voice),
-        "dev.completion.jsonl": completion_lines(dev, rung.show.voice),
+        "train.chat.jsonl": chat_lines(one.examples),
+        "dev.chat.jsonl": chat_lines(one.dev_examples),
+        "train.completion.jsonl": completion_lines(one.pairs, voice),
+        "dev.completion.jsonl": completion_lines(dev, voice),
     }
     for name, data in files.items():
         write_bytes(rung.folder("select") / name, data)
@@ -81,8 +90,14 @@ def _write_files(rung: Rung, choice: RungSelection, held: Sequence[Example], dev
 
 
 def _inputs(show: Show) -> dict[str, str]:
-    chosen = {CHOICES_NAME: hash_settings(show.choices().model_dump())}
-    return {"pair": show.made("pair"), **chosen, **hash_money(show)}
+    inputs = {"pair": show.made("pair"), CHOICES_NAME: hash_settings(show.choices().model_dump())}
+    if hosted := show.hosted_rungs:
+        rows = [rung.price().model_dump(mode="json", exclude={"file"}) for rung in hosted]
+        asked = [show.config.ask.model_dump(), show.questions_sha256() if show.has_questions else ""]
+        inputs["prices"] = hash_settings(rows)
+        inputs["budget"] = hash_settings(str(show.config.budget_usd))
+        inputs["exam"] = hash_settings(asked)
+    return inputs
 
 
 SELECT = Stage[Show](
@@ -114,13 +129,50 @@ def strategy_settings(show: Show) -> StrategySettings:
     return StrategySettings(table.strategy, table.seed, table.subjects)
 
 
-def list_candidates(show: Show) -> list[Pair]:
-    """The pairs that may be taken, in an order of chance: a few of the first stand for all when a rate is measured.
+def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
+    """What the budget of each rung buys of the pairs; of two rungs, one's pairs are all among the other's.
 
     Raises:
-        InputError: No pair is left to train on; choices.toml is wrong, or bans every pair.
+        InputError: No pair is left to train on, a rung has no known price or no budget, or a file is wrong.
+        BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    choices, pairs, path = show.choices(), show.pairs(), show.root / CHOICES_NAME
+    rungs, settings, choices, pairs = show.rungs, strategy_settings(show), show.choices(), show.pairs()
+    prices = {rung.name: rung.price() for rung in show.hosted_rungs}
+    pool = _list_candidates(show, pairs, choices)
+    dev = [pair for pair in pairs if pair.split == "dev" and pair.is_kept]
+    examples: dict[str, list[Example]] = {}
+    dev_examples: dict[str, list[Example]] = {}
+    for n_done, rung in enumerate(rungs, start=1):
+        form, price = rung.form, prices.get(rung.name)
+        examples[rung.name], dev_examples[rung.name] = (build_examples(part, form, price) for part in (pool, dev))
+        narrator.progress(n_done, len(rungs), "rungs counted")
+    n_tokens = {name: sum(example.n_billed_tokens for example in every) for name, every in examples.items()}
+    hosted = [
+        count_hosted(rung, prices[rung.name], dev_examples[rung.name], n_pool_tokens=n_tokens[rung.name])
+        for rung in show.hosted_rungs
+    ]
+    sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
+    budgets = {one.name: training_budget(one, share) for one, share in zip(hosted, sharing.shares, strict=True)}
+    for rung in show.local_ladder().rungs:
+        budgets[rung.name] = _local_budget(rung, examples[rung.name], n_pool_tokens=n_tokens[rung.name])
+    knapsacks = [make_knapsack(examples[rung.name], budgets[rung.name]) for rung in rungs]
+    solution = choose_subsets(pool, knapsacks, settings, pinned=choices.pin)
+    n_pinned, n_banned = len(set(choices.pin)), len(set(choices.ban))
+    chosen = {}
+    for rung, subset in zip(rungs, solution.subsets, strict=True):
+        every, budget = examples[rung.name], budgets[rung.name]
+        selection = make_selection(every, budget, subset, settings, n_pinned=n_pinned, n_banned=n_banned)
+        taken = [every[place] for place in subset.places], [pool[place] for place in subset.places]
+        chosen[rung.name] = RungSelection(selection, *taken, dev_examples[rung.name])
+    reasons = [*solution.reasons, *explain_bans(pairs, choices.ban)]
+    for one in hosted:
+        check_enough_examples(one.row, chosen[one.name].selection)
+    return LadderSelection(list(chosen.values()), dev, reasons, hosted, sharing)
+
+
+def _list_candidates(show: Show, pairs: Sequence[Pair], choices: Choices) -> list[Pair]:
+    """The pairs that may be taken, in an order of chance: a few of the first stand for all when a rate is measured."""
+    path = show.root / CHOICES_NAME
     if not any(pair.is_kept and pair.split == "train" for pair in pairs):
         raise InputError(
             f"{len(pairs):,} pairs, none of them left to train on.",
@@ -134,54 +186,54 @@ def list_candidates(show: Show) -> list[Pair]:
     return shuffle_pairs(pool, show.config.select.seed)
 
 
-def choose_for_ladder(show: Show, pool: Sequence[Pair], money: MoneyPlan, narrator: Narrator) -> LadderSelection:
-    """What the budget of each rung buys of the pool; of two rungs, one's pairs are all among the other's.
+def count_hosted(rung: Rung, row: PriceRow, dev: Sequence[Example], *, n_pool_tokens: int) -> HostedRung:
+    """A hosted rung as a quote and a sharing see it, by its development examples and the exam's questions.
 
     Raises:
-        BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
+        InputError: questions.toml is wrong.
     """
-    choices, settings, rungs = show.choices(), strategy_settings(show), show.rungs
-    built: list[list[Example]] = []
-    for n_done, rung in enumerate(rungs, start=1):
-        built.append(money.examples.get(rung.name) or _build_examples(rung, pool))
-        narrator.progress(n_done, len(rungs), "rungs counted")
-    budgets = [_budget(rung, examples, money) for rung, examples in zip(rungs, built, strict=True)]
-    knapsacks = [make_knapsack(*one) for one in zip(built, budgets, strict=True)]
-    solution = choose_subsets(pool, knapsacks, settings, pinned=choices.pin)
-    chosen = []
-    for examples, budget, subset in zip(built, budgets, solution.subsets, strict=True):
-        selection = make_selection(
-            examples, budget, subset, settings, n_pinned=len(set(choices.pin)), n_banned=len(set(choices.ban))
-        )
-        if selection.rung in money.hosted:
-            check_enough_examples(money.hosted[selection.rung].row, selection)
-        places = subset.places
-        chosen.append(
-            RungSelection(selection, [examples[place] for place in places], [pool[place] for place in places])
-        )
-    return LadderSelection(chosen, solution.reasons)
+    plan = _plan_exam(rung) if rung.show.has_questions and not row.is_historical else None
+    return HostedRung(
+        rung.name,
+        row,
+        rung.n_epochs,
+        rung.config.max_usd,
+        n_pool_tokens=n_pool_tokens,
+        n_validation_tokens=sum(example.n_billed_tokens for example in dev),
+        exam=None if plan is None else count_exam(plan, dev),
+    )
 
 
-def _build_examples(rung: Rung, pairs: Sequence[Pair]) -> list[Example]:
-    form = rung.form
-    return [build_example(pair, form) for pair in pairs]
+def _plan_exam(rung: Rung) -> ExamPlan:
+    show, settings, questions = rung.show, rung.show.config.ask, rung.show.questions()
+    tokenizer, template = rung.tokenizer, rung.template
+    n_chosen = len(spread_questions(questions, settings.retrieval_questions)) if settings.retrieval else 0
+    return ExamPlan(
+        n_prompt_tokens={
+            variant: sum(
+                tokenizer.count(render_question(item.text, variant, show.voice, template)) for item in questions
+            )
+            for variant in VARIANTS
+        },
+        n_questions=len(questions),
+        n_samples=settings.samples,
+        n_grounded=min(settings.samples, settings.retrieval_samples) * n_chosen,
+        max_turns_tokens=Room(settings.excerpts).max_tokens,
+        max_answer_tokens=settings.max_tokens,
+    )
 
 
-def _budget(rung: Rung, examples: Sequence[Example], money: MoneyPlan) -> Budget:
-    """What a rung may use."""
-    if rung.name in money.hosted:
-        return training_budget(money, rung.name)
+def _local_budget(rung: Rung, examples: Sequence[Example], *, n_pool_tokens: int) -> Budget:
     config, n_epochs = rung.config, rung.n_epochs
     if config.max_tokens is not None:
-        return Budget(n_epochs, f"{config.max_tokens:,} tokens", all_epochs_tokens=config.max_tokens)
-    if config.max_minutes is not None:
+        n_tokens, words = config.max_tokens, f"{config.max_tokens:,} tokens"
+    elif config.max_minutes is not None:
         rate = measured_rate(rung, examples)
-        return Budget(
-            n_epochs,
-            f"{config.max_minutes:g} minutes at {rate:,.0f} tokens/s",
-            all_epochs_tokens=int(config.max_minutes * 60 * rate),
-        )
-    return Budget(n_epochs, "everything")
+        n_tokens = int(config.max_minutes * 60 * rate)
+        words = f"{config.max_minutes:g} minutes at {rate:,.0f} tokens/s"
+    else:
+        return Budget(n_epochs, "everything", n_pool_tokens)
+    return token_budget(n_tokens, n_epochs=n_epochs, n_pool_tokens=n_pool_tokens, words=words)
 
 
 def overlaps_of(show: Show) -> list[Overlap]:
@@ -198,3 +250,38 @@ def overlaps_of(show: Show) -> list[Overlap]:
         names=[show.voice.host, show.voice.show, *show.config.show.hosts],
         subjects=table.subjects if find_strategy(table.strategy).needs_subjects else (),
     )
+
+
+# --- this machine's rate ----------------------------------------------------------------------------------------------
+
+
+def kept_rate(rung: Rung) -> float | None:
+    """The rate measured last for a rung's base and recipe, without opening the base; `None`: not measured yet."""
+    path = _named_path(rung)
+    return float(json.loads(path.read_text())["tokens_per_second"]) if path.is_file() else None
+
+
+def measured_rate(rung: Rung, examples: Sequence[Example]) -> float:
+    """Tokens per second at which this machine trains a rung; measured on the first call, in under a minute.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        ModelError: The base cannot be trained on.
+    """
+    base, recipe, named = rung.base.weights(), rung.recipe, _named_path(rung)
+    settings = [base.sha256, recipe.rank, recipe.batch_examples, describe_arithmetic()]
+    path = rung.show.cache / "rates" / f"{hash_settings(settings)}.json"
+    if not path.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            few = rung.encode(examples[: 8 * recipe.batch_examples])
+            rate = measure_rate(few, base=base, folder=Path(folder), recipe=recipe)
+        write_bytes(path, json.dumps({"tokens_per_second": rate}).encode())
+    write_bytes(named, path.read_bytes())
+    return float(json.loads(path.read_text())["tokens_per_second"])
+
+
+def _named_path(rung: Rung) -> Path:
+    """Where the rate is kept by what the rung is called, for whoever must not open weights to know it."""
+    recipe, show = rung.recipe, rung.show
+    name = hash_settings([rung.base.identity(), show.config.train.weights, recipe.rank, recipe.batch_examples])
+    return show.cache / "rates" / f"by-name-{name}.json"

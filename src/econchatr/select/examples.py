@@ -1,13 +1,21 @@
-"""Turn a pair into the example that one rung's model sees, with the tokens it is billed for."""
+"""A rung's examples: built from pairs, as a knapsack, as the record of what was selected, and as training files."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from econchatr.errors import BudgetError
+from econchatr.money.billing import bill_examples
+from econchatr.money.budget import Budget, price_training
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, completion_2023, render_example, system_line
-from econchatr.records import Example, Pair
+from econchatr.records import Example, Pair, PriceRow, Selection
+from econchatr.select.knapsack import Knapsack, Subset
+from econchatr.select.strategies import StrategySettings, find_strategy
 from econchatr.tokens import Tokenizer, cut_left, cut_right
 
 
@@ -20,6 +28,16 @@ class ExampleForm(NamedTuple):
     template: ChatTemplate | None
     max_cue_tokens: int
     max_example_tokens: int
+
+
+def build_examples(pairs: Sequence[Pair], form: ExampleForm, price: PriceRow | None = None) -> list[Example]:
+    """The pairs in the rung's form, each with the tokens that a provider bills it for.
+
+    Args:
+        price: `None`: the rung is trained at home, so no provider pads.
+    """
+    examples = [build_example(pair, form) for pair in pairs]
+    return examples if price is None else bill_examples(price, examples)
 
 
 def build_example(pair: Pair, form: ExampleForm) -> Example:
@@ -56,6 +74,79 @@ def _build_completion(pair: Pair, form: ExampleForm) -> Example:
         n_billed_tokens=form.tokenizer.count(row["prompt"]) + n_learned,
         n_learned_tokens=n_learned,
     )
+
+
+def make_knapsack(examples: Sequence[Example], budget: Budget) -> Knapsack:
+    """What each example costs and what the budget allows, in billed tokens of one epoch."""
+    costs = np.array([example.n_billed_tokens for example in examples], np.int64)
+    return Knapsack(costs, budget.limit_tokens, examples[0].rung if examples else "")
+
+
+def make_selection(
+    examples: Sequence[Example],
+    budget: Budget,
+    subset: Subset,
+    settings: StrategySettings,
+    *,
+    n_pinned: int = 0,
+    n_banned: int = 0,
+) -> Selection:
+    """The record of the examples in a subset, in its order.
+
+    Raises:
+        BudgetError: The budget does not buy one pair, or not all pairs where the strategy needs the whole pool.
+    """
+    knapsack = make_knapsack(examples, budget)
+    taken = [examples[place] for place in subset.places]
+    _check_subset(knapsack, budget, subset, settings)
+    sha256 = _hash_examples(taken)
+    n_tokens, cost_usd = sum(example.n_billed_tokens for example in taken), None
+    if budget.usd_per_mtok is not None:
+        cost_usd = str(price_training(n_tokens=n_tokens, n_epochs=budget.n_epochs, usd_per_mtok=budget.usd_per_mtok))
+    return Selection(
+        rung=knapsack.name,
+        strategy=settings.name,
+        seed=settings.seed,
+        n_epochs=budget.n_epochs,
+        pair_ids=tuple(example.pair_id for example in taken),
+        n_pool_pairs=len(examples),
+        n_pool_tokens=int(knapsack.costs.sum()),
+        n_tokens=n_tokens,
+        limit_tokens=knapsack.limit,
+        budget=budget.words,
+        cost_usd=cost_usd,
+        sha256=sha256,
+        n_learned_tokens=sum(example.n_learned_tokens for example in taken),
+        n_pool_learned_tokens=sum(example.n_learned_tokens for example in examples),
+        n_pinned=n_pinned,
+        n_banned=n_banned,
+        certificate=subset.certificate,
+        random_share=subset.random_share,
+    )
+
+
+def _check_subset(knapsack: Knapsack, budget: Budget, subset: Subset, settings: StrategySettings) -> None:
+    buys = f"{budget.words} over {budget.n_epochs} epochs buys {knapsack.limit:,} tokens"
+    if not subset.places:
+        cheapest = min(knapsack.costs.tolist(), default=0)
+        lack = f"the first by {settings.name} has more"
+        if cheapest > knapsack.limit:
+            lack = f"the cheapest of {len(knapsack.costs):,} pairs has {cheapest:,}"
+        raise BudgetError(f"{knapsack.name}: {buys}; {lack}.", hint="Raise the budget of that rung in show.toml.")
+    if find_strategy(settings.name).needs_whole_pool and len(subset.places) < len(knapsack.costs):
+        raise BudgetError(
+            f"{knapsack.name}: {buys}; all {len(knapsack.costs):,} pairs have {int(knapsack.costs.sum()):,}.",
+            hint="Raise the budget of that rung in show.toml, or let another strategy choose.",
+        )
+
+
+def _hash_examples(examples: Iterable[Example]) -> str:
+    """The hash a tuned model is tied to: of the examples' ids and texts, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        row = [example.pair_id, [message.model_dump() for message in example.messages]]
+        digest.update(json.dumps(row, ensure_ascii=True, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def chat_lines(examples: Iterable[Example]) -> bytes:

@@ -38,7 +38,7 @@ _N_THREADS: Final = 2
 
 
 class SparseRows(NamedTuple):
-    """SparseRows of numbers of unequal length, laid end to end."""
+    """Rows of numbers, of unequal length, laid end to end."""
 
     starts: Integers
     """Row `i` is `numbers[starts[i]:starts[i + 1]]`; one more than there are rows."""
@@ -83,7 +83,7 @@ class Features:
 
     @property
     def n_replies(self) -> int:
-        """How many replies the pool has."""
+        """Replies of the pool."""
         return len(self.rows.starts) - 1
 
     def name(self, number: int) -> str:
@@ -130,7 +130,7 @@ def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) 
     flat, n_words, known = _number_words(replies)
     bits = len(known).bit_length()
     with ThreadPoolExecutor(_N_THREADS) as threads:
-        chunks = list(threads.map(lambda part: _code_chunk(part, bits), _cut(flat, n_words, bits)))
+        chunks = list(threads.map(lambda part: _code_chunk(part[0], part[1], bits), _cut(flat, n_words, bits)))
     codes, n_holding = _keep_common([chunk.codes for chunk in chunks])
     weights = np.minimum(n_holding, MAX_WEIGHT)
     if cues is not None:
@@ -179,7 +179,7 @@ def _count_known(texts: Sequence[str], known: Sequence[str], codes: Integers, bi
         split = _split_some(some)
         flat, n_holding = split.number(lambda word: place_of.get(word, 0)), np.zeros(len(codes), np.int64)
         for part in _cut(flat, split.n_words, bits):
-            _, numbers = _find_rows(_code_chunk(part, bits), codes)
+            _, numbers = _find_rows(_code_chunk(*part, bits), codes)
             n_holding += np.bincount(numbers, minlength=len(codes))
         return n_holding, int(split.n_words.sum())
 
@@ -227,20 +227,12 @@ def _cut_texts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     return (texts[begin : begin + (1 << _CHUNK_BITS)] for begin in range(0, len(texts), 1 << _CHUNK_BITS))
 
 
-class _Part(NamedTuple):
-    """Some texts as the numbers of their words."""
-
-    flat: npt.NDArray[np.int32]
-    n_words: Integers
-    """Per text."""
-
-
-def _cut(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> Iterator[_Part]:
-    """As many texts at a time as their features' codes leave bits for."""
+def _cut(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> Iterator[tuple[npt.NDArray[np.int32], Integers]]:
+    """The words of as many texts at a time as their features' codes leave bits for, and how many words each has."""
     n_texts, begin = 1 << _doc_bits(bits), 0
     for first in range(0, len(n_words), n_texts):
         sizes = n_words[first : first + n_texts]
-        yield _Part(flat[begin : begin + int(sizes.sum())], sizes)
+        yield flat[begin : begin + int(sizes.sum())], sizes
         begin += int(sizes.sum())
 
 
@@ -248,15 +240,15 @@ def _doc_bits(bits: int) -> int:
     return min(_CHUNK_BITS, 63 - 2 * bits)
 
 
-def _code_chunk(part: _Part, bits: int) -> _Chunk:
-    words, doc_bits = part.flat.astype(np.int64), _doc_bits(bits)
-    docs = np.repeat(np.arange(len(part.n_words)), part.n_words)
+def _code_chunk(flat: npt.NDArray[np.int32], n_words: Integers, bits: int) -> _Chunk:
+    words, doc_bits = flat.astype(np.int64), _doc_bits(bits)
+    docs = np.repeat(np.arange(len(n_words)), n_words)
     is_pair = (docs[1:] == docs[:-1]) & (words[1:] > 0) & (words[:-1] > 0)
     pairs = (((words[:-1] << bits) | words[1:]) << doc_bits | docs[1:])[is_pair]
     keys = np.concatenate(((words << doc_bits | docs)[words > 0], pairs))
     keys.sort()
     keys = keys[np.diff(keys, prepend=-1) > 0]
-    return _Chunk(keys >> doc_bits, (keys & ((1 << doc_bits) - 1)).astype(np.uint16), len(part.n_words))
+    return _Chunk(keys >> doc_bits, (keys & ((1 << doc_bits) - 1)).astype(np.uint16), len(n_words))
 
 
 def _keep_common(chunks: Sequence[Integers]) -> tuple[Integers, Integers]:

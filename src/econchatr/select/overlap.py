@@ -37,27 +37,24 @@ def measure_overlaps(
     own = _list_words(names)
     asked = {word for word in _list_words(exam) - own if len(word) >= _MIN_LETTERS}
     holders = _find_holders(pool, asked)
-    rare = {word for word in asked if len(holders.get(word, ())) <= _MAX_POOL_SHARE * len(pool)}
+    rare = {word: found for word in asked if len(found := holders.get(word, set())) <= _MAX_POOL_SHARE * len(pool)}
+    leaning = set[int]().union(*rare.values())
     shared = tuple(subject for subject in subjects if any(matches_subject(text, subject) for text in exam))
-    return [
-        _measure(rung, set(places), {word: holders.get(word, set()) for word in rare}, len(pool), shared)
-        for rung, places in chosen.items()
-    ]
-
-
-def _measure(
-    rung: str, places: set[int], holders: Mapping[str, set[int]], n_pool: int, subjects: tuple[str, ...]
-) -> Overlap:
-    held = {word: len(places & found) / len(found) for word, found in holders.items() if places & found}
-    leaning = set[int]().union(*holders.values())
-    return Overlap(
-        rung=rung,
-        n_exam_words=len(holders),
-        words=tuple(sorted(held, key=lambda word: (-held[word], word))),
-        share=len(places & leaning) / len(places) if places else 0.0,
-        pool_share=len(leaning) / n_pool if n_pool else 0.0,
-        subjects=subjects,
-    )
+    overlaps = []
+    for rung, places in chosen.items():
+        taken = set(places)
+        held = {word: len(taken & found) / len(found) for word, found in rare.items() if taken & found}
+        overlaps.append(
+            Overlap(
+                rung=rung,
+                n_exam_words=len(rare),
+                words=tuple(sorted(held, key=lambda word: (-held[word], word))),
+                share=len(taken & leaning) / len(taken) if taken else 0.0,
+                pool_share=len(leaning) / len(pool) if pool else 0.0,
+                subjects=shared,
+            )
+        )
+    return overlaps
 
 
 def _list_words(texts: Sequence[str]) -> set[str]:

@@ -1,7 +1,8 @@
 """The strategies by name, and the one call that chooses pairs with them.
 
 To add a strategy, write its function here and give it a line in `STRATEGIES`. No other module lists the names. A
-strategy that only puts the pairs in an order is one function and `_in_order`. Any other strategy is a `_Solver`.
+strategy that only puts the pairs in an order is one function and `partial(_take_in_order, function)`. Any other
+strategy is a `_Solver`.
 """
 
 from __future__ import annotations
@@ -78,11 +79,6 @@ def _cover(
     return cover_pairs(pairs, knapsacks, pins)
 
 
-def _in_order(order_pairs: _Order) -> _Solver:
-    """The strategy that puts the pairs in an order, of which each knapsack takes the beginning that fits."""
-    return partial(_take_in_order, order_pairs)
-
-
 def _take_in_order(
     order_pairs: _Order,
     pairs: Sequence[Pair],
@@ -90,6 +86,7 @@ def _take_in_order(
     pins: Sequence[int],
     settings: StrategySettings,
 ) -> Solution:
+    """Put the pairs in an order, of which each knapsack takes the beginning that fits."""
     place_of = {pair.pair_id: place for place, pair in enumerate(pairs)}
     order = list(dict.fromkeys([*pins, *(place_of[pair.pair_id] for pair in order_pairs(pairs, settings))]))
     # Stops at the first that does not fit, and never skips it: skipping would break the nesting of rungs.
@@ -112,10 +109,10 @@ def _take_in_order(
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {
     "coverage": Strategy(_cover),
-    "random": Strategy(_in_order(_order_by_chance)),
-    "subjects-2023": Strategy(_in_order(_order_by_subjects), needs_subjects=True),
-    "recent": Strategy(_in_order(_order_newest_first)),
-    "all": Strategy(_in_order(_order_by_chance), needs_whole_pool=True),
+    "random": Strategy(partial(_take_in_order, _order_by_chance)),
+    "subjects-2023": Strategy(partial(_take_in_order, _order_by_subjects), needs_subjects=True),
+    "recent": Strategy(partial(_take_in_order, _order_newest_first)),
+    "all": Strategy(partial(_take_in_order, _order_by_chance), needs_whole_pool=True),
 }
 
 _REMOVED: Final = ("coverage-plain", "coverage-cues", "longest")
@@ -158,23 +155,17 @@ def choose_subsets(
     pairs = [pool[place] for place in by_id]
     sorted_costs = [knapsack._replace(costs=knapsack.costs[by_id]) for knapsack in knapsacks]
     pins = _place_pins(pairs, pinned, sorted_costs)
-    ranks = sorted(range(len(knapsacks)), key=lambda place: _share_of_pool(sorted_costs[place]))
-    smallest_first = [sorted_costs[place] for place in ranks]
-    solution = strategy.solve(pairs, smallest_first, pins, settings)
+    # By how much of the pool they could hold: that ranks knapsacks whatever their units.
+    shares = [Fraction(knapsack.limit, max(1, int(knapsack.costs.sum()))) for knapsack in knapsacks]
+    ranks = sorted(range(len(knapsacks)), key=lambda place: shares[place])
+    solution = strategy.solve(pairs, [sorted_costs[place] for place in ranks], pins, settings)
     subsets = dict(zip(ranks, solution.subsets, strict=True))
     reasons = dict(zip(by_id, solution.reasons, strict=True))
+    in_order = [subsets[rank] for rank in range(len(knapsacks))]
     return Solution(
-        tuple(
-            subsets[rank]._replace(places=tuple(by_id[place] for place in subsets[rank].places))
-            for rank in range(len(knapsacks))
-        ),
+        tuple(subset._replace(places=tuple(by_id[place] for place in subset.places)) for subset in in_order),
         tuple(reasons[place] for place in range(len(pool))),
     )
-
-
-def _share_of_pool(knapsack: Knapsack) -> Fraction:
-    """How much of the pool a knapsack could hold. This ranks knapsacks whatever their units."""
-    return Fraction(knapsack.limit, max(1, int(knapsack.costs.sum())))
 
 
 def _place_pins(pairs: Sequence[Pair], pinned: Sequence[str], knapsacks: Sequence[Knapsack]) -> list[int]:

@@ -21,6 +21,7 @@ from econchatr.errors import InputError
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.llama.meter import reply_nats
 from econchatr.models.memory import free_memory
+from econchatr.money.budget import Budget
 from econchatr.pipeline.likelihoods import thin_out
 from econchatr.pipeline.report import COMPARED_NAME
 from econchatr.pipeline.score import held_out
@@ -28,8 +29,7 @@ from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import ComparedStrategy, EpisodeSaving, Example, Trial
 from econchatr.score.strategy_trials import RANDOM, compare_strategies
-from econchatr.select.examples import build_example
-from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
+from econchatr.select.examples import build_example, make_knapsack, make_selection
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_table
 from econchatr.train.local import train_lora
@@ -185,8 +185,7 @@ class _Bench:
     def choose(self, one: _Wanted) -> list[Example]:
         """The examples of a trial's selection."""
         settings = StrategySettings(one.strategy, one.selection_seed, self._rung.show.config.select.subjects)
-        n_tokens = int(one.share * self._n_pool_tokens) * self._n_epochs
-        budget = Budget(self._n_epochs, f"{one.share:.1%} of the pool", all_epochs_tokens=n_tokens)
+        budget = Budget(self._n_epochs, f"{one.share:.1%} of the pool", int(one.share * self._n_pool_tokens))
         examples = [self._example[pair.pair_id] for pair in self._pool]
         (subset,) = choose_subsets(self._pool, [make_knapsack(examples, budget)], settings).subsets
         selection = make_selection(examples, budget, subset, settings)

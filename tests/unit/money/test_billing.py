@@ -13,18 +13,18 @@ from econchatr.money.billing import (
     TokenUsage,
     apply_minimum,
     bill_endpoint,
+    bill_examples,
     bill_local,
     bill_storage,
     bill_training,
     bill_usage,
     bill_validation,
     floor_money,
-    pad_to_longest,
     round_charge,
 )
-from econchatr.money.price_file import PRICE_UNITS, parse_price
-from econchatr.money.prices import find_price
+from econchatr.money.prices import PRICE_UNITS, find_price, parse_price
 from econchatr.records import PriceRow
+from tests.helpers.make_records import make_examples
 
 
 def row(**more: object) -> PriceRow:
@@ -53,10 +53,12 @@ def test_a_provider_that_bills_to_the_millionth_is_not_rounded_to_the_cent() -> 
 
 def test_padding_bills_every_example_as_the_longest() -> None:
     """Lengths 10, 30, 20 are billed as 30, 30, 30: 90 tokens x 2 epochs at $1 per 1,000 = $0.18, not $0.12."""
-    lengths = pad_to_longest([10, 30, 20])
+    padded, examples = row(training="$1 per 1K tokens", padding="longest"), make_examples([10, 30, 20])
+    lengths = [example.n_billed_tokens for example in bill_examples(padded, examples)]
     assert lengths == [30, 30, 30]
-    assert bill_training(row(training="$1 per 1K tokens"), n_tokens=sum(lengths), n_epochs=2) == Decimal("0.18")
-    assert pad_to_longest([]) == []
+    assert bill_training(padded, n_tokens=sum(lengths), n_epochs=2) == Decimal("0.18")
+    assert bill_examples(padded, []) == []
+    assert bill_examples(row(), examples) == examples
 
 
 def test_validation_is_billed_at_each_evaluation() -> None:

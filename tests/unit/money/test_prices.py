@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError
-from econchatr.money.price_file import parse_price, parse_usd
 from econchatr.money.prices import (
     REPORTED_2023,
     find_price,
     load_prices,
+    parse_price,
+    parse_usd,
     training_usd_per_mtok,
     warn_of_prices,
 )

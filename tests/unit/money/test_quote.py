@@ -6,34 +6,35 @@ from decimal import Decimal
 from econchatr.money.billing import TokenUsage
 from econchatr.money.prices import find_price
 from econchatr.money.quote import (
-    Chosen,
     ExamCount,
+    ExamPlan,
+    HostedRung,
     LocalCosts,
     Quote,
-    RungCounts,
     RungQuote,
+    count_exam,
     list_changed_prices,
     quote_hosted,
     quote_local,
-    want_share,
 )
 from econchatr.records import PriceRow
+from tests.helpers.make_records import make_examples, make_selection
 from tests.unit.money.test_billing import row
 
 EXAM = ExamCount(
     tuned=TokenUsage(10_000, 2_000), tuned_worst=TokenUsage(10_000, 10_000),
     base=TokenUsage(30_000, 4_000), base_worst=TokenUsage(30_000, 20_000), n_tuned_answers=40,
 )  # fmt: skip
-CHOSEN = Chosen(n_pairs=800, n_pool_pairs=1000, n_tokens=400_000, n_pool_tokens=500_000)
+CHOSEN = make_selection(n_tokens=400_000, n_pool_tokens=500_000)
 
 
-def counts(**more: object) -> RungCounts:
-    fields = {"rung": "r", "n_epochs": 4, "n_validation_tokens": 50_000, "exam": EXAM}
-    return RungCounts(**(fields | more))  # type: ignore[arg-type]
+def hosted(price: PriceRow, **more: object) -> HostedRung:
+    fields = {"name": "r", "n_epochs": 4, "max_usd": None, "n_pool_tokens": 500_000, "n_validation_tokens": 50_000}
+    return HostedRung(row=price, **({"exam": EXAM} | fields | more))  # type: ignore[arg-type]
 
 
 def quoted(price: PriceRow, **more: object) -> RungQuote:
-    return quote_hosted(price, counts(**more), CHOSEN, budget_usd=Decimal(20))
+    return quote_hosted(hosted(price, **more), CHOSEN, budget_usd=Decimal(20))
 
 
 def amounts(quote: RungQuote) -> dict[str, tuple[str, str]]:
@@ -85,9 +86,6 @@ def test_a_minimum_tops_up_training_and_validation_together() -> None:
     """16.00 + 2.00 = 18.00 of a minimum of 25.00: training is asked for as 23.00."""
     quote = quoted(row(**FULL, minimum="$25 per job"))
     assert amounts(quote)["training"] == ("23.00", "23.00")
-    assert (
-        want_share(row(**FULL, minimum="$25 per job"), counts(), n_pool_tokens=500_000, max_usd=None).minimum_usd == 23
-    )
 
 
 def test_a_model_that_is_gone_is_quoted_for_training_alone() -> None:
@@ -102,10 +100,22 @@ def test_without_questions_there_is_no_exam_to_pay() -> None:
     assert amounts(quoted(row(**FULL), exam=None))["exam"] == ("0", "0")
 
 
-def test_what_a_rung_wants_is_what_it_is_quoted_at_worst() -> None:
-    want = want_share(row(**FULL), counts(), n_pool_tokens=500_000, max_usd=None)
-    assert want.fixed_usd == Decimal("2.44")
-    assert want.fixed_usd + want.usd_per_token * CHOSEN.n_tokens == quoted(row(**FULL)).worst_usd
+def test_the_exam_is_counted_by_its_prompts_and_the_mean_reply() -> None:
+    """Two questions of 30 tokens in all, 5 samples each: 10 answers, 4 more with up to 200 tokens of real turns. In:
+    150 each, 150 x 4 / 10 + 4 x 200 = 860 for the grounded ones. Replies have 20 and 21 tokens: 21 at most 64."""
+    plan = ExamPlan({"base": 30, "persona": 40, "tuned": 30}, 2, 5, 4, max_turns_tokens=200, max_answer_tokens=64)
+    dev = make_examples([0], n_learned=20) + make_examples([0], n_learned=21)
+    exam = count_exam(plan, dev)
+    assert exam.tuned == TokenUsage(150 + 860, 14 * 21)
+    assert exam.tuned_worst == TokenUsage(150 + 860, 14 * 64)
+    assert exam.base == TokenUsage(150 + 200 + 860, 24 * 21)
+    assert exam.base_worst == TokenUsage(150 + 200 + 860, 24 * 64)
+    assert exam.n_tuned_answers == 14
+
+
+def test_without_development_pairs_answers_are_expected_to_be_as_long_as_allowed() -> None:
+    exam = count_exam(ExamPlan({"base": 30, "persona": 40, "tuned": 30}, 2, 5, 0, 200, 64), [])
+    assert exam.tuned == exam.tuned_worst
 
 
 def test_the_day_a_model_dies_is_said() -> None:
@@ -117,7 +127,7 @@ def test_the_day_a_model_dies_is_said() -> None:
 def local(**more: object) -> RungQuote:
     fields = dict.fromkeys(("tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"))
     costs = LocalCosts(**(fields | {key: Decimal(str(value)) for key, value in more.items()}))
-    return quote_local("home", CHOSEN, n_epochs=2, costs=costs)
+    return quote_local(CHOSEN, costs, n_epochs=2)
 
 
 def test_a_rung_at_home_is_priced_by_rate_rent_and_watts() -> None:

@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from econchatr.errors import BudgetError
-from econchatr.money.prices import find_price, limit_tokens, price_training, training_usd_per_mtok
+from econchatr.money.budget import Budget
 from econchatr.prompts import CHATML, Voice
-from econchatr.records import Example
-from econchatr.select.examples import ExampleForm, build_example, chat_lines, completion_lines
+from econchatr.select.examples import (
+    ExampleForm,
+    build_example,
+    chat_lines,
+    completion_lines,
+    make_knapsack,
+    make_selection,
+)
 from econchatr.select.knapsack import Subset
-from econchatr.select.rung_budget import Budget, make_knapsack, make_selection
 from econchatr.select.strategies import StrategySettings
 from econchatr.tokens import open_tokenizer
-from tests.helpers.make_records import make_pair
+from tests.helpers.make_records import make_examples, make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
 GPT2 = open_tokenizer("gpt2", cache=Path("unused"))
@@ -33,46 +37,15 @@ def form(**more: object) -> ExampleForm:
     return ExampleForm(**(fields | more))  # type: ignore[arg-type]
 
 
-def examples_of(lengths: list[int]) -> list[Example]:
-    return [
-        Example(pair_id=f"e#{n}", rung="small", split="train", messages=(), n_billed_tokens=length, n_learned_tokens=1)
-        for n, length in enumerate(lengths)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("model", "limit"), [("ada", 4_818_101), ("babbage", 4_166_666), ("curie", 833_333), ("davinci", 83_333)]
-)
-def test_ten_dollars_of_2023_buy_the_tokens_they_bought(model: str, limit: int) -> None:
-    price = find_price(f"gpt3-2023/{model}")
-    assert price.n_epochs == 4
-    got = limit_tokens(
-        n_pool_tokens=4_818_101, n_epochs=4, budget_usd=Decimal(10), usd_per_mtok=training_usd_per_mtok(price)
-    )
-    assert got == limit
-
-
-def test_the_price_of_training_is_exact_decimal() -> None:
-    """83,333 tokens x 4 epochs x $30 per million = $9.99996."""
-    assert price_training(n_tokens=83_333, n_epochs=4, usd_per_mtok=Decimal(30)) == Decimal("10.0000")
-    assert price_training(n_tokens=1_000_000, n_epochs=1, usd_per_mtok=Decimal("0.44")) == Decimal("0.4400")
-
-
-@pytest.mark.parametrize("budget", [Decimal(0), Decimal(-1), Decimal("0.00000001")])
-def test_a_budget_that_buys_nothing_is_refused(budget: Decimal) -> None:
-    with pytest.raises(BudgetError):
-        limit_tokens(n_pool_tokens=10, n_epochs=4, budget_usd=budget, usd_per_mtok=Decimal(30))
-
-
-def test_a_knapsack_is_limited_to_the_tokens_that_the_budget_pays_for_in_one_epoch() -> None:
-    knapsack = make_knapsack(examples_of([7, 9, 30]), Budget(2, "60 tokens", all_epochs_tokens=60))
+def test_a_knapsack_holds_the_billed_tokens_of_each_example_up_to_the_budgets_limit() -> None:
+    knapsack = make_knapsack(make_examples([7, 9, 30]), Budget(2, "60 tokens", 30))
     assert (knapsack.costs.tolist(), knapsack.limit, knapsack.name) == ([7, 9, 30], 30, "small")
 
 
 def test_a_selection_tells_what_it_holds_and_what_it_could_have_held() -> None:
     selection = make_selection(
-        examples_of([7, 9, 30]),
-        Budget(2, "60 tokens", all_epochs_tokens=60),
+        make_examples([7, 9, 30]),
+        Budget(2, "60 tokens", 30),
         Subset((1, 0), 0.5),
         StrategySettings("random", 4),
     )
@@ -84,22 +57,18 @@ def test_a_selection_tells_what_it_holds_and_what_it_could_have_held() -> None:
 
 def test_a_budget_too_small_for_any_pair_says_so() -> None:
     with pytest.raises(BudgetError, match="60 tokens over 2 epochs buys 30 tokens; the cheapest of 1 pairs has 40"):
-        make_selection(
-            examples_of([40]), Budget(2, "60 tokens", all_epochs_tokens=60), Subset(()), StrategySettings("random")
-        )
+        make_selection(make_examples([40]), Budget(2, "60 tokens", 30), Subset(()), StrategySettings("random"))
 
 
 def test_all_is_refused_where_the_budget_does_not_buy_all() -> None:
     with pytest.raises(BudgetError, match="buys 30 tokens; all 2 pairs have 46"):
-        make_selection(
-            examples_of([16, 30]), Budget(1, "30 tokens", all_epochs_tokens=30), Subset((0,)), StrategySettings("all")
-        )
+        make_selection(make_examples([16, 30]), Budget(1, "30 tokens", 30), Subset((0,)), StrategySettings("all"))
 
 
 def test_the_selection_hash_changes_with_a_text() -> None:
     def sha256(reply: str) -> str:
         examples = [build_example(make_pair(reply=reply), form())]
-        return make_selection(examples, Budget(1, "all"), Subset((0,)), StrategySettings("random")).sha256
+        return make_selection(examples, Budget(1, "all", 100), Subset((0,)), StrategySettings("random")).sha256
 
     assert sha256("Who counted?") == sha256("Who counted?") != sha256("Who counted!")
 

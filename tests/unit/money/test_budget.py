@@ -8,7 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.errors import BudgetError, InputError
-from econchatr.money.sharing import Sharing, Want, share_budget
+from econchatr.money.budget import (
+    Budget,
+    Share,
+    Sharing,
+    Want,
+    check_enough_examples,
+    limit_tokens,
+    price_training,
+    share_budget,
+    token_budget,
+    training_budget,
+    want_share,
+)
+from econchatr.money.prices import find_price, training_usd_per_mtok
+from tests.helpers.make_records import make_selection
+from tests.unit.money.test_billing import row
+from tests.unit.money.test_quote import CHOSEN, FULL, hosted, quoted
 
 
 def want(rung: str, n_pool: int, usd_per_token: str, fixed: str = "0", **more: object) -> Want:
@@ -147,3 +163,68 @@ def test_a_sharing_never_exceeds_its_budget_and_buys_what_it_says(
     assert sum(share.usd for share in sharing.shares) <= Decimal(budget) / 100
     for one, share in zip(wants, sharing.shares, strict=True):
         assert one.fixed_usd + one.usd_per_token * share.n_tokens <= share.usd
+
+
+# --- one rung's budget ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_rung_wants_is_what_it_is_quoted_at_worst() -> None:
+    wanted = want_share(hosted(row(**FULL)))
+    assert wanted.fixed_usd == Decimal("2.44")
+    assert wanted.fixed_usd + wanted.usd_per_token * CHOSEN.n_tokens == quoted(row(**FULL)).worst_usd
+
+
+def test_what_validation_costs_counts_towards_the_minimum() -> None:
+    assert want_share(hosted(row(**FULL, minimum="$25 per job"))).minimum_usd == 23
+
+
+def test_what_is_left_of_a_share_is_for_training() -> None:
+    """$12.44 less $2.44 beside training: $10 at $10 per million tokens and 4 epochs buy 250,000 tokens."""
+    budget = training_budget(hosted(row(**FULL)), Share("r", Decimal("12.44"), 0, 500_000, is_fixed=False))
+    assert budget == Budget(4, "$12.44, of it $2.44 at most beside training", 250_000, Decimal(10))
+
+
+def test_a_share_that_goes_to_the_exam_leaves_nothing_to_train_with() -> None:
+    with pytest.raises(BudgetError, match=r"its \$2.44 all go to the exam, validation and storage \(\$2.44\)"):
+        training_budget(hosted(row(**FULL)), Share("r", Decimal("2.44"), 0, 500_000, is_fixed=False))
+
+
+def test_free_training_is_limited_by_nothing() -> None:
+    price = row(**(FULL | {"training": "free"}))
+    budget = training_budget(hosted(price), Share("r", Decimal("2.44"), 0, 500_000, is_fixed=False))
+    assert budget.limit_tokens == 500_000
+
+
+def test_a_budget_in_tokens_is_of_all_epochs_and_never_above_the_pool() -> None:
+    assert token_budget(60, n_epochs=2, n_pool_tokens=46, words="60 tokens") == Budget(2, "60 tokens", 30)
+    assert token_budget(600, n_epochs=2, n_pool_tokens=46, words="600 tokens").limit_tokens == 46
+
+
+def test_fewer_examples_than_the_service_takes_are_refused() -> None:
+    check_enough_examples(row(min_examples=2, provider="Own"), make_selection(pair_ids=("e#0", "e#1")))
+    with pytest.raises(BudgetError, match="buys 1 examples; Own takes no fewer than 2"):
+        check_enough_examples(row(min_examples=2, provider="Own"), make_selection(pair_ids=("e#0",)))
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"), [("ada", 4_818_101), ("babbage", 4_166_666), ("curie", 833_333), ("davinci", 83_333)]
+)
+def test_ten_dollars_of_2023_buy_the_tokens_they_bought(model: str, limit: int) -> None:
+    price = find_price(f"gpt3-2023/{model}")
+    assert price.n_epochs == 4
+    got = limit_tokens(
+        n_pool_tokens=4_818_101, n_epochs=4, budget_usd=Decimal(10), usd_per_mtok=training_usd_per_mtok(price)
+    )
+    assert got == limit
+
+
+def test_the_price_of_training_is_exact_decimal() -> None:
+    """83,333 tokens x 4 epochs x $30 per million = $9.99996."""
+    assert price_training(n_tokens=83_333, n_epochs=4, usd_per_mtok=Decimal(30)) == Decimal("10.0000")
+    assert price_training(n_tokens=1_000_000, n_epochs=1, usd_per_mtok=Decimal("0.44")) == Decimal("0.4400")
+
+
+@pytest.mark.parametrize("budget", [Decimal(0), Decimal(-1), Decimal("0.00000001")])
+def test_a_budget_that_buys_nothing_is_refused(budget: Decimal) -> None:
+    with pytest.raises(BudgetError):
+        limit_tokens(n_pool_tokens=10, n_epochs=4, budget_usd=budget, usd_per_mtok=Decimal(30))
