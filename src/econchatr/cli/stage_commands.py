@@ -134,7 +134,7 @@ def select(
     from econchatr.cli.layouts import tell_comparison, tell_reasons, tell_selections
     from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline.results import account_selections, sample_reasons
-    from econchatr.tools.pins import add_pins
+    from econchatr.tools.edit_choices import add_pins
 
     if ban or pin:
         add_pins(run_until(show, "pair")[0], pin=pin or (), ban=ban or ())

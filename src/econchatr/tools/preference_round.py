@@ -43,7 +43,7 @@ from econchatr.score.speech import Said, read_answers
 from econchatr.score.statistics import Interval, bootstrap_ratio, exact_share, make_score
 from econchatr.tables import disk_errors, hash_file
 from econchatr.tokens import cut_left, cut_right
-from econchatr.tools.rankings import Judgements, Text, gather_judgements, hash_judgements
+from econchatr.tools.rankings import Judgements, RankedText, gather_judgements, hash_judgements
 from econchatr.train.preference_training import (
     EncodedPreference,
     EncodedVerdict,
@@ -247,7 +247,7 @@ def _encode_judgements(judgements: Judgements, rung: Rung) -> list[EncodedPrefer
     return rows
 
 
-def _encode(question: str, reply: Text, rung: Rung) -> EncodedExample:
+def _encode(question: str, reply: RankedText, rung: Rung) -> EncodedExample:
     """A reply to a question as an example of training, cut to the same lengths."""
     form, template = rung.form, rung.template
     system, tokenizer = system_line(form.voice), form.tokenizer

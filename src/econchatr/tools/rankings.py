@@ -30,13 +30,13 @@ from econchatr.tables import hash_settings
 
 MIN_JUDGEMENTS = 8
 """Fewer preferences, or verdicts, teach one answer and not a taste."""
-N_HOST_REPLIES = 64
+_N_HOST_REPLIES = 64
 """Replies of the host that are set against the model's own, where nobody ranked anything."""
-KEPT_OUT = 5
+_KEPT_OUT_ONE_IN = 5
 """One question in so many is kept out of the training, to see whether what was learned holds for others."""
 
 
-class Text(NamedTuple):
+class RankedText(NamedTuple):
     """One reply, and whether it ended by itself."""
 
     text: str
@@ -47,15 +47,15 @@ class Preference(NamedTuple):
     """Two replies to a question; the first is the better one."""
 
     question: str
-    better: Text
-    worse: Text
+    better: RankedText
+    worse: RankedText
 
 
 class Judged(NamedTuple):
     """One reply to a question, called right or wrong."""
 
     question: str
-    reply: Text
+    reply: RankedText
     is_right: bool
 
 
@@ -118,21 +118,21 @@ def prefer_by_majority(rankings: Sequence[Ranking], verdicts: Sequence[Verdict] 
     """
     votes = Counter[Preference]()
     for ranking in rankings:
-        texts = [Text(sample.text, sample.is_whole) for sample in ranking.samples]
+        texts = [RankedText(sample.text, sample.is_whole) for sample in ranking.samples]
         votes.update(Preference(ranking.question, better, worse) for better, worse in combinations(texts, 2))
     for one, other in combinations(verdicts, 2):
         if (one.scorer, one.question) == (other.scorer, other.question) and one.is_right != other.is_right:
             right, wrong = (one, other) if one.is_right else (other, one)
-            texts = [Text(verdict.sample.text, verdict.sample.is_whole) for verdict in (right, wrong)]
+            texts = [RankedText(verdict.sample.text, verdict.sample.is_whole) for verdict in (right, wrong)]
             votes[Preference(right.question, *texts)] += 1
     return [row for row, n in votes.items() if n > votes[Preference(row.question, row.worse, row.better)]]
 
 
 def judge_by_majority(verdicts: Sequence[Verdict]) -> list[Judged]:
     """Every answer that more people called right than wrong, or the other way."""
-    votes = Counter[tuple[str, Text]]()
+    votes = Counter[tuple[str, RankedText]]()
     for verdict in verdicts:
-        text = Text(verdict.sample.text, verdict.sample.is_whole)
+        text = RankedText(verdict.sample.text, verdict.sample.is_whole)
         votes[verdict.question, text] += 1 if verdict.is_right else -1
     return [Judged(question, text, n > 0) for (question, text), n in votes.items() if n]
 
@@ -148,7 +148,7 @@ def part_preferences(source: str, rows: Sequence[Preference], n_scorers: int) ->
 
 def is_kept_out(question: str) -> bool:
     """Whether a question is kept out of every round: always the same ones, so that no later round has seen them."""
-    return hashlib.sha256(question.encode()).digest()[0] % KEPT_OUT == 0
+    return hashlib.sha256(question.encode()).digest()[0] % _KEPT_OUT_ONE_IN == 0
 
 
 def _check_enough(n: int, what: str, cure: str) -> None:
@@ -159,7 +159,7 @@ def _check_enough(n: int, what: str, cure: str) -> None:
 def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
     """What the host said in training episodes above what the tuned model says to the same cue."""
     chosen = rung.examples("train")
-    n = min(N_HOST_REPLIES, len(chosen))
+    n = min(_N_HOST_REPLIES, len(chosen))
     examples = [chosen[place * len(chosen) // n] for place in range(n)]
     log = GenerationLog(rung.preferred_folder / "generations.jsonl")
     draws = [_plan_sample(rung, example) for example in examples]
@@ -169,7 +169,10 @@ def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
     for example, answer in zip(examples, answers, strict=True):
         cue, said, reply = example.messages[-2].content, example.messages[-1].content, answer.reply
         if reply is not None and reply.text.strip() != said.strip():
-            host, own = Text(said, not example.n_cut_reply_tokens), Text(reply.text.strip(), reply.stop == "end")
+            host, own = (
+                RankedText(said, not example.n_cut_reply_tokens),
+                RankedText(reply.text.strip(), reply.stop == "end"),
+            )
             preferences.append(Preference(cue, host, own))
     return preferences
 
