@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import econchatr
 from econchatr.cli.narrator import BarNarrator, LineNarrator
-from econchatr.cli.printing import say
+from econchatr.cli.running import say
 from econchatr.display import escape_html, label_imitation, name_hosts, name_imitation, strip_controls
 from econchatr.library import ModelReply
 from econchatr.records import Reply
