@@ -1,4 +1,4 @@
-"""Put answers before the LLM judge that show.toml names, and keep what the judge said."""
+"""Show answers to the LLM judge that show.toml names, and store its judgements."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _SEED: Final = 0
 
 
 def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str]) -> list[Score]:
-    """Let the judge prove itself on real people first, and only then say what it takes for the host.
+    """Test the judge on real people first; only a judge that tells the host from guests judges the models.
 
     Raises:
-        InputError: show.toml names no judge, or the variable that should hold its key is not set.
+        InputError: show.toml names no judge, or the environment variable for its key is not set.
         ShowFolderError: The rung was not asked yet.
     """
     show = rung.show
@@ -47,7 +47,9 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
         )
     if not rung.is_done("ask"):
         raise ShowFolderError(f"rung {rung.name!r} was not asked yet.", hint=f"econchatr ask {show.root}")
-    proof, contests = _proof_contests(rung, judge), answer_contests(rung)
+    sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(show).items()}
+    proof = pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
+    contests = answer_contests(rung)
     with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
         judgements = _judge_all(rung, judge, proof, contests, narrator, key=_find_key(judge, environment))
         write_table(judge_path(rung, judge), judgements, JudgedContest)
@@ -65,7 +67,7 @@ def _judge_all(
     *,
     key: str,
 ) -> list[JudgedContest]:
-    """The proof, and what is asked about models once it succeeded."""
+    """The judgements on real people, and those on models if the judge passed."""
     address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
     with RemoteModel(address) as model:
         bench = _Bench(rung, judge, model)
@@ -84,7 +86,7 @@ def _judge_all(
 
 
 class _Bench:
-    """Asks the judge about two texts, and never twice about the same two in the same order."""
+    """Asks the judge about two texts; the log answers for two that were asked before in the same order."""
 
     def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel) -> None:
         self._voice, self._judge, self._model = rung.show.voice, judge, model
@@ -105,13 +107,8 @@ class _Bench:
         return read_verdict(reply.text)
 
 
-def _proof_contests(rung: Rung, judge: JudgeTable) -> list[Contest]:
-    sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(rung.show).items()}
-    return pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
-
-
 def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
-    """Replies the host did say, from training episodes, for the judge to go by."""
+    """Real replies of the host, from training episodes, as samples for the judge."""
     fit = [
         " ".join(pair.reply.split())
         for pair in show.pairs(split="train", kept=True)
@@ -121,7 +118,7 @@ def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
 
 
 def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
-    """How much will be asked, at most, before anything is: about what it costs is then the service's price list."""
+    """The most that will be asked, told before anything is; the service's price list gives the cost."""
     known = sum(len(text.split()) for text in _known_replies(show, judge))
     rows = [*proof, *contests]
     n_words = sum(2 * (known + 100 + len(row.one.split()) + len(row.two.split())) for row in rows)

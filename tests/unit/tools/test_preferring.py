@@ -23,7 +23,7 @@ from econchatr.tools.rankings import (
     judge_by_majority,
     part_preferences,
     prefer_by_majority,
-    save_ranking,
+    save_judgement,
 )
 from tests.helpers.show_material import demo_show
 from tests.unit.tools.test_rankings import ranking, show, verdict
@@ -82,7 +82,7 @@ def test_few_preferences_are_all_learned_from() -> None:
 
 
 def test_too_few_rankings_are_refused_before_anything_is_opened(show: Show) -> None:
-    save_ranking(show, ranking("a", "b"))
+    save_judgement(show, ranking("a", "b"))
     with pytest.raises(InputError, match="1 preferences are too few"):
         gather_judgements(show.rung(), Silent())
 
