@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -79,13 +78,13 @@ def compare_selections(
     show = rung.show
     show.require_rights()
     with lock_folder(show.root):
-        trials = _try_all(rung, plan, narrator, clock=clock, max_seconds=max_seconds)
+        trials = _run_trials(rung, plan, narrator, clock=clock, max_seconds=max_seconds)
         rows = compare_strategies(trials, n_resamples=show.config.score.n_resamples)
         write_table(show.folder("select") / COMPARED_NAME, rows, ComparedStrategy)
     return rows
 
 
-def _try_all(
+def _run_trials(
     rung: Rung, plan: Plan, narrator: Narrator, *, clock: Callable[[], float], max_seconds: float | None
 ) -> list[Trial]:
     folder, wanted, begin = rung.show.folder("select"), list_trials(plan), clock()
@@ -232,17 +231,11 @@ class _Bench:
         return reply_nats(encoded, checkpoint=self._base.checkpoint_path, adapter=adapter)
 
     def _sum_up(self, tuned_nats: Sequence[float]) -> Iterator[EpisodeSaving]:
-        sums: dict[str, dict[str, list[float]]] = defaultdict(lambda: {side: [0.0, 0.0] for side in _SIDES})
+        sums: dict[str, dict[str, Any]] = {}
         for (side, example), before, after in zip(self._held_out, self._base_nats, tuned_nats, strict=True):
-            entry = sums[example.pair_id.rsplit("#", 1)[0]][side]
-            entry[0] += (before - after) / math.log(2)
-            entry[1] += len(example.messages[-1].content.encode())
+            nothing = {"host_bits": 0.0, "host_bytes": 0, "guest_bits": 0.0, "guest_bytes": 0}
+            entry = sums.setdefault(example.pair_id.rsplit("#", 1)[0], nothing)
+            entry[f"{side}_bits"] += (before - after) / math.log(2)
+            entry[f"{side}_bytes"] += len(example.messages[-1].content.encode())
         for slug in sorted(sums):
-            (host_bits, host_bytes), (guest_bits, guest_bytes) = (sums[slug][side] for side in _SIDES)
-            yield EpisodeSaving(
-                slug=slug,
-                host_bits=host_bits,
-                host_bytes=int(host_bytes),
-                guest_bits=guest_bits,
-                guest_bytes=int(guest_bytes),
-            )
+            yield EpisodeSaving(slug=slug, **sums[slug])

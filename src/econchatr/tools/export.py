@@ -34,7 +34,7 @@ from econchatr.pipeline.show import Ladder, Rung
 from econchatr.pipeline.stage import Narrator
 from econchatr.prompts import chat_messages, render_chat, system_line, with_line
 from econchatr.records import REPEAT_PENALTY, TunedModel
-from econchatr.report.card import CardMaterial, card_from_report, render_card
+from econchatr.report.card import CardMaterial, render_card
 from econchatr.tables import disk_errors, hash_file, write_bytes
 
 _N_QUESTIONS = 3
@@ -347,26 +347,23 @@ def make_card(rung: Rung, tuned: TunedModel, *, base_id: str, proofs: tuple[tupl
     Raises:
         ShowFolderError: A table of the show is broken.
     """
-    show = rung.show
-    if unmeasured := _tell_unmeasured(rung):
-        rights = note_rights(show)
-        assert rights is not None, "a show without is not exported"  # noqa: S101
-        return CardMaterial(
-            label=label_imitation((show.voice.host,)),
-            host=show.voice.host,
-            show_name=show.voice.show,
-            line=system_line(show.voice),
-            rights=rights,
-            tuned=tuned,
-            base_id=base_id,
-            scores=(),
-            proofs=proofs,
-            version=__version__,
-            unmeasured=unmeasured,
-        )
-    card = card_from_report(gather_material(Ladder(show, (rung,))), tuned)
-    assert card is not None, "a show without rights is not exported"  # noqa: S101
-    return card._replace(base_id=base_id, proofs=proofs, scores=tuple(rung.scores()))
+    show, unmeasured = rung.show, _tell_unmeasured(rung)
+    rights = note_rights(show)
+    assert rights is not None, "a show without rights is not exported"  # noqa: S101
+    return CardMaterial(
+        label=label_imitation((show.voice.host,)),
+        host=show.voice.host,
+        show_name=show.voice.show,
+        line=system_line(show.voice),
+        rights=rights,
+        tuned=tuned,
+        base_id=base_id,
+        scores=() if unmeasured else tuple(rung.scores()),
+        proofs=proofs,
+        version=__version__,
+        report=None if unmeasured else gather_material(Ladder(show, (rung,))),
+        unmeasured=unmeasured,
+    )
 
 
 def _tell_unmeasured(rung: Rung) -> str:

@@ -51,47 +51,33 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
     proof = pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
     contests = answer_contests(rung)
     with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
-        judgements = _judge_all(rung, judge, proof, contests, narrator, key=_find_key(judge, environment))
+        address = ServedAddress(judge.base_url, judge.model, _find_key(judge, environment), judge.timeout_seconds)
+        with RemoteModel(address) as model:
+            bench = _Bench(rung, judge, model, narrator)
+            judgements = bench.judge(proof)
+            if is_proved(score_proof(judgements, rung=rung.name)):
+                judgements += bench.judge(contests)
+            else:
+                narrator.note("the judge has not proved itself on real people, so it is not asked about models")
         write_table(judge_path(rung, judge), judgements, JudgedContest)
         n_failed = sum(row.verdict == "failed" for row in judgements)
         counts |= {"judged": len(judgements) - n_failed, "failed": n_failed}
     return score_judged(Ladder(show, (rung,)))
 
 
-def _judge_all(
-    rung: Rung,
-    judge: JudgeTable,
-    proof: Sequence[Contest],
-    contests: Sequence[Contest],
-    narrator: Narrator,
-    *,
-    key: str,
-) -> list[JudgedContest]:
-    """The judgements on real people, and those on models if the judge passed."""
-    address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
-    with RemoteModel(address) as model:
-        bench = _Bench(rung, judge, model)
-
-        def judged(rows: Sequence[Contest]) -> list[JudgedContest]:
-            return judge_contests(
-                rows, bench.ask, on_progress=lambda n, n_all: narrator.progress(n, n_all, "pairs in both orders")
-            )
-
-        judgements = judged(proof)
-        if is_proved(score_proof(judgements, rung=rung.name)):
-            judgements += judged(contests)
-        else:
-            narrator.note("the judge has not proved itself on real people, so it is not asked about models")
-    return judgements
-
-
 class _Bench:
     """Asks the judge about two texts; the log answers for two that were asked before in the same order."""
 
-    def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel) -> None:
-        self._voice, self._judge, self._model = rung.show.voice, judge, model
+    def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel, narrator: Narrator) -> None:
+        self._voice, self._judge, self._model, self._narrator = rung.show.voice, judge, model, narrator
         self._known = _known_replies(rung.show, judge)
         self._log = GenerationLog(rung.folder("score") / "judge.jsonl")
+
+    def judge(self, contests: Sequence[Contest]) -> list[JudgedContest]:
+        def tell(n_done: int, n_all: int) -> None:
+            self._narrator.progress(n_done, n_all, "pairs in both orders")
+
+        return judge_contests(contests, self.ask, on_progress=tell)
 
     def ask(self, one: str, two: str) -> JudgePick | Failed:
         messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))

@@ -88,7 +88,7 @@ def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
         InputError: There are rankings or verdicts, too few to learn from.
         ModelError: The tuned model cannot be opened.
     """
-    rankings, verdicts = read_rankings(rung.show), read_verdicts(rung.show)
+    rankings, verdicts = read_judgements(rung.show, Ranking), read_judgements(rung.show, Verdict)
     if rankings:
         preferences = prefer_by_majority(rankings, verdicts)
         _check_enough(len(preferences), "preferences", "Rank more answers")
@@ -108,7 +108,8 @@ def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
 
 def hash_judgements(show: Show) -> str:
     """One hash over all rankings and verdicts."""
-    return hash_settings([row.model_dump_json() for row in (*read_rankings(show), *read_verdicts(show))])
+    rows = (*read_judgements(show, Ranking), *read_judgements(show, Verdict))
+    return hash_settings([row.model_dump_json() for row in rows])
 
 
 def prefer_by_majority(rankings: Sequence[Ranking], verdicts: Sequence[Verdict] = ()) -> list[Preference]:
@@ -182,7 +183,7 @@ def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
 # --- the ledger's database --------------------------------------------------------------------------------------------
 
 _BUSY_SECONDS = 30.0
-_TABLES = ("rankings", "verdicts")
+_TABLES: dict[type[Ranking | Verdict], str] = {Ranking: "rankings", Verdict: "verdicts"}
 _COLUMNS = "judgement_id, judged_at, scorer, question, samples_sha256, body"
 
 J = TypeVar("J", Ranking, Verdict)
@@ -194,42 +195,31 @@ def save_judgement(show: Show, judged: Ranking | Verdict) -> bool:
     Raises:
         ShowFolderError: The database cannot be written.
     """
-    table, samples = ("rankings", judged.samples) if isinstance(judged, Ranking) else ("verdicts", (judged.sample,))
+    samples = judged.samples if isinstance(judged, Ranking) else (judged.sample,)
     body = judged.model_dump_json()
     of_samples = hash_settings(sorted(sample.text_sha256 for sample in samples))
     row = (hash_settings(body), judged.judged_at.isoformat(), judged.scorer, judged.question, of_samples, body)
     with _open(show.root / LEDGER_NAME) as database:
         database.execute("BEGIN IMMEDIATE")
-        for name in _TABLES:
+        for name in _TABLES.values():
             database.execute(
                 f"CREATE TABLE IF NOT EXISTS {name} (judgement_id TEXT PRIMARY KEY NOT NULL, judged_at TEXT NOT NULL,"
                 " scorer TEXT NOT NULL, question TEXT NOT NULL, samples_sha256 TEXT NOT NULL, body TEXT NOT NULL)"
             )
-        done = database.execute(f"INSERT OR IGNORE INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        done = database.execute(
+            f"INSERT OR IGNORE INTO {_TABLES[type(judged)]} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row
+        )
         database.execute("COMMIT")
     return done.rowcount == 1
 
 
-def read_rankings(show: Show) -> list[Ranking]:
-    """Every ranking, oldest first; of one person's rankings of the same answers, the last.
+def read_judgements(show: Show, kind: type[J]) -> list[J]:
+    """Every ranking, or every verdict, oldest first; of one person's judgements of the same answers, the last.
 
     Raises:
         ShowFolderError: The database cannot be read, or was written by another version.
     """
-    return _read(show, "rankings", Ranking)
-
-
-def read_verdicts(show: Show) -> list[Verdict]:
-    """Every verdict, oldest first; of one person's verdicts on the same answer, the last.
-
-    Raises:
-        ShowFolderError: The database cannot be read, or was written by another version.
-    """
-    return _read(show, "verdicts", Verdict)
-
-
-def _read(show: Show, table: str, kind: type[J]) -> list[J]:
-    path = show.root / LEDGER_NAME
+    path, table = show.root / LEDGER_NAME, _TABLES[kind]
     if not path.is_file():
         return []
     with _open(path) as database:
