@@ -219,7 +219,7 @@ class Conversation:
 
     def __init__(self, model: Model, *, variant: Literal["base", "tuned"], seed: int) -> None:
         opened = model._check_open()
-        self._model, self._variant, self._seed, self._n_said = model, variant, seed, 0
+        self._model, self._variant = model, variant
         self._session = ChatSession(opened.speaker, opened.template, model.show.opened.voice, seed=seed)
         self._session.is_tuned = variant == "tuned"
 
@@ -231,9 +231,7 @@ class Conversation:
             ModelError: The model failed; the conversation is as before.
         """
         self._model._check_open()
-        reply = self._session.say(text, on_text=on_text)
-        seed = self._seed + 2 * self._n_said  # as the session counts: by messages
-        self._n_said += 1
+        seed, reply = self._session.next_seed, self._session.say(text, on_text=on_text)
         return self._model._keep(text, self._variant, seed, reply)
 
 
