@@ -1,7 +1,4 @@
-"""A show and its models for notebooks and programs, with the words of the commands.
-
-Tables come as polars frames, errors as `econchatr.errors`. It decides nothing: what it does is the pipeline's.
-"""
+"""A show and its models for notebooks and programs; tables come as polars frames, errors as `econchatr.errors`."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from econchatr.ask.asker import GenerationLog
@@ -31,8 +27,8 @@ _DRAWN = TalkSettings()
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a model said, with the label that belongs to it wherever it is shown."""
+class ModelReply:
+    """A model's reply, with the label that goes with it wherever it is shown."""
 
     text: str
     label: str
@@ -58,7 +54,7 @@ class Show:
 
     def __init__(self, opened: ShowFolder) -> None:
         self.opened = opened
-        """The same for `econchatr.pipeline`."""
+        """The same show, as `econchatr.pipeline` takes it."""
 
     def __repr__(self) -> str:
         done = sum(not why for why in self.status().values())
@@ -75,14 +71,14 @@ class Show:
         return self.opened.voice.host
 
     def status(self) -> dict[str, str]:
-        """Every step, and why it must be done; empty where it is done."""
+        """Every step, with the reason why it must run; the reason is empty where the step is done."""
         return {state.name: state.why for state in status_of(self.opened)}
 
     def run(self, *, until: str = "report", rung: str = "", narrator: Narrator | None = None) -> RunResult:
-        """Do all that is not yet done, as `econchatr run` does.
+        """Run every stage that is not done yet, as `econchatr run` does.
 
         Raises:
-            EconChatRError: Whatever a step raises; what was finished before stays.
+            EconChatRError: A stage failed; the stages finished before it stay done.
         """
         return run_show(self.opened, narrator or Silent(), until=until, rung=rung)
 
@@ -95,7 +91,7 @@ class Show:
         return self.opened.questions()
 
     def episodes(self) -> pl.DataFrame:
-        """Every episode that was read.
+        """Every episode that was parsed.
 
         Raises:
             ShowFolderError: `parse` is not done. The methods below raise it for their own steps.
@@ -115,15 +111,15 @@ class Show:
         return self._table("select", "selections")
 
     def reasons(self) -> pl.DataFrame:
-        """Every pair that could be selected: which rung took it, as which in order, and why it was taken or left."""
+        """Every pair that could be selected: the rung that took it, its place in the order, and the reason."""
         return self._table("select", "reasons")
 
     def answers(self, rung: str = "") -> pl.DataFrame:
-        """The exam's answers of one rung; of the first where none is named."""
+        """One rung's answers to the exam; an empty name takes the first rung."""
         return self._table("ask", "answers", self.opened.rung(rung).name)
 
     def scores(self, rung: str = "") -> pl.DataFrame:
-        """Every score of one rung; of the first where none is named."""
+        """Every score of one rung; an empty name takes the first rung."""
         return self._table("score", "scores", self.opened.rung(rung).name)
 
     def _table(self, stage: str, name: str, rung: str = "") -> pl.DataFrame:
@@ -140,7 +136,7 @@ class Show:
 
 
 class Model:
-    """A trained rung, open to be spoken to until it is closed."""
+    """The model of a trained rung, open until `close` is called or the `with` block ends."""
 
     def __init__(self, show: Show, rung: str = "") -> None:
         self.show, self._stack = show, ExitStack()
@@ -156,13 +152,11 @@ class Model:
     def __enter__(self) -> Model:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Free its memory."""
+        """Free the model's memory."""
         self._is_open = False
         self._stack.close()
 
@@ -175,13 +169,13 @@ class Model:
         temperature: float = _DRAWN.temperature,
         max_tokens: int = _DRAWN.max_tokens,
         on_text: Callable[[str], None] | None = None,
-    ) -> Said:
-        """Put one question as the exam does; the same arguments get the same answer. Kept in the show's log.
+    ) -> ModelReply:
+        """Ask one question as the exam does; the same arguments give the same answer. The show's log keeps the answer.
 
         Args:
             variant: `base` before training, `persona` with a written description of the host, `tuned` after training.
-            temperature: 0 always takes the likeliest token.
-            on_text: Gets each piece of text as it comes.
+            temperature: 0 or more; 0 always takes the likeliest token.
+            on_text: Called with each piece of text as the model writes it.
 
         Raises:
             InputError: The model is closed, nothing was asked, or there is no such variant.
@@ -194,21 +188,25 @@ class Model:
             )
         reply = opened.speaker.reply(
             render_question(question, variant, self.show.opened.voice, opened.template),
-            tuned=variant == "tuned", seed=seed, temperature=temperature, max_tokens=max_tokens, on_text=on_text,
+            tuned=variant == "tuned",
+            seed=seed,
+            temperature=temperature,
+            max_tokens=max_tokens,
             repeat_penalty=_DRAWN.repeat_penalty,
-        )  # fmt: skip
+            on_text=on_text,
+        )
         return self._keep(question, variant, seed, reply)
 
     def chat(self, *, variant: Literal["base", "tuned"] = "tuned", seed: int = 0) -> Conversation:
-        """Begin a conversation, which remembers what was said."""
+        """Begin a conversation: the model sees as many of the earlier messages as fit."""
         return Conversation(self, variant=variant, seed=seed)
 
-    def _keep(self, question: str, variant: Variant, seed: int, reply: Reply) -> Said:
+    def _keep(self, question: str, variant: Variant, seed: int, reply: Reply) -> ModelReply:
         """Log a reply, and label it."""
         model_sha256 = self._opened.identify(variant)
         row = {"variant": variant, "rung": self.rung, "model_sha256": model_sha256, "seed": seed}
         self._log.add("", {**row, "cue": question, "reply": reply.model_dump()})
-        return Said(reply.text, self.label, variant, seed, reply)
+        return ModelReply(reply.text, self.label, variant, seed, reply)
 
     def _check_open(self) -> OpenRung:
         if not self._is_open:
@@ -217,30 +215,28 @@ class Model:
 
 
 class Conversation:
-    """One thing said after another to a model."""
+    """A conversation with one model; each message is sent with as many of the earlier ones as fit."""
 
     def __init__(self, model: Model, *, variant: Literal["base", "tuned"], seed: int) -> None:
         opened = model._check_open()
-        self._model, self._variant, self._seed, self._n_said = model, variant, seed, 0
+        self._model, self._variant = model, variant
         self._session = ChatSession(opened.speaker, opened.template, model.show.opened.voice, seed=seed)
         self._session.is_tuned = variant == "tuned"
 
-    def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Said:
-        """What the model replies. Kept in the show's log.
+    def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> ModelReply:
+        """Send a message and give the model's reply. The show's log keeps the reply.
 
         Raises:
             InputError: The model is closed, nothing was said, or far too much.
             ModelError: The model failed; the conversation is as before.
         """
         self._model._check_open()
-        reply = self._session.say(text, on_text=on_text)
-        seed = self._seed + 2 * self._n_said  # as the session counts: by messages
-        self._n_said += 1
+        seed, reply = self._session.next_seed, self._session.say(text, on_text=on_text)
         return self._model._keep(text, self._variant, seed, reply)
 
 
 def open_show(folder: Path | str) -> Show:
-    """Give the show in a folder.
+    """Open the show in a folder.
 
     Raises:
         ShowFolderError: No such folder, or no show in it.
@@ -250,7 +246,7 @@ def open_show(folder: Path | str) -> Show:
 
 
 def open_model(show: Show | Path | str, rung: str = "") -> Model:
-    """Give the trained model of a show's rung, the first one when none is named.
+    """Open the trained model of a show's rung; an empty name takes the first rung.
 
     Raises:
         ShowFolderError: No such folder, no show in it, or the rung is not trained yet.

@@ -33,7 +33,7 @@ def test_every_form_is_written_with_its_proof(finished_show: Path, econchatr: Ru
 def test_a_form_that_says_something_else_is_not_handed_out(
     finished_show: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.MAX_GAP_NATS, "adapter", -1.0)
+    monkeypatch.setitem(export.FORMS, "adapter", export.FORMS["adapter"]._replace(max_gap_nats={"adapter": -1.0}))
     with pytest.raises(ModelError, match="says something else"):
         export.export_rung(open_show(finished_show).rung(), Silent(), forms=["adapter"], out=tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

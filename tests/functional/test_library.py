@@ -14,7 +14,7 @@ import pytest
 import econchatr
 from econchatr import open_model, open_show
 from econchatr.errors import InputError, ShowFolderError
-from econchatr.library import Said
+from econchatr.library import ModelReply
 from econchatr.records import Reply
 from tests.functional.conftest import write_tiny_show
 
@@ -50,7 +50,7 @@ def test_a_show_that_is_not_run_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_what_is_said_never_goes_without_its_label() -> None:
     reply = Reply(text="<b>Hm.</b>", stop="end", n_prompt_tokens=1, n_reply_tokens=1)
-    said = Said(reply.text, "AI imitation of <i>X</i>, not <i>X</i>", "tuned", 0, reply)
+    said = ModelReply(reply.text, "AI imitation of <i>X</i>, not <i>X</i>", "tuned", 0, reply)
     assert str(said) == repr(said) == "AI imitation of <i>X</i>, not <i>X</i> (tuned): <b>Hm.</b>"
     assert "AI imitation of &lt;i&gt;X" in said._repr_html_()
     assert "<b>" not in said._repr_html_()

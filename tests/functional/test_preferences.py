@@ -18,7 +18,7 @@ from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
 from econchatr.tables import hash_file, read_table
 from econchatr.tools.preference_round import prefer_rungs
-from econchatr.tools.rankings import save_ranking
+from econchatr.tools.rankings import save_judgement
 from tests.functional.conftest import Run, edit_show
 
 N_QUESTIONS = 24
@@ -61,7 +61,7 @@ def rank_shortest_first(show: Show) -> int:
         if short and len(words) >= len(short[0].text.split()) + 10:
             fields = {"text": " ".join(words[:SHOWN_WORDS]), "is_whole": False}
             long = JudgedSample.model_validate(ordered[-1].model_dump(exclude={"text_sha256"}) | fields)
-            n += save_ranking(show, Ranking(
+            n += save_judgement(show, Ranking(
                 scorer="a rule", judged_at=datetime.now(UTC), question=question, seed=n, samples=(short[0], long),
             ))  # fmt: skip
     return n
@@ -121,7 +121,7 @@ def test_two_rankings_are_refused_and_nothing_is_left_half_done(
     root = Path(shutil.copytree(finished_show, tmp_path / "show"))
     samples = [JudgedSample(text=text, rung="tiny", variant="tuned", model_sha256="", seed=0) for text in ("a", "b")]
     for question in ("Why?", "How?"):
-        save_ranking(
+        save_judgement(
             open_show(root),
             Ranking(scorer="ada", judged_at=datetime.now(UTC), question=question, samples=samples),  # type: ignore[arg-type]
         )

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import econchatr
 from econchatr.cli.narrator import BarNarrator, LineNarrator
-from econchatr.cli.printing import say
+from econchatr.cli.running import say
 from econchatr.display import escape_html, label_imitation, name_hosts, name_imitation, strip_controls
-from econchatr.library import Said
+from econchatr.library import ModelReply
 from econchatr.records import Reply
 
 STEERING = "red\x1b[31m \x9b2J \u202eback\x07 \x00"
@@ -69,7 +69,7 @@ def test_commands_and_steps_print_nothing_that_steers_a_terminal(capsys: pytest.
 
 def test_a_notebook_shows_an_answer_as_text() -> None:
     reply = Reply(text=MARKUP, stop="end", n_prompt_tokens=1, n_reply_tokens=1)
-    shown = Said(f"one\n{MARKUP}", label_imitation(("<Hal>",)), "tuned", 0, reply)._repr_html_()
+    shown = ModelReply(f"one\n{MARKUP}", label_imitation(("<Hal>",)), "tuned", 0, reply)._repr_html_()
     assert Reader(shown).tags == ["p", "br", "p", "small"]
 
 

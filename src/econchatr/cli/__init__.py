@@ -4,12 +4,16 @@ Results go to stdout, messages and progress to stderr. A command parses, calls o
 are imported inside the commands, so that `--help` answers at once.
 """
 
-from econchatr.cli import start_commands, stage_commands, money_commands, talk_commands  # isort: skip
+from importlib import import_module
+from pkgutil import iter_modules
+
 from econchatr.cli.app import app
 
 __all__ = ["app", "main"]
-_COMMANDS = (start_commands, stage_commands, money_commands, talk_commands)
-"""Importing these gives the app its commands, in the order in which `--help` lists them."""
+
+# Importing a module of commands adds them to the app; in the order of the modules' names, `--help` lists them.
+for _module in sorted(module.name for module in iter_modules(__path__) if module.name.endswith("_commands")):
+    import_module(f"{__name__}.{_module}")
 
 
 def main() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from econchatr.money.quote import Cost, Quote, QuoteLine, RungQuote
+import typer
+
+from econchatr.display import strip_controls
+from econchatr.money.prices import PRICES_NAME, PriceWarning
+from econchatr.money.quote import Cost, Quote, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quoting import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
-from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow, Reason
+from econchatr.places import config_folder
+from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier
-from econchatr.tools.price_list import ListedPrice, user_prices
 
 
 class Sheet(NamedTuple):
@@ -24,8 +29,30 @@ class Sheet(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def lay_out_lines(sheet: Sheet) -> Iterator[str]:
-    """The table as plain lines, for pipes and files: columns as wide as their widest cell."""
+def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
+    """Print a table: drawn in a terminal, plain aligned lines elsewhere."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        for line in _lay_out_lines(sheet):
+            typer.echo(strip_controls(line), file=stream)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(sheet.title), title_justify="left")
+    for column in sheet.columns:
+        table.add_column(Text(column.removeprefix("#")), justify="right" if column.startswith("#") else "left")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=stream)
+    console.print(table)
+    for note in sheet.notes:
+        console.print(Text(note))
+
+
+def _lay_out_lines(sheet: Sheet) -> Iterator[str]:
+    """The table as plain lines, columns as wide as their widest cell."""
     yield sheet.title
     table = [tuple(column.removeprefix("#") for column in sheet.columns), *sheet.rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(sheet.columns))]
@@ -64,21 +91,17 @@ def tell_selections(account: SelectionAccount) -> Iterator[str]:
 def tell_reasons(explained: Sequence[ExplainedPair]) -> Iterator[str]:
     """Why each pair was taken or left, and what was said, in lines for people."""
     for pair, reason in explained:
-        yield from _tell_reason(reason)
+        place = "" if reason.position is None else f", number {reason.position + 1:,}"
+        among = f", among {reason.stratum}" if reason.stratum else ""
+        fate = f"taken for {reason.rung}{place}" if reason.rung else "left"
+        yield f"{reason.pair_id}  {fate}: {reason.reason}{among}"
+        if reason.gain is not None and reason.cost:
+            would = "added" if reason.rung else "would add"
+            yield f"  {would} {reason.gain:,.1f} for {reason.cost:,} tokens: {reason.gain / reason.cost:.3f} a token"
+        if reason.firsts:
+            yield f"  first to bring: {', '.join(reason.firsts)}"
         yield f"  {pair.cue_speaker}: {pair.cue}"
         yield f"  {pair.reply_speaker}: {pair.reply}\n"
-
-
-def _tell_reason(reason: Reason) -> Iterator[str]:
-    place = "" if reason.position is None else f", number {reason.position + 1:,}"
-    among = f", among {reason.stratum}" if reason.stratum else ""
-    fate = f"taken for {reason.rung}{place}" if reason.rung else "left"
-    yield f"{reason.pair_id}  {fate}: {reason.reason}{among}"
-    if reason.gain is not None and reason.cost:
-        would = "added" if reason.rung else "would add"
-        yield f"  {would} {reason.gain:,.1f} for {reason.cost:,} tokens: {reason.gain / reason.cost:.3f} a token"
-    if reason.firsts:
-        yield f"  first to bring: {', '.join(reason.firsts)}"
 
 
 def tell_comparison(rows: Sequence[ComparedStrategy]) -> Iterator[str]:
@@ -108,11 +131,11 @@ def lay_out_quote(quote: Quote) -> Sheet:
         f"Quote for {quote.show}, US dollars",
         ("rung", "trained", "#pairs", "#share", "#tokens x epochs", *(f"#{name}" for name in amounts), "model gone"),
         tuple(_lay_out_rung(rung) for rung in quote.rungs),
-        tuple(tell_quote(quote)),
+        tuple(_tell_quote(quote)),
     )
 
 
-def tell_quote(quote: Quote) -> Iterator[str]:
+def _tell_quote(quote: Quote) -> Iterator[str]:
     """What the table of a quote does not say: how each amount came about, the sum against the budget, doubts."""
     for rung in quote.rungs:
         for line in rung.lines:
@@ -132,7 +155,7 @@ def tell_quote(quote: Quote) -> Iterator[str]:
 
 
 def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
-    lines = {line.what: line for line in rung.lines}
+    known = {line.what: "not known" if line.usd is None else _tell_usd(line.usd) for line in rung.lines}
     minutes = "" if rung.hours is None else f", {rung.hours * 60:,.0f} min"
     return (
         rung.rung,
@@ -140,7 +163,7 @@ def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
         f"{rung.n_pairs:,} of {rung.n_pool_pairs:,}",
         f"{rung.share:.1%}",
         f"{rung.n_tokens:,} x {rung.n_epochs}",
-        *(_tell_line(lines.get(what)) for what in _WHATS),
+        *(known.get(what, "-") for what in _WHATS),
         _tell_usd(rung.usd),
         _tell_usd(rung.worst_usd),
         "-" if rung.budget_usd is None else _tell_usd(rung.budget_usd),
@@ -149,26 +172,20 @@ def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
     )
 
 
-def _tell_line(line: QuoteLine | None) -> str:
-    if line is None:
-        return "-"
-    return "not known" if line.usd is None else _tell_usd(line.usd)
-
-
 def _tell_usd(usd: Decimal) -> str:
     return f"{usd:,.2f}" if usd == round(usd, 2) else f"{usd:,f}"
 
 
-def tell_warnings(listed: Sequence[ListedPrice]) -> Iterator[str]:
+def tell_warnings(warnings: Sequence[PriceWarning]) -> Iterator[str]:
     """Every warning once, after the names of the rows it is true of."""
-    for text in dict.fromkeys(text for item in listed for text in item.warnings):
-        yield f"{', '.join(item.row.name for item in listed if text in item.warnings)}: {text}."
+    for text in dict.fromkeys(item.text for item in warnings):
+        yield f"{', '.join(item.name for item in warnings if item.text == text)}: {text}."
 
 
-def lay_out_prices(listed: Sequence[ListedPrice]) -> Sheet:
+def lay_out_prices(prices: Sequence[PriceRow]) -> Sheet:
     """The price list, for people."""
     rows = []
-    for row, _ in listed:
+    for row in prices:
         marks = ["historical"] * row.is_historical + [f"from {row.file}"] * bool(row.file)
         use = "/".join(_tell_price(price) for price in (row.input, row.cached, row.output))
         rows.append(
@@ -188,7 +205,7 @@ def lay_out_prices(listed: Sequence[ListedPrice]) -> Sheet:
         ("price", "#training", "#use", "#endpoint", "#storage", "read on", "shut down", ""),
         tuple(rows),
         (
-            f"- is not known. Add or override rows in {user_prices()} or in the show's folder.",
+            f"- is not known. Add or override rows in {config_folder() / PRICES_NAME} or in the show's folder.",
             "Sources and everything else a row says: `econchatr prices --json`.",
         ),
     )

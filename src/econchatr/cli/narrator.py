@@ -1,7 +1,4 @@
-"""Tell the user what happens: a progress bar in a terminal, plain lines elsewhere, on stderr; and print tables.
-
-This module does not know what the steps do, nor what stands in a table.
-"""
+"""Tell the user what happens while stages run, on stderr: a progress bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,13 +12,12 @@ from econchatr.display import strip_controls
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from econchatr.cli.layouts import Sheet
     from econchatr.pipeline import Narrator
 
 
 @contextmanager
 def open_narrator() -> Iterator[Narrator]:
-    """A narrator that fits the place stderr leads to; its bar is taken away however the block ends."""
+    """A narrator that suits what stderr is connected to; the bar is taken away however the block ends."""
     if not sys.stderr.isatty():
         yield LineNarrator()
         return
@@ -32,50 +28,30 @@ def open_narrator() -> Iterator[Narrator]:
         narrator.close()
 
 
-def print_sheet(sheet: Sheet, *, to_stderr: bool = False) -> None:
-    """Print a table: drawn in a terminal, plain aligned lines elsewhere."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    if not stream.isatty():
-        from econchatr.cli.layouts import lay_out_lines
-
-        for line in lay_out_lines(sheet):
-            print(strip_controls(line), file=stream)
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(sheet.title), title_justify="left")
-    for column in sheet.columns:
-        table.add_column(Text(column.removeprefix("#")), justify="right" if column.startswith("#") else "left")
-    for row in sheet.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(file=stream)
-    console.print(table)
-    for note in sheet.notes:
-        console.print(Text(note))
-
-
 class LineNarrator:
     """One line when a step begins and one when it ends: for logs and pipes."""
 
     def begin(self, name: str, why: str) -> None:
         """Say that a step starts."""
-        print(_one_line(f"{name}: {why}"), file=sys.stderr, flush=True)
+        self._show(_one_line(f"{name}: {why}"))
 
     def progress(self, n_done: float, n_all: float, unit: str) -> None:
         """Say nothing: a log needs no bar."""
 
     def note(self, text: str) -> None:
         """Pass a note on."""
-        print(f"  {_one_line(text)}", file=sys.stderr, flush=True)
+        self._show(f"  {_one_line(text)}")
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Say that a step is finished."""
-        print(f"{name}: {_tell(counts)} ({seconds:.1f} s)", file=sys.stderr, flush=True)
+        told = ", ".join(f"{n:,} {counted.replace('_', ' ')}" for counted, n in counts.items())
+        self._show(f"{name}: {told} ({seconds:.1f} s)")
+
+    def _show(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
 
-class BarNarrator:
+class BarNarrator(LineNarrator):
     """A bar with rate and time left for the running step, and a line for each finished one."""
 
     def __init__(self) -> None:
@@ -86,7 +62,7 @@ class BarNarrator:
     def begin(self, name: str, why: str) -> None:
         """Begin a bar; it shows once there is progress."""
         self._name = name
-        self._show(_one_line(f"{name}: {why}"))
+        super().begin(name, why)
 
     def progress(self, n_done: float, n_all: float, unit: str) -> None:
         """Move the bar."""
@@ -97,14 +73,10 @@ class BarNarrator:
         if self._task is not None:
             self._bar.update(self._task, completed=n_done, total=n_all)
 
-    def note(self, text: str) -> None:
-        """Pass a note on."""
-        self._show(f"  {_one_line(text)}")
-
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Take the bar away and say what came of the step."""
         self.close()
-        self._show(f"{name}: {_tell(counts)} ({seconds:.1f} s)")
+        super().end(name, counts, seconds)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -113,19 +85,14 @@ class BarNarrator:
             self._bar = self._task = None
 
     def _show(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        if self._bar is None:
+            return super()._show(line)
+        self._bar.console.print(line, markup=False, highlight=False)
 
 
 def _one_line(text: str) -> str:
     """A note may quote a label or a file's name, and must neither steer the terminal nor look like a line of ours."""
     return strip_controls(text, keeps_lines=False)
-
-
-def _tell(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items())
 
 
 def _make_bar() -> Progress:

@@ -1,44 +1,55 @@
-"""Run a show for a command: open it, tell what happens, ask before money is spent, print what was done."""
+"""What the commands share: common options, running a show up to a stage, and printing what came of it.
+
+Results go to stdout, messages to stderr, and no control character to either.
+"""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from econchatr.cli.printing import describe_result, print_json, say
+from econchatr.cli.narrator import open_narrator
+from econchatr.display import strip_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
+    from econchatr.records import Score
+
+ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON result on stdout.")]
+RungOption = Annotated[
+    str, typer.Option("--rung", help="Only this model of the ladder in show.toml.", show_default="all")
+]
+HERE = Path()
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
 
 
 def run_until(
     show: Path, stage: str, *, rung: str = "", ask_again: bool = False, refresh: bool = False, yes: bool = False
 ) -> tuple[Show, RunResult]:
     """Open a show and do all that is not done up to a stage; ask before hosted rungs are charged, unless `yes`."""
-    from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline import open_show, run_show
 
-    opened = open_show(show)
+    opened, approve = open_show(show), partial(_approve, yes=yes)
     with open_narrator() as narrator:
         return opened, run_show(
-            opened,
-            narrator,
-            until=stage,
-            rung=rung,
-            ask_again=ask_again,
-            refresh=refresh,
-            approve=partial(_approve, yes=yes),
+            opened, narrator, until=stage, rung=rung, ask_again=ask_again, refresh=refresh, approve=approve
         )
 
 
 def _approve(quote: Quote, *, yes: bool) -> bool:
     """Show the quote; True if the user accepts it, or did so beforehand with --yes."""
-    from econchatr.cli.layouts import lay_out_quote
-    from econchatr.cli.narrator import print_sheet
+    from econchatr.cli.layouts import lay_out_quote, print_sheet
 
     print_sheet(lay_out_quote(quote), to_stderr=True)
     say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
@@ -71,9 +82,74 @@ def run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: boo
     typer.echo(f"Page:   econchatr play {show}")
 
 
-ShowArgument = Annotated[Path, typer.Argument(help="The show's folder.", show_default="this folder")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON result on stdout.")]
-RungOption = Annotated[
-    str, typer.Option("--rung", help="Only this model of the ladder in show.toml.", show_default="all")
-]
-HERE = Path()
+def describe_result(show: Show, result: RunResult) -> dict[str, object]:
+    """Get what a run did and counted, as `--json` prints it."""
+    from econchatr.pipeline.results import read_counts
+
+    report = show.folder("report") / "index.html"
+    return {
+        "done": result.done,
+        "fresh": result.fresh,
+        "counts": read_counts(show),
+        "report": str(report) if report.is_file() else None,
+    }
+
+
+# --- printing ---------------------------------------------------------------------------------------------------------
+
+
+def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
+    """Print which steps are done, why the others are not, and what each rung uses of its budget."""
+    from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
+    from econchatr.pipeline import open_show, status_of
+    from econchatr.pipeline.quoting import quote_selection
+    from econchatr.pipeline.results import read_uses
+
+    opened = open_show(show)
+    states, quote = status_of(opened, rung=rung), read_uses(opened)
+    if as_json:
+        return print_json({"steps": [state._asdict() for state in states], "quote": [row._asdict() for row in quote]})
+    for state in states:
+        typer.echo(f"{state.name:28} {state.why or 'done'}")
+    for row in quote:
+        typer.echo(tell_use(row))
+    is_counted = any(state.name == "select" and not state.why for state in states)
+    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
+        print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
+    if not quote:
+        typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:
+    """Print one score a line, then what is unscored, grouped by reason."""
+    if as_json:
+        return print_json([item.model_dump(mode="json") for item in scores])
+    unscored: dict[str, dict[str, None]] = {}
+    for item in scores:
+        if item.value is None:
+            unscored.setdefault(item.reason or "no reason was given", {})[f"{item.measure} ({item.subject})"] = None
+            continue
+        interval = "" if item.low is None or item.high is None else f"  [{item.low:.4f}, {item.high:.4f}]"
+        note = f"  ({item.reason})" if item.reason else ""
+        what = f"{item.rung}  {item.measure}  {item.variant}  {item.subject}"
+        typer.echo(strip_controls(f"{what}: {item.value:.4f}{interval}  n={item.n}{note}".strip()))
+    for reason, measures in unscored.items():
+        typer.echo(strip_controls(f"unscored: {', '.join(measures)}: {reason}"))
+
+
+def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print one result: JSON for a program, or lines for a person."""
+    if as_json:
+        return print_json(value)
+    for line in lines:
+        typer.echo(strip_controls(line))
+
+
+def print_json(value: object) -> None:
+    """Print one value as JSON on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def say(text: str) -> None:
+    """Print a message on stderr."""
+    typer.echo(strip_controls(text), err=True)

@@ -1,22 +1,37 @@
-"""A command for each stage, for all of them together, and for what is done."""
+"""A command for each stage, for all of them together, for what is done, and for what the training costs."""
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.printing import describe_result, print_json, print_result, print_scores, print_status, say
-from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, run_and_print, run_stage, run_until
+from econchatr.cli.narrator import open_narrator
+from econchatr.cli.running import (
+    HERE,
+    JsonOption,
+    RungOption,
+    ShowArgument,
+    describe_result,
+    print_json,
+    print_result,
+    print_scores,
+    print_status,
+    run_and_print,
+    run_stage,
+    run_until,
+    say,
+)
 from econchatr.display import strip_controls
-from econchatr.errors import InputError
+from econchatr.errors import InputError, ShowFolderError
 
 if TYPE_CHECKING:
-    from econchatr.pipeline import Show
-    from econchatr.records import Score
+    from econchatr.money.prices import PriceWarning
+    from econchatr.records import PriceRow
 
 
 @app.command()
@@ -78,15 +93,20 @@ def parse(
         raise InputError(
             "--explain looks at one file, --report at the whole show.", hint="Give one of the two, then the other."
         )
-    if report:
-        return _print_corpus_page(show, as_json=as_json)
-    if explain is None:
+    if explain is None and not report:
         return run_stage(show, "parse", as_json=as_json)
     from econchatr.cli.layouts import tell_explanation
-    from econchatr.tools.inspect_transcripts import explain_transcript
+    from econchatr.tools.inspect_transcripts import explain_transcript, write_corpus_page
 
-    explanation = explain_transcript(show, explain)
-    print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
+    if explain is not None:
+        explanation = explain_transcript(show, explain)
+        return print_result(explanation.as_dict(), tell_explanation(explanation), as_json=as_json)
+    opened, result = run_until(show, "parse")
+    with open_narrator() as narrator:
+        page = write_corpus_page(opened, narrator)
+    if as_json:
+        return print_json({**describe_result(opened, result), "page": str(page)})
+    typer.echo(f"Page: {page}")
 
 
 @app.command()
@@ -132,9 +152,9 @@ def select(
 ) -> None:
     """Select the pairs each model is trained on, within its budget; write the training files."""
     from econchatr.cli.layouts import tell_comparison, tell_reasons, tell_selections
-    from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline.results import account_selections, sample_reasons
-    from econchatr.tools.pins import add_pins
+    from econchatr.tools.compare_strategies import compare_selections, read_plan
+    from econchatr.tools.edit_choices import add_pins
 
     if ban or pin:
         add_pins(run_until(show, "pair")[0], pin=pin or (), ban=ban or ())
@@ -147,13 +167,9 @@ def select(
         lines = [] if result.done else ["Nothing to do: select is up to date."]
         counted = {**describe_result(opened, result), **account.as_dict()}
         return print_result(counted, [*lines, *tell_selections(account)], as_json=as_json)
-    from econchatr.tools.compare_strategies import compare_selections, read_plan
-
-    plan = read_plan(strategies, shares)
+    plan, max_seconds = read_plan(strategies, shares), None if minutes is None else 60 * minutes
     with open_narrator() as narrator:
-        rows = compare_selections(
-            opened.rung(rung), plan, narrator, max_seconds=None if minutes is None else 60 * minutes
-        )
+        rows = compare_selections(opened.rung(rung), plan, narrator, max_seconds=max_seconds)
     print_result([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
 
 
@@ -171,7 +187,6 @@ def train(
     if not preferences:
         return run_stage(show, "train", rung=rung, as_json=as_json)
     from econchatr.cli.layouts import tell_outcome
-    from econchatr.cli.narrator import open_narrator
     from econchatr.tools.preference_round import prefer_rungs
 
     opened, _ = run_until(show, "train", rung=rung)
@@ -227,24 +242,26 @@ def score(
         raise InputError(
             "--sheet, --hand, --blind, --judge and --minutes are five things.", hint="Do one after the other."
         )
-    if judge:
-        return print_scores(_ask_judge(show, rung), as_json=as_json)
+    if more and not (hand or blind):
+        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     if sheet:
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
-    if hand or blind:
-        from econchatr.pipeline import open_show
-        from econchatr.tools.sheets import take_blind_files, take_hand_files
-
-        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
-        return print_scores(take(open_show(show), [*(files or []), *(more or [])]), as_json=as_json)
-    if more:
-        raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
+    from econchatr.pipeline import open_show
     from econchatr.pipeline.results import read_scores
+    from econchatr.tools.judge import run_judge
+    from econchatr.tools.sheets import take_blind_files, take_hand_files
 
-    if minutes is not None:
-        _measure_for(run_until(show, "ask", rung=rung)[0], rung, minutes)
-    opened, _ = run_until(show, "score", rung=rung)
-    print_scores(read_scores(opened, rung), as_json=as_json)
+    if judge:
+        with open_narrator() as narrator:
+            scores = run_judge(open_show(show).rung(rung), narrator, environment=os.environ)
+    elif hand or blind:
+        take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
+        scores = take(open_show(show), [*(files or []), *(more or [])])
+    else:
+        if minutes is not None:
+            _measure_for(show, rung, minutes)
+        scores = read_scores(run_until(show, "score", rung=rung)[0], rung)
+    print_scores(scores, as_json=as_json)
 
 
 @app.command()
@@ -259,62 +276,86 @@ def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
     print_status(show, rung="", as_json=as_json)
 
 
-def _print_corpus_page(show: Path, *, as_json: bool) -> None:
-    from econchatr.cli.narrator import open_narrator
-    from econchatr.tools.inspect_transcripts import write_corpus_page
+@app.command()
+def quote(
+    show: ShowArgument = HERE,
+    budget: Annotated[
+        str,
+        typer.Option(
+            "--budget", help="Quote for this many dollars instead; changes nothing.", show_default="as show.toml says"
+        ),
+    ] = "",
+    measure: Annotated[bool, typer.Option("--measure", help="First measure how fast this machine trains.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Price the training of every model in show.toml; uploads nothing, spends nothing."""
+    from econchatr.cli.layouts import lay_out_quote, print_sheet
+    from econchatr.pipeline.quoting import keep_seen, measure_rates, quote_budget, quote_selection, read_budget
 
-    opened, result = run_until(show, "parse")
+    today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
+    opened, _ = run_until(show, "select" if usd is None else "pair")
     with open_narrator() as narrator:
-        page = write_corpus_page(opened, narrator)
+        if measure:
+            measure_rates(opened, narrator)
+        made = quote_selection(opened, today=today) if usd is None else quote_budget(opened, usd, narrator, today=today)
+    if usd is None:
+        keep_seen(opened, made)
     if as_json:
-        return print_json({**describe_result(opened, result), "page": str(page)})
-    typer.echo(f"Page: {page}")
+        return print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
+    print_sheet(lay_out_quote(made))
 
 
-def _measure_for(show: Show, rung: str, minutes: float) -> None:
-    """Measure held-out likelihoods for `minutes` minutes a rung: of one rung, or of all local ones if `rung` is empty.
+@app.command()
+def prices(
+    show: ShowArgument = HERE,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn about models that shut down before this day."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List training prices per provider and model, with source and date, and warn about stale rows."""
+    from econchatr.cli.layouts import lay_out_prices, print_sheet, tell_warnings
 
-    Raises:
-        EconChatRError: A model cannot be opened, or an earlier step is missing.
-    """
-    from econchatr.cli.narrator import open_narrator
+    rows, warnings = _read_prices(show, until=until.date() if until else None)
+    if as_json:
+        texts = {row.name: [item.text for item in warnings if item.name == row.name] for row in rows}
+        return print_json([{**row.model_dump(mode="json"), "warnings": texts[row.name]} for row in rows])
+    print_sheet(lay_out_prices(rows))
+    for warning in tell_warnings(warnings):
+        say(f"Warning: {warning}")
+
+
+def _read_prices(folder: Path, *, until: date | None) -> tuple[tuple[PriceRow, ...], list[PriceWarning]]:
+    """Every price that counts in a folder, which need not hold a show, and what to know before relying on it."""
+    from econchatr.money.prices import PRICES_NAME, load_prices, warn_of_prices
+    from econchatr.places import config_folder
+
+    if not folder.is_dir():
+        raise ShowFolderError(f"no folder {folder}.", hint="Leave it out to list the prices of every show.")
+    rows = load_prices((config_folder() / PRICES_NAME, folder / PRICES_NAME))
+    return rows, warn_of_prices(rows, today=datetime.now(UTC).date(), until=until)
+
+
+def _measure_for(show: Path, rung: str, minutes: float) -> None:
+    """Measure held-out likelihoods for so many minutes a rung: of one rung, or of all local ones if `rung` is empty."""
     from econchatr.pipeline.likelihoods import measure_longer
     from econchatr.pipeline.score import held_out
 
-    sides = held_out(show)
+    opened, _ = run_until(show, "ask", rung=rung)
+    sides = held_out(opened)
     with open_narrator() as narrator:
-        for item in show.local_ladder(rung).rungs:
+        for item in opened.local_ladder(rung).rungs:
             measure_longer(item, sides, narrator, seconds=60 * minutes)
 
 
-def _ask_judge(show: Path, rung: str) -> list[Score]:
-    """Get the scores of the LLM judge set in show.toml for one rung.
-
-    Raises:
-        EconChatRError: No judge is set, or its service does not answer.
-    """
-    from econchatr.cli.narrator import open_narrator
-    from econchatr.pipeline import open_show
-    from econchatr.tools.judge import run_judge
-
-    opened = open_show(show)
-    with open_narrator() as narrator:
-        return run_judge(opened.rung(rung), narrator, environment=os.environ)
-
-
 def _write_sheet(show: Path, kind: str, *, rung: str, seed: int, n_cues: int, as_json: bool) -> None:
-    """Write a sheet for people to fill in, and print its path; `kind` is `hand` or `blind`.
-
-    Raises:
-        InputError: There is no such sheet.
-        EconChatRError: The answers to put on it are missing, or a model cannot be opened.
-    """
-    from econchatr.cli.narrator import open_narrator
+    """Write a sheet for people to fill in, and print its path; `kind` is `hand` or `blind`."""
+    if kind not in ("hand", "blind"):
+        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
     from econchatr.pipeline import open_show
     from econchatr.tools.sheets import write_blind_sheet, write_hand_sheet
 
-    if kind not in ("hand", "blind"):
-        raise InputError(f"no sheet {kind!r}.", hint="There are two: hand and blind.")
     opened = open_show(show)
     if kind == "hand":
         path = write_hand_sheet(opened, seed=seed)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.printing import print_json, say
-from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument
+from econchatr.cli.narrator import open_narrator
+from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, print_json, say
 from econchatr.display import label_imitation
 from econchatr.errors import MissingExtraError
 
@@ -81,7 +83,9 @@ def serve(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import RealTurnsUse, open_served
 
-    create_app, take_place, run_server = _import_server()
+    with _needing_web("serving"):
+        from econchatr.talk.server.app import create_app
+        from econchatr.talk.server.listen import run_server, take_place
     opened = open_show(show)
     real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
@@ -126,18 +130,20 @@ def play(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import PlayKeeper, open_served, read_play
 
-    create_app, take_place, run_server = _import_server()
-    make_material, add_playground = _import_playground()
+    with _needing_web("serving"):
+        from econchatr.talk.server.app import create_app
+        from econchatr.talk.server.listen import run_server, take_place
+    with _needing_web("the playground"):
+        from econchatr.talk.playground.page import add_playground, import_gradio, make_material
+
+        import_gradio()  # told now if gradio is missing, and not when the models are open
     opened = open_show(show)
     with (
         take_place("127.0.0.1", port, key="") as place,
         open_served(opened, rung, n_slots=n_slots, apart=True) as models,
     ):
         material = make_material(
-            opened.voice,
-            read_play(opened),
-            PlayKeeper(opened),
-            lambda name: open_grounding(opened.rung(name)).find,
+            opened.voice, read_play(opened), PlayKeeper(opened), lambda name: open_grounding(opened.rung(name)).find
         )
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
         app = create_app(models, opened.voice, log=log, extend=add_playground(material))
@@ -166,7 +172,6 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained model for other programs; each export is compared with the trained model."""
-    from econchatr.cli.narrator import open_narrator
     from econchatr.pipeline import open_show
     from econchatr.tools.export import export_rung
 
@@ -190,24 +195,12 @@ def export(
         say(note)
 
 
-def _import_server() -> tuple[Any, ...]:
+@contextmanager
+def _needing_web(what: str) -> Iterator[None]:
+    """Name the extra to install where an import in the block finds one of its packages missing."""
     try:
-        from econchatr.talk.server.app import create_app
-        from econchatr.talk.server.listen import run_server, take_place
+        yield
     except ModuleNotFoundError as exc:
         if (exc.name or "").startswith("econchatr"):
             raise
-        raise MissingExtraError(f"serving needs {exc.name}.", extra="web") from exc
-    return create_app, take_place, run_server
-
-
-def _import_playground() -> tuple[Any, Any]:
-    try:
-        from econchatr.talk.playground.page import add_playground, import_gradio, make_material
-
-        import_gradio()  # told now if it is missing, and not when the models are open
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").startswith("econchatr"):
-            raise
-        raise MissingExtraError(f"the playground needs {exc.name}.", extra="web") from exc
-    return make_material, add_playground
+        raise MissingExtraError(f"{what} needs {exc.name}.", extra="web") from exc

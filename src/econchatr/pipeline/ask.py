@@ -12,6 +12,7 @@ from typing import Final
 from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import (
     Ask,
+    Draw,
     Examinee,
     ExamSettings,
     plan_exam,
@@ -23,7 +24,7 @@ from econchatr.errors import ModelError
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION
-from econchatr.records import Answer, Pair, Probe, TunedModel, Variant
+from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
 from econchatr.score.exam.closed_questions import Probes, ask_questions, make_probes
 from econchatr.score.exam.names import list_guests, make_name_book
 from econchatr.tables import disk_errors, hash_settings
@@ -53,6 +54,27 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
 def examinee_of(rung: Rung, tuned: TunedModel) -> Examinee:
     """A rung's base and a tuned model, as the exam is put to them."""
     return Examinee(rung.name, rung.show.voice, rung.template, lambda variant: model_identity(tuned, variant))
+
+
+def plan_reply(
+    tuned: TunedModel, question_id: str, prompt: str, key: str, settings: ExamSettings, *, sample: int = 0
+) -> Draw:
+    """What has to be drawn to get a tuned model's reply to a rendered prompt; the seed is the exam's plus `sample`."""
+    seed = settings.seed + sample
+
+    def record(reply: Reply | None, error: str | None) -> Answer:
+        return Answer(
+            question_id=question_id,
+            rung=tuned.rung,
+            variant="tuned",
+            model_sha256=model_identity(tuned, "tuned"),
+            sample=sample,
+            seed=seed,
+            reply=reply,
+            error=error,
+        )
+
+    return Draw(key, lambda: prompt, is_tuned=True, seed=seed, settings=settings, record=record)
 
 
 def _check_answered(rung: Rung, answers: Sequence[Answer]) -> list[Answer]:

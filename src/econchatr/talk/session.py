@@ -52,6 +52,11 @@ class ChatSession:
         self._settings = settings or TalkSettings()
         self._history: list[Message] = []
 
+    @property
+    def next_seed(self) -> int:
+        """The seed of the next answer: the session's, plus the number of messages so far."""
+        return self._seed + len(self._history)
+
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
         """The model's reply, streamed to `on_text` as it comes.
 
@@ -75,7 +80,7 @@ class ChatSession:
         reply = self._speaker.reply(
             prompt,
             tuned=self.is_tuned,
-            seed=self._seed + len(self._history),
+            seed=self.next_seed,
             temperature=self._settings.temperature,
             max_tokens=self._settings.max_tokens,
             repeat_penalty=self._settings.repeat_penalty,

@@ -55,14 +55,14 @@ def hold_chat(
             continue
         try:
             print(f"AI imitation ({_model(session)})> ", end="", flush=True)
-            reply = session.say(line, on_text=_stream)
+            drawn_seed, reply = session.next_seed, session.say(line, on_text=_stream)
         except EconChatRError as exc:
             print(f"\nError: {strip_controls(f'{exc.message} {exc.hint}')}", file=sys.stderr)
             continue
         print()
         _cite(session)
         variant = _model(session)
-        row = {"variant": variant, "model_sha256": identify(variant), "seed": seed, "turn": n, "cue": line}
+        row = {"variant": variant, "model_sha256": identify(variant), "seed": drawn_seed, "turn": n, "cue": line}
         given = {"excerpts": [pair.pair_id for pair in session.cited]} if session.find else {}
         log.add("", {**row, **given, "reply": reply.model_dump()})
 

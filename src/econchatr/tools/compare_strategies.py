@@ -1,8 +1,8 @@
 """Does a strategy beat random choice? Fine-tune on the selections of several strategies and compare the results.
 
-All trials of a budget have the same billed tokens and steps and are measured alike. Each trial is written down when it
-is done. So a comparison that was stopped goes on where it was, and one with more strategies, budgets or seeds does only
-what is new. `score.compare` computes the figures from the trials.
+All trials of a budget have the same billed tokens and steps and are measured alike. Each trial is stored when it is
+done. So a stopped comparison goes on where it was, and one with more strategies, budgets or seeds runs only the new
+trials. `score.strategy_trials` computes the figures from the trials.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -58,12 +57,6 @@ class _Wanted(NamedTuple):
     train_seed: int
 
 
-class _HeldOut(NamedTuple):
-    examples: tuple[Example, ...]
-    sides: tuple[str, ...]
-    base_nats: tuple[float, ...]
-
-
 def compare_selections(
     rung: Rung,
     plan: Plan,
@@ -72,10 +65,10 @@ def compare_selections(
     clock: Callable[[], float] = time.monotonic,
     max_seconds: float | None = None,
 ) -> list[ComparedStrategy]:
-    """Train and measure what is not yet there, then compare; one row per budget and strategy.
+    """Run the trials that are not stored yet, then compare; one row per budget and strategy.
 
     Args:
-        max_seconds: No trial begins after so many; what is there by then is compared. `None`: all are made.
+        max_seconds: No trial begins after so many seconds; the trials done by then are compared. `None`: no limit.
 
     Raises:
         InputError: The show has no `[rights]`, a strategy is not known, or nothing is held out.
@@ -85,13 +78,13 @@ def compare_selections(
     show = rung.show
     show.require_rights()
     with lock_folder(show.root):
-        trials = _try_all(rung, plan, narrator, clock=clock, max_seconds=max_seconds)
+        trials = _run_trials(rung, plan, narrator, clock=clock, max_seconds=max_seconds)
         rows = compare_strategies(trials, n_resamples=show.config.score.n_resamples)
         write_table(show.folder("select") / COMPARED_NAME, rows, ComparedStrategy)
     return rows
 
 
-def _try_all(
+def _run_trials(
     rung: Rung, plan: Plan, narrator: Narrator, *, clock: Callable[[], float], max_seconds: float | None
 ) -> list[Trial]:
     folder, wanted, begin = rung.show.folder("select"), list_trials(plan), clock()
@@ -113,7 +106,7 @@ def _try_all(
 
 
 def read_plan(strategies: str, shares: str) -> Plan:
-    """A plan from what was typed: names with commas, percents with commas; empty takes what `Plan` does by itself.
+    """A plan from command-line text: names and percents, separated by commas; no names take the defaults of `Plan`.
 
     Raises:
         InputError: A share is no percentage, or no strategy of that name.
@@ -133,7 +126,7 @@ def read_plan(strategies: str, shares: str) -> Plan:
 
 
 def _batch_for(n_examples: int, *, n_steps: int) -> int:
-    """The batch at which the examples make nearest to so many steps: long pairs are fewer at the same tokens.
+    """The batch size that comes nearest to so many steps: a budget buys fewer of longer pairs.
 
     >>> _batch_for(100, n_steps=13), _batch_for(40, n_steps=13)
     (8, 3)
@@ -142,7 +135,7 @@ def _batch_for(n_examples: int, *, n_steps: int) -> int:
 
 
 def list_trials(plan: Plan) -> list[_Wanted]:
-    """Every trial, in rounds of one per strategy and budget: a comparison that is stopped early is still a fair one.
+    """Every trial, in rounds of one per strategy and budget, so that a comparison stopped early is still fair.
 
     >>> [one.strategy for one in list_trials(Plan(("random", "recent"), (0.1,), n_random=2, n_train_seeds=1))]
     ['random', 'recent', 'random']
@@ -169,7 +162,7 @@ def _read_trials(path: Path) -> Iterator[Trial]:
 
 
 class _Bench:
-    """Everything that is the same for all trials: the pool, the base, the held-out replies."""
+    """What all trials share: the pool, the base, the held-out replies."""
 
     def __init__(self, rung: Rung, plan: Plan) -> None:
         self._rung, form = rung, rung.form
@@ -178,7 +171,14 @@ class _Bench:
         self._n_pool_tokens = sum(example.n_billed_tokens for example in self._example.values())
         self._base: BaseWeights = rung.base.weights()
         self._n_epochs, self._recipe = rung.n_epochs, rung.recipe
-        self._held_out = self._measure_base(plan.max_replies)
+        pairs, n = held_out(rung.show), plan.max_replies
+        sides = {side: [build_example(pair, form) for pair in thin_out(pairs[side], n)] for side in _SIDES}
+        if not all(sides.values()):
+            raise InputError(
+                "no held-out replies of the host and of guests to compare by.", hint="Raise test_share under [pair]."
+            )
+        self._held_out = [(side, example) for side in _SIDES for example in sides[side]]
+        self._base_nats = self._measure(None)
         self._n_steps: dict[float, int] = {}
         """Per budget, the steps of an epoch: those of the first selection tried there, at the recipe's batch."""
 
@@ -196,7 +196,7 @@ class _Bench:
     def key(self, one: _Wanted, examples: Sequence[Example]) -> str:
         """A hash of all that decides a trial's result."""
         recipe = [self._recipe.model_dump(), self._n_steps[one.share]]
-        held_out = [example.pair_id for example in self._held_out.examples]
+        held_out = [example.pair_id for _, example in self._held_out]
         chosen = [(example.pair_id, [message.content for message in example.messages]) for example in examples]
         return hash_settings([list(one), recipe, self._base.sha256, held_out, chosen])
 
@@ -216,11 +216,8 @@ class _Bench:
             free_memory()
             nats = self._measure(outcome.adapter_folder)
         return Trial(
+            **one._asdict(),
             key=key,
-            strategy=one.strategy,
-            share=one.share,
-            selection_seed=one.selection_seed,
-            train_seed=one.train_seed,
             n_pairs=len(examples),
             n_tokens=sum(example.n_billed_tokens for example in examples),
             n_steps=outcome.n_steps,
@@ -228,36 +225,16 @@ class _Bench:
             savings=tuple(self._sum_up(nats)),
         )
 
-    def _measure_base(self, max_replies: int) -> _HeldOut:
-        form, pairs = self._rung.form, held_out(self._rung.show)
-        thinned = {side: thin_out(pairs[side], max_replies) for side in _SIDES}
-        examples = tuple(build_example(pair, form) for side in _SIDES for pair in thinned[side])
-        sides = tuple(side for side in _SIDES for _ in thinned[side])
-        if set(sides) != set(_SIDES):
-            raise InputError(
-                "no held-out replies of the host and of guests to compare by.", hint="Raise test_share under [pair]."
-            )
-        encoded = self._rung.encode(examples)
-        base = reply_nats(encoded, checkpoint=self._base.checkpoint_path, adapter=None)
-        return _HeldOut(examples, sides, tuple(base))
-
-    def _measure(self, adapter: Path) -> list[float]:
-        encoded = self._rung.encode(self._held_out.examples)
+    def _measure(self, adapter: Path | None) -> list[float]:
+        encoded = self._rung.encode(example for _, example in self._held_out)
         return reply_nats(encoded, checkpoint=self._base.checkpoint_path, adapter=adapter)
 
     def _sum_up(self, tuned_nats: Sequence[float]) -> Iterator[EpisodeSaving]:
-        sums: dict[str, dict[str, list[float]]] = defaultdict(lambda: {side: [0.0, 0.0] for side in _SIDES})
-        rows = zip(self._held_out.examples, self._held_out.sides, self._held_out.base_nats, tuned_nats, strict=True)
-        for example, side, before, after in rows:
-            entry = sums[example.pair_id.rsplit("#", 1)[0]][side]
-            entry[0] += (before - after) / math.log(2)
-            entry[1] += len(example.messages[-1].content.encode())
+        sums: dict[str, dict[str, Any]] = {}
+        for (side, example), before, after in zip(self._held_out, self._base_nats, tuned_nats, strict=True):
+            nothing = {"host_bits": 0.0, "host_bytes": 0, "guest_bits": 0.0, "guest_bytes": 0}
+            entry = sums.setdefault(example.pair_id.rsplit("#", 1)[0], nothing)
+            entry[f"{side}_bits"] += (before - after) / math.log(2)
+            entry[f"{side}_bytes"] += len(example.messages[-1].content.encode())
         for slug in sorted(sums):
-            (host_bits, host_bytes), (guest_bits, guest_bytes) = (sums[slug][side] for side in _SIDES)
-            yield EpisodeSaving(
-                slug=slug,
-                host_bits=host_bits,
-                host_bytes=int(host_bytes),
-                guest_bits=guest_bits,
-                guest_bytes=int(guest_bytes),
-            )
+            yield EpisodeSaving(slug=slug, **sums[slug])

@@ -1,7 +1,4 @@
-"""What this machine has: Python, extras, weights, arithmetic, room.
-
-This module changes nothing and asks no network.
-"""
+"""Check what this machine has: Python, packages, weights, number formats, disk space. No network is asked."""
 
 from __future__ import annotations
 
@@ -17,15 +14,14 @@ from econchatr.errors import EconChatRError
 from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.places import cache_folder
 
-_EXTRAS = {
-    "local": ("torch", "transformers", "peft", "trl", "xllamacpp"),
-}
+_LOCAL = ("torch", "transformers", "peft", "trl", "xllamacpp")
+"""Packages of the extra `local`."""
 _NEEDED_BYTES = 2_000_000_000
-"""Room for converted weights and checkpoints of the embedded model, with as much again to spare."""
+"""Space for converted weights and checkpoints of the embedded model, with as much again to spare."""
 
 
 class Finding(NamedTuple):
-    """One thing looked at."""
+    """The result of one check."""
 
     subject: str
     is_good: bool
@@ -33,42 +29,23 @@ class Finding(NamedTuple):
 
 
 def examine() -> list[Finding]:
-    """Every finding, in the order in which a user meets them."""
-    return [_python(), *(_extra(name) for name in _EXTRAS), _embedded(), _arithmetic(), _room()]
+    """Every finding, in the order in which a user needs them."""
+    python = f"{platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+    missing = [package for package in _LOCAL if importlib.util.find_spec(package) is None]
+    told = f"missing {', '.join(missing)}: pip install 'econchatr[local]'" if missing else "installed"
+    return [
+        Finding("Python", True, python),
+        Finding("extra local", not missing, told),
+        _try("embedded model", lambda: str(locate_embedded_gguf())),
+        _try("arithmetic", _describe_arithmetic),
+        _check_room(),
+    ]
 
 
-def _python() -> Finding:
-    return Finding("Python", True, f"{platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+def _describe_arithmetic() -> str:
+    from econchatr.train.local import describe_arithmetic
 
-
-def _extra(name: str) -> Finding:
-    missing = [package for package in _EXTRAS[name] if importlib.util.find_spec(package) is None]
-    cure = f"missing {', '.join(missing)}: pip install 'econchatr[{name}]'"
-    return Finding(f"extra {name}", not missing, cure if missing else "installed")
-
-
-def _embedded() -> Finding:
-    return _try("embedded model", lambda: str(locate_embedded_gguf()))
-
-
-def _arithmetic() -> Finding:
-    def look() -> str:
-        from econchatr.train.local import describe_arithmetic
-
-        return describe_arithmetic()
-
-    return _try("arithmetic", look)
-
-
-def _room() -> Finding:
-    place = cache_folder()
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
-    return Finding("room", free > _NEEDED_BYTES, f"{free / 1e9:.1f} GB free for the cache {_short(place)}")
-
-
-def _short(path: Path) -> str:
-    return str(path).replace(str(Path.home()), "~", 1)
+    return describe_arithmetic()
 
 
 def _try(subject: str, look: Callable[[], str]) -> Finding:
@@ -76,3 +53,11 @@ def _try(subject: str, look: Callable[[], str]) -> Finding:
         return Finding(subject, True, look())
     except EconChatRError as exc:
         return Finding(subject, False, f"{exc.message} {exc.hint}")
+
+
+def _check_room() -> Finding:
+    place = cache_folder()
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    short = str(place).replace(str(Path.home()), "~", 1)
+    return Finding("room", free > _NEEDED_BYTES, f"{free / 1e9:.1f} GB free for the cache {short}")

@@ -1,7 +1,7 @@
-"""A trained rung in the forms other programs take, each one asked again before it is handed out.
+"""Write a trained rung in the formats that other programs read, and compare each with the trained model.
 
-An export is written beside its place, compared with the trained model, and only then moved there: a form that says
-something else is never seen. This module does not know how a form is written.
+An export is written beside its place, compared, and only then moved there. So nobody sees an export that answers
+otherwise than the trained model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,31 +32,28 @@ from econchatr.pipeline.report import gather_material
 from econchatr.pipeline.run import find_stale
 from econchatr.pipeline.show import Ladder, Rung
 from econchatr.pipeline.stage import Narrator
-from econchatr.prompts import ChatTemplate, chat_messages, render_chat, system_line, with_line
+from econchatr.prompts import chat_messages, render_chat, system_line, with_line
 from econchatr.records import REPEAT_PENALTY, TunedModel
-from econchatr.report.card import CardMaterial, card_from_report, render_card
+from econchatr.report.card import CardMaterial, render_card
 from econchatr.tables import disk_errors, hash_file, write_bytes
 
-FORMS = ("adapter", "checkpoint", "gguf", "ollama", "training")
-N_QUESTIONS = 3
-N_TOKENS = 24
+_N_QUESTIONS = 3
+_N_TOKENS = 24
 """Greedy tokens of each answer that are compared."""
-MAX_GAP_NATS = {"adapter": 0.01, "checkpoint": 0.05, "gguf F16": 0.1, "gguf Q8_0": 0.3}
-"""By how much an export may prefer another token than the trained model's. Source: docs/exporting.md, measured."""
 _CHAT = {"temperature": 0.6, "repeat_penalty": REPEAT_PENALTY, "num_predict": 250}
 """How `econchatr chat` draws, in Ollama's words."""
 
 
 class Proof(NamedTuple):
-    """What became of asking again."""
+    """How one exported model compares with the trained model."""
 
     form: str
     agreement: Agreement
     max_gap_nats: float | None
-    """What it may be; `None`: a figure to compare with, not a gate."""
+    """The limit of the greatest difference; `None`: the comparison is told, and no gate."""
 
     def as_row(self) -> tuple[str, str, str]:
-        """Form, tokens that agree, greatest difference."""
+        """Form, number of tokens that agree, greatest difference in nats."""
         found = self.agreement
         return (self.form, f"{found.n_agreeing} of {found.n_tokens}", f"{found.worst_gap_nats:.3f}")
 
@@ -68,10 +66,10 @@ class Export(NamedTuple):
     """Below the folder."""
     proofs: tuple[Proof, ...]
     notes: tuple[str, ...]
-    """What could not be had, and why."""
+    """What was not written or not compared, and why."""
 
     def as_dict(self) -> dict[str, object]:
-        """For machines."""
+        """The export as `--json` prints it."""
         proofs = [
             {"form": proof.form, **proof.agreement._asdict(), "max_gap_nats": proof.max_gap_nats}
             for proof in self.proofs
@@ -85,33 +83,39 @@ class _Job:
     def __init__(self, rung: Rung, tuned: TunedModel, base: BaseWeights, work: Path) -> None:
         self.rung, self.tuned, self.base, self.work = rung, tuned, base, work
         self.adapter, self.template, self.voice = rung.folder("train"), rung.template, rung.show.voice
-        self.questions = [question.text for question in rung.show.questions()[:N_QUESTIONS]]
+        self.label, self.line = label_imitation((self.voice.host,)), system_line(self.voice)
+        self.served_template = with_line(self.template, self.voice)
+        """The template that goes with the merged formats."""
+        self.questions = [question.text for question in rung.show.questions()[:_N_QUESTIONS]]
         self.proofs: list[Proof] = []
         self.notes: list[str] = []
-        self._trained: TransformersModel | None = None
-        self._witnesses: list[Witness] = []
 
-    @property
-    def served_template(self) -> ChatTemplate:
-        """The template that goes with the merged forms."""
-        return with_line(self.template, self.voice)
+    @cached_property
+    def trained(self) -> TransformersModel:
+        return open_transformers(self.base.checkpoint_path, adapter=self.adapter, is_exact=True)
 
-    @property
-    def label(self) -> str:
-        return label_imitation((self.voice.host,))
+    @cached_property
+    def witnesses(self) -> list[Witness]:
+        asked = [(question, self.prompt(question)) for question in self.questions]
+        return hear_witnesses(self.trained, asked, n_tokens=_N_TOKENS)
+
+    def begin(self, form: str) -> Path:
+        """The folder that a format is written to; made if it is not there."""
+        folder = self.work / form
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def prompt(self, question: str) -> str:
-        return render_chat(chat_messages(question, None, system=system_line(self.voice)), self.template)
+        return render_chat(chat_messages(question, None, system=self.line), self.template)
 
     def prove(self, form: str, model: Any) -> None:
-        """Lay the trained model's answers before an exported one.
+        """Compare an exported model with the trained model, on the trained model's own answers.
 
         Raises:
-            ModelError: It would have said something else.
+            ModelError: The exported model prefers another token, by more than its format allows.
         """
-        trained, witnesses = self._hear()
-        limit = MAX_GAP_NATS.get(form)
-        found = compare_with(model, witnesses, decode=trained)
+        limit = next((row.max_gap_nats[form] for row in FORMS.values() if form in row.max_gap_nats), None)
+        found = compare_with(model, self.witnesses, decode=self.trained)
         self.proofs.append(Proof(form, found, limit))
         if limit is not None and found.worst_gap_nats > limit:
             raise ModelError(
@@ -121,10 +125,10 @@ class _Job:
             )
 
     def check_template(self, form: str, apply: Callable[[str], str]) -> None:
-        """See that the exported template makes the prompts of the training.
+        """Check that the exported template gives the prompts of the training.
 
         Raises:
-            ModelError: It makes other ones.
+            ModelError: The exported template gives other prompts.
         """
         for question in self.questions:
             found, wanted = apply(question), self.prompt(question)
@@ -134,24 +138,26 @@ class _Job:
                     hint="Nothing was exported. Report it with the base model's name.",
                 )
 
-    def _hear(self) -> tuple[TransformersModel, list[Witness]]:
-        if self._trained is None:
-            self._trained = open_transformers(self.base.checkpoint_path, adapter=self.adapter, is_exact=True)
-            asked = [(question, self.prompt(question)) for question in self.questions]
-            self._witnesses = hear_witnesses(self._trained, asked, n_tokens=N_TOKENS)
-        return self._trained, self._witnesses
-
 
 def export_rung(rung: Rung, narrator: Narrator, *, forms: Sequence[str], out: Path) -> Export:
-    """Write a rung in some forms, each proven, into a folder that does not hold them yet.
+    """Write a rung in some formats, each compared with the trained model, into a folder that does not hold them yet.
+
+    Args:
+        forms: Names of `FORMS`, or `all`.
 
     Raises:
-        InputError: No such rung or form, no `[rights]`, a form that is there already, or one its base cannot have.
+        InputError: No such format, no `[rights]`, a format that is there already, or one its base cannot have.
         ShowFolderError: The rung is not trained yet, or the folder cannot be written.
-        ModelError: A form says something else than the trained model; nothing of this call is left.
+        ModelError: The adapter was changed, or a format answers otherwise; nothing of this call is left.
     """
     tuned = rung.require_tuned()
-    wanted = _check_forms(forms, out)
+    for form in forms:
+        if form not in (*FORMS, "all"):
+            raise InputError(f"no form {form!r}.", hint=f"The forms: {', '.join(FORMS)}, all.")
+    wanted = [form for form in FORMS if form in forms or "all" in forms]
+    for form in wanted:
+        if (out / form).exists():
+            raise InputError(f"{out / form} is there already.", hint="Delete it, or choose another --out.")
     base = rung.base.weights()
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -162,23 +168,12 @@ def export_rung(rung: Rung, narrator: Narrator, *, forms: Sequence[str], out: Pa
         for form in wanted:
             narrator.note(f"{rung.name}: {form}")
             with disk_errors(out):
-                _WRITERS[form](job)
+                FORMS[form].write(job)
             free_memory()
         with disk_errors(out):
-            return _hand_out(job, out, is_all="all" in forms)
+            return _hand_out(job, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _check_forms(forms: Sequence[str], out: Path) -> list[str]:
-    for form in forms:
-        if form not in (*FORMS, "all"):
-            raise InputError(f"no form {form!r}.", hint=f"The forms: {', '.join(FORMS)}, all.")
-    wanted = [form for form in FORMS if form in forms or "all" in forms]
-    for form in wanted:
-        if (out / form).exists():
-            raise InputError(f"{out / form} is there already.", hint="Delete it, or choose another --out.")
-    return wanted
 
 
 def _check_adapter(job: _Job) -> None:
@@ -193,7 +188,7 @@ def _check_adapter(job: _Job) -> None:
 
 
 def _write_adapter(job: _Job) -> None:
-    folder = _begin(job, "adapter")
+    folder = job.begin("adapter")
     for name in ("adapter_model.safetensors", "adapter_config.json", "adapter.gguf"):
         if (job.adapter / name).is_file():
             shutil.copyfile(job.adapter / name, folder / name)
@@ -217,7 +212,7 @@ def _write_gguf(job: _Job) -> None:
     like = _find_like(job, "gguf")
     if like is None:
         return
-    folder = _begin(job, "gguf")
+    folder = job.begin("gguf")
     for kind in ("F16", "Q8_0"):
         _write_one_gguf(job, like, folder / f"{job.rung.name}.{kind}.gguf", kind)
     job.notes.append("gguf: F16 and Q8_0 only. The smaller kinds (Q4_K_M ...) need llama.cpp's own llama-quantize.")
@@ -227,42 +222,30 @@ def _write_ollama(job: _Job) -> None:
     like = _find_like(job, "ollama")
     if like is None:
         return
-    folder, name = _begin(job, "ollama"), f"{job.rung.name}.Q8_0.gguf"
+    folder, name = job.begin("ollama"), f"{job.rung.name}.Q8_0.gguf"
     marks = read_marks(job.template)
-    line = system_line(job.voice)
-    job.check_template("ollama", lambda question: render_with(marks, list(chat_messages(question, None, system=line))))
+    job.check_template(
+        "ollama", lambda question: render_with(marks, list(chat_messages(question, None, system=job.line)))
+    )
     made = job.work / "gguf" / name
     if made.is_file():
         _link(made, folder / name)
     else:
         _write_one_gguf(job, like, folder / name, "Q8_0")
     adds_bos = read_gguf_file(like).metadata.get("tokenizer.ggml.add_bos_token") is True
-    text = write_modelfile(job.template, gguf_name=name, line=line, label=job.label, settings=_CHAT, adds_bos=adds_bos)
+    text = write_modelfile(
+        job.template, gguf_name=name, line=job.line, label=job.label, settings=_CHAT, adds_bos=adds_bos
+    )
     write_bytes(folder / "Modelfile", text.encode())
     job.notes.append("ollama: its GGUF file was asked through llama.cpp and its template compared; Ollama was not run.")
 
 
 def _write_training(job: _Job) -> None:
-    folder = _begin(job, "training")
+    folder = job.begin("training")
     for file in sorted(job.rung.folder("select").glob("*.jsonl")):
         shutil.copyfile(file, folder / file.name)
     recipe = {"tuned": job.tuned.model_dump(mode="json"), "train": job.rung.show.config.train.model_dump(mode="json")}
     write_bytes(folder / "recipe.json", json.dumps(recipe, indent=2, ensure_ascii=False).encode() + b"\n")
-
-
-_WRITERS: dict[str, Callable[[_Job], None]] = {
-    "adapter": _write_adapter,
-    "checkpoint": _write_checkpoint,
-    "gguf": _write_gguf,
-    "ollama": _write_ollama,
-    "training": _write_training,
-}
-
-
-def _begin(job: _Job, form: str) -> Path:
-    folder = job.work / form
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def _merge(job: _Job, place: str) -> Path:
@@ -275,7 +258,7 @@ def _merge(job: _Job, place: str) -> Path:
 
 
 def _find_like(job: _Job, form: str) -> Path | None:
-    """The base's GGUF file, whose metadata the exported one takes over; `None`, and a note, where there is none."""
+    """The base's GGUF file, whose metadata the exported one copies; `None`, with a note, where there is none."""
     if job.base.gguf_path is None:
         job.notes.append(f"{form}: not written, because the base is no GGUF file whose metadata it could take over.")
     return job.base.gguf_path
@@ -291,99 +274,103 @@ def _write_one_gguf(job: _Job, like: Path, out: Path, kind: Any) -> None:
     write_gguf_like(merged, like=like, out=out, kind=kind, texts=texts)
     with open_llamacpp(out, adapter=None) as served:
         job.check_template(f"gguf {kind}", served.apply_template)
-        for question in job.questions:
-            _check_tokens(job, served.tokenize(job.prompt(question)), question)
+        for witness in job.witnesses:
+            if tuple(served.tokenize(witness.prompt)) != witness.prompt_ids:
+                raise ModelError(
+                    f"the exported GGUF file cuts {witness.question!r} into other tokens than the training.",
+                    hint="Nothing was exported. Report it with the base model's name.",
+                )
         job.prove(f"gguf {kind}", served)
 
 
-def _check_tokens(job: _Job, ids: list[int], question: str) -> None:
-    _, witnesses = job._hear()
-    wanted = next(witness.prompt_ids for witness in witnesses if witness.question == question)
-    if tuple(ids) != wanted:
-        raise ModelError(
-            f"the exported GGUF file cuts {question!r} into other tokens than the training.",
-            hint="Nothing was exported. Report it with the base model's name.",
-        )
-
-
 def _link(file: Path, place: Path) -> None:
-    """The same file at another place; a copy where the disk knows no links."""
+    """Link the file to another place, or copy it where the disk has no links."""
     try:
         os.link(file, place)
     except OSError:
         shutil.copyfile(file, place)
 
 
+class _Form(NamedTuple):
+    """A format: the function that writes it, and its limits."""
+
+    write: Callable[[_Job], None]
+    max_gap_nats: Mapping[str, float] = {}
+    """By name of a comparison, how much more the export may prefer another token than the trained model's."""
+
+
+FORMS = {
+    "adapter": _Form(_write_adapter, {"adapter": 0.01}),
+    "checkpoint": _Form(_write_checkpoint, {"checkpoint": 0.05}),
+    "gguf": _Form(_write_gguf, {"gguf F16": 0.1, "gguf Q8_0": 0.3}),
+    "ollama": _Form(_write_ollama),  # its model file is a GGUF file, and compared as one
+    "training": _Form(_write_training),
+}
+"""Every format, in the order of writing. Source of the limits: docs/exporting.md, measured."""
+
+
 # --- handing out ------------------------------------------------------------------------------------------------------
 
 
-def _hand_out(job: _Job, out: Path, *, is_all: bool) -> Export:
+def _hand_out(job: _Job, out: Path) -> Export:
     """Put the card into every form and move the forms to their places."""
     made = [folder for form in FORMS if (folder := job.work / form).is_dir()]
     if not made:
         raise InputError(f"nothing could be exported: {' '.join(job.notes)}", hint="Choose another form with --to.")
-    models = [folder for folder in made if folder.name != "training"]
-    if models:
-        _write_card(job, models)
+    if models := [folder for folder in made if folder.name != "training"]:
+        card = make_card(
+            job.rung, job.tuned, base_id=_base_id(job), proofs=tuple(proof.as_row() for proof in job.proofs)
+        )
+        if card.unmeasured:
+            job.notes.append(f"card: no figures. {card.unmeasured}")
+        for folder in models:
+            write_bytes(folder / "README.md", render_card(card).encode())
     files = [f"{folder.name}/{file.name}" for folder in made for file in sorted(folder.iterdir())]
     for folder in made:
         folder.rename(out / folder.name)
     return Export(out, tuple(files), tuple(job.proofs), tuple(job.notes))
 
 
-def _write_card(job: _Job, folders: Sequence[Path]) -> None:
-    proofs = tuple(proof.as_row() for proof in job.proofs)
-    card = make_card(job.rung, job.tuned, base_id=_base_id(job), proofs=proofs)
-    if card.unmeasured:
-        job.notes.append(f"card: no figures. {card.unmeasured}")
-    for folder in folders:
-        write_bytes(folder / "README.md", render_card(card).encode())
-
-
 def _base_id(job: _Job) -> str:
-    """The base's name as another program finds it: never a path of this machine."""
+    """The base's name on the hub or in words; never a path of this machine."""
     return EMBEDDED_HUB_ID if job.rung.config.base == EMBEDDED else job.base.name
 
 
 _MEASURING = ("ask", "score")
 _SHOWN = ("parse", "pair", "select", "train")
-"""Stages whose tables the card's figures stand beside."""
+"""Stages whose tables stand beside the card's figures."""
 
 
 def make_card(rung: Rung, tuned: TunedModel, *, base_id: str, proofs: tuple[tuple[str, ...], ...]) -> CardMaterial:
-    """What the card of a rung's exported model is made from.
+    """Make the material for the model card of a rung's export.
 
     Raises:
         ShowFolderError: A table of the show is broken.
     """
-    show = rung.show
-    if unmeasured := tell_unmeasured(rung):
-        rights = note_rights(show)
-        assert rights is not None, "a show without is not exported"  # noqa: S101
-        return CardMaterial(
-            label=label_imitation((show.voice.host,)),
-            host=show.voice.host,
-            show_name=show.voice.show,
-            line=system_line(show.voice),
-            rights=rights,
-            tuned=tuned,
-            base_id=base_id,
-            scores=(),
-            proofs=proofs,
-            version=__version__,
-            unmeasured=unmeasured,
-        )
-    card = card_from_report(gather_material(Ladder(show, (rung,))), tuned)
-    assert card is not None, "a show without rights is not exported"  # noqa: S101
-    scores = tuple(rung.scores())
-    return card._replace(base_id=base_id, proofs=proofs, scores=scores)
+    show, unmeasured = rung.show, _tell_unmeasured(rung)
+    rights = note_rights(show)
+    assert rights is not None, "a show without rights is not exported"  # noqa: S101
+    return CardMaterial(
+        label=label_imitation((show.voice.host,)),
+        host=show.voice.host,
+        show_name=show.voice.show,
+        line=system_line(show.voice),
+        rights=rights,
+        tuned=tuned,
+        base_id=base_id,
+        scores=() if unmeasured else tuple(rung.scores()),
+        proofs=proofs,
+        version=__version__,
+        report=None if unmeasured else gather_material(Ladder(show, (rung,))),
+        unmeasured=unmeasured,
+    )
 
 
-def tell_unmeasured(rung: Rung) -> str:
-    """Why no figure can be told of the model that lies in a rung's folder, in a sentence; empty: all can.
+def _tell_unmeasured(rung: Rung) -> str:
+    """Why the card has no figures for the model in a rung's folder, in a sentence; empty: it has them.
 
-    What the model was trained on may have changed since: the figures are of the model, and stay its own. What it was
-    asked and measured with may not.
+    What the model was trained on may have changed since: the figures still describe the model. What the model was asked
+    and measured with may not have changed.
     """
     if not rung.is_done("score"):
         return "It was not measured."

@@ -1,4 +1,4 @@
-"""The page to look at a show's transcripts: who speaks, what was flagged, set aside or lost."""
+"""Look at a show's transcripts: a page about all of them, and an explanation of how one file is read."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.pages import render_corpus
 from econchatr.tables import hash_bytes, read_manifest, read_table, write_bytes
 
-PAGE_NAME: Final = "corpus.html"
-PAGE_EXCERPTS: Final = 100
+_PAGE_NAME: Final = "corpus.html"
+_MAX_EXCERPTS: Final = 100
 """Of each kind of flag, on the page. The longest stretches of twelve kinds make 2.4 MB, each episode adds 0.4 KB."""
 
 
 def write_corpus_page(show: Show, narrator: Narrator) -> Path:
-    """Write the page into the report's folder, from a finished `parse`.
+    """Write a page about the transcripts into the report's folder, from a finished `parse`; gives its path.
 
     Raises:
         ShowFolderError: A table is missing or broken, or the folder cannot be written.
     """
-    with narrated(narrator, f"report/{PAGE_NAME}", "asked for") as counts:
-        path, manifest = show.folder("report") / PAGE_NAME, read_manifest(show.folder("parse"))
+    with narrated(narrator, f"report/{_PAGE_NAME}", "asked for") as counts:
+        path, manifest = show.folder("report") / _PAGE_NAME, read_manifest(show.folder("parse"))
         episodes = tuple(show.episodes())
         material = ReportMaterial(
             show_name=show.config.show.name,
@@ -39,7 +39,7 @@ def write_corpus_page(show: Show, narrator: Narrator) -> Path:
             rights=note_rights(show),
             episodes=episodes,
             failures=tuple(show.failures("parse")),
-            parsed=gather_parsed(show, n_excerpts=PAGE_EXCERPTS),
+            parsed=gather_parsed(show, n_excerpts=_MAX_EXCERPTS),
             version=__version__,
             made_on=manifest.finished_at.date() if manifest else None,
         )
@@ -50,7 +50,7 @@ def write_corpus_page(show: Show, narrator: Narrator) -> Path:
 
 
 def explain_transcript(root: Path, path: Path) -> Explanation:
-    """Why the file at a path is read as it is, with the speakers of the show in `root` if there is one.
+    """Explain how one file is read, with the speakers of the show in `root` if there is one.
 
     Raises:
         SourceError: The file cannot be read, or is too large to be a transcript.
@@ -74,7 +74,7 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
 
 
 def _find_cast(root: Path, data: bytes) -> Cast:
-    """Whom the feed names, if the file was fetched from one."""
+    """The people the feed names, if the file was fetched from one."""
     table = root / "fetch" / "files.parquet"
     files = read_table(table, SourceFile) if table.is_file() else []
     named = next((file for file in files if file.sha256 == hash_bytes(data)), None)

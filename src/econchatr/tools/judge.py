@@ -1,4 +1,4 @@
-"""Put answers before the LLM judge that show.toml names, and keep what the judge said."""
+"""Show answers to the LLM judge that show.toml names, and store its judgements."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _SEED: Final = 0
 
 
 def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str]) -> list[Score]:
-    """Let the judge prove itself on real people first, and only then say what it takes for the host.
+    """Test the judge on real people first; only a judge that tells the host from guests judges the models.
 
     Raises:
-        InputError: show.toml names no judge, or the variable that should hold its key is not set.
+        InputError: show.toml names no judge, or the environment variable for its key is not set.
         ShowFolderError: The rung was not asked yet.
     """
     show = rung.show
@@ -47,49 +47,37 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
         )
     if not rung.is_done("ask"):
         raise ShowFolderError(f"rung {rung.name!r} was not asked yet.", hint=f"econchatr ask {show.root}")
-    proof, contests = _proof_contests(rung, judge), answer_contests(rung)
+    sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(show).items()}
+    proof = pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
+    contests = answer_contests(rung)
     with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
-        judgements = _judge_all(rung, judge, proof, contests, narrator, key=_find_key(judge, environment))
+        address = ServedAddress(judge.base_url, judge.model, _find_key(judge, environment), judge.timeout_seconds)
+        with RemoteModel(address) as model:
+            bench = _Bench(rung, judge, model, narrator)
+            judgements = bench.judge(proof)
+            if is_proved(score_proof(judgements, rung=rung.name)):
+                judgements += bench.judge(contests)
+            else:
+                narrator.note("the judge has not proved itself on real people, so it is not asked about models")
         write_table(judge_path(rung, judge), judgements, JudgedContest)
         n_failed = sum(row.verdict == "failed" for row in judgements)
         counts |= {"judged": len(judgements) - n_failed, "failed": n_failed}
     return score_judged(Ladder(show, (rung,)))
 
 
-def _judge_all(
-    rung: Rung,
-    judge: JudgeTable,
-    proof: Sequence[Contest],
-    contests: Sequence[Contest],
-    narrator: Narrator,
-    *,
-    key: str,
-) -> list[JudgedContest]:
-    """The proof, and what is asked about models once it succeeded."""
-    address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
-    with RemoteModel(address) as model:
-        bench = _Bench(rung, judge, model)
-
-        def judged(rows: Sequence[Contest]) -> list[JudgedContest]:
-            return judge_contests(
-                rows, bench.ask, on_progress=lambda n, n_all: narrator.progress(n, n_all, "pairs in both orders")
-            )
-
-        judgements = judged(proof)
-        if is_proved(score_proof(judgements, rung=rung.name)):
-            judgements += judged(contests)
-        else:
-            narrator.note("the judge has not proved itself on real people, so it is not asked about models")
-    return judgements
-
-
 class _Bench:
-    """Asks the judge about two texts, and never twice about the same two in the same order."""
+    """Asks the judge about two texts; the log answers for two that were asked before in the same order."""
 
-    def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel) -> None:
-        self._voice, self._judge, self._model = rung.show.voice, judge, model
+    def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel, narrator: Narrator) -> None:
+        self._voice, self._judge, self._model, self._narrator = rung.show.voice, judge, model, narrator
         self._known = _known_replies(rung.show, judge)
         self._log = GenerationLog(rung.folder("score") / "judge.jsonl")
+
+    def judge(self, contests: Sequence[Contest]) -> list[JudgedContest]:
+        def tell(n_done: int, n_all: int) -> None:
+            self._narrator.progress(n_done, n_all, "pairs in both orders")
+
+        return judge_contests(contests, self.ask, on_progress=tell)
 
     def ask(self, one: str, two: str) -> JudgePick | Failed:
         messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))
@@ -105,13 +93,8 @@ class _Bench:
         return read_verdict(reply.text)
 
 
-def _proof_contests(rung: Rung, judge: JudgeTable) -> list[Contest]:
-    sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(rung.show).items()}
-    return pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
-
-
 def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
-    """Replies the host did say, from training episodes, for the judge to go by."""
+    """Real replies of the host, from training episodes, as samples for the judge."""
     fit = [
         " ".join(pair.reply.split())
         for pair in show.pairs(split="train", kept=True)
@@ -121,7 +104,7 @@ def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
 
 
 def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
-    """How much will be asked, at most, before anything is: about what it costs is then the service's price list."""
+    """The most that will be asked, told before anything is; the service's price list gives the cost."""
     known = sum(len(text.split()) for text in _known_replies(show, judge))
     rows = [*proof, *contests]
     n_words = sum(2 * (known + 100 + len(row.one.split()) + len(row.two.split())) for row in rows)

@@ -1,13 +1,13 @@
-"""One round of training on preferences, beside a rung's tuned model; kept only if it costs the host nothing.
+"""One round of training on preferences, beside a rung's tuned model; its result is kept only if it is no worse.
 
-Everything it makes lies in `train/<rung>/preferred`, whether it is kept or not; the tuned model stays as it is.
+The round writes to `train/<rung>/preferred`, whether its result is kept or not. The tuned model stays as it is.
 """
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from econchatr.pipeline.show import PREFERRED, Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.pipeline.train import check_engines_agree
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
-from econchatr.records import Answer, Gate, Pair, PreferenceOutcome, Record, Score
+from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
     ANSWERS,
     BEFORE_PREFERENCES,
@@ -39,11 +39,11 @@ from econchatr.records.measures import (
 )
 from econchatr.score.gates import BitsChange, Ruling, decide_keeping, list_lost_gates, share_agreeing
 from econchatr.score.rows import Row, Yardstick, compare_rows, list_gates, list_scores, make_yardstick, measure_row
-from econchatr.score.speech import Said, read_answers
+from econchatr.score.speech import read_answers
 from econchatr.score.statistics import Interval, bootstrap_ratio, exact_share, make_score
 from econchatr.tables import disk_errors, hash_file
 from econchatr.tokens import cut_left, cut_right
-from econchatr.tools.rankings import Judgements, Text, gather_judgements, hash_judgements
+from econchatr.tools.rankings import Judgements, RankedText, gather_judgements, hash_judgements
 from econchatr.train.preference_training import (
     EncodedPreference,
     EncodedVerdict,
@@ -52,9 +52,9 @@ from econchatr.train.preference_training import (
     train_preferences,
 )
 
-STRENGTHS = (1.0, 0.5, 0.25)
-"""How far to go from the tuned model to what the round made of it: the farthest that costs the host nothing."""
-MAX_DEV_REPLIES = 200
+_STRENGTHS = (1.0, 0.5, 0.25)
+"""Weights of the trained change, tried in this order; the first that keeps the host's replies as likely is taken."""
+_MAX_DEV_REPLIES = 200
 """The host's development replies measured, evenly spread."""
 
 
@@ -67,7 +67,7 @@ class RoundRows(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """What the decision is made from, and what the outcome tells beside it."""
+    """What the decision is made from, and what the outcome also records."""
 
     bits: BitsChange | None
     n_held_out: int
@@ -78,7 +78,7 @@ class _Measured(NamedTuple):
 
 
 def prefer_rungs(show: Show, narrator: Narrator, *, rung: str = "") -> list[PreferenceOutcome]:
-    """Do the round of one rung, or of every rung trained at home, unless it is done; and what each came to.
+    """Run the round of one rung, or of every rung trained at home, unless it is done; gives the outcomes.
 
     Raises:
         InputError: No such rung, no `[rights]`, or too few judgements.
@@ -124,21 +124,18 @@ def _prefer(rung: Rung, narrator: Narrator) -> Made:
     answers = tuple(_answer_exam(rung, place, narrator) for place in (tuned_folder, folder))
     agreements = [_agree(rung, judgements, base, place) for place in (tuned_folder, folder)]
     said = [read_answers(rows, rung.show.questions(), variant="tuned") for rows in answers]
-    rows = measure_round(kept_pairs(rung.show), *said)
+    pairs = kept_pairs(rung.show)
+    yardstick = make_yardstick(pairs["host"], pairs["guest"])
+    rows = RoundRows(yardstick, *(measure_row(one, yardstick) for one in said))
     measured = _Measured(bits, bench.n, (agreements[0], agreements[1]), rows, parity)
     outcome = _conclude(rung, judgements, measured, recipe, n_steps=trained.n_steps, strength=strength)
     scores, gates = list_round(rows, rung)
-    scores += score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
-    scores += score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
+    scores += _score_bits(bench.spans, rung=rung, n=bench.n) if bench.spans else []
+    scores += _score_agreement(measured.agreement, rung=rung, n=judgements.n_kept_out)
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"judgements": judgements.n_rows, "steps": trained.n_steps, "kept": int(outcome.is_kept)}
-    tables: dict[str, Sequence[Record]] = {
-        "outcome": [outcome],
-        "answers": answers[1],
-        "scores": scores,
-        "gates": gates,
-    }
-    return Made(tables, tuple(names), counts)
+    made: dict[str, Sequence[Record]] = {"outcome": [outcome], "answers": answers[1], "scores": scores, "gates": gates}
+    return Made(made, tuple(names), counts)
 
 
 PREFERENCE_ROUND = Stage[Rung](
@@ -157,20 +154,20 @@ PREFERENCE_ROUND = Stage[Rung](
     writes={"outcome": PreferenceOutcome, "answers": Answer, "scores": Score, "gates": Gate},
     do=_prefer,
 )
-"""The round of one rung: stale when the tuned model, or what people said, has changed."""
+"""The round of one rung: stale when the tuned model or the judgements have changed."""
 
 
 def _keep_adapter(
     trained: Path, folder: Path, bench: _DevBench, *, base: BaseWeights
 ) -> tuple[float, BitsChange | None, list[str]]:
-    """Put the adapter into its folder in both forms, as far from the tuned model as the host's replies bear it.
+    """Write the adapter in both formats, at the first strength that keeps the host's replies as likely.
 
-    Where they bear none of it, it goes all the way, and will not be kept.
+    If there is none, the adapter is written at full strength; it will not be kept.
     """
     names = ["adapter_model.safetensors", "adapter_config.json"]
     with disk_errors(folder):
         shutil.copyfile(trained / names[1], folder / names[1])
-    for strength in (*STRENGTHS, STRENGTHS[0]):
+    for strength in (*_STRENGTHS, _STRENGTHS[0]):
         blend_adapters(folder.parent / names[0], trained / names[0], strength, out=folder / names[0])
         bits = bench.change(folder)
         if bits is None or decide_keeping(bits, ())[0]:
@@ -182,13 +179,7 @@ def _keep_adapter(
 
 
 def _conclude(
-    rung: Rung,
-    judgements: Judgements,
-    measured: _Measured,
-    recipe: PreferenceRecipe,
-    *,
-    n_steps: int,
-    strength: float,
+    rung: Rung, judgements: Judgements, measured: _Measured, recipe: PreferenceRecipe, *, n_steps: int, strength: float
 ) -> PreferenceOutcome:
     folder, root, bits = rung.preferred_folder, rung.show.root, measured.bits
     before, after = measured.rows.before, measured.rows.after
@@ -232,11 +223,11 @@ def _conclude(
     )
 
 
-# --- token numbers ----------------------------------------------------------------------------------------------------
+# --- token ids --------------------------------------------------------------------------------------------------------
 
 
 def _encode_judgements(judgements: Judgements, rung: Rung) -> list[EncodedPreference] | list[EncodedVerdict]:
-    """Everything that is learned from, as token numbers."""
+    """Everything that is learned from, as token ids."""
     if judgements.judged:
         verdicts = [(_encode(row.question, row.reply, rung), row.is_right) for row in judgements.judged]
         return [EncodedVerdict(*_split(one), is_right) for one, is_right in verdicts]
@@ -247,7 +238,7 @@ def _encode_judgements(judgements: Judgements, rung: Rung) -> list[EncodedPrefer
     return rows
 
 
-def _encode(question: str, reply: Text, rung: Rung) -> EncodedExample:
+def _encode(question: str, reply: RankedText, rung: Rung) -> EncodedExample:
     """A reply to a question as an example of training, cut to the same lengths."""
     form, template = rung.form, rung.template
     system, tokenizer = system_line(form.voice), form.tokenizer
@@ -263,15 +254,15 @@ def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return example.ids[: example.n_prompt], example.ids[example.n_prompt :]
 
 
-# --- what it cost -----------------------------------------------------------------------------------------------------
+# --- what the round changes -------------------------------------------------------------------------------------------
 
 
 class _DevBench:
-    """The host's development replies, and how likely the base and the tuned model find them."""
+    """The host's development replies, with their likelihoods under the base and the tuned model."""
 
     def __init__(self, rung: Rung, base: BaseWeights) -> None:
         dev = rung.examples("dev")
-        self.n = min(len(dev), MAX_DEV_REPLIES)
+        self.n = min(len(dev), _MAX_DEV_REPLIES)
         dev = [dev[place * len(dev) // self.n] for place in range(self.n)]
         self._encoded, self._base = rung.encode(dev), base
         self._sizes = [len(row.messages[-1].content.encode()) * math.log(2) for row in dev]
@@ -279,7 +270,7 @@ class _DevBench:
         self._n_resamples = rung.show.config.score.n_resamples
         self._nats = [self._measure(place) for place in (None, rung.folder("train"))]
         self.spans: tuple[Interval, Interval, Interval] | None = None
-        """Bits per byte of the tuned model, of the adapter measured last, and what they differ by."""
+        """Bits per byte of the tuned model, of the adapter measured last, and their difference."""
 
     def change(self, folder: Path) -> BitsChange | None:
         """What the adapter in a folder changes; `None`: there are no development replies."""
@@ -299,7 +290,7 @@ class _DevBench:
 
 
 def _agree(rung: Rung, judgements: Judgements, base: BaseWeights, adapter: Path) -> float | None:
-    """On how much of what was kept out the model agrees, by what it gains over its base."""
+    """Share of the kept-out judgements that the model agrees with, by its gain over the base; `None`: none kept out."""
     two = [(row.question, text) for row in judgements.kept_out_preferences for text in (row.better, row.worse)]
     one = [(row.question, row.reply) for row in judgements.kept_out_judged]
     encoded = [_encode(question, text, rung) for question, text in (*two, *one)]
@@ -314,7 +305,7 @@ def _agree(rung: Rung, judgements: Judgements, base: BaseWeights, adapter: Path)
 
 
 def _answer_exam(rung: Rung, folder: Path, narrator: Narrator) -> list[Answer]:
-    """The exam, put to the adapter in a folder: anew for both, since what `ask` has may be drawn otherwise."""
+    """Put the exam to the adapter in a folder, anew for both: `ask` may have drawn its answers otherwise."""
     settings = rung.show.exam_settings
     adapter_sha256 = hash_file(folder / "adapter_model.safetensors")
     examinee = examinee_of(rung, rung.tuned().model_copy(update={"adapter_sha256": adapter_sha256}))
@@ -332,18 +323,6 @@ def _find_copying(row: Row) -> Ruling:
 # --- the rows of a round ----------------------------------------------------------------------------------------------
 
 
-def measure_round(pairs: Mapping[str, Sequence[Pair]], before: Sequence[Said], after: Sequence[Said]) -> RoundRows:
-    """Measure the tuned model's answers and the preferred one's.
-
-    Args:
-        pairs: Per side (`host`, `guest`), the kept pairs.
-        before: What the tuned model said.
-        after: What the preferred model said.
-    """
-    yardstick = make_yardstick(pairs["host"], pairs["guest"])
-    return RoundRows(yardstick, measure_row(before, yardstick), measure_row(after, yardstick))
-
-
 def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]]:
     """The scores and gates of both rows, and what the rows differ in."""
     yardstick, rows = measured.yardstick, {BEFORE_PREFERENCES: measured.before, PREFERRED: measured.after}
@@ -359,16 +338,16 @@ def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]
     return scores, list_gates(rows, rung=rung.name)
 
 
-def score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
-    """Put down the bits per byte of the host's development replies: before, after, and after less before."""
+def _score_bits(spans: tuple[Interval, Interval, Interval], *, rung: Rung, n: int) -> list[Score]:
+    """Bits per byte of the host's development replies: before, after, and the difference."""
     return [
         make_score(Measure.BITS_PER_BYTE, span, rung=rung.name, variant=name, subject=DEV_REPLIES, n=n)
         for name, span in zip((BEFORE_PREFERENCES, PREFERRED, PREFERRED_MINUS_TUNED), spans, strict=True)
     ]
 
 
-def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n: int) -> list[Score]:
-    """Put down the agreement with the judgements kept out; the intervals take each for a question of its own."""
+def _score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n: int) -> list[Score]:
+    """Agreement with the kept-out judgements; the intervals treat each judgement as a question of its own."""
     return [
         make_score(
             Measure.JUDGEMENTS_AGREED,
@@ -381,15 +360,3 @@ def score_agreement(shares: tuple[float | None, float | None], *, rung: Rung, n:
         )
         for name, share in zip((BEFORE_PREFERENCES, PREFERRED), shares, strict=True)
     ]
-
-
-def _score_words(row: Row, *, rung: str, variant: str) -> Score:
-    return make_score(
-        Measure.MEDIAN_WORDS,
-        row.length.words,
-        rung=rung,
-        variant=variant,
-        subject=ANSWERS,
-        n=len(row.said),
-        reason=row.length.reason,
-    )

@@ -1,8 +1,8 @@
-"""What people ranked, or called right or wrong: kept in the database of the show's ledger, and made into preferences.
+"""Rankings of answers and verdicts (right or wrong): stored beside the show's ledger, and made into preferences.
 
-Nothing is changed or deleted there. Whoever judges the same answers to the same question again has changed their mind:
-the later judgement counts. A ranking of n answers says of each two which is better. What two people see the other way
-round goes by the majority, and counts for nothing in a draw.
+No stored judgement is changed or deleted. When a person judges the same answers to the same question again, the later
+judgement counts. A ranking of n answers gives a preference for each two of them. Where people disagree, the majority
+decides; a draw counts for nothing.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from econchatr.ask.asker import Asker, GenerationLog
-from econchatr.ask.exam import Draw
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.money.ledger import LEDGER_NAME
-from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.pipeline.ask import plan_reply
+from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator
 from econchatr.prompts import render_chat
-from econchatr.records import Answer, Example, JudgedSample, Ranking, Reply, Verdict
+from econchatr.records import Ranking, Verdict
 from econchatr.tables import hash_settings
 
 MIN_JUDGEMENTS = 8
-"""Fewer preferences, or verdicts, teach one answer and not a taste."""
-N_HOST_REPLIES = 64
-"""Replies of the host that are set against the model's own, where nobody ranked anything."""
-KEPT_OUT = 5
-"""One question in so many is kept out of the training, to see whether what was learned holds for others."""
+"""Fewer preferences, or verdicts, teach single answers and no taste."""
+_N_HOST_REPLIES = 64
+"""Replies of the host that are compared with the model's own, where nobody ranked anything."""
+_KEPT_OUT_ONE_IN = 5
+"""One question in so many is kept out of the training, to test whether the training helps on other questions."""
 
 
-class Text(NamedTuple):
+class RankedText(NamedTuple):
     """One reply, and whether it ended by itself."""
 
     text: str
@@ -44,23 +44,23 @@ class Text(NamedTuple):
 
 
 class Preference(NamedTuple):
-    """Two replies to a question; the first is the better one."""
+    """Two replies to a question."""
 
     question: str
-    better: Text
-    worse: Text
+    better: RankedText
+    worse: RankedText
 
 
 class Judged(NamedTuple):
-    """One reply to a question, called right or wrong."""
+    """One reply to a question, judged right or wrong."""
 
     question: str
-    reply: Text
+    reply: RankedText
     is_right: bool
 
 
 class Judgements(NamedTuple):
-    """What a round learns from: preferences, or else judged replies; one of the two kinds is empty."""
+    """What a round learns from: preferences or judged replies. One of the two kinds is empty."""
 
     source: str
     """`rankings`, `verdicts` or `host replies`."""
@@ -72,23 +72,23 @@ class Judgements(NamedTuple):
 
     @property
     def n_rows(self) -> int:
-        """How many are learned from."""
+        """Number of rows to learn from."""
         return len(self.preferences) + len(self.judged)
 
     @property
     def n_kept_out(self) -> int:
-        """How many are kept out."""
+        """Number of rows kept out."""
         return len(self.kept_out_preferences) + len(self.kept_out_judged)
 
 
 def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
-    """The rankings; without any the verdicts; without either the host's replies against the tuned model's own.
+    """The rankings; if there are none the verdicts; if there are none either, the host's replies against the model's.
 
     Raises:
-        InputError: There are some, too few to learn from.
+        InputError: There are rankings or verdicts, too few to learn from.
         ModelError: The tuned model cannot be opened.
     """
-    rankings, verdicts = read_rankings(rung.show), read_verdicts(rung.show)
+    rankings, verdicts = read_judgements(rung.show, Ranking), read_judgements(rung.show, Verdict)
     if rankings:
         preferences = prefer_by_majority(rankings, verdicts)
         _check_enough(len(preferences), "preferences", "Rank more answers")
@@ -107,48 +107,49 @@ def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
 
 
 def hash_judgements(show: Show) -> str:
-    """One hash over everything that people ranked or judged."""
-    return hash_settings([row.model_dump_json() for row in (*read_rankings(show), *read_verdicts(show))])
+    """One hash over all rankings and verdicts."""
+    rows = (*read_judgements(show, Ranking), *read_judgements(show, Verdict))
+    return hash_settings([row.model_dump_json() for row in rows])
 
 
 def prefer_by_majority(rankings: Sequence[Ranking], verdicts: Sequence[Verdict] = ()) -> list[Preference]:
-    """Every two answers to one question of which more people put the first above the second than the other way.
+    """The preferences that more people hold than the opposite.
 
-    An answer that a person called right stands above one that the same person called wrong.
+    An answer that a person called right is better than one that the same person called wrong.
     """
     votes = Counter[Preference]()
     for ranking in rankings:
-        texts = [Text(sample.text, sample.is_whole) for sample in ranking.samples]
+        texts = [RankedText(sample.text, sample.is_whole) for sample in ranking.samples]
         votes.update(Preference(ranking.question, better, worse) for better, worse in combinations(texts, 2))
     for one, other in combinations(verdicts, 2):
         if (one.scorer, one.question) == (other.scorer, other.question) and one.is_right != other.is_right:
             right, wrong = (one, other) if one.is_right else (other, one)
-            texts = [Text(verdict.sample.text, verdict.sample.is_whole) for verdict in (right, wrong)]
+            texts = [RankedText(verdict.sample.text, verdict.sample.is_whole) for verdict in (right, wrong)]
             votes[Preference(right.question, *texts)] += 1
     return [row for row, n in votes.items() if n > votes[Preference(row.question, row.worse, row.better)]]
 
 
 def judge_by_majority(verdicts: Sequence[Verdict]) -> list[Judged]:
-    """Every answer that more people called right than wrong, or the other way."""
-    votes = Counter[tuple[str, Text]]()
+    """Every answer with the majority's verdict; answers with a draw are left out."""
+    votes = Counter[tuple[str, RankedText]]()
     for verdict in verdicts:
-        text = Text(verdict.sample.text, verdict.sample.is_whole)
+        text = RankedText(verdict.sample.text, verdict.sample.is_whole)
         votes[verdict.question, text] += 1 if verdict.is_right else -1
     return [Judged(question, text, n > 0) for (question, text), n in votes.items() if n]
 
 
 def part_preferences(source: str, rows: Sequence[Preference], n_scorers: int) -> Judgements:
-    """Keep out one question in five; none where too few preferences would be left to learn from."""
-    learned = [row for row in rows if not is_kept_out(row.question)]
+    """Keep out one question in five, or none if too few preferences would be left to learn from."""
+    learned = tuple(row for row in rows if not is_kept_out(row.question))
     if len(learned) < MIN_JUDGEMENTS:
         return Judgements(source, n_scorers, preferences=tuple(rows))
     kept_out = tuple(row for row in rows if is_kept_out(row.question))
-    return Judgements(source, n_scorers, preferences=tuple(learned), kept_out_preferences=kept_out)
+    return Judgements(source, n_scorers, preferences=learned, kept_out_preferences=kept_out)
 
 
 def is_kept_out(question: str) -> bool:
-    """Whether a question is kept out of every round: always the same ones, so that no later round has seen them."""
-    return hashlib.sha256(question.encode()).digest()[0] % KEPT_OUT == 0
+    """Whether a question is kept out of every round; always the same questions, so that no round has seen them."""
+    return hashlib.sha256(question.encode()).digest()[0] % _KEPT_OUT_ONE_IN == 0
 
 
 def _check_enough(n: int, what: str, cure: str) -> None:
@@ -157,116 +158,78 @@ def _check_enough(n: int, what: str, cure: str) -> None:
 
 
 def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
-    """What the host said in training episodes above what the tuned model says to the same cue."""
-    chosen = rung.examples("train")
-    n = min(N_HOST_REPLIES, len(chosen))
+    """The host's replies in training episodes as better than the tuned model's replies to the same cues."""
+    chosen, tuned, settings = rung.examples("train"), rung.tuned(), rung.show.exam_settings
+    n = min(_N_HOST_REPLIES, len(chosen))
     examples = [chosen[place * len(chosen) // n] for place in range(n)]
     log = GenerationLog(rung.preferred_folder / "generations.jsonl")
-    draws = [_plan_sample(rung, example) for example in examples]
+    draws = []
+    for example in examples:
+        prompt = render_chat(example.messages[:-1], rung.template)
+        key = hash_settings([rung.made("train"), prompt, settings])
+        draws.append(plan_reply(tuned, example.pair_id, prompt, key, settings))
     with rung.base.speak(rung.folder("train")) as speaker:
         answers = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "samples"))
     preferences = []
     for example, answer in zip(examples, answers, strict=True):
         cue, said, reply = example.messages[-2].content, example.messages[-1].content, answer.reply
         if reply is not None and reply.text.strip() != said.strip():
-            host, own = Text(said, not example.n_cut_reply_tokens), Text(reply.text.strip(), reply.stop == "end")
+            host = RankedText(said, not example.n_cut_reply_tokens)
+            own = RankedText(reply.text.strip(), reply.stop == "end")
             preferences.append(Preference(cue, host, own))
     return preferences
 
 
-def _plan_sample(rung: Rung, example: Example) -> Draw:
-    settings, template = rung.show.exam_settings, rung.template
-    prompt = render_chat(example.messages[:-1], template)
-
-    def record(reply: Reply | None, error: str | None) -> Answer:
-        return Answer(
-            question_id=example.pair_id,
-            rung=rung.name,
-            variant="tuned",
-            model_sha256=model_identity(rung.tuned(), "tuned"),
-            sample=0,
-            seed=settings.seed,
-            reply=reply,
-            error=error,
-        )
-
-    key = hash_settings([rung.made("train"), prompt, settings])
-    return Draw(key, lambda: prompt, is_tuned=True, seed=settings.seed, settings=settings, record=record)
-
-
-# --- what people said, kept in the ledger's database ------------------------------------------------------------------
+# --- the ledger's database --------------------------------------------------------------------------------------------
 
 _BUSY_SECONDS = 30.0
-_TABLES = ("rankings", "verdicts")
+_TABLES: dict[type[Ranking | Verdict], str] = {Ranking: "rankings", Verdict: "verdicts"}
 _COLUMNS = "judgement_id, judged_at, scorer, question, samples_sha256, body"
 
 J = TypeVar("J", Ranking, Verdict)
 
 
-def save_ranking(show: Show, ranking: Ranking) -> bool:
-    """Write down in which order a person likes the answers; false: it stood there already.
+def save_judgement(show: Show, judged: Ranking | Verdict) -> bool:
+    """Store a ranking or a verdict; false: the same one is stored already.
 
     Raises:
         ShowFolderError: The database cannot be written.
     """
-    return _save(show, "rankings", ranking, ranking.samples)
-
-
-def save_verdict(show: Show, verdict: Verdict) -> bool:
-    """Write down what a person says of one answer; false: it stood there already.
-
-    Raises:
-        ShowFolderError: The database cannot be written.
-    """
-    return _save(show, "verdicts", verdict, (verdict.sample,))
-
-
-def read_rankings(show: Show) -> list[Ranking]:
-    """Every ranking, oldest first; of one person's rankings of the same answers, the last.
-
-    Raises:
-        ShowFolderError: The database cannot be read, or was written by another version.
-    """
-    return _read(show, "rankings", Ranking)
-
-
-def read_verdicts(show: Show) -> list[Verdict]:
-    """Every verdict, oldest first; of one person's verdicts on the same answer, the last.
-
-    Raises:
-        ShowFolderError: The database cannot be read, or was written by another version.
-    """
-    return _read(show, "verdicts", Verdict)
-
-
-def _save(show: Show, table: str, judged: Ranking | Verdict, samples: Sequence[JudgedSample]) -> bool:
+    samples = judged.samples if isinstance(judged, Ranking) else (judged.sample,)
     body = judged.model_dump_json()
     of_samples = hash_settings(sorted(sample.text_sha256 for sample in samples))
     row = (hash_settings(body), judged.judged_at.isoformat(), judged.scorer, judged.question, of_samples, body)
     with _open(show.root / LEDGER_NAME) as database:
         database.execute("BEGIN IMMEDIATE")
-        for name in _TABLES:
+        for name in _TABLES.values():
             database.execute(
                 f"CREATE TABLE IF NOT EXISTS {name} (judgement_id TEXT PRIMARY KEY NOT NULL, judged_at TEXT NOT NULL,"
                 " scorer TEXT NOT NULL, question TEXT NOT NULL, samples_sha256 TEXT NOT NULL, body TEXT NOT NULL)"
             )
-        done = database.execute(f"INSERT OR IGNORE INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        done = database.execute(
+            f"INSERT OR IGNORE INTO {_TABLES[type(judged)]} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row
+        )
         database.execute("COMMIT")
     return done.rowcount == 1
 
 
-def _read(show: Show, table: str, kind: type[J]) -> list[J]:
-    path = show.root / LEDGER_NAME
+def read_judgements(show: Show, kind: type[J]) -> list[J]:
+    """Every ranking, or every verdict, oldest first; of one person's judgements of the same answers, the last.
+
+    Raises:
+        ShowFolderError: The database cannot be read, or was written by another version.
+    """
+    path, table = show.root / LEDGER_NAME, _TABLES[kind]
     if not path.is_file():
         return []
     with _open(path) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall():
             return []
         rows = database.execute(f"SELECT scorer, question, samples_sha256, body FROM {table} ORDER BY rowid").fetchall()
-    latest: dict[tuple[str, str, str], str] = {}
+    latest: dict[tuple[str, ...], str] = {}
     for *key, body in rows:
-        latest.pop((key[0], key[1], key[2]), None)
-        latest[key[0], key[1], key[2]] = body
+        latest.pop(tuple(key), None)
+        latest[tuple(key)] = body
     try:
         return [kind.model_validate_json(body) for body in latest.values()]
     except ValidationError as exc:

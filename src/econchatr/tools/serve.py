@@ -1,7 +1,4 @@
-"""A show's trained rungs, opened to be served: every base file once, with all the adapters made for it.
-
-This module speaks no protocol: whoever serves the models does.
-"""
+"""Open a show's trained rungs for the server and the playground: each base file once, with all its adapters."""
 
 from __future__ import annotations
 
@@ -22,10 +19,10 @@ from econchatr.money.billing import bill_local
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict
 from econchatr.tables import append_line, hash_file
-from econchatr.tools.rankings import save_ranking, save_verdict
+from econchatr.tools.rankings import save_judgement
 
 RealTurnsUse = Literal["never", "offered", "default"]
-"""Whether models are served that are given real turns: not; under names of their own; also under the rung's name."""
+"""Models that are given real turns: none; under names of their own; also under the rung's own name."""
 
 
 class _Trained(NamedTuple):
@@ -39,13 +36,14 @@ class _Trained(NamedTuple):
 def open_served(
     show: Show, rung: str = "", *, n_slots: int, apart: bool = False, real_turns: RealTurnsUse = "never"
 ) -> Iterator[list[ServedModel]]:
-    """The tuned model and the base of one rung, or of every trained rung, until the block ends.
+    """The tuned model and the base of one rung, or of every trained rung, open until the block ends.
 
     Args:
-        real_turns: Whether the same models are served once more as ones that are given real turns of the host.
-            Offered only where the show's pairs are there; whoever serves them puts the turns into the prompts.
-        apart: Give every model a llama.cpp server of its own, so that all of them can speak at the same time. Weights
+        n_slots: Replies that one llama.cpp server generates at the same time.
+        apart: Give every model a llama.cpp server of its own, so that all models can answer at the same time. Weights
             are mapped once into memory; the rest (context, buffers) is needed once per model.
+        real_turns: Whether the models are also offered with real turns of the host; this needs the show's pairs. The
+            caller puts the turns into the prompts.
 
     Raises:
         InputError: No such rung, no rung that llama.cpp can serve, or no `[rights]`.
@@ -84,11 +82,9 @@ def _name(item: _Trained, suffix: str, variant: Variant, slots: SlotServer, plac
 
 
 def _choose_names(show: Show, real_turns: RealTurnsUse) -> dict[str, Variant]:
-    """Which form of a rung answers to which name, by what follows the rung's name; in the order they are listed."""
+    """Suffixes of a rung's name, in the order of listing, and the variant that each stands for."""
     plain: dict[str, Variant] = {"": "tuned", ":base": "base"}
-    grounded: dict[str, Variant] = {
-        f":{variant}": variant for variant in (GROUNDED_FORM["tuned"], GROUNDED_FORM["base"])
-    }
+    grounded: dict[str, Variant] = {f":{one}": one for one in (GROUNDED_FORM["tuned"], GROUNDED_FORM["base"])}
     has_pairs = show.is_done("pair")
     if real_turns == "default":
         if not has_pairs:
@@ -104,7 +100,7 @@ def _open(stack: ExitStack, gguf: Path, items: Sequence[_Trained], n_slots: int)
 
 
 def _find_trained(show: Show, name: str) -> list[_Trained]:
-    """The rung asked for, or every one that is trained and has what llama.cpp needs."""
+    """The rung of that name, or every trained rung that llama.cpp can serve."""
     local = list(show.local_ladder().rungs)
     if not local:
         raise InputError("no rung of this show is trained at home.", hint="Ask a hosted model where it lives.")
@@ -128,47 +124,44 @@ def _find(rung: Rung) -> _Trained:
     return _Trained(rung, tuned, rung.base.weights(), adapter)
 
 
-GUESSES_NAME = "guesses.jsonl"
-
-
 class PlayKeeper:
-    """Where a show keeps what people say on the playground."""
+    """Stores in the show's folder what people judge on the playground."""
 
     def __init__(self, show: Show, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._show, self._now = show, now
 
     def save_ranking(self, ranking: Ranking) -> bool:
-        """Keep a ranking in the ledger's database, as `rankings.save_ranking` does."""
-        return save_ranking(self._show, ranking)
+        """Store a ranking, as `rankings.save_judgement` does."""
+        return save_judgement(self._show, ranking)
 
     def save_verdict(self, verdict: Verdict) -> bool:
-        """Keep a verdict in the ledger's database, as `rankings.save_verdict` does."""
-        return save_verdict(self._show, verdict)
+        """Store a verdict, as `rankings.save_judgement` does."""
+        return save_judgement(self._show, verdict)
 
     def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> None:
-        """Add a guess to `talk/guesses.jsonl`; nothing reads it yet.
+        """Add a guess to `talk/guesses.jsonl`; nothing reads the file yet.
 
         Raises:
-            ShowFolderError: It cannot be written.
+            ShowFolderError: The file cannot be written.
         """
         row = {"at": self._now().isoformat(timespec="seconds"), "who": who, "pick": pick, **cue.model_dump()}
-        append_line(self._show.folder("talk") / GUESSES_NAME, json.dumps(row, ensure_ascii=False).encode())
+        append_line(self._show.folder("talk") / "guesses.jsonl", json.dumps(row, ensure_ascii=False).encode())
 
 
 class PlayRows(NamedTuple):
-    """What the playground looks things up in."""
+    """What the playground looks up."""
 
     episodes: list[Episode]
     turns: list[Turn]
     pairs: list[Pair]
-    """Kept ones of all episodes, held-out ones too."""
+    """The kept pairs of all episodes, held-out ones too."""
     usd_per_hour: dict[str, Decimal | None]
-    """By rung, what this machine costs while it answers; `None`: nothing was said about it."""
+    """By rung, US dollars per hour of this machine while it answers; `None`: show.toml does not say."""
     report: Path
 
 
 def read_play(show: Show) -> PlayRows:
-    """The records of a show that is paired.
+    """What the playground looks up in a show.
 
     Raises:
         ShowFolderError: The episodes or the pairs are not there.

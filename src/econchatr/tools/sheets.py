@@ -1,20 +1,20 @@
-"""Sheets for people: written to the show's `sheets` folder, and read again when they come back filled in."""
+"""Write sheets for people to fill in to the show's `sheets` folder, and read the filled ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.ask.asker import Asker, GenerationLog
-from econchatr.ask.exam import Draw, ExamSettings
+from econchatr.ask.exam import ExamSettings
 from econchatr.errors import InputError, ModelError, ShowFolderError
+from econchatr.pipeline.ask import plan_reply
 from econchatr.pipeline.results import SHEETS, asked_answers, blind_cues, blind_picks, hand_marks, score_people
-from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
-from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Reply, Score, TunedModel
+from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Score, TunedModel
 from econchatr.report.sheet_pages import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
@@ -24,7 +24,7 @@ from econchatr.tables import hash_settings, lock_folder, write_bytes, write_tabl
 
 
 def write_hand_sheet(show: Show, *, seed: int) -> Path:
-    """The hand-scoring page over every answer of every rung that was asked.
+    """Write the hand-scoring page, with every answer of every rung that was asked.
 
     Raises:
         ShowFolderError: Nothing was asked yet, or every answer failed.
@@ -39,9 +39,9 @@ def write_hand_sheet(show: Show, *, seed: int) -> Path:
 
 
 def take_hand_files(show: Show, paths: Sequence[Path]) -> list[Score]:
-    """Read filled hand-scoring sheets, keep their marks beside earlier ones, and score all of them.
+    """Read filled hand-scoring sheets, store their marks beside earlier ones, and score all of them.
 
-    A scorer's new file takes the place of the earlier one.
+    A scorer's new file replaces the earlier one.
 
     Raises:
         InputError: A file is missing, foreign, half filled, changed, or about answers the show does not have.
@@ -62,10 +62,10 @@ def take_hand_files(show: Show, paths: Sequence[Path]) -> list[Score]:
 
 
 def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator) -> Path:
-    """The blind sheet of one rung: its tuned model answers held-out cues first, which takes a while.
+    """Write the blind sheet of one rung; its tuned model first answers held-out cues, which takes a while.
 
     Raises:
-        InputError: No held-out pair is fit for it, or the show has no `[rights]`.
+        InputError: No held-out pair is fit for the sheet, or the show has no `[rights]`.
         ShowFolderError: The pairs are not made or the rung is not trained yet.
         ModelError: The model cannot be opened, or answered no cue.
     """
@@ -95,14 +95,38 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
     return path
 
 
+class HeldOutDrawer(NamedTuple):
+    """A rung's tuned model, ready to be given held-out cues as it was given cues in training."""
+
+    form: ExampleForm
+    template: ChatTemplate
+    tuned: TunedModel
+    settings: ExamSettings
+    asker: Asker
+
+    def answer(self, pair: Pair, n_samples: int) -> list[Answer]:
+        """The first `n_samples` answers to a pair's cue, seeds in a row; a failed one has its error and no reply."""
+        prompt = render_chat(build_example(pair, self.form).messages[:-1], self.template)
+        # What a reply is known by in the log must not change: a reply drawn before is not drawn again.
+        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
+        draws = []
+        for sample in range(n_samples):
+            key = hash_settings([drawn_from, prompt, self.settings.seed + sample, self.settings])
+            draws.append(plan_reply(self.tuned, pair.pair_id, prompt, key, self.settings, sample=sample))
+        return self.asker.ask_all(draws, lambda n_done, n_all: None)
+
+
 def _draw_cues(rung: Rung, pairs: Sequence[Pair], *, n_cues: int, seed: int, narrator: Narrator) -> list[BlindCue]:
-    """As many cues as asked for, or as there are; one that the model fails at is passed over, and told."""
+    """The cues with the model's replies, as many as asked for or as there are; a cue the model fails at is skipped."""
     cues: list[BlindCue] = []
     why = f"the tuned model answers {min(n_cues, len(pairs))} held-out cues, {N_SAMPLES} times each"
-    with narrated(narrator, f"blind sheet/{rung.name}", why) as counts, open_drawer(rung) as drawer:
+    log = GenerationLog(rung.folder("ask") / "generations.jsonl")
+    with narrated(narrator, f"blind sheet/{rung.name}", why) as counts, rung.open() as opened:
+        asker = Asker(opened.speaker, log)
+        drawer = HeldOutDrawer(rung.form, opened.template, opened.tuned, rung.show.exam_settings, asker)
         for pair in pairs:
-            texts = drawer.draw(pair, N_SAMPLES)
-            cue = lay_out_cue(pair, texts, rung=rung.name, seed=seed) if texts else None
+            texts = [answer.reply.text for answer in drawer.answer(pair, N_SAMPLES) if answer.reply is not None]
+            cue = lay_out_cue(pair, texts, rung=rung.name, seed=seed) if len(texts) == N_SAMPLES else None
             if cue is None:
                 narrator.note(f"{pair.pair_id} is passed over: the model failed at it, or said the host's own words")
                 continue
@@ -117,9 +141,9 @@ def _draw_cues(rung: Rung, pairs: Sequence[Pair], *, n_cues: int, seed: int, nar
 
 
 def take_blind_files(show: Show, paths: Sequence[Path]) -> list[Score]:
-    """Read filled blind sheets, keep their picks beside earlier ones, and score all of them.
+    """Read filled blind sheets, store their picks beside earlier ones, and score all of them.
 
-    A person's new file takes the place of that person's earlier picks on the same cues.
+    A person's new file replaces that person's earlier picks on the same cues.
 
     Raises:
         ShowFolderError: No blind sheet was written.
@@ -147,62 +171,3 @@ def _read_files(paths: Sequence[Path]) -> list[FilledSheet]:
             reason = exc.strerror or str(exc)
             raise InputError(f"cannot read {path}: {reason}.", hint="Give the file that the page saved.") from exc
     return filled
-
-
-# --- held-out cues, answered ------------------------------------------------------------------------------------------
-
-
-class HeldOutDrawer(NamedTuple):
-    """A rung's tuned model, ready to be given held-out cues as it was given cues in training."""
-
-    form: ExampleForm
-    template: ChatTemplate
-    tuned: TunedModel
-    settings: ExamSettings
-    asker: Asker
-
-    def draw(self, pair: Pair, n_samples: int) -> list[str] | None:
-        """The texts of the first `n_samples` replies to a pair's cue; `None` when one of them failed."""
-        texts = [answer.reply.text for answer in self.answer(pair, n_samples) if answer.reply is not None]
-        return texts if len(texts) == n_samples else None
-
-    def answer(self, pair: Pair, n_samples: int) -> list[Answer]:
-        """The first `n_samples` answers to a pair's cue, seeds in a row; a failed one has its error and no reply."""
-        prompt = render_chat(build_example(pair, self.form).messages[:-1], self.template)
-        draws = [self._plan(pair, prompt, sample) for sample in range(n_samples)]
-        return self.asker.ask_all(draws, lambda n_done, n_all: None)
-
-    def _plan(self, pair: Pair, prompt: str, sample: int) -> Draw:
-        seed = self.settings.seed + sample
-        # What a reply is known by in the log must not change: a reply drawn before is not drawn again.
-        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
-
-        def record(reply: Reply | None, error: str | None) -> Answer:
-            return Answer(
-                question_id=pair.pair_id,
-                rung=self.tuned.rung,
-                variant="tuned",
-                model_sha256=model_identity(self.tuned, "tuned"),
-                sample=sample,
-                seed=seed,
-                reply=reply,
-                error=error,
-            )
-
-        key = hash_settings([drawn_from, prompt, seed, self.settings])
-        return Draw(key, lambda: prompt, is_tuned=True, seed=seed, settings=self.settings, record=record)
-
-
-@contextmanager
-def open_drawer(rung: Rung) -> Iterator[HeldOutDrawer]:
-    """Open a rung's tuned model for held-out cues, with the exam's own settings.
-
-    Raises:
-        InputError: The show has no `[rights]`.
-        ShowFolderError: The rung is not trained yet.
-        ModelError: The model cannot be opened.
-    """
-    log = GenerationLog(rung.folder("ask") / "generations.jsonl")
-    with rung.open() as opened:
-        asker = Asker(opened.speaker, log)
-        yield HeldOutDrawer(rung.form, opened.template, opened.tuned, rung.show.exam_settings, asker)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from econchatr.cli.printing import print_scores
+from econchatr.cli.running import print_scores
 from econchatr.records import Score
 
 

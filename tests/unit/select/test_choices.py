@@ -12,7 +12,7 @@ from econchatr.pipeline.show import Show, open_show
 from econchatr.records import Pair
 from econchatr.select.pins import check_pins, explain_bans, find_nearest_id, list_pool
 from econchatr.tables import write_table
-from econchatr.tools.pins import add_pins
+from econchatr.tools.edit_choices import add_pins
 from tests.helpers.make_records import make_pair
 
 PAIRS = [

@@ -137,6 +137,14 @@ def test_every_answer_is_logged_with_model_and_seed(tmp_path: Path, monkeypatch:
     assert (row["model_sha256"], row["cue"], row["reply"]["text"]) == ("the tuned hash", "one", "Who counted?")
 
 
+def test_every_answer_is_logged_with_the_seed_it_was_drawn_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker = chat("one\ntwo\n/base\nthree\n/new\nfour\n", tmp_path, monkeypatch)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines() if line]
+    assert [row["seed"] for row in rows] == [call["seed"] for call in speaker.calls] == [0, 2, 4, 0]
+
+
 def test_every_answer_is_logged_with_the_hash_of_the_model_that_gave_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

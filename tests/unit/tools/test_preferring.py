@@ -17,13 +17,13 @@ from econchatr.tools.preference_round import RoundRows, list_round
 from econchatr.tools.rankings import (
     MIN_JUDGEMENTS,
     Preference,
-    Text,
+    RankedText,
     gather_judgements,
     is_kept_out,
     judge_by_majority,
     part_preferences,
     prefer_by_majority,
-    save_ranking,
+    save_judgement,
 )
 from tests.helpers.show_material import demo_show
 from tests.unit.tools.test_rankings import ranking, show, verdict
@@ -66,7 +66,9 @@ def test_verdicts_go_by_the_majority_too() -> None:
 
 
 def test_whole_questions_are_kept_out_and_always_the_same() -> None:
-    rows = [Preference(f"question {n}", Text("a", True), Text("b", True)) for n in range(60) for _ in range(2)]
+    rows = [
+        Preference(f"question {n}", RankedText("a", True), RankedText("b", True)) for n in range(60) for _ in range(2)
+    ]
     made = part_preferences("rankings", rows, 1)
     assert made.n_rows + made.n_kept_out == 120
     assert 0 < made.n_kept_out < 60
@@ -75,12 +77,12 @@ def test_whole_questions_are_kept_out_and_always_the_same() -> None:
 
 
 def test_few_preferences_are_all_learned_from() -> None:
-    rows = [Preference(f"question {n}", Text("a", True), Text("b", True)) for n in range(MIN_JUDGEMENTS)]
+    rows = [Preference(f"question {n}", RankedText("a", True), RankedText("b", True)) for n in range(MIN_JUDGEMENTS)]
     assert part_preferences("rankings", rows, 1).n_rows == MIN_JUDGEMENTS
 
 
 def test_too_few_rankings_are_refused_before_anything_is_opened(show: Show) -> None:
-    save_ranking(show, ranking("a", "b"))
+    save_judgement(show, ranking("a", "b"))
     with pytest.raises(InputError, match="1 preferences are too few"):
         gather_judgements(show.rung(), Silent())
 

@@ -15,7 +15,7 @@ from econchatr.errors import ShowFolderError
 from econchatr.money.ledger import LEDGER_NAME, Ledger
 from econchatr.pipeline.show import Show
 from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.tools.rankings import read_rankings, read_verdicts, save_ranking, save_verdict
+from econchatr.tools.rankings import read_judgements, save_judgement
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -44,58 +44,61 @@ def verdict(text: str, *, is_right: bool, minutes: int = 0) -> Verdict:
 
 def test_what_was_judged_comes_back_as_it_was(show: Show) -> None:
     kept, said = ranking("One.", "Two.", "Three."), verdict("One.", is_right=True)
-    assert save_ranking(show, kept)
-    assert save_verdict(show, said)
-    assert read_rankings(show) == [kept]
-    assert read_verdicts(show) == [said]
+    assert save_judgement(show, kept)
+    assert save_judgement(show, said)
+    assert read_judgements(show, Ranking) == [kept]
+    assert read_judgements(show, Verdict) == [said]
 
 
 def test_a_show_nobody_judged_has_nothing_and_gets_no_database(show: Show) -> None:
-    assert (read_rankings(show), read_verdicts(show)) == ([], [])
+    assert (read_judgements(show, Ranking), read_judgements(show, Verdict)) == ([], [])
     assert not (show.root / LEDGER_NAME).exists()
 
 
 def test_the_same_click_twice_is_one_ranking(show: Show) -> None:
-    assert [save_ranking(show, ranking("One.", "Two.")) for _ in range(2)] == [True, False]
-    assert len(read_rankings(show)) == 1
+    assert [save_judgement(show, ranking("One.", "Two.")) for _ in range(2)] == [True, False]
+    assert len(read_judgements(show, Ranking)) == 1
 
 
 def test_who_changes_their_mind_is_believed_and_others_are_not_touched(show: Show) -> None:
     for row in (ranking("One.", "Two."), ranking("One.", "Two.", scorer="bo"), ranking("Two.", "One.", minutes=1)):
-        save_ranking(show, row)
-    assert [(row.scorer, row.samples[0].text) for row in read_rankings(show)] == [("bo", "One."), ("ada", "Two.")]
+        save_judgement(show, row)
+    assert [(row.scorer, row.samples[0].text) for row in read_judgements(show, Ranking)] == [
+        ("bo", "One."),
+        ("ada", "Two."),
+    ]
 
 
 @pytest.mark.parametrize("ledger_first", [True, False])
 def test_the_ledger_and_the_rankings_share_one_file(show: Show, ledger_first: bool) -> None:
     if ledger_first:
         Ledger(show.root / LEDGER_NAME).close()
-    save_ranking(show, ranking("One.", "Two."))
+    save_judgement(show, ranking("One.", "Two."))
     with Ledger(show.root / LEDGER_NAME) as ledger:
         assert ledger.bill() == ()
-    assert len(read_rankings(show)) == 1
+    assert len(read_judgements(show, Ranking)) == 1
 
 
 def test_many_who_judge_at_once_are_all_kept(show: Show) -> None:
     rows = [ranking("One.", "Two.", scorer=f"scorer {n}") for n in range(24)]
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(lambda row: save_ranking(show, row), rows))
-    assert {row.scorer for row in read_rankings(show)} == {row.scorer for row in rows}
+        assert all(pool.map(lambda row: save_judgement(show, row), rows))
+    assert {row.scorer for row in read_judgements(show, Ranking)} == {row.scorer for row in rows}
 
 
 def test_a_damaged_database_is_refused_with_its_name(show: Show) -> None:
     (show.root / LEDGER_NAME).write_bytes(b"no database at all, but long enough to look like one" * 50)
     with pytest.raises(ShowFolderError, match=r"ledger\.sqlite"):
-        save_ranking(show, ranking("One.", "Two."))
+        save_judgement(show, ranking("One.", "Two."))
 
 
 def test_a_row_of_another_version_is_refused(show: Show) -> None:
-    save_ranking(show, ranking("One.", "Two."))
+    save_judgement(show, ranking("One.", "Two."))
     with sqlite3.connect(show.root / LEDGER_NAME) as database:
         database.execute("UPDATE rankings SET body = '{\"later\": 1}'")
     database.close()
     with pytest.raises(ShowFolderError, match="another version"):
-        read_rankings(show)
+        read_judgements(show, Ranking)
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -113,5 +116,5 @@ def test_what_cannot_be_is_refused() -> None:
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=2, max_size=5, unique=True))
 def test_any_text_survives(texts: list[str], show: Show) -> None:
     kept = ranking(*texts)
-    save_ranking(show, kept)
-    assert kept in read_rankings(show)
+    save_judgement(show, kept)
+    assert kept in read_judgements(show, Ranking)

@@ -1,4 +1,4 @@
-"""The commands to begin with: the demo, a new show, a look at this machine."""
+"""The commands to begin with: the demo, a new show, a check of this machine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from econchatr.cli.app import app
-from econchatr.cli.printing import print_json, print_result, say
-from econchatr.cli.running import HERE, JsonOption, ShowArgument, run_and_print
+from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_result, run_and_print, say
 
 
 @app.command()

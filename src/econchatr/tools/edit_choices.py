@@ -34,7 +34,7 @@ def add_pins(show: Show, *, pin: Sequence[str] = (), ban: Sequence[str] = ()) ->
     text = path.read_text(encoding="utf-8") if path.exists() else _HEADER
     for name, new in (("pin", pin), ("ban", ban)):
         text = _insert(text, name, [one for one in dict.fromkeys(new) if one not in getattr(known, name)])
-    if not _says(path, text, wanted):  # the file may be in a form of the user's own
+    if not _says(path, text, wanted):  # the user may have written the lists in another style
         raise InputError(f"{path}: its lists are not in a form that can be added to.", hint="Add the id by hand.")
     write_bytes(path, text.encode())
 
