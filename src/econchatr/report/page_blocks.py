@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from econchatr.report.counts import Neighbour
 from econchatr.report.svg import Drawing
 
 T = TypeVar("T")
@@ -184,14 +185,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What was said before or after a passage, and who said it."""
-
-    speaker: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Passage:
     """Words of the transcripts or of a file, which no model made."""
 
@@ -206,8 +199,8 @@ class Passage:
     """As it stands in a file, not as somebody said it."""
     speaker: tuple[str, str] | None = None
     """Name and role; `None`: not told."""
-    previous: Spoken | None = None
-    following: Spoken | None = None
+    previous: Neighbour | None = None
+    following: Neighbour | None = None
     why: str = ""
     """The reason for which it is shown."""
     remark: str = ""

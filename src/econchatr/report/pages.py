@@ -99,23 +99,6 @@ def _tell_date(material: ReportMaterial) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAnswer:
-    """One answer with its number on the sheet."""
-
-    key: str
-    number: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HandCard:
-    """One question with the answers to be marked."""
-
-    question: Question
-    answers: tuple[ShownAnswer, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ShownCue:
     """One cue with its replies, without which of them is real."""
 
@@ -134,13 +117,11 @@ def render_hand_sheet(
     Args:
         form: What the saved file calls itself.
     """
-    numbered = [ShownAnswer(answer.key, number, answer.text) for number, answer in enumerate(sheet.answers, start=1)]
-    owners = {answer.key: answer.question_id for answer in sheet.answers}
     cards = []
     for question in questions:
-        shown = tuple(answer for answer in numbered if owners[answer.key] == question.question_id)
+        shown = [one for one in enumerate(sheet.answers, start=1) if one[1].question_id == question.question_id]
         if shown:
-            cards.append(HandCard(question, shown))
+            cards.append((question, shown))
     return _write_sheet(
         "hand.html.j2",
         title=f"Mark the answers: {show}",

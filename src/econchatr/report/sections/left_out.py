@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from econchatr.records import Episode
-from econchatr.report.counts import Effect, Excerpt, FlagCount, FlaggedSpeech, Neighbour
+from econchatr.report.counts import NOBODY, Effect, Excerpt, FlagCount, FlaggedSpeech
 from econchatr.report.formats import MISSING, count_noun, format_clock, format_count, format_date, format_share
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import (
@@ -22,7 +22,6 @@ from econchatr.report.page_blocks import (
     Part,
     Passage,
     Section,
-    Spoken,
     Stretch,
     Table,
     fold_table,
@@ -33,7 +32,6 @@ from econchatr.report.page_blocks import (
 )
 from econchatr.report.svg import Datum, draw_bars
 
-NOBODY = "nobody named"
 _MOST_LINES = 40
 
 
@@ -228,14 +226,10 @@ def _show_excerpt(excerpt: Excerpt, episode: Episode | None, key: str, *, is_lis
         ", ".join(filter(None, facts)),
         key=key,
         speaker=(excerpt.speaker or NOBODY, excerpt.role),
-        previous=_show_neighbour(excerpt.previous),
-        following=_show_neighbour(excerpt.following),
+        previous=excerpt.previous,
+        following=excerpt.following,
         why=excerpt.reason or "no reason recorded",
     )
-
-
-def _show_neighbour(neighbour: Neighbour | None) -> Spoken | None:
-    return Spoken(neighbour.speaker or NOBODY, neighbour.text) if neighbour else None
 
 
 def _name_episode(episode: Episode | None, slug: str, *, is_listed: bool) -> Cell:

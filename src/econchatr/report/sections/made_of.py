@@ -8,7 +8,7 @@ from datetime import date
 from statistics import median
 
 from econchatr.records import Episode, Split
-from econchatr.report.counts import ROLES, RoleCount, SpeakerCount
+from econchatr.report.counts import NOBODY, ROLES, RoleCount, SpeakerCount
 from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_share
 from econchatr.report.material import CorpusStatistics, ReportMaterial, RightsNote
 from econchatr.report.page_blocks import (
@@ -25,7 +25,6 @@ from econchatr.report.page_blocks import (
     say_absent,
     tabulate,
 )
-from econchatr.report.sections.left_out import NOBODY
 from econchatr.report.svg import Datum, choose_ticks, draw_bars, draw_columns
 
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from econchatr.display import name_hosts
 from econchatr.records import HeldOutReply, Score
 from econchatr.records.measures import GUEST_REPLIES, HOST_REPLIES, TUNED_MINUS_BASE, Measure
-from econchatr.report.counts import drop_middle, keep_end
+from econchatr.report.counts import Neighbour, drop_middle, keep_end
 from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval, format_source
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import (
@@ -24,7 +24,6 @@ from econchatr.report.page_blocks import (
     Part,
     Passage,
     Section,
-    Spoken,
     Stretch,
     Table,
     keep,
@@ -94,7 +93,7 @@ def _show(row: HeldOutReply, sources: dict[str, str]) -> Passage:
     return Passage(
         (Stretch(drop_middle(row.reply.strip(), _MOST_REPLY_CHARS)),),
         sources.get(row.pair_id.rsplit("#", 1)[0], row.pair_id),
-        previous=Spoken("Said to the host", keep_end(" ".join(row.cue.split()), _MOST_CUE_CHARS)),
+        previous=Neighbour(speaker="Said to the host", text=keep_end(" ".join(row.cue.split()), _MOST_CUE_CHARS)),
         remark=f"{change} ({format_decimal(before, 3)} before, {format_decimal(after, 3)} after; "
         f"{count_noun(row.n_bytes, 'byte')})",
     )
