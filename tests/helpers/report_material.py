@@ -28,7 +28,7 @@ from econchatr.records import (
 from econchatr.report.counts import RoleCount
 from econchatr.report.material import (
     EpochRow,
-    History,
+    PricesOf2023,
     ReportMaterial,
     RightsNote,
     SubsetRow,
@@ -322,7 +322,7 @@ def make_material() -> ReportMaterial:
         roles=(RoleCount(role="host", n_turns=364, n_words=19120), RoleCount(role="guest", n_turns=351, n_words=23040)),
         pairs=pairs,
         corpus=describe_corpus(pairs, tokenizer="gpt2"),
-        history=History(
+        history=PricesOf2023(
             prices=tuple(
                 PriceRow(
                     profile="gpt3-2023",

@@ -53,7 +53,7 @@ from econchatr.records import (
 from econchatr.records.measures import keep_listed
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
-from econchatr.report.material import EpochRow, History, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
+from econchatr.report.material import EpochRow, PricesOf2023, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.knapsack import Knapsack
@@ -172,11 +172,11 @@ def _gather_scores(ladder: Ladder) -> tuple[tuple[Score, ...], tuple[Gate, ...]]
     return scores, gates
 
 
-def gather_history(show: Show, pairs: Sequence[Pair]) -> History | None:
+def gather_history(show: Show, pairs: Sequence[Pair]) -> PricesOf2023 | None:
     """What the prices of 2023 would buy, for a show that chooses its pairs as the 2023 experiment did; else `None`."""
     if show.config.pair.profile != "2023" or show.config.select.strategy != "subjects-2023":
         return None
-    return History(
+    return PricesOf2023(
         prices=_history_prices(), subsets=(_history_subsets(show, pairs),), epochs=tuple(_history_epochs(pairs))
     )
 

@@ -28,7 +28,7 @@ class Measure(StrEnum):
     unit: str
     better: Better
     sentence: str
-    """What it tells, for a reader who has never heard of it."""
+    """What it tells, for a reader who has never heard of it. The report says the host's name for `the host`."""
 
     def __new__(cls, name: str, unit: str, better: Better, sentence: str) -> Self:
         """Make a member that is its name, and knows the rest."""
@@ -41,12 +41,15 @@ class Measure(StrEnum):
     BITS_PER_BYTE = "bits per byte", "bits", "lower", "How surprised the model is by held-out replies."
     NATS_PER_TOKEN = "nats per token", "nats", "lower", "The same surprise, per token of the model's own tokenizer."
     HOST_BITS_SAVED = ("host bits saved", "bits", "higher",
-        "How much surprise training saved on the host's held-out replies, less what it saved on the guests'.")
+        "How much less training left the model surprised by what the host said in episodes it never saw, beyond "
+        "what it learned of the guests in the same episodes: above 0, it learned the host and not only the show.")
     TRUE_REPLY = ("true reply among twenty", "share, chance 0.05", "higher",
-        "How often the model finds the host's true reply to a cue among twenty replies of the host.")
-
+        "Given what was said to the host, how often the model finds the host's true reply among twenty that the "
+        "host gave elsewhere: a guess finds 5%.")
     # How an answer sounds.
-    VOICE = "voice", _VOICE_SCALE, "near 1", "How the row talks, whatever it talks about. Above 1 is caricature."
+    VOICE = ("voice", _VOICE_SCALE, "near 1",
+        "How it talks, whatever it talks about: 0 is how the guests talk and 1 is how the host talks, so the "
+        "nearest to 1 is best, and above 1 is caricature.")
     VOICE_DISTANCE = ("voice, distance from the host", "0 is the host", "lower",
         "How far the Voice is from 1, on either side.")
     VOICE_WORDS = "voice by common words", _VOICE_SCALE, "near 1", "The Voice by the commonest words and marks alone."
@@ -57,7 +60,8 @@ class Measure(StrEnum):
 
     # Ways to sound right without being right.
     COPIED_WORDS = ("copied words", "share", "near the host's",
-        "How many words stand in runs of eight or more that the host said in training episodes.")
+        "How many of its words stand in runs of eight or more that the host said in the training episodes: the "
+        "host's own new episodes show how much is ordinary.")
     COPIED_BEYOND_HOST = ("copied words beyond the host's", "share", "lower",
         "The share of copied words, less the held-out host's own.")
     LONGEST_RUN = "longest copied run", "words", "lower", "The longest run of words taken from training episodes."
@@ -74,11 +78,13 @@ class Measure(StrEnum):
         "How often chance alone would make two rows differ so much in keeping to the question.")
 
     # What is made up.
-    MADE_UP = "made-up rate", "share of the names given", "lower", "Of the names an answer gives, how many are wrong."
+    MADE_UP = ("made-up rate", "share of the names given", "lower",
+        "Of the names it gives when asked about the show, how many are wrong.")
     CONFABULATION = ("confabulation", "share of answers that only held-out episodes have", "lower",
-        "How often the model names somebody where it cannot know.")
+        "How often it names somebody where it cannot know.")
     COVERAGE = ("coverage", "share of answers that training episodes have", "higher",
-        "How often the model gives the right name where it could know.")
+        "How often it is right where it could be. A model that never names anybody makes nothing up and is never "
+        "right.")
     F05U = "F0.5u", "0 to 1", "higher", "Right names against wrong ones and answers without a name."
 
     # The exam, by rule.
@@ -107,7 +113,7 @@ class Measure(StrEnum):
         "How far the people who marked agree, beyond chance.")
     SAME_MARK = "same mark from both scorers", "share", "higher", "How often two people gave an answer the same mark."
     BLIND_PICKS = ("blind picks of the real host", "share, by chance 0.2", "near chance",
-        "How often people find the host's own reply among five.")
+        "How often people find the host's own reply among five: a guess finds 20%, so the nearest to 20% is best.")
     JUDGEMENTS_AGREED = ("agreement with judgements kept out", "share", "higher",
         "How often the model prefers the answer that people ranked higher, on rankings kept out of training.")
     # fmt: on

@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 from econchatr.display import escape_markdown, label_imitation, name_hosts
 from econchatr.records import Score, TunedModel
+from econchatr.records.measures import CLOSED_QUESTIONS, TUNED_MINUS_BASE, Measure
 from econchatr.report.formats import format_date
-from econchatr.report.ladder import lay_out_ladder
 from econchatr.report.markdown_writer import write_section, write_table
 from econchatr.report.material import ReportMaterial, RightsNote
 from econchatr.report.page_blocks import (
     Block,
-    Column,
     Facts,
     Items,
     Section,
@@ -29,23 +28,11 @@ from econchatr.report.page_blocks import (
     keep,
     name_columns,
     say_absent,
+    tabulate,
 )
-from econchatr.report.score_table import explain_measures, find_gates, tabulate_rows, tell_why_closed
-from econchatr.report.scorebook import (
-    CHANGE,
-    CLOSED_QUESTIONS,
-    CONFABULATION,
-    COPIED,
-    COVERAGE,
-    HOST_SHARE,
-    MADE_UP,
-    TRUE_REPLY,
-    VOICE,
-    find_score,
-    list_rungs,
-    refuse_infinite,
-)
-from econchatr.report.sections.chosen import tell_choices
+from econchatr.report.score_table import explain_columns, tabulate_rows, tell_why_closed
+from econchatr.report.sections.chosen import tell_choice
+from econchatr.report.sections.cost import tell_costs
 from econchatr.report.sections.made_of import tabulate_corpus, tabulate_splits
 from econchatr.report.sections.verdict import give_verdicts
 
@@ -65,10 +52,10 @@ class CardMaterial(NamedTuple):
     tuned: TunedModel
     base_id: str
     """The base's name on the hub, or in words."""
-    scores: tuple[Score, ...]
-    proofs: tuple[tuple[str, ...], ...]
-    """Rows of the comparison with the trained model: form, tokens that agree, greatest difference."""
     version: str
+    scores: tuple[Score, ...] = ()
+    proofs: tuple[tuple[str, ...], ...] = ()
+    """Rows of the comparison with the trained model: form, tokens that agree, greatest difference."""
     report: ReportMaterial | None = None
     """What the report is made from, to tell what was measured; `None`: only the scores above."""
     unmeasured: str = ""
@@ -87,8 +74,6 @@ def card_from_report(material: ReportMaterial, tuned: TunedModel) -> CardMateria
         rights=material.rights,
         tuned=tuned,
         base_id=dict(material.hub_ids).get(tuned.rung, tuned.base_model),
-        scores=(),
-        proofs=(),
         version=material.version,
         report=material,
     )
@@ -100,7 +85,7 @@ def render_card(material: CardMaterial) -> str:
 
 
 def _head(material: CardMaterial) -> list[str]:
-    licence = material.rights.licence.strip().lower()
+    licence, report = material.rights.licence.strip().lower(), material.report
     fields: dict[str, object] = {
         "base_model": material.base_id,
         "library_name": "transformers",
@@ -110,9 +95,10 @@ def _head(material: CardMaterial) -> list[str]:
     }
     if licence not in _LICENCES:
         fields["license_name"] = material.rights.licence or "see the card"
-    if material.report is not None:
-        fields |= _list_languages(material.report)
-        fields |= index_results(material.report, material.tuned.rung, name=material.label)
+    if report is not None:
+        if codes := sorted({episode.language for episode in report.episodes if episode.language}):
+            fields["language"] = codes
+        fields |= _index_results(report, material.tuned.rung, name=material.label)
     return ["---", *(f"{name}: {json.dumps(value, ensure_ascii=True)}" for name, value in fields.items()), "---"]
 
 
@@ -147,7 +133,7 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         *_USES,
         *(["## Measured", "", say(material.unmeasured), ""] if material.unmeasured else []),
-        *([] if material.report is None else tell_measured(material.report, tuned.rung)),
+        *([] if material.report is None else _tell_measured(material.report, tuned.rung)),
         *_tables(material),
     ]
 
@@ -165,59 +151,56 @@ _USES = (
 )
 
 
-def _list_languages(report: ReportMaterial) -> dict[str, object]:
-    codes = sorted({episode.language for episode in report.episodes if episode.language})
-    return {"language": codes} if codes else {}
-
-
 def _tables(material: CardMaterial) -> list[str]:
     lines: list[str] = []
     if material.proofs:
-        table = Table("proof", "The export against the trained model", _proof_columns(), material.proofs)
+        columns = name_columns("Form", "#Greedy tokens that agree", "#Greatest difference, nats")
+        table = Table("proof", "The export against the trained model", columns, material.proofs)
         lines += ["## The export", "", write_table(table), ""]
     if material.scores:
-        lines += ["## Measured on held-out episodes", "", write_table(_score_table(material.scores))]
+        lines += ["## Measured on held-out episodes", "", write_table(_tabulate_scores(material.scores))]
     return lines
 
 
-def _proof_columns() -> tuple[Column, ...]:
-    return name_columns("Form", "#Greedy tokens that agree", "#Greatest difference, nats")
-
-
-def _score_table(scores: Sequence[Score]) -> Table:
-    rows = tuple(
-        (
-            score.measure,
-            score.variant,
-            score.subject,
-            "unscored" if score.value is None else f"{score.value:.3f}",
-            "" if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}",
-            str(score.n),
-            score.unit,
-        )
-        for score in scores
+def _tabulate_scores(scores: Sequence[Score]) -> Table:
+    return tabulate(
+        "scores",
+        "Every score of this rung",
+        scores,
+        {
+            "Measure": lambda score: score.measure,
+            "Model": lambda score: score.variant,
+            "On": lambda score: score.subject,
+            "#Value": lambda score: "unscored" if score.value is None else f"{score.value:.3f}",
+            "95% interval": lambda score: (
+                "" if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}"
+            ),
+            "#n": lambda score: str(score.n),
+            "Unit": lambda score: score.unit,
+        },
     )
-    columns = name_columns("Measure", "Model", "On", "#Value", "95% interval", "#n", "Unit")
-    return Table("scores", "Every score of this rung", columns, rows)
 
+
+# --- what was measured ------------------------------------------------------------------------------------------------
 
 _RESULTS = (
-    (VOICE, "tuned", None),
-    (HOST_SHARE, CHANGE, None),
-    (TRUE_REPLY, "tuned", None),
-    (COPIED, "tuned", None),
-    (MADE_UP, "tuned", CLOSED_QUESTIONS),
-    (CONFABULATION, "tuned", CLOSED_QUESTIONS),
-    (COVERAGE, "tuned", CLOSED_QUESTIONS),
+    (Measure.VOICE, "tuned", None),
+    (Measure.HOST_BITS_SAVED, TUNED_MINUS_BASE, None),
+    (Measure.TRUE_REPLY, "tuned", None),
+    (Measure.COPIED_WORDS, "tuned", None),
+    (Measure.MADE_UP, "tuned", CLOSED_QUESTIONS),
+    (Measure.CONFABULATION, "tuned", CLOSED_QUESTIONS),
+    (Measure.COVERAGE, "tuned", CLOSED_QUESTIONS),
 )
+"""The headline measures: measure, row, subject."""
 
 
-def index_results(report: ReportMaterial, rung: str, *, name: str) -> dict[str, object]:
+def _index_results(report: ReportMaterial, rung: str, *, name: str) -> dict[str, object]:
     """Give the head's `model-index`: the headline measures that have a value and may be believed; empty: none has."""
-    scores, metrics = refuse_infinite(report.scores), list[dict[str, object]]()
+    report, metrics = report.refuse_infinite(), list[dict[str, object]]()
     for measure, variant, subject in _RESULTS:
-        score = find_score(scores, measure, rung=rung, variant=variant, subject=subject)
-        is_closed = measure == VOICE and tell_why_closed(find_gates(report.gates, rung=rung, variant=variant))
+        score = report.find_score(measure, rung, variant, subject)
+        is_closed = measure is Measure.VOICE and tell_why_closed(report.find_gates(rung, variant))
         if score is not None and score.value is not None and not is_closed:
             metrics.append({"type": measure.replace(" ", "-"), "name": measure, "value": round(score.value, 4)})
     if not metrics:
@@ -230,18 +213,19 @@ def index_results(report: ReportMaterial, rung: str, *, name: str) -> dict[str, 
     return {"model-index": [{"name": name, "results": [result]}]}
 
 
-def tell_measured(report: ReportMaterial, rung: str) -> list[str]:
+def _tell_measured(report: ReportMaterial, rung: str) -> list[str]:
     """Tell what a rung was made of, what it cost, and how near it comes, as lines of Markdown."""
-    report = report.model_copy(update={"scores": refuse_infinite(report.scores)})
-    return [write_section(_tell_data(report, rung)), "", write_section(_tell_verdict(report, rung)), ""]
+    report = report.refuse_infinite()
+    title = "How near it comes, what it copies, what it makes up"
+    verdict = Section("verdict", title, tuple(_list_measured(report, rung)))
+    return [write_section(_tell_data(report, rung)), "", write_section(verdict), ""]
 
 
 def _tell_data(report: ReportMaterial, rung: str) -> Section:
-    facts = [fact for choice in tell_choices(report) if choice.rung == rung for fact in choice.facts]
-    cost = (told for told in lay_out_ladder(report).told if told.startswith(f"{rung}: "))
+    choices = (tell_choice(report, chosen) for chosen in report.selections if chosen.rung == rung)
     told = (
-        *(f"{name}: {text}" for name, text in facts),
-        *cost,
+        *(f"{name}: {text}" for facts in choices for name, text in facts),
+        *(cost for cost in tell_costs(report) if cost.startswith(f"{rung}: ")),
         *(f"{name}: {value}" for name, value in report.settings),
     )
     tables = tabulate_corpus(report.corpus), tabulate_splits(report)
@@ -251,20 +235,19 @@ def _tell_data(report: ReportMaterial, rung: str) -> Section:
 def _tabulate_held_out(report: ReportMaterial) -> Table | None:
     """The episodes no training saw, with the hashes of their files."""
     splits = {pair.slug: pair.split for pair in report.pairs if pair.split != "train"}
-    rows = tuple(
-        (episode.title, format_date(episode.published), splits[episode.slug], episode.sha256[:16])
-        for episode in report.episodes
-        if episode.slug in splits
-    )
-    if not rows:
+    held_out = [episode for episode in report.episodes if episode.slug in splits]
+    if not held_out:
         return None
-    columns = name_columns("episode", "date", "held out for", "SHA-256 of the file begins")
-    return Table("held-out", "Episodes no model was trained on", columns, rows)
-
-
-def _tell_verdict(report: ReportMaterial, rung: str) -> Section:
-    return Section(
-        "verdict", "How near it comes, what it copies, what it makes up", tuple(_list_measured(report, rung))
+    return tabulate(
+        "held-out",
+        "Episodes no model was trained on",
+        held_out,
+        {
+            "episode": lambda episode: episode.title,
+            "date": lambda episode: format_date(episode.published),
+            "held out for": lambda episode: splits[episode.slug],
+            "SHA-256 of the file begins": lambda episode: episode.sha256[:16],
+        },
     )
 
 
@@ -272,10 +255,10 @@ def _list_measured(report: ReportMaterial, rung: str) -> Iterator[Block]:
     for verdict in give_verdicts(report):
         if verdict.rung == rung:
             yield Statement(verdict.sentence)
-            yield Facts(tuple((point.title, point.text) for point in verdict.points))
-    rungs = list_rungs(report.scores)
+            yield Facts(verdict.points)
+    rungs = report.scored_rungs
     if rung not in rungs:
         yield say_absent("Nothing has been measured yet.")
     else:
         yield tabulate_rows(report)[rungs.index(rung)]
-        yield Facts(tuple((one.title, one.sentence) for one in explain_measures(report)))
+        yield explain_columns(report)

@@ -1,23 +1,24 @@
-"""Condense the turns of a whole show to counts: who says how much, and what was flagged in which kind and episode.
-
-Reads the flags as they were recorded and judges none of them; what `pair` does with a kind, it is told.
-"""
+"""Condense the turns of a whole show to counts: who says how much, and what was flagged in which kind and episode."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from econchatr.records import Failure, Flag, Record, Role, Turn
+
+T = TypeVar("T")
 
 ROLES: tuple[Role, ...] = ("host", "guest", "other")
 Effect = Literal["cut", "weighed", "kept"]
 """What `pair` does with a flagged stretch: cuts it out, drops the reply it is half of, or nothing."""
+NOBODY = "nobody named"
+"""Who speaks where the transcript names nobody."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -154,8 +155,7 @@ class FlaggedSpeech(Record):
         return sum(count.n_turns for count in self.episodes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A flag and the turn it is on: `turns[place]` of one episode."""
 
     flag: Flag
@@ -165,6 +165,10 @@ class _Found:
     @property
     def turn(self) -> Turn:
         return self.turns[self.place]
+
+    @property
+    def turn_id(self) -> tuple[str, int]:
+        return self.turn.slug, self.turn.position
 
 
 def count_flags(
@@ -189,7 +193,7 @@ def count_flags(
         episode = list(group)
         flagged = ((place, turn) for place, turn in enumerate(episode) if turn.flags)
         found += (_Found(flag, episode, place) for place, turn in flagged for flag in turn.list_flags())
-    found.sort(key=lambda one: (ranks.get(one.turn.slug, 0), one.turn.slug, one.turn.position))
+    found.sort(key=lambda one: (ranks.get(one.turn.slug, 0), one.turn_id))
     by_kind = defaultdict[str, list[_Found]](list)
     for one in found:
         by_kind[one.flag.kind].append(one)
@@ -206,37 +210,32 @@ def count_flags(
 def _count_kind(
     kind: str, found: Sequence[_Found], effect: Effect, *, n_excerpts: int, hide: Callable[[str], str]
 ) -> FlagCount:
-    reasons = Counter(classify_flag(one.flag.reason) for one in found)
+    reasons = _rank(classify_flag(one.flag.reason) for one in found)
     return FlagCount(
         kind=kind,
         effect=effect,
         n_flags=len(found),
-        n_turns=sum(1 for _ in _group_by_turn(found)),
+        n_turns=len({one.turn_id for one in found}),
         n_episodes=len({one.turn.slug for one in found}),
         n_words=_count_words(found),
-        reasons=tuple(ReasonCount(reason=reason, n_flags=n) for reason, n in _rank(reasons)),
+        reasons=tuple(ReasonCount(reason=reason, n_flags=n) for reason, n in reasons),
         excerpts=tuple(cut_excerpt(one.turns, one.place, one.flag, hide=hide) for one in spread(found, n_excerpts)),
     )
 
 
 def _count_episode(slug: str, found: Iterable[_Found]) -> EpisodeFlags:
     flags = list(found)
-    kinds = Counter(one.flag.kind for one in flags)
-    n_turns = sum(1 for _ in _group_by_turn(flags))
-    return EpisodeFlags(slug=slug, n_turns=n_turns, n_words=_count_words(flags), kinds=tuple(_rank(kinds)))
-
-
-def _group_by_turn(found: Iterable[_Found]) -> Iterator[list[_Found]]:
-    for _, group in groupby(found, key=lambda one: (one.turn.slug, one.turn.position)):
-        yield list(group)
+    kinds, n_turns = _rank(one.flag.kind for one in flags), len({one.turn_id for one in flags})
+    return EpisodeFlags(slug=slug, n_turns=n_turns, n_words=_count_words(flags), kinds=tuple(kinds))
 
 
 def _count_words(found: Iterable[_Found]) -> int:
-    return sum(
-        len(some[0].turn.text[start:end].split())
-        for some in _group_by_turn(found)
-        for start, end in merge_spans(some[0].turn.text, [one.flag for one in some])
-    )
+    n_words = 0
+    for _, group in groupby(found, key=attrgetter("turn_id")):
+        some = list(group)
+        text = some[0].turn.text
+        n_words += sum(len(text[start:end].split()) for start, end in merge_spans(text, [one.flag for one in some]))
+    return n_words
 
 
 def merge_spans(text: str, flags: Iterable[Flag]) -> list[tuple[int, int]]:
@@ -253,8 +252,8 @@ def merge_spans(text: str, flags: Iterable[Flag]) -> list[tuple[int, int]]:
     return spans
 
 
-def _rank(counts: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _rank(names: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
 
 
 def classify_flag(reason: str) -> str:
@@ -266,7 +265,7 @@ def classify_flag(reason: str) -> str:
     return _NUMBER.sub("N", reason) or "no reason recorded"
 
 
-T = TypeVar("T")
+# --- excerpts ---------------------------------------------------------------------------------------------------------
 
 MOST_SAID_CHARS = 1200
 """A stretch longer than this loses its middle: nine flagged turns of ten of a talk show are shorter."""
@@ -282,6 +281,7 @@ class Neighbour(Record):
     """What was said right before or after a stretch, by whom."""
 
     speaker: str
+    """`NOBODY`: the transcript does not say."""
     text: str
 
 
@@ -352,7 +352,7 @@ def cut_excerpt(turns: Sequence[Turn], place: int, flag: Flag, *, hide: Callable
 
 
 def _quote(turn: Turn, keep: Callable[[str, int], str], hide: Callable[[str], str]) -> Neighbour:
-    return Neighbour(speaker=turn.speaker, text=hide(keep(turn.text, _MOST_NEIGHBOUR_CHARS)))
+    return Neighbour(speaker=turn.speaker or NOBODY, text=hide(keep(turn.text, _MOST_NEIGHBOUR_CHARS)))
 
 
 def find_lines(

@@ -6,26 +6,17 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 # Written out, because strftime's month names change with the reader's locale.
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 
 def format_count(count: int | None) -> str:
     """Give a whole number with thousands apart: `4,818,101`; a dash for `None`."""
-    return MISSING if count is None else _sign(f"{count:,}")
+    return MISSING if count is None else f"{count:,}".replace("-", MINUS)
 
 
 def format_decimal(value: float | None, places: int) -> str:
@@ -33,7 +24,8 @@ def format_decimal(value: float | None, places: int) -> str:
     if value is None:
         return MISSING
     text = f"{value:,.{places}f}"
-    return _sign(text.lstrip("-") if not text.strip("-0.,") else text)
+    # What rounds to zero has no sign.
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", MINUS)
 
 
 def format_share(share: float | None, places: int = 0) -> str:
@@ -58,6 +50,11 @@ def format_date(day: date | None) -> str:
     return "undated" if day is None else f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def format_source(title: str, published: date | None) -> str:
+    """Give an episode's title, with its date where it has one."""
+    return title if published is None else f"{title}, {format_date(published)}"
+
+
 def format_clock(seconds: int | None) -> str:
     """Give `1:02:03` or `2:03`; nothing for `None`, since most transcripts do not say."""
     if seconds is None:
@@ -67,14 +64,14 @@ def format_clock(seconds: int | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def format_usd(amount: str | None) -> str:
+def format_usd(amount: str | Decimal | None) -> str:
     """Give decimal dollars with at least two places; a dash for `None`, the text itself if it is no number."""
     if amount is None:
         return MISSING
     try:
         value = Decimal(amount)
     except InvalidOperation:
-        return amount
+        return str(amount)
     exponent = value.as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"${value:,.{places}f}"
@@ -98,7 +95,3 @@ def shorten_hash(sha256: str | None) -> str:
 def count_noun(count: int, noun: str) -> str:
     """Give the number with its noun in the right form: `1 pair`, `2,000 pairs`."""
     return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
-
-
-def _sign(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")

@@ -5,8 +5,7 @@ Every text is escaped line by line, so that a transcript or an answer can neithe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import singledispatch
+from collections.abc import Iterable, Sequence
 
 from econchatr.display import escape_markdown, quote_markdown
 from econchatr.report.page_blocks import (
@@ -22,6 +21,7 @@ from econchatr.report.page_blocks import (
     Figure,
     Folded,
     Items,
+    KeyFigure,
     KeyFigures,
     Link,
     ModelAnswer,
@@ -32,8 +32,8 @@ from econchatr.report.page_blocks import (
     QuestionCard,
     RealQuote,
     Section,
-    Spoken,
     Statement,
+    Stretch,
     Table,
 )
 
@@ -54,161 +54,114 @@ def write_markdown(document: Document) -> str:
 
 def write_section(section: Section) -> str:
     """Give a section with its heading, which is of the second level."""
-    return "\n\n".join([f"## {escape_markdown(section.title)}", *_write_each(section.blocks, 3)])
+    return "\n\n".join(part for part in (_head(section.title, 2), _join(section.blocks, 3)) if part)
 
 
 def write_table(table: Table) -> str:
     """Give a table with its caption above and its note below."""
-    lines = [f"**{escape_markdown(table.caption)}**", ""]
-    lines.append(_write_row(tuple(column.title for column in table.columns)))
-    lines.append("|" + "|".join(" ---: " if column.is_number else " --- " for column in table.columns) + "|")
-    lines += [_write_row(row) for row in table.rows]
-    if table.note:
-        lines += ["", escape_markdown(table.note)]
+    lines = [
+        f"**{escape_markdown(table.caption)}**",
+        "",
+        _write_row(column.title for column in table.columns),
+        "|" + "|".join(" ---: " if column.is_number else " --- " for column in table.columns) + "|",
+        *(_write_row(row) for row in table.rows),
+        *(["", escape_markdown(table.note)] if table.note else []),
+    ]
     return "\n".join(lines)
 
 
-def _write_row(cells: tuple[Cell, ...]) -> str:
+def _write_row(cells: Iterable[Cell]) -> str:
     return "| " + " | ".join(_write_cell(cell) for cell in cells) + " |"
 
 
 def _write_cell(cell: Cell) -> str:
-    if isinstance(cell, Figure):
-        return escape_markdown(f"{cell.value} ({cell.context})" if cell.context else cell.value)
-    if isinstance(cell, Link) and not cell.href.startswith("#"):
-        return f"{escape_markdown(cell.text)} ({escape_markdown(cell.href)})"
-    return escape_markdown(cell.text if isinstance(cell, Link) else cell)
+    match cell:
+        case Figure():
+            return escape_markdown(_show_figure(cell))
+        case Link():
+            text = escape_markdown(cell.text)
+            return text if cell.href.startswith("#") else f"{text} ({escape_markdown(cell.href)})"
+    return escape_markdown(cell)
 
 
-# --- one function for each kind of block ------------------------------------------------------------------------------
-
-
-def _write_each(blocks: Sequence[Block], level: int) -> list[str]:
-    return [text for block in blocks if (text := write_block(block, level))]
-
-
-def _join(blocks: Sequence[Block], level: int) -> str:
-    return "\n\n".join(_write_each(blocks, level))
-
-
-@singledispatch
-def write_block(block: object, level: int) -> str:
+def write_block(block: Block, level: int) -> str:  # noqa: C901 - one case for each kind of block
     """Give a block; `level` is that of the headings in it."""
-    raise TypeError(f"Markdown has no form for a block of kind {type(block).__name__}.")
+    match block:
+        case Paragraph():
+            return escape_markdown(block.text)
+        case Statement():
+            return f"**{escape_markdown(block.text)}**"
+        case Items():
+            return _list(block.items)
+        case Commands():
+            return _list(block.lines)
+        case Facts():
+            return "\n".join(f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in block.entries)
+        case KeyFigures():
+            return _list(
+                f"{one.title}: {one.value}{f' ({one.context})' if one.context else ''}" for one in block.figures
+            )
+        case Table():
+            return write_table(block)
+        case Chart():
+            return write_table(block.table) + (f"\n\n{escape_markdown(block.note)}" if block.note else "")
+        case Passage():
+            return _write_passage(block)
+        case ModelAnswer():
+            told = [escape_markdown(text) for text in (block.mark, block.copied) if text]
+            facts = f"*{escape_markdown(block.label)}*, {escape_markdown(block.facts)}"
+            return "\n\n".join([_quote(block.stretches), *told, facts])
+        case FailedAnswer():
+            return f"**No answer.** Error: {escape_markdown(block.failure)}\n\n{escape_markdown(block.facts)}"
+        case RealQuote():
+            said = f"Nearest thing {block.host} really said: {block.quote} ({block.source})"
+            nothing = f"Nothing close to it among what {block.host} really said ({block.source})."
+            return escape_markdown(said if block.quote else nothing)
+        case Part() | AnswerColumn():
+            return f"{_head(block.title, level)}\n\n{_join(block.blocks, level + 1)}"
+        case Box() | More():
+            return _join(block.blocks, level)
+        case Folded(blocks=(Table(),)):
+            return _join(block.blocks, level)  # A table has its own caption.
+        case Folded():
+            return f"{escape_markdown(block.summary)}:\n\n{_join(block.blocks, level)}"
+        case QuestionCard():
+            return _write_question(block, level)
 
 
-@write_block.register
-def _(block: Paragraph, level: int) -> str:
-    return escape_markdown(block.text)
-
-
-@write_block.register
-def _(block: Statement, level: int) -> str:
-    return f"**{escape_markdown(block.text)}**"
-
-
-@write_block.register
-def _(block: Items, level: int) -> str:
-    return "\n".join(f"- {escape_markdown(one)}" for one in block.items)
-
-
-@write_block.register
-def _(block: Facts, level: int) -> str:
-    return "\n".join(f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in block.entries)
-
-
-@write_block.register
-def _(block: KeyFigures, level: int) -> str:
-    told = (f"{one.title}: {one.value}{f' ({one.context})' if one.context else ''}" for one in block.figures)
-    return "\n".join(f"- {escape_markdown(one)}" for one in told)
-
-
-@write_block.register
-def _(block: Commands, level: int) -> str:
-    return "\n".join(f"- {escape_markdown(line)}" for line in block.lines)
-
-
-@write_block.register
-def _(block: Table, level: int) -> str:
-    return write_table(block)
-
-
-@write_block.register
-def _(block: Chart, level: int) -> str:
-    return write_table(block.table) + (f"\n\n{escape_markdown(block.note)}" if block.note else "")
-
-
-@write_block.register
-def _(block: Passage, level: int) -> str:
+def _write_passage(block: Passage) -> str:
     source = block.source if isinstance(block.source, str) else _write_cell(block.source)
     speaker = f"{block.speaker[0]} ({block.speaker[1]})" if block.speaker else ""
     place = ", ".join(part for part in (speaker, source, block.facts) if part)
     told = f"{block.remark}; {place}" if block.remark else place
-    parts = [
-        _write_spoken(block.previous),
-        quote_markdown("".join(stretch.text for stretch in block.stretches)),
-        _write_spoken(block.following),
-        escape_markdown(f"{told}. Why: {block.why}" if block.why else told),
-    ]
-    return "\n\n".join(part for part in parts if part)
+    before, after = (
+        escape_markdown(f"{spoken.speaker}: {spoken.text}") if spoken else ""
+        for spoken in (block.previous, block.following)
+    )
+    why = escape_markdown(f"{told}. Why: {block.why}" if block.why else told)
+    return "\n\n".join(part for part in (before, _quote(block.stretches), after, why) if part)
 
 
-def _write_spoken(spoken: Spoken | None) -> str:
-    return escape_markdown(f"{spoken.speaker}: {spoken.text}") if spoken else ""
-
-
-@write_block.register
-def _(block: ModelAnswer, level: int) -> str:
-    parts = [quote_markdown("".join(stretch.text for stretch in block.stretches))]
-    parts += [escape_markdown(told) for told in (block.mark, block.copied) if told]
-    return "\n\n".join([*parts, f"*{escape_markdown(block.label)}*, {escape_markdown(block.facts)}"])
-
-
-@write_block.register
-def _(block: FailedAnswer, level: int) -> str:
-    return f"**No answer.** Error: {escape_markdown(block.failure)}\n\n{escape_markdown(block.facts)}"
-
-
-@write_block.register
-def _(block: RealQuote, level: int) -> str:
-    if block.quote:
-        return escape_markdown(f"Nearest thing {block.host} really said: {block.quote} ({block.source})")
-    return escape_markdown(f"Nothing close to it among what {block.host} really said ({block.source}).")
-
-
-@write_block.register
-def _(block: Part, level: int) -> str:
-    return f"{_head(block.title, level)}\n\n{_join(block.blocks, level + 1)}"
-
-
-@write_block.register
-def _(block: Box, level: int) -> str:
-    return _join(block.blocks, level)
-
-
-@write_block.register
-def _(block: Folded, level: int) -> str:
-    # A table has its own caption.
-    is_table = len(block.blocks) == 1 and isinstance(block.blocks[0], Table)
-    inside = _join(block.blocks, level)
-    return inside if is_table else f"{escape_markdown(block.summary)}:\n\n{inside}"
-
-
-@write_block.register
-def _(block: More, level: int) -> str:
-    return _join(block.blocks, level)
-
-
-@write_block.register
-def _(block: AnswerColumn, level: int) -> str:
-    return f"{_head(block.title, level)}\n\n{_join(block.blocks, level + 1)}"
-
-
-@write_block.register
-def _(block: QuestionCard, level: int) -> str:
+def _write_question(block: QuestionCard, level: int) -> str:
     expected = f" A right answer holds: {escape_markdown(block.expected)}" if block.expected else ""
     head = f"{'#' * level} {block.number}. {escape_markdown(block.text)}"
     return f"{head}\n\nKind: {escape_markdown(block.kind)}.{expected}\n\n{_join(block.blocks, level + 1)}"
+
+
+def _show_figure(figure: Figure | KeyFigure) -> str:
+    return f"{figure.value} ({figure.context})" if figure.context else figure.value
+
+
+def _quote(stretches: Sequence[Stretch]) -> str:
+    return quote_markdown("".join(stretch.text for stretch in stretches))
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {escape_markdown(text)}" for text in texts)
+
+
+def _join(blocks: Sequence[Block], level: int) -> str:
+    return "\n\n".join(text for block in blocks if (text := write_block(block, level)))
 
 
 def _head(title: str, level: int) -> str:

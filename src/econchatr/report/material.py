@@ -1,12 +1,11 @@
-"""What a report is made from: one frozen record, and the pure functions that condense long tables for it.
-
-Knows no file, no configuration and no page: whoever builds a `ReportMaterial` decides what is in it.
-"""
+"""What a report is made from: one frozen record, with the ways to find scores and gates in it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date
+from typing import Self
 
 from econchatr.display import label_imitation
 from econchatr.records import (
@@ -32,6 +31,7 @@ from econchatr.records import (
     Selection,
     TunedModel,
 )
+from econchatr.records.measures import REFERENCES
 from econchatr.report.counts import FlaggedSpeech, LostLine, RoleCount, SetAside, SpeakerCount, UnnamedSpeaker
 
 
@@ -109,7 +109,7 @@ class EpochRow(Record):
     implied_use_tokens: int
 
 
-class History(Record):
+class PricesOf2023(Record):
     """What the prices of the 2023 experiment would buy of a show: told of that experiment's own show only."""
 
     prices: tuple[PriceRow, ...] = ()
@@ -131,7 +131,7 @@ class ReportMaterial(Record):
     pairs: tuple[Pair, ...] = ()
     corpus: CorpusStatistics | None = None
     """`None`: no pair was kept."""
-    history: History | None = None
+    history: PricesOf2023 | None = None
     """`None`: the show is not that of the 2023 experiment."""
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
@@ -175,6 +175,50 @@ class ReportMaterial(Record):
     made_on: date | None
     """Given by the caller, never read from a clock, so that the same material gives the same bytes."""
 
+    @property
+    def scored_rungs(self) -> tuple[str, ...]:
+        """The rungs that were scored as models, in the order of the scores."""
+        models = (score.rung for score in self.scores if score.variant not in REFERENCES and score.rung)
+        return tuple(dict.fromkeys(models))
+
+    def find_score(self, measure: str, rung: str, variant: str, subject: str | None = None) -> Score | None:
+        """Give the first score that fits; `None`: nobody took the measure. A reference's may stand under any rung."""
+        fitting = [
+            score
+            for score in self.scores
+            if score.measure == measure and score.variant == variant and subject in (None, score.subject)
+        ]
+        own = [score for score in fitting if score.rung == rung]
+        return next(iter(own or (fitting if variant in REFERENCES else ())), None)
+
+    def find_gates(self, rung: str, variant: str) -> tuple[Gate, ...]:
+        """Give the gates of one row; a reference's may stand under any rung."""
+        fitting = [gate for gate in self.gates if gate.variant == variant]
+        own = tuple(gate for gate in fitting if gate.rung == rung)
+        if own or variant not in REFERENCES:
+            return own
+        return tuple(gate for gate in fitting if gate.rung == fitting[0].rung)
+
+    def find_round(self, rung: str) -> PreferenceOutcome | None:
+        """Give what a rung's round on preferences came to; `None`: it had none."""
+        return next((outcome for outcome in self.rounds if outcome.rung == rung), None)
+
+    def is_round_kept(self, rung: str) -> bool:
+        """Tell whether a rung had a round on preferences that may be used."""
+        found = self.find_round(rung)
+        return found is not None and found.is_kept
+
+    def refuse_infinite(self) -> Self:
+        """Give the material with every score that is no finite number turned into an unscored one, with that reason."""
+        return self.model_copy(update={"scores": tuple(map(_refuse_infinite, self.scores))})
+
+
+def _refuse_infinite(score: Score) -> Score:
+    if all(value is None or math.isfinite(value) for value in (score.value, score.low, score.high)):
+        return score
+    reason = score.reason or "the measured value or its interval is not a finite number"
+    return score.model_copy(update={"value": None, "low": None, "high": None, "reason": reason})
+
 
 def describe_corpus(pairs: Sequence[Pair], *, tokenizer: str) -> CorpusStatistics | None:
     """Sum up every kept cue and reply; `None` when no pair was kept.
@@ -196,17 +240,6 @@ def describe_corpus(pairs: Sequence[Pair], *, tokenizer: str) -> CorpusStatistic
         first_date=min(dates, default=None),
         last_date=max(dates, default=None),
     )
-
-
-def find_round(material: ReportMaterial, rung: str) -> PreferenceOutcome | None:
-    """Give what a rung's round on preferences came to; `None`: it had none."""
-    return next((outcome for outcome in material.rounds if outcome.rung == rung), None)
-
-
-def is_round_kept(material: ReportMaterial, rung: str) -> bool:
-    """Tell whether a rung had a round on preferences that may be used."""
-    found = find_round(material, rung)
-    return found is not None and found.is_kept
 
 
 def label_transcripts(hosts: Sequence[str]) -> str:

@@ -1,14 +1,19 @@
 """What a page is built from: sections of blocks, already worded, so that HTML and Markdown show the same.
 
-A new kind of block needs three things: its class here, its macro in `templates/blocks.html.j2`, and its function in
-`markdown`. A new part of the report needs none of them: it is made of these blocks, in the module of its section.
+A new kind of block needs three things: its class here, its macro in `templates/blocks.html.j2`, and its case in
+`markdown_writer.py`. A new part of the report needs none of them: the module of its section makes it of these blocks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from markupsafe import Markup
+from econchatr.report.counts import Neighbour
+from econchatr.report.svg import Drawing
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,14 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing with its title, its description in words, and the table it was drawn from."""
+    """A drawing with its title, and the table it was drawn from."""
 
     key: str
+    """Unique on the page: element ids are made from it."""
     title: str
-    svg: Markup
+    description: str
+    """What the drawing shows, in words, for those who do not see it."""
+    drawing: Drawing
     table: Table
     legend: tuple[LegendEntry, ...] = ()
     note: str = ""
@@ -92,6 +100,26 @@ class Chart:
 def name_columns(*titles: str) -> tuple[Column, ...]:
     """Make columns from their titles; a `#` before a title marks a column of numbers."""
     return tuple(Column(title.removeprefix("#"), title.startswith("#")) for title in titles)
+
+
+def tabulate(
+    key: str,
+    caption: str,
+    rows: Iterable[T],
+    columns: Mapping[str, Callable[[T], Cell]],
+    *,
+    note: str = "",
+    anchors: tuple[str, ...] = (),
+) -> Table:
+    """Make a table with one row for each of `rows`.
+
+    Args:
+        columns: A column's title, as `name_columns` takes it -> what the column shows of a row.
+        note: Stands below the table.
+        anchors: As in `Table`.
+    """
+    cells = tuple(tuple(show(row) for show in columns.values()) for row in rows)
+    return Table(key, caption, name_columns(*columns), cells, note, anchors)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -157,14 +185,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What was said before or after a passage, and who said it."""
-
-    speaker: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Passage:
     """Words of the transcripts or of a file, which no model made."""
 
@@ -179,8 +199,8 @@ class Passage:
     """As it stands in a file, not as somebody said it."""
     speaker: tuple[str, str] | None = None
     """Name and role; `None`: not told."""
-    previous: Spoken | None = None
-    following: Spoken | None = None
+    previous: Neighbour | None = None
+    following: Neighbour | None = None
     why: str = ""
     """The reason for which it is shown."""
     remark: str = ""

@@ -1,9 +1,12 @@
-"""The two pages: the report in HTML and Markdown, and the page to look at the transcripts."""
+"""The pages: the report in HTML and Markdown, the page to look at the transcripts, and the sheets people fill in."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -11,18 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from econchatr.display import escape_html, label_imitation, name_hosts
+from econchatr.records import HandSheet, Question
 from econchatr.report.formats import format_date
 from econchatr.report.markdown_writer import write_markdown
 from econchatr.report.material import ReportMaterial, label_transcripts
 from econchatr.report.page_blocks import Block, Document, Figure, Link, Section
-from econchatr.report.scorebook import refuse_infinite
 from econchatr.report.sections.answered import answers_section
 from econchatr.report.sections.chosen import chosen_section
 from econchatr.report.sections.cost import cost_section
 from econchatr.report.sections.left_out import left_out_section
 from econchatr.report.sections.made_of import made_of_section
 from econchatr.report.sections.measured import measures_section
-from econchatr.report.sections.preference_round import preferences_section
+from econchatr.report.sections.preferences_told import preferences_section
 from econchatr.report.sections.repeat import repeat_section
 from econchatr.report.sections.replies import replies_section
 from econchatr.report.sections.training import training_section
@@ -46,10 +49,7 @@ _SECTIONS: tuple[Callable[[ReportMaterial], Section | None], ...] = (
 
 
 def render_html(material: ReportMaterial) -> str:
-    """Give the whole report; the same material gives the same bytes.
-
-    Written to a file as UTF-8, it opens from disk.
-    """
+    """Give the whole report; the same material gives the same bytes. Written as UTF-8, it opens from disk."""
     return write_html(lay_out_report(material))
 
 
@@ -78,7 +78,7 @@ def render_corpus(material: ReportMaterial) -> str:
 
 def lay_out_report(material: ReportMaterial) -> Document:
     """Give every section of the report, worded and drawn."""
-    material = material.model_copy(update={"scores": refuse_infinite(material.scores)})
+    material = material.refuse_infinite()
     made_on, host = _tell_date(material), name_hosts(material.hosts)
     return Document(
         title=material.show_name,
@@ -95,18 +95,94 @@ def _tell_date(material: ReportMaterial) -> str:
     return "" if material.made_on is None else format_date(material.made_on)
 
 
+# --- the pages people fill in -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCue:
+    """One cue with its replies, without which of them is real."""
+
+    key: str
+    cue: str
+    replies: tuple[str, ...]
+
+
+def render_hand_sheet(
+    sheet: HandSheet, questions: Sequence[Question], *, form: str, show: str, hosts: Sequence[str]
+) -> str:
+    """Give the page on which a person marks answers; the same sheet gives the same bytes.
+
+    The page is not told which model gave an answer.
+
+    Args:
+        form: What the saved file calls itself.
+    """
+    cards = []
+    for question in questions:
+        shown = [one for one in enumerate(sheet.answers, start=1) if one[1].question_id == question.question_id]
+        if shown:
+            cards.append((question, shown))
+    return _write_sheet(
+        "hand.html.j2",
+        title=f"Mark the answers: {show}",
+        label=f"Every answer here: {label_imitation(hosts)}",
+        sheet=sheet,
+        cards=cards,
+        form=form,
+        show=show,
+        host=name_hosts(hosts),
+    )
+
+
+def render_blind_sheet(
+    cues: Sequence[ShownCue], *, form: str, sha256: str, seed: int, show: str, hosts: Sequence[str]
+) -> str:
+    """Give the page on which a person picks the real reply; the same cues give the same bytes.
+
+    The page is not told which reply is real. Its label speaks of the page as a whole: said of a single reply, the label
+    would give the answer away.
+
+    Args:
+        form: What the saved file calls itself.
+        sha256: Of the sheet, so that the saved file can be matched with it.
+        seed: Of the order in which the replies stand.
+    """
+    return _write_sheet(
+        "blind.html.j2",
+        title=f"Which one is real? {show}",
+        label=f"Four of every five replies here: {label_imitation(hosts)}",
+        cues=cues,
+        form=form,
+        sha256=sha256,
+        seed=seed,
+        show=show,
+        host=name_hosts(hosts),
+    )
+
+
+def _write_sheet(template: str, **parts: object) -> str:
+    """Fill in a sheet's template.
+
+    The page opens from disk and asks nobody for anything: its content security policy lets only the bundled style sheet
+    and script run, by their hashes, and forbids every request. No text from outside is in the script.
+    """
+    style, script = _read("report.css") + _read("sheet.css"), _read("sheet.js")
+    hashes = {"style_hash": _hash(style), "script_hash": _hash(script)}
+    page = _environment().get_template(template).render(style=Markup(style), script=Markup(script), **hashes, **parts)
+    return page + "\n"
+
+
+# --- from blocks to HTML ----------------------------------------------------------------------------------------------
+
 _TEMPLATES = "templates"
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def write_html(document: Document) -> str:
-    """Give the page; the same document gives the same bytes.
-
-    Written to a file as UTF-8, it opens from disk.
-    """
-    style = files("econchatr.report").joinpath(_TEMPLATES, "report.css").read_text(encoding="utf-8")
+    """Give the page; the same document gives the same bytes. Written as UTF-8, it opens from disk."""
     # The style sheet is ours, and holds no text from outside.
-    return _environment().get_template("page.html.j2").render(page=document, style=Markup(style)) + "\n"
+    page = _environment().get_template("page.html.j2").render(page=document, style=Markup(_read("report.css")))
+    return page + "\n"
 
 
 @cache
@@ -119,36 +195,29 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["link"] = _is_link
-    environment.tests["figure"] = _is_figure
+    environment.tests["link"] = lambda value: isinstance(value, Link)
+    environment.tests["figure"] = lambda value: isinstance(value, Figure)
     environment.globals["block"] = _write_block
     return environment
-
-
-def _write_block(block: Block, level: int) -> Markup:
-    """Give a block by the macro named as its class; `level` is that of the headings in it."""
-    macros = _environment().get_template("blocks.html.j2").module
-    written = getattr(macros, _name_macro(type(block)))(block, level)
-    # A macro gives markup, not text, since the environment escapes; anything else would be escaped here.
-    return Markup.escape(written)
-
-
-def _name_macro(kind: type) -> str:
-    """Give the name of the macro that writes a kind of block.
-
-    >>> _name_macro(Figure), _name_macro(type("QuestionCard", (), {}))
-    ('figure', 'question_card')
-    """
-    return _CAPITAL.sub("_", kind.__name__).lower()
 
 
 def _escape_value(value: object) -> object:
     return escape_html(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _is_figure(value: object) -> bool:
-    return isinstance(value, Figure)
+def _write_block(block: Block, level: int) -> Markup:
+    """Give a block by the macro named as its class; `level` is that of the headings in it."""
+    macros = _environment().get_template("blocks.html.j2").module
+    # QuestionCard -> question_card
+    macro = getattr(macros, _CAPITAL.sub("_", type(block).__name__).lower())
+    # A macro gives markup, not text, since the environment escapes; anything else would be escaped here.
+    return Markup.escape(macro(block, level))
 
 
-def _is_link(value: object) -> bool:
-    return isinstance(value, Link)
+def _read(name: str) -> str:
+    return files("econchatr.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names what may run."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,20 +1,20 @@
 """Write the answers, the scores and the gates as CSV, for whoever wants to count again.
 
 A cell that a spreadsheet program would take for a formula is written as text, so that no answer and no transcript can
-compute, call or send anything from there; numbers of ours stay numbers. Nothing is measured here.
+compute, call or send anything from there; numbers of ours stay numbers.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from econchatr.display import disarm, label_imitation
-from econchatr.records import Answer, Mark
+from econchatr.records import Answer, CopiedSpan, Mark, NearQuote, Probe, Question
 from econchatr.report.material import ReportMaterial
-from econchatr.report.nearest_quotes import Place, gather_findings
-from econchatr.report.scorebook import refuse_infinite
+from econchatr.report.sections.answered import index_quotes, name_answer
 
 CsvCell = str | int | float | None
 
@@ -23,50 +23,26 @@ _FORMULA_SIGNS = (
 )
 """Source: OWASP, "CSV Injection"; `|` and `%` begin a call in old programs."""
 
-_ANSWER_COLUMNS = (
-    "label",
-    "rung",
-    "variant",
-    "question_id",
-    "kind",
-    "question",
-    "expected",
-    "wording",
-    "sample",
-    "seed",
-    "answer",
-    "error",
-    "stop",
-    "n_reply_tokens",
-    "grade",
-    "likeness_to_expected",
-    "n_copied_words",
-    "copied_words",
-    "copied_from",
-    "nearest_quote",
-    "nearest_likeness",
-    "nearest_episode",
-    "nearest_date",
-    "model_sha256",
-)
 _SCORE_COLUMNS = ("rung", "variant", "measure", "subject", "value", "low", "high", "n", "unit", "reason")
 _GATE_COLUMNS = ("rung", "variant", "gate", "outcome", "value", "limit", "n", "reason")
 
 
 def write_answers(material: ReportMaterial) -> str:
     """Give every answer with its mark, its copied words and its nearest real quote, one a row."""
-    return _write(_ANSWER_COLUMNS, _list_answers(material))
+    rows = ([show(row) for show in _ANSWER_COLUMNS.values()] for row in _list_answers(material))
+    label = label_imitation(material.hosts)
+    return _write(("label", *_ANSWER_COLUMNS), ([label, *row] for row in rows))
 
 
 def write_scores(material: ReportMaterial) -> str:
     """Give every score, with its interval and n, or its reason, one a row."""
-    rows = (tuple(getattr(score, column) for column in _SCORE_COLUMNS) for score in refuse_infinite(material.scores))
-    return _write(_SCORE_COLUMNS, rows)
+    scores = material.refuse_infinite().scores
+    return _write(_SCORE_COLUMNS, ([getattr(score, column) for column in _SCORE_COLUMNS] for score in scores))
 
 
 def write_gates(material: ReportMaterial) -> str:
     """Give every gate, one a row."""
-    return _write(_GATE_COLUMNS, (tuple(getattr(gate, column) for column in _GATE_COLUMNS) for gate in material.gates))
+    return _write(_GATE_COLUMNS, ([getattr(gate, column) for column in _GATE_COLUMNS] for gate in material.gates))
 
 
 def make_safe(text: str) -> str:
@@ -80,7 +56,7 @@ def make_safe(text: str) -> str:
     return f"'{shown}" if is_formula else shown
 
 
-def _write(columns: Sequence[str], rows: Iterator[tuple[CsvCell, ...]]) -> str:
+def _write(columns: Sequence[str], rows: Iterable[Sequence[CsvCell]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     writer.writerow(columns)
@@ -89,53 +65,67 @@ def _write(columns: Sequence[str], rows: Iterator[tuple[CsvCell, ...]]) -> str:
     return out.getvalue()
 
 
-def _list_answers(material: ReportMaterial) -> Iterator[tuple[CsvCell, ...]]:
-    label = label_imitation(material.hosts)
+class _AnswerRow(NamedTuple):
+    """An answer with what it was asked and what was found of it."""
+
+    answer: Answer
+    question: Question | None
+    """`None`: a closed question, or one that is no longer asked."""
+    probe: Probe | None
+    mark: Mark | None
+    span: CopiedSpan | None
+    near: NearQuote | None
+
+    @property
+    def asked(self) -> str | None:
+        """The question as it was put; `None`: it is no longer asked."""
+        if self.question is None:
+            return self.probe.text if self.probe else None
+        wordings = (self.question.text, *self.question.paraphrases)
+        return wordings[self.answer.wording] if self.answer.wording < len(wordings) else None
+
+    @property
+    def expected(self) -> str | None:
+        if self.question is None:
+            return "; ".join(self.probe.right) if self.probe else None
+        return self.question.expected
+
+
+def _list_answers(material: ReportMaterial) -> Iterator[_AnswerRow]:
     questions = {question.question_id: question for question in material.questions}
     probes = {probe.probe_id: probe for probe in material.probes}
-    marks = {(_place(mark), mark.wording): mark for mark in material.marks}
-    spans = gather_findings(material).spans
-    nearest = {(row.rung, row.variant, row.question_id, row.sample): row for row in material.nearest}
+    marks = {(name_answer(mark), mark.wording): mark for mark in material.marks}
+    spans, nearest = index_quotes(material).spans, {name_answer(row): row for row in material.nearest}
     for answer in (*material.answers, *material.more_answers):
-        question, reply, place = questions.get(answer.question_id), answer.reply, _place(answer)
-        probe = probes.get(answer.question_id)
-        mark = marks.get((place, answer.wording))
+        key = name_answer(answer)
         # What was found belongs to answers to the question's own words.
-        span, near = (spans.get(place), nearest.get(place)) if not answer.wording else (None, None)
-        yield (
-            label,
-            answer.rung,
-            answer.variant,
-            answer.question_id,
-            question.kind if question else probe.kind if probe else None,
-            _word(question.text, question.paraphrases, answer.wording) if question else probe.text if probe else None,
-            question.expected if question else "; ".join(probe.right) if probe else None,
-            answer.wording,
-            answer.sample,
-            answer.seed,
-            reply.text if reply else None,
-            answer.error,
-            reply.stop if reply else None,
-            reply.n_reply_tokens if reply else None,
-            mark.grade if mark else None,
-            mark.likeness if mark else None,
-            span.n_words if span else None,
-            span.text if span else None,
-            span.slug if span else None,
-            near.text if near else None,
-            near.likeness if near else None,
-            near.slug if near else None,
-            near.published.isoformat() if near and near.published else None,
-            answer.model_sha256,
-        )
+        span, near = (spans.get(key), nearest.get(key)) if not answer.wording else (None, None)
+        question, probe = questions.get(answer.question_id), probes.get(answer.question_id)
+        yield _AnswerRow(answer, question, probe, marks.get((key, answer.wording)), span, near)
 
 
-def _place(row: Answer | Mark) -> Place:
-    return row.rung, row.variant, row.question_id, row.sample
-
-
-def _word(text: str, paraphrases: Sequence[str], wording: int) -> str | None:
-    """The question as it was put; `None` for a paraphrase that is no longer asked."""
-    if not wording:
-        return text
-    return paraphrases[wording - 1] if wording <= len(paraphrases) else None
+_ANSWER_COLUMNS: dict[str, Callable[[_AnswerRow], CsvCell]] = {
+    "rung": lambda row: row.answer.rung,
+    "variant": lambda row: row.answer.variant,
+    "question_id": lambda row: row.answer.question_id,
+    "kind": lambda row: row.question.kind if row.question else row.probe.kind if row.probe else None,
+    "question": lambda row: row.asked,
+    "expected": lambda row: row.expected,
+    "wording": lambda row: row.answer.wording,
+    "sample": lambda row: row.answer.sample,
+    "seed": lambda row: row.answer.seed,
+    "answer": lambda row: row.answer.reply.text if row.answer.reply else None,
+    "error": lambda row: row.answer.error,
+    "stop": lambda row: row.answer.reply.stop if row.answer.reply else None,
+    "n_reply_tokens": lambda row: row.answer.reply.n_reply_tokens if row.answer.reply else None,
+    "grade": lambda row: row.mark.grade if row.mark else None,
+    "likeness_to_expected": lambda row: row.mark.likeness if row.mark else None,
+    "n_copied_words": lambda row: row.span.n_words if row.span else None,
+    "copied_words": lambda row: row.span.text if row.span else None,
+    "copied_from": lambda row: row.span.slug if row.span else None,
+    "nearest_quote": lambda row: row.near.text if row.near else None,
+    "nearest_likeness": lambda row: row.near.likeness if row.near else None,
+    "nearest_episode": lambda row: row.near.slug if row.near else None,
+    "nearest_date": lambda row: row.near.published.isoformat() if row.near and row.near.published else None,
+    "model_sha256": lambda row: row.answer.model_sha256,
+}

@@ -30,7 +30,6 @@ from econchatr.pipeline.train import check_engines_agree
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
 from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
-    ANSWERS,
     BEFORE_PREFERENCES,
     DEV_REPLIES,
     KEPT_OUT,
@@ -326,14 +325,13 @@ def _find_copying(row: Row) -> Ruling:
 def list_round(measured: RoundRows, rung: Rung) -> tuple[list[Score], list[Gate]]:
     """The scores and gates of both rows, and what the rows differ in."""
     yardstick, rows = measured.yardstick, {BEFORE_PREFERENCES: measured.before, PREFERRED: measured.after}
-    scores = [
-        score
-        for name, row in rows.items()
-        for score in (
-            *list_scores(row, yardstick, rung=rung.name, variant=name),
-            _score_words(row, rung=rung.name, variant=name),
+    scores = []
+    for name, row in rows.items():
+        scores += list_scores(row, yardstick, rung=rung.name, variant=name)
+        words, n, reason = row.length.words, len(row.said), row.length.reason
+        scores.append(
+            make_score(Measure.MEDIAN_WORDS, words, rung=rung.name, variant=name, subject=ANSWERS, n=n, reason=reason)
         )
-    ]
     scores += compare_rows(measured.before, measured.after, yardstick, rung=rung.name, variant=PREFERRED_MINUS_TUNED)
     return scores, list_gates(rows, rung=rung.name)
 

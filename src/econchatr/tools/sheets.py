@@ -15,7 +15,7 @@ from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Score, TunedModel
-from econchatr.report.sheet_pages import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.report.pages import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.score.raters.hand import answer_key, lay_out_sheet, read_marks

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import get_args
+from dataclasses import MISSING, fields
+from typing import Any, get_args
 
 import pytest
+from markupsafe import Markup
 
 from econchatr.display import escape_markdown
 from econchatr.report import ReportMaterial
-from econchatr.report.markdown_writer import write_block, write_markdown, write_section
+from econchatr.report.markdown_writer import write_markdown, write_section
 from econchatr.report.page_blocks import (
     Block,
     Box,
     Document,
     Facts,
     Items,
+    KeyFigure,
     Paragraph,
     Part,
     Section,
     Statement,
+    Stretch,
     Table,
     keep,
     name_columns,
 )
 from econchatr.report.pages import lay_out_report, write_html
+from econchatr.report.svg import Drawing
 from tests.helpers.report_page_reader import PageReader
 from tests.helpers.report_proof_material import make_proved_material
 from tests.helpers.report_round_material import make_round
@@ -65,9 +70,23 @@ def test_every_sentence_of_the_page_stands_in_markdown_in_the_same_order(name: s
             assert at_text >= 0, words
 
 
+def make_block(kind: type[Any]) -> Block:
+    """Give a block of a kind with `words` in each of its texts."""
+    values = {"str": "words", "int": 1, "Cell": "words", "Drawing": Drawing(Markup("<g/>"), 10)}
+    values |= {"tuple[str, ...]": ("words",), "tuple[tuple[str, str], ...]": (("words", "words"),)}
+    values |= {"tuple[Block, ...]": (Paragraph("words"),), "tuple[KeyFigure, ...]": (KeyFigure("words", "1", ""),)}
+    values |= {"tuple[Stretch, ...]": (Stretch("words"),), "tuple[Column, ...]": name_columns("words")}
+    values |= {"tuple[tuple[Cell, ...], ...]": (("1",),), "Table": Table("k", "words", name_columns("a"), (("1",),))}
+    needed = [field for field in fields(kind) if field.default is MISSING]
+    block: Block = kind(**{field.name: values[str(field.type)] for field in needed})
+    return block
+
+
 @pytest.mark.parametrize("kind", get_args(Block))
-def test_every_kind_of_block_has_a_form_in_markdown(kind: type) -> None:
-    assert kind in write_block.registry
+def test_every_kind_of_block_has_a_form_on_the_page_and_in_markdown(kind: type[Any]) -> None:
+    document = make_document(make_block(kind))
+    assert PageReader(write_html(document)).text.count("words") > 0
+    assert "words" in write_markdown(document)
 
 
 def test_a_heading_inside_a_part_is_a_level_lower_in_both_forms() -> None:

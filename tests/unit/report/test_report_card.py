@@ -10,9 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from econchatr.records import Score, TunedModel
+from econchatr.records.measures import PREFERRED, ROW_NAMES
 from econchatr.report.card import CardMaterial, card_from_report, render_card
 from econchatr.report.material import RightsNote
-from econchatr.report.scorebook import PREFERRED, ROW_NAMES
 from tests.helpers.report_proof_material import make_gates, make_proved_material
 from tests.unit.report.test_report_hostile import ATTACKS, make_hostile_material
 

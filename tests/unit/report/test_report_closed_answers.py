@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from econchatr.report.closed_answers import tabulate_closed_answers
-from econchatr.report.sections.measured import WORDING, tell_wording
+from econchatr.records.measures import Measure
+from econchatr.report.sections.measured import tabulate_closed_answers, tell_wording
 from tests.helpers.report_proof_material import make_proved_material, score
 
 
@@ -15,7 +15,7 @@ def test_share_of_the_wording_is_told() -> None:
 
 
 def test_what_is_unscored_or_of_another_row_is_not_told() -> None:
-    scores = (score(WORDING, "tuned", None, reason="one draw"), score("voice", "base", 0.3))
+    scores = (score(Measure.WORDING_SHARE, "tuned", None, reason="one draw"), score("voice", "base", 0.3))
     assert tell_wording(make_proved_material().model_copy(update={"scores": scores})) == ()
 
 

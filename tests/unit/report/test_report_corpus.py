@@ -23,11 +23,11 @@ from econchatr.report.counts import (
     merge_spans,
     spread,
 )
-from econchatr.report.episode_charts import chart_order, chart_turns, tabulate_episodes
-from econchatr.report.flagged import chart_flags, chart_speakers, tabulate_reasons, tabulate_unnamed
 from econchatr.report.formats import format_clock
 from econchatr.report.material import ParsedMaterial, label_transcripts
-from econchatr.report.sections.left_out import tabulate_failures
+from econchatr.report.sections.left_out import chart_flags, tabulate_failures, tabulate_reasons
+from econchatr.report.sections.made_of import chart_speakers, chart_turns
+from econchatr.report.sections.transcripts import chart_order, tabulate_episodes, tabulate_unnamed
 from tests.helpers.report_corpus_material import EFFECTS, HOST_TEXT, make_parsed, make_turns
 from tests.helpers.report_material import HOST, make_episodes, make_material
 from tests.helpers.report_page_reader import PageReader

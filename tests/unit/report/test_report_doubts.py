@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from econchatr.report import render_corpus, render_html, render_markdown
-from econchatr.report.sections.chosen import tell_choices
+from econchatr.report.sections.chosen import tell_choice
 from econchatr.report.sections.left_out import tabulate_doubts, tabulate_failures
 from tests.helpers.report_page_reader import PageReader
 from tests.helpers.report_proof_material import make_proved_material
@@ -47,8 +47,8 @@ def test_how_good_the_choice_is_stands_on_the_page() -> None:
     update = {"certificate": 0.714, "random_share": 0.9, "n_pinned": 1, "n_banned": 2}
     selections = tuple(one.model_copy(update=update) for one in material.selections)
     material = material.model_copy(update={"selections": selections})
-    (told,) = tell_choices(material)
-    assert dict(told.facts)["by hand"] == "1 pair pinned, 2 banned."
+    (told,) = [tell_choice(material, chosen) for chosen in material.selections]
+    assert dict(told)["by hand"] == "1 pair pinned, 2 banned."
     text = PageReader(render_html(material)).text
     assert (
         "at least 71% of the best possible cover at this cost; random choices cover 90% of what this one does." in text

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from econchatr.records import CopiedSpan
 from econchatr.report import ReportMaterial, render_html, render_markdown
-from econchatr.report.nearest_quotes import split_copied
 from econchatr.report.page_blocks import Box, Paragraph, Part, Passage
+from econchatr.report.sections.answered import split_copied
 from econchatr.report.sections.replies import replies_section
 from tests.helpers.report_material import HOST, RUNG
 from tests.helpers.report_page_reader import PageReader

@@ -13,7 +13,7 @@ from econchatr.report.page_blocks import Facts, Figure, Table
 from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.score_table import tabulate_rows
 from econchatr.report.sections.measured import chart_voices
-from econchatr.report.sections.preference_round import preferences_section, tell_round
+from econchatr.report.sections.preferences_told import preferences_section, tell_round
 from econchatr.report.sections.verdict import give_verdicts
 from tests.helpers.report_material import make_material
 from tests.helpers.report_round_material import REASON, make_outcome, make_round
@@ -125,9 +125,9 @@ def test_page_markdown_card_and_first_screen_say_whether_it_was_kept_and_why(is_
     assert f"{told}. The host&#39;s development replies take" in section
     assert f"{told}\\. {REASON[:20]}".replace("\\", "") in render_markdown(material).replace("\\", "")
     (verdict,) = give_verdicts(material)
-    (point,) = [point for point in verdict.points if point.title == "Preferences"]
-    assert REASON in point.text
-    assert ("It was kept beside the tuned model." in point.text) is is_kept
+    point = dict(verdict.points)["Preferences"]
+    assert REASON in point
+    assert ("It was kept beside the tuned model." in point) is is_kept
     card = card_from_report(material, material.tuned_models[0])
     assert card is not None
     assert "13 comparisons" in render_card(card)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from econchatr.report import ReportMaterial, render_html
 from econchatr.report.page_blocks import Figure, Table
-from econchatr.report.score_table import explain_measures, find_gates, tabulate_gates, tabulate_rows, tell_why_closed
+from econchatr.report.score_table import explain_columns, tabulate_gates, tabulate_rows, tell_why_closed
 from econchatr.report.sections.measured import chart_voices
 from tests.helpers.report_material import HOST, RUNG
 from tests.helpers.report_page_reader import PageReader
@@ -67,23 +67,24 @@ def test_measure_nobody_took_is_a_dash() -> None:
 
 def test_every_column_is_explained_on_the_page() -> None:
     material = make_proved_material()
-    explained, text = explain_measures(material), PageReader(render_html(material)).text
-    assert [column.title for column in make_table().columns[1:]] == [one.title for one in explained]
-    assert all(one.sentence in text for one in explained)
+    explained, text = explain_columns(material).entries, PageReader(render_html(material)).text
+    assert [column.title for column in make_table().columns[1:]] == [title for title, _ in explained]
+    assert all(sentence in text for _, sentence in explained)
 
 
 def test_gates_of_a_reference_may_stand_under_another_rung() -> None:
     gates = (gate("host", rung="other"), gate("tuned", rung="other"))
-    assert tell_why_closed(find_gates(gates, rung=RUNG, variant="host")) == ""
-    assert find_gates(gates, rung=RUNG, variant="tuned") == ()
+    material = make_proved_material().model_copy(update={"gates": gates})
+    assert tell_why_closed(material.find_gates(RUNG, "host")) == ""
+    assert material.find_gates(RUNG, "tuned") == ()
 
 
 def test_chart_draws_what_is_greyed_out_and_says_so() -> None:
     chart = chart_voices(make_proved_material())
     assert chart is not None
-    assert chart.svg.count('<circle class="dot') == len(VOICES)
-    assert chart.svg.count('<circle class="dot k-base k-greyed"') == 1
-    assert "(1.09)" in chart.svg
+    assert chart.drawing.parts.count('<circle class="dot') == len(VOICES)
+    assert chart.drawing.parts.count('<circle class="dot k-base k-greyed"') == 1
+    assert "(1.09)" in chart.drawing.parts
     assert any(row[0] == "retrieval parrot" and row[-1] == "it copies" for row in chart.table.rows)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.records import BlindCue, HandSheet, Question
-from econchatr.report.sheet_pages import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.report.pages import ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.raters.blind_test import lay_out_cue, read_picks
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.score.raters.hand import lay_out_sheet, read_marks

@@ -6,8 +6,7 @@ import pytest
 
 from econchatr.records import Score
 from econchatr.report import ReportMaterial, render_html
-from econchatr.report.scorebook import Fall, compute_fall
-from econchatr.report.sections.replies import tell_surprise
+from econchatr.report.sections.replies import Fall, compute_fall, tell_surprise
 from tests.helpers.report_material import make_material
 
 HOST, GUEST = "host replies (test)", "guest replies (test)"
@@ -32,8 +31,8 @@ def make_bits(subject: str, *, base: float, change: tuple[float, float, float] |
     return make("base", base), make("tuned", base + change[0]), make("tuned minus base", *change)
 
 
-def judge(*scores: tuple[Score, ...]) -> str:
-    material = ReportMaterial(
+def make_scored(*scores: tuple[Score, ...]) -> ReportMaterial:
+    return ReportMaterial(
         show_name="s",
         hosts=("Hester Pellow",),
         rights=None,
@@ -41,11 +40,14 @@ def judge(*scores: tuple[Score, ...]) -> str:
         made_on=None,
         scores=tuple(score for part in scores for score in part),
     )
-    return tell_surprise(material, "small")
+
+
+def judge(*scores: tuple[Score, ...]) -> str:
+    return tell_surprise(make_scored(*scores), "small")
 
 
 def test_fall_is_the_difference_in_percent_of_the_base() -> None:
-    fall = compute_fall(make_bits(HOST, base=2.0, change=(-0.2, -0.3, -0.1)), rung="small", subject=HOST)
+    fall = compute_fall(make_scored(make_bits(HOST, base=2.0, change=(-0.2, -0.3, -0.1))), "small", HOST)
     assert isinstance(fall, Fall)
     assert (round(fall.percent, 6), round(fall.low or 0, 6), round(fall.high or 0, 6)) == (10.0, 5.0, 15.0)
 

@@ -6,21 +6,21 @@ import pytest
 
 from econchatr.records import Gate, Score
 from econchatr.report import ReportMaterial, render_html
-from econchatr.report.sections.verdict import Verdict, give_verdicts
+from econchatr.report.sections.verdict import RungVerdict, give_verdicts
 from tests.helpers.report_material import HOST, RUNG
 from tests.helpers.report_page_reader import PageReader
 from tests.helpers.report_proof_material import gate, make_gates, make_proved_material, score
 
 
-def judge(*scores: Score, gates: tuple[Gate, ...] = (gate("tuned"),)) -> Verdict:
+def judge(*scores: Score, gates: tuple[Gate, ...] = (gate("tuned"),)) -> RungVerdict:
     material = ReportMaterial(
         show_name="s", hosts=(HOST,), rights=None, version="0", made_on=None, scores=scores, gates=gates
     )
     return give_verdicts(material)[0]
 
 
-def tell(verdict: Verdict, title: str) -> str:
-    return next((point.text for point in verdict.points if point.title == title), "")
+def tell(verdict: RungVerdict, title: str) -> str:
+    return dict(verdict.points).get(title, "")
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """The section that lays the answers out beside each other, question by question, failures apart from speech.
 
-Reads questions, answers and their marks; judges no answer.
+Under an answer stand the nearest thing the host really said, and which of its words are the host's own. Words that were
+copied are found again in the answer by the words alone: where that fails, nothing is marked, and the sentence under the
+answer still says what was copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from econchatr.display import label_imitation, name_hosts
-from econchatr.records import Answer, Mark, Question, Score, Variant
-from econchatr.report.formats import count_noun, format_decimal, format_share
+from econchatr.records import Answer, CopiedSpan, Mark, NearQuote, Question, Score, Variant
+from econchatr.records.measures import HELD_OUT_CUES, ROW_NAMES, Measure
+from econchatr.report.counts import keep_start
+from econchatr.report.formats import count_noun, format_decimal, format_share, format_source
 from econchatr.report.material import ReportMaterial
-from econchatr.report.nearest_quotes import gather_findings, split_copied
 from econchatr.report.page_blocks import (
     AnswerColumn,
     Block,
@@ -23,22 +28,14 @@ from econchatr.report.page_blocks import (
     Paragraph,
     Part,
     QuestionCard,
+    RealQuote,
     Section,
+    Stretch,
     keep,
     say_absent,
 )
-from econchatr.report.scorebook import (
-    BLIND_PICKS,
-    HAND_MARK,
-    HELD_OUT_CUES,
-    ROW_NAMES,
-    SCORER_AGREEMENT,
-    VARIANT_ORDER,
-    find_score,
-    list_rungs,
-)
 
-COLUMNS: tuple[tuple[Variant, str], ...] = (
+_COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("tuned", "Tuned model"),
     ("base", "Base model"),
     ("persona", "Base model with a persona prompt"),
@@ -48,9 +45,6 @@ _WITH_EXCERPTS: tuple[tuple[Variant, str], ...] = (
     ("retrieval", "Base model with real excerpts"),
 )
 """Folded away, so that each question has three answers to read; not mentioned where they were not asked."""
-
-_CHANCE = 0.2
-"""Of picking the real one of five by guessing."""
 
 
 def answers_section(material: ReportMaterial) -> Section:
@@ -96,8 +90,8 @@ class _Layout:
     def __init__(self, material: ReportMaterial) -> None:
         self._host = name_hosts(material.hosts)
         self._label = label_imitation(material.hosts)
-        self._findings = gather_findings(material)
-        self._marks = {_place(mark): mark for mark in material.marks if mark.wording == 0}
+        self._quotes = index_quotes(material)
+        self._marks = {name_answer(mark): mark for mark in material.marks if mark.wording == 0}
         self._answers: dict[tuple[str, str, str], list[Answer]] = {}
         for answer in material.answers:
             self._answers.setdefault((answer.question_id, answer.rung, answer.variant), []).append(answer)
@@ -106,7 +100,7 @@ class _Layout:
 
     def lay_out(self, question: Question, rung: str) -> tuple[Block, ...]:
         """Give the answers of one rung to a question: three columns, and folded away those with real excerpts."""
-        columns = Box("columns", tuple(self._lay_out_column(question, rung, *form) for form in COLUMNS))
+        columns = Box("columns", tuple(self._lay_out_column(question, rung, *form) for form in _COLUMNS))
         if not self._with_excerpts:
             return (columns,)
         more = Box("columns two", tuple(self._lay_out_column(question, rung, *form) for form in self._with_excerpts))
@@ -115,13 +109,13 @@ class _Layout:
     def _lay_out_column(self, question: Question, rung: str, variant: Variant, title: str) -> AnswerColumn:
         found = self._answers.get((question.question_id, rung, variant), [])
         samples = [
-            self._show_sample(answer, number=place, mark=_tell_mark(self._marks.get(_place(answer)), question))
+            self._show_sample(answer, number=place, mark=_tell_mark(self._marks.get(name_answer(answer)), question))
             for place, answer in enumerate(sorted(found, key=lambda one: (one.sample, one.seed)), start=1)
         ]
         blocks: list[Block] = [*samples[0]] if samples else [say_absent("Not asked.")]
         if len(samples) > 1:
             more = tuple(block for sample in samples[1:] for block in sample)
-            blocks.append(More(f"{len(samples) - 1} more {'sample' if len(samples) == 2 else 'samples'}", more))
+            blocks.append(More(count_noun(len(samples) - 1, "more sample"), more))
         return AnswerColumn(variant, title, tuple(blocks))
 
     def _show_sample(self, answer: Answer, *, number: int, mark: str) -> tuple[Block, ...]:
@@ -134,31 +128,109 @@ class _Layout:
         text = answer.reply.text.strip()
         if not text:
             return (FailedAnswer("the model returned no words", facts),)
-        place = answer.rung, answer.variant, answer.question_id, answer.sample
-        speech = split_copied(text, self._findings.spans.get(place))
-        copied = self._findings.tell_copied(place)
-        return keep(ModelAnswer(speech, self._label, facts, mark, copied), self._findings.near.get(place))
+        key = name_answer(answer)
+        speech, copied = split_copied(text, self._quotes.spans.get(key)), self._quotes.tell_copied(key)
+        return keep(ModelAnswer(speech, self._label, facts, mark, copied), self._quotes.near.get(key))
 
 
-def _tell_people(material: ReportMaterial) -> tuple[str, ...]:
-    """Say what people made of the answers: hand marks, how far scorers agree, and the blind test; empty: nobody did."""
-    rungs = list_rungs(material.scores)
-    return (
-        *(told for rung in rungs if (told := _tell_marks_by_hand(material, rung))),
-        *(told for rung in rungs if (told := _tell_blind_picks(material, rung))),
-    )
+# --- what was found of an answer --------------------------------------------------------------------------------------
+
+_MOST_QUOTE_CHARS = 200
+_BETWEEN = r"[\W_]+"
+_QUOTES = "['\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}]"
+
+AnswerKey = tuple[str, str, str, int]
+"""Rung, variant, question, sample."""
+
+
+def name_answer(row: Answer | Mark | NearQuote) -> AnswerKey:
+    """Give what tells an answer from the others, as `QuoteIndex` and the marks are looked up by."""
+    return row.rung, row.variant, row.question_id, row.sample
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteIndex:
+    """By answer, what the host really said that is nearest to it, and what it copies."""
+
+    near: Mapping[AnswerKey, RealQuote]
+    spans: Mapping[AnswerKey, CopiedSpan]
+    titles: Mapping[str, str]
+    host: str
+
+    def tell_copied(self, answer: AnswerKey) -> str:
+        """Say what the answer copies, from where; empty: no run of words."""
+        span = self.spans.get(answer)
+        if span is None:
+            return ""
+        source = format_source(self.titles.get(span.slug) or span.slug, span.published)
+        return f"{count_noun(span.n_words, 'word')} in a row are {self.host}’s own: {source}."
+
+
+def index_quotes(material: ReportMaterial) -> QuoteIndex:
+    """Look up by answer what was found of it; of several copied runs the longest."""
+    titles, host = {episode.slug: episode.title for episode in material.episodes}, name_hosts(material.hosts)
+    near = {name_answer(row): _show_quote(row, titles, host) for row in material.nearest}
+    spans: dict[AnswerKey, CopiedSpan] = {}
+    for span in sorted(material.spans, key=lambda one: one.n_words):
+        spans[span.rung, span.variant, span.group, span.sample] = span
+    return QuoteIndex(near, spans, titles, host)
+
+
+def _show_quote(row: NearQuote, titles: Mapping[str, str], host: str) -> RealQuote:
+    likeness = f"{format_share(row.likeness)} alike"
+    if not row.text.strip():
+        return RealQuote(host, "", likeness)
+    quote = keep_start(" ".join(row.text.split()), _MOST_QUOTE_CHARS)
+    return RealQuote(host, quote, f"{format_source(titles.get(row.slug) or row.slug, row.published)}, {likeness}")
+
+
+def split_copied(text: str, span: CopiedSpan | None) -> tuple[Stretch, ...]:
+    """Part an answer where the copied run stands in it; in one piece where none is, or where it is not found.
+
+    >>> from econchatr.records import CopiedSpan
+    >>> span = CopiedSpan(rung="r", variant="tuned", group="q", sample=0, n_words=2, text="who counted", slug="e",
+    ...                   published=None, position=0)
+    >>> [piece.text for piece in split_copied("Well. Who, counted it?", span)]
+    ['Well. ', 'Who, counted', ' it?']
+    """
+    found = None if span is None else _find_words(text, span.text.split())
+    if found is None:
+        return (Stretch(text),)
+    start, end = found
+    pieces = (Stretch(text[:start]), Stretch(text[start:end], is_marked=True), Stretch(text[end:]))
+    return tuple(piece for piece in pieces if piece.text)
+
+
+def _find_words(text: str, words: Sequence[str]) -> tuple[int, int] | None:
+    if not words:
+        return None
+    patterns = (re.escape(word).replace("'", _QUOTES) for word in words)
+    found = re.search(rf"(?<![^\W_]){_BETWEEN.join(patterns)}(?![^\W_])", text, re.IGNORECASE)
+    return found.span() if found else None
+
+
+# --- what people and rules made of them -------------------------------------------------------------------------------
+
+_CHANCE = 0.2
+"""Of picking the real one of five by guessing."""
+
+
+def _tell_people(material: ReportMaterial) -> Iterator[str]:
+    """Say what people made of the answers: hand marks, how far scorers agree, and the blind test."""
+    for tell in (_tell_marks_by_hand, _tell_blind_picks):
+        yield from filter(None, (tell(material, rung) for rung in material.scored_rungs))
 
 
 def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
     found = [
         (ROW_NAMES[variant], score)
-        for variant in VARIANT_ORDER
-        if (score := find_score(material.scores, HAND_MARK, rung=rung, variant=variant)) and score.value is not None
+        for variant in ROW_NAMES
+        if (score := material.find_score(Measure.HAND_MARK, rung, variant)) and score.value is not None
     ]
     if not found:
         return ""
     told = "; ".join(f"{title} {_tell_share(score)}, n = {score.n}" for title, score in found)
-    agreement = find_score(material.scores, SCORER_AGREEMENT, rung="", variant="all")
+    agreement = material.find_score(Measure.SCORER_AGREEMENT, "", "all")
     if agreement is None or agreement.value is None:
         trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
     else:
@@ -168,7 +240,7 @@ def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
 
 
 def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
-    score = find_score(material.scores, BLIND_PICKS, rung=rung, variant="tuned", subject=HELD_OUT_CUES)
+    score = material.find_score(Measure.BLIND_PICKS, rung, "tuned", HELD_OUT_CUES)
     if score is None or score.value is None:
         return ""
     if score.low is not None and score.low > _CHANCE:
@@ -185,14 +257,9 @@ def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
 
 
 def _tell_share(score: Score) -> str:
-    span = (
-        "" if score.low is None or score.high is None else f" ({format_share(score.low)} to {format_share(score.high)})"
-    )
-    return f"{format_share(score.value)}{span}"
-
-
-def _place(row: Answer | Mark) -> tuple[str, str, str, int]:
-    return row.question_id, row.rung, row.variant, row.sample
+    if score.low is None or score.high is None:
+        return format_share(score.value)
+    return f"{format_share(score.value)} ({format_share(score.low)} to {format_share(score.high)})"
 
 
 def _tell_mark(mark: Mark | None, question: Question) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from econchatr.records import TunedModel
 from econchatr.report.formats import MISSING, format_count, shorten_hash
@@ -24,14 +24,14 @@ from econchatr.report.page_blocks import (
 
 def repeat_section(material: ReportMaterial) -> Section:
     """Give the section."""
-    made = _tabulate_made(material)
+    made = Table("made", "What each stage made", name_columns("stage", "SHA-256 of what it made"), material.made)
     blocks = keep(
         Paragraph(f"With EconChatR {material.version}, in the show’s folder:"),
         Commands(material.commands),
-        *(Paragraph(warning, "warning") for warning in _warn_of_mismatch(material)),
-        _tabulate_weights(material) or say_absent("No model has been tuned."),
+        *_warn_of_mismatch(material),
+        _tabulate_weights(material.tuned_models) or say_absent("No model has been tuned."),
         *_list_settings(material),
-        Folded(made.caption, (made,)) if made else None,
+        Folded(made.caption, (made,)) if material.made else None,
         _list_files(material),
     )
     return Section("repeat", "How to repeat it", blocks, menu="Repeat it")
@@ -54,48 +54,39 @@ def _list_files(material: ReportMaterial) -> Block | None:
     return Part("Beside this page", (Paragraph(told),))
 
 
-def _tabulate_weights(material: ReportMaterial) -> Table | None:
-    """Give the weights, steps and full hashes behind each tuned model; `None` when none was trained."""
-    if not material.tuned_models:
+def _tabulate_weights(tuned_models: Sequence[TunedModel]) -> Table | None:
+    """Give the weights, steps and full hashes behind each tuned model, one a column; `None` when none was trained."""
+    if not tuned_models:
         return None
-    facts = [_list_facts(tuned) for tuned in material.tuned_models]
-    rows = tuple((name, *(values[name] for values in facts)) for name in facts[0])
-    rungs = (tuned.rung for tuned in material.tuned_models)
-    return Table("weights-table", "What each tuned model is made of", name_columns("", *rungs), rows)
-
-
-def _list_facts(tuned: TunedModel) -> dict[str, str]:
-    checked = tuned.n_agreeing_questions
-    return {
-        "base model": tuned.base_model,
-        "weights": tuned.weights,
-        "steps, best step": f"{format_count(tuned.n_steps)}, {format_count(tuned.best_step)}",
-        "tokens trained on": format_count(tuned.n_trained_tokens),
-        "number type": tuned.dtype,
-        "questions with the same first tokens in transformers and llama.cpp": (
-            "not checked" if checked is None else f"{checked} of {tuned.n_checked_questions}"
-        ),
-        "SHA-256 of the base weights": tuned.base_sha256,
-        "SHA-256 of the selection": tuned.selection_sha256,
-        "SHA-256 of the adapter": tuned.adapter_sha256,
-        "SHA-256 of the adapter for llama.cpp": tuned.gguf_sha256 or MISSING,
+    facts: dict[str, Callable[[TunedModel], str]] = {
+        "base model": lambda tuned: tuned.base_model,
+        "weights": lambda tuned: tuned.weights,
+        "steps, best step": lambda tuned: f"{format_count(tuned.n_steps)}, {format_count(tuned.best_step)}",
+        "tokens trained on": lambda tuned: format_count(tuned.n_trained_tokens),
+        "number type": lambda tuned: tuned.dtype,
+        "questions with the same first tokens in transformers and llama.cpp": _tell_agreement,
+        "SHA-256 of the base weights": lambda tuned: tuned.base_sha256,
+        "SHA-256 of the selection": lambda tuned: tuned.selection_sha256,
+        "SHA-256 of the adapter": lambda tuned: tuned.adapter_sha256,
+        "SHA-256 of the adapter for llama.cpp": lambda tuned: tuned.gguf_sha256 or MISSING,
     }
+    columns = name_columns("", *(tuned.rung for tuned in tuned_models))
+    rows = tuple((name, *map(tell, tuned_models)) for name, tell in facts.items())
+    return Table("weights-table", "What each tuned model is made of", columns, rows)
 
 
-def _tabulate_made(material: ReportMaterial) -> Table | None:
-    """Give the hash of what each stage made, to compare a repetition with; `None` when none is told."""
-    if not material.made:
-        return None
-    columns = name_columns("stage", "SHA-256 of what it made")
-    return Table("made", "What each stage made", columns, material.made)
+def _tell_agreement(tuned: TunedModel) -> str:
+    checked = tuned.n_agreeing_questions
+    return "not checked" if checked is None else f"{checked} of {tuned.n_checked_questions}"
 
 
-def _warn_of_mismatch(material: ReportMaterial) -> tuple[str, ...]:
+def _warn_of_mismatch(material: ReportMaterial) -> Iterator[Block]:
     """Name each tuned model whose selection is not the one this page shows."""
     shown = {selection.rung: selection.sha256 for selection in material.selections}
-    return tuple(
-        f"The tuned model of {tuned.rung} was made from selection {shorten_hash(tuned.selection_sha256)}, but the "
-        f"selection shown here is {shorten_hash(shown[tuned.rung])}."
-        for tuned in material.tuned_models
-        if tuned.rung in shown and shown[tuned.rung] != tuned.selection_sha256
-    )
+    for tuned in material.tuned_models:
+        if tuned.rung in shown and shown[tuned.rung] != tuned.selection_sha256:
+            made_from, here = shorten_hash(tuned.selection_sha256), shorten_hash(shown[tuned.rung])
+            told = (
+                f"The tuned model of {tuned.rung} was made from selection {made_from}, but the selection shown here is"
+            )
+            yield Paragraph(f"{told} {here}.", "warning")

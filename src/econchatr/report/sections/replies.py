@@ -1,31 +1,36 @@
-"""The section on the held-out replies that training helped most and least.
+"""The section on the held-out replies that training helped most and least, and what is said of surprise elsewhere.
 
-Reads bits as they were measured; a short reply's bits per byte swing by chance, so the shortest ones are passed over.
+A short reply's bits per byte swing by chance, so the shortest ones are passed over.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from econchatr.display import name_hosts
 from econchatr.records import HeldOutReply, Score
-from econchatr.report.counts import drop_middle, keep_end
-from econchatr.report.formats import MISSING, count_noun, format_count, format_date, format_decimal, format_interval
+from econchatr.records.measures import GUEST_REPLIES, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.report.counts import Neighbour, drop_middle, keep_end
+from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval, format_source
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import (
     Block,
     Box,
+    Chart,
+    LegendEntry,
     Paragraph,
     Part,
     Passage,
     Section,
-    Spoken,
     Stretch,
+    Table,
     keep,
+    name_columns,
     say_absent,
 )
-from econchatr.report.scorebook import CHANGE, GUEST_REPLIES, HOST_REPLIES, HOST_SHARE, Fall, compute_fall, find_score
+from econchatr.report.svg import Datum, Group, draw_intervals
 
 _MIN_BYTES = 60
 """A reply shorter than this is not shown, where enough are longer."""
@@ -37,35 +42,24 @@ _MOST_REPLY_CHARS = 600
 def replies_section(material: ReportMaterial) -> Section:
     """Give the host's held-out replies that training helped most and least, per rung."""
     rungs = tuple(dict.fromkeys(row.rung for row in material.replies))
-    sources, host = _name_sources(material), name_hosts(material.hosts)
     blocks = list[Block]()
     for index, rung in enumerate(rungs, start=1):
-        shown = _lay_out(rung, _list_host(material.replies, rung), sources, index=index, host=host)
+        shown = _lay_out(material, rung, index)
         blocks += shown if len(rungs) == 1 else [Part(rung, shown)]
     absent = say_absent("Which held-out replies training helped, was not kept.")
     return Section("replies", "Where training helped, and where not", tuple(blocks) or (absent,), menu="Best and worst")
 
 
-def _list_host(replies: Sequence[HeldOutReply], rung: str) -> list[HeldOutReply]:
-    own = [row for row in replies if row.rung == rung and row.side == "host" and _is_measured(row)]
-    long = [row for row in own if row.n_bytes >= _MIN_BYTES]
-    return long if len(long) >= 2 * _N_SHOWN else own
-
-
-def _is_measured(row: HeldOutReply) -> bool:
-    return row.n_bytes > 0 and math.isfinite(row.base_bits) and math.isfinite(row.tuned_bits)
-
-
-def _lay_out(
-    rung: str, replies: Sequence[HeldOutReply], sources: dict[str, str], *, index: int, host: str
-) -> tuple[Block, ...]:
-    ranked = sorted(replies, key=lambda row: (-_save(row), row.pair_id))
+def _lay_out(material: ReportMaterial, rung: str, index: int) -> tuple[Block, ...]:
+    ranked = sorted(_list_replies(material.replies, rung), key=lambda row: (-_save(row), row.pair_id))
     n = min(_N_SHOWN, len(ranked) // 2) or len(ranked[:1])
     n_helped = sum(_save(row) > 0 for row in ranked)
     told = (
         f"Of {format_count(len(ranked))} replies that no model had seen, training left {rung} less surprised by "
-        f"{format_count(n_helped)}. These are true words of {host}, from episodes that were held out."
+        f"{format_count(n_helped)}. These are true words of {name_hosts(material.hosts)}, from episodes that were held "
+        "out."
     )
+    sources = {episode.slug: format_source(episode.title, episode.published) for episode in material.episodes}
     best = tuple(_show(row, sources) for row in ranked[:n])
     worst = tuple(_show(row, sources) for row in reversed(ranked[len(ranked) - n :])) if len(ranked) > 1 else ()
     parts = keep(
@@ -73,6 +67,20 @@ def _lay_out(
         Part("Helped least", worst, key=f"worst-{index}") if worst else None,
     )
     return Paragraph(told, "lede"), Box("pair even", parts)
+
+
+def _list_replies(replies: Sequence[HeldOutReply], rung: str) -> list[HeldOutReply]:
+    own = [
+        row
+        for row in replies
+        if row.rung == rung
+        and row.side == "host"
+        and row.n_bytes > 0
+        and math.isfinite(row.base_bits)
+        and math.isfinite(row.tuned_bits)
+    ]
+    long = [row for row in own if row.n_bytes >= _MIN_BYTES]
+    return long if len(long) >= 2 * _N_SHOWN else own
 
 
 def _save(row: HeldOutReply) -> float:
@@ -85,33 +93,124 @@ def _show(row: HeldOutReply, sources: dict[str, str]) -> Passage:
     return Passage(
         (Stretch(drop_middle(row.reply.strip(), _MOST_REPLY_CHARS)),),
         sources.get(row.pair_id.rsplit("#", 1)[0], row.pair_id),
-        previous=Spoken("Said to the host", keep_end(" ".join(row.cue.split()), _MOST_CUE_CHARS)),
+        previous=Neighbour(speaker="Said to the host", text=keep_end(" ".join(row.cue.split()), _MOST_CUE_CHARS)),
         remark=f"{change} ({format_decimal(before, 3)} before, {format_decimal(after, 3)} after; "
         f"{count_noun(row.n_bytes, 'byte')})",
     )
 
 
-def _name_sources(material: ReportMaterial) -> dict[str, str]:
-    return {
-        episode.slug: episode.title
-        if episode.published is None
-        else f"{episode.title}, {format_date(episode.published)}"
-        for episode in material.episodes
-    }
+# --- by how much surprise fell ----------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """By how many percent bits per byte fell from the base to the tuned model; negative when they rose."""
+
+    before: Score
+    after: Score
+    percent: float
+    low: float | None
+    high: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out zero; without an interval nothing is clear."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    @property
+    def span(self) -> str:
+        """The interval of the fall, in words; a dash: there is none."""
+        return format_interval(self.low, self.high, 1)
+
+    @property
+    def span_of_rise(self) -> str:
+        """The same interval with the signs of a rise."""
+        return MISSING if self.low is None or self.high is None else format_interval(-self.high, -self.low, 1)
+
+
+def compute_fall(material: ReportMaterial, rung: str, subject: str) -> Fall | str:
+    """Give the fall of bits per byte in percent of the base model's value, or why there is none.
+
+    The interval is that of the difference, divided by the base value as if that were exact.
+    """
+    measure = Measure.BITS_PER_BYTE
+    before, after = (material.find_score(measure, rung, variant, subject) for variant in ("base", "tuned"))
+    for score, name in ((before, "before training"), (after, "after training")):
+        if score is None:
+            return f"there is no score {name}"
+        if score.value is None:
+            return score.reason or f"no reason was given {name}"
+    if before is None or after is None or not before.value or after.value is None:
+        return "the value before training is zero"
+    change = material.find_score(measure, rung, TUNED_MINUS_BASE, subject)
+    if change is None or change.value is None:
+        return Fall(before, after, 100 * (before.value - after.value) / before.value, None, None)
+    to_percent = -100 / before.value
+    low = None if change.high is None else change.high * to_percent
+    high = None if change.low is None else change.low * to_percent
+    return Fall(before, after, change.value * to_percent, low, high)
+
+
+def chart_bits(material: ReportMaterial) -> Chart | None:
+    """Draw bits per byte before and after training, host and guests, with intervals; `None` when none is scored."""
+    rungs = material.scored_rungs
+    groups, rows, told = [], [], []
+    for rung in rungs:
+        for subject, who in ((HOST_REPLIES, name_hosts(material.hosts)), (GUEST_REPLIES, "The guests")):
+            fall = compute_fall(material, rung, subject)
+            title = who if len(rungs) == 1 else f"{who}, {rung}"
+            if isinstance(fall, str):
+                rows.append((title, "not scored", "not scored", fall, MISSING))
+                continue
+            # A falling measure is shown with the sign of its change, as the axis runs.
+            change = f"{format_decimal(-fall.percent, 1)}%"
+            groups.append(Group(title, change, (_draw_bits("k-base", fall.before), _draw_bits("k-tuned", fall.after))))
+            before, after = _tell_bits(fall.before), _tell_bits(fall.after)
+            span = fall.span_of_rise
+            rows.append((title, before, after, change, span if span == MISSING else f"{span}%"))
+            told.append(f"{title}: {before} before, {after} after, {change}.")
+    if not groups:
+        return None
+    return Chart(
+        "fig-bits",
+        "How surprised the model is by replies it never saw",
+        " ".join(told),
+        draw_intervals(groups),
+        Table(
+            "fig-bits-table",
+            "Bits per byte of held-out replies, with 95% intervals",
+            name_columns("who speaks", "#before", "#after", "#change", "#95% interval of the change"),
+            tuple(rows),
+        ),
+        legend=(LegendEntry("dot k-base", "before"), LegendEntry("dot k-tuned", "after training")),
+        note="Bits per byte: lower is less surprised. Lines are 95% intervals; the axis does not begin at zero.",
+    )
+
+
+def _draw_bits(style: str, score: Score) -> Datum:
+    value = score.value if score.value is not None else 0.0
+    return Datum(style, format_decimal(value, 3), value, score.low, score.high)
+
+
+def _tell_bits(score: Score) -> str:
+    span = "" if score.low is None else f" ({format_interval(score.low, score.high, 3)})"
+    return f"{format_decimal(score.value, 3)}{span}"
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
 
 _RATHER = " rather than the show"
 
 
 def tell_surprise(material: ReportMaterial, rung: str) -> str:
     """Say by how much training left a rung less surprised by the host, and whether by the host more than by guests."""
-    host = compute_fall(material.scores, rung=rung, subject=HOST_REPLIES)
-    guest = compute_fall(material.scores, rung=rung, subject=GUEST_REPLIES)
+    host = compute_fall(material, rung, HOST_REPLIES)
+    guest = compute_fall(material, rung, GUEST_REPLIES)
     name = name_hosts(material.hosts)
     sentence = _tell_fall(rung, name, host, guest)
     if isinstance(host, str) or host.percent <= 0:
         return sentence
-    share = find_score(material.scores, HOST_SHARE, rung=rung, variant=CHANGE)
+    share = material.find_score(Measure.HOST_BITS_SAVED, rung, TUNED_MINUS_BASE)
     weighed = _weigh(host, guest, name) if share is None or share.value is None else _weigh_share(share, name)
     return f"{sentence} {weighed}"
 
@@ -121,7 +220,7 @@ def _tell_fall(rung: str, name: str, host: Fall | str, guest: Fall | str) -> str
         unknown = f"Whether training taught {rung} anything of {name} is not known"
         return f"{unknown}: the held-out replies are not scored ({host})."
     size = f"{format_decimal(abs(host.percent), 1)}%"
-    span = f"95% interval {format_interval(host.low, host.high, 1)}%"
+    span = f"95% interval {host.span}%"
     told = f"what {name} really said in episodes it had never seen"
     if host.low is None:
         direction = "less" if host.percent >= 0 else "more"
@@ -133,14 +232,8 @@ def _tell_fall(rung: str, name: str, host: Fall | str, guest: Fall | str) -> str
     elif host.percent > 0:
         sentence = f"Training left {rung} {size} less surprised by {told} ({span})"
     else:
-        sentence = f"Training made {rung} worse: {size} more surprised by {told} (95% interval {_span_of_rise(host)}%)"
+        sentence = f"Training made {rung} worse: {size} more surprised by {told} (95% interval {host.span_of_rise}%)"
     return f"{sentence}; {_tell_guests(guest)}."
-
-
-def _span_of_rise(fall: Fall) -> str:
-    if fall.low is None or fall.high is None:
-        return MISSING
-    return format_interval(-fall.high, -fall.low, 1)
 
 
 def _tell_guests(guest: Fall | str) -> str:
@@ -150,10 +243,10 @@ def _tell_guests(guest: Fall | str) -> str:
     if guest.low is None or guest.high is None:
         return f"by the guests, {size} {'less' if guest.percent >= 0 else 'more'}"
     if not guest.is_clear:
-        return f"for the guests there is no clear difference ({format_interval(guest.low, guest.high, 1)}% less)"
+        return f"for the guests there is no clear difference ({guest.span}% less)"
     if guest.percent > 0:
-        return f"by the guests, {size} less ({format_interval(guest.low, guest.high, 1)}%)"
-    return f"by the guests, {size} more ({_span_of_rise(guest)}%)"
+        return f"by the guests, {size} less ({guest.span}%)"
+    return f"by the guests, {size} more ({guest.span_of_rise}%)"
 
 
 def _weigh_share(share: Score, name: str) -> str:
