@@ -30,6 +30,7 @@ from econchatr.pipeline.train import check_engines_agree
 from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
 from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
+    ANSWERS,
     BEFORE_PREFERENCES,
     DEV_REPLIES,
     KEPT_OUT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from econchatr.parse import SpeakerTable, find_ad_voices, list_unnamed, propose_hosts, unify_speakers
+from econchatr.parse import SpeakerTable, find_ad_voices, list_unnamed, unify_speakers
 from econchatr.parse.people import find_spellings, split_name
 from econchatr.records import Role, Turn
 from tests.helpers.read_text import SHOW, read
@@ -86,10 +86,6 @@ def make_show() -> list[Turn]:
         for name, n_turns in [*heard, (f"Guest Number{n}", 12)]
         for _ in range(n_turns)
     ]
-
-
-def test_host_is_proposed_by_frequency() -> None:
-    assert [(one.name, one.n_episodes) for one in propose_hosts(make_show())] == [("Orla Quill", 6)]
 
 
 def test_voice_of_few_turns_in_many_episodes_reads_advertisements() -> None:
