@@ -8,7 +8,6 @@ Source: shared reference `evaluation.md`, 9.1.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from econchatr.score.length_and_repetition import Length, Repetition, measure_ho
 from econchatr.score.quoting.copying import Copying, SpeechIndex, find_copied, index_speech, measure_copying
 from econchatr.score.quoting.nearest import WordSearch
 from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_pairs
-from econchatr.score.statistics import Interval, make_score, sign_flip_p
+from econchatr.score.statistics import Interval, average_groups, make_score, sign_flip_p
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
 from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
 
@@ -284,11 +283,8 @@ def _average_questions(row: Row) -> dict[Measure, dict[str, float]]:
         Measure.COPIED_CHANCE: [one.n_copied / one.n_words if one.n_words else None for one in row.copying.replies],
         Measure.ON_QUESTION_CHANCE: row.topic.credits or [None] * len(row.said),
     }
-    means = {}
-    for measure, values in columns.items():
-        groups = defaultdict[str, list[float]](list)
-        for one, value in zip(row.said, values, strict=True):
-            if value is not None:
-                groups[one.group].append(value)
-        means[measure] = {group: sum(found) / len(found) for group, found in groups.items()}
-    return means
+    groups = [one.group for one in row.said]
+    return {
+        measure: average_groups((group, x) for group, x in zip(groups, values, strict=True) if x is not None)
+        for measure, values in columns.items()
+    }

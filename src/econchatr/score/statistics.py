@@ -6,6 +6,7 @@ Whole groups are resampled, left out or flipped, never single replies.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -145,6 +146,14 @@ def _sum_groups(
         top[names[group]] += t
         bottom[names[group]] += b
     return top, bottom
+
+
+def average_groups(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The mean of each group's values, groups in the order in which they come."""
+    groups = defaultdict[str, list[float]](list)
+    for group, value in values:
+        groups[group].append(value)
+    return {group: sum(found) / len(found) for group, found in groups.items()}
 
 
 def exact_share(hits: float, n: int, *, confidence: float = 0.95) -> Interval:

@@ -85,9 +85,9 @@ def find_nearest(answers: Sequence[Answer], said: SaidBefore, *, close: float = 
         fields = answer.model_dump(include={"rung", "variant", "question_id", "sample"})
         fields["likeness"] = round(near.likeness, 4) if near else 0.0
         if near and near.likeness >= close:
-            pair, position = near.pair, int(near.pair.pair_id.rsplit("#", 1)[1])
+            place = {"slug": near.pair.slug, "published": near.pair.published}
             found.append(
-                NearQuote(**fields, text=near.text, slug=pair.slug, published=pair.published, position=position)
+                NearQuote(**fields, **place, text=near.text, position=int(near.pair.pair_id.rsplit("#", 1)[1]))
             )
         else:
             found.append(NearQuote(**fields, text="", slug="", published=None, position=-1))

@@ -18,7 +18,7 @@ from econchatr.errors import InputError
 from econchatr.records import BlindCue, BlindPick, Pair, Score
 from econchatr.records.measures import HELD_OUT_CUES, Measure
 from econchatr.score.raters.filled_sheets import BlindFile, FilledSheet, check_known, check_people, read_file
-from econchatr.score.statistics import exact_share, make_score
+from econchatr.score.statistics import average_groups, exact_share, make_score
 from econchatr.tables import hash_settings
 
 N_SAMPLES: Final = 4
@@ -105,8 +105,6 @@ def score_blind(picks: Sequence[BlindPick], cues: Sequence[BlindCue]) -> list[Sc
 
 
 def _score(picks: Sequence[BlindPick], known: Mapping[str, BlindCue], *, rung: str, subject: str) -> Score:
-    hits = defaultdict[str, list[bool]](list)
-    for pick in picks:
-        hits[pick.key].append(pick.pick == known[pick.key].real)
-    found = exact_share(sum(sum(values) / len(values) for values in hits.values()), len(hits))
+    hits = average_groups((pick.key, pick.pick == known[pick.key].real) for pick in picks)
+    found = exact_share(sum(hits.values()), len(hits))
     return make_score(Measure.BLIND_PICKS, found, rung=rung, variant="tuned", subject=subject, n=len(hits))

@@ -24,7 +24,7 @@ from econchatr.score.raters.filled_sheets import (
     read_file,
     sheet_sha256,
 )
-from econchatr.score.statistics import Interval, bootstrap_ratio, make_score
+from econchatr.score.statistics import Interval, average_groups, bootstrap_ratio, make_score
 from econchatr.tables import hash_settings
 
 _CONTRASTS: Final = (("tuned", "base"), ("tuned", "persona"))
@@ -117,21 +117,14 @@ def _contrast(marked: Mapping[tuple[str, str], _Marks], *, rung: str, n_resample
     """Mean mark of one variant less another's, over the questions marked for both, each counting once."""
     scores = []
     for after, before in _CONTRASTS:
-        means = [_question_means(marked.get((rung, variant), ())) for variant in (after, before)]
-        shared = [question_id for question_id in means[0] if question_id in means[1]]
+        then, now = (average_groups(marked.get((rung, variant), ())) for variant in (before, after))
+        shared = [question_id for question_id in now if question_id in then]
         if shared:
-            gains = [means[0][question_id] - means[1][question_id] for question_id in shared]
+            gains = [now[question_id] - then[question_id] for question_id in shared]
             found = bootstrap_ratio(gains, [1.0] * len(gains), shared, n_resamples=n_resamples)
             name = name_difference(after, before)
             scores.append(_score(Measure.HAND_MARK, found, rung=rung, variant=name, n=len(shared)))
     return scores
-
-
-def _question_means(rows: _Marks) -> dict[str, float]:
-    values = defaultdict[str, list[float]](list)
-    for question_id, value in rows:
-        values[question_id].append(value)
-    return {question_id: sum(found) / len(found) for question_id, found in values.items()}
 
 
 def _score_agreement(

@@ -9,7 +9,6 @@ Source: shared reference `evaluation.md`, section 3, "LLM judge", and 9.2, "Judg
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
@@ -18,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 from econchatr.records import Answer, Contest, JudgedContest, Score
 from econchatr.records.measures import ANSWERS, HELD_OUT_REPLIES, Measure
 from econchatr.score.speech import split_words
-from econchatr.score.statistics import exact_share, make_score
+from econchatr.score.statistics import average_groups, exact_share, make_score
 from econchatr.tables import hash_settings
 
 PROOF: Final = "host against guest"
@@ -212,12 +211,8 @@ def score_judge(judgements: Sequence[JudgedContest], *, rung: str) -> list[Score
             reason = f"the judge has not proved itself: {told} ({_MIN_PROOF:.0%} is asked)"
             scores.append(score(None, n=0, reason=reason))
             continue
-        wins = defaultdict[str, list[bool]](list)
-        for row in rows:
-            if row.verdict in ("one", "two"):
-                wins[row.group].append(row.verdict == "one")
-        n_won = sum(sum(values) / len(values) for values in wins.values())
+        wins = average_groups((row.group, row.verdict == "one") for row in rows if row.verdict in ("one", "two"))
         failed = [row.reason for row in rows if row.verdict == "failed"]
         reason = failed[-1] if failed else "it is torn every time" if rows else "no answers"
-        scores.append(score(exact_share(n_won, len(wins)) if wins else None, n=len(wins), reason=reason))
+        scores.append(score(exact_share(sum(wins.values()), len(wins)) if wins else None, n=len(wins), reason=reason))
     return scores
