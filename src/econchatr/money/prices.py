@@ -56,10 +56,8 @@ def load_prices(files: Sequence[Path] = ()) -> tuple[PriceRow, ...]:
     rows = {name: (draft, "") for name, draft in _shipped().items()}
     for path in files:
         for draft in _read_drafts(path) if path.is_file() else ():
-            known = rows.get(draft.name)
-            _check_provenance(draft)
-            values = {**(known[0].values if known else {}), **draft.values}
-            rows[draft.name] = (draft._replace(values=values), str(path))
+            known = rows[draft.name][0].values if draft.name in rows else {}
+            rows[draft.name] = (draft._replace(values=known | draft.values), str(path))
     return tuple(_complete_row(draft, file=file) for draft, file in rows.values())
 
 
@@ -177,7 +175,17 @@ def _read_drafts(path: Path) -> list[_Draft]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InputError(f"{path} cannot be read: {exc}.", hint="It must be a UTF-8 text file.") from exc
-    return _parse_drafts(text, file=str(path))
+    drafts = _parse_drafts(text, file=str(path))
+    for draft in drafts:
+        priced = [key for key in draft.values if key in PRICE_UNITS]
+        for key in ("read_on", "source"):
+            if priced and key not in draft.values:
+                raise InputError(
+                    f"{draft.place}: gives {priced[0]!r}, but not {key!r}.",
+                    hint="Say where and when you read it: "
+                    'read_on = 2026-11-21, source = "https://..." or "our contract".',
+                )
+    return drafts
 
 
 def _parse_drafts(text: str, *, file: str) -> list[_Draft]:
@@ -239,16 +247,6 @@ def _find_line(text: str, number: int, key: str = "") -> int:
         elif seen == number and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
             return line_number
     return header
-
-
-def _check_provenance(draft: _Draft) -> None:
-    priced = [key for key in draft.values if key in PRICE_UNITS]
-    for key in ("read_on", "source"):
-        if priced and key not in draft.values:
-            raise InputError(
-                f"{draft.place}: gives {priced[0]!r}, but not {key!r}.",
-                hint='Say where and when you read it: read_on = 2026-11-21, source = "https://..." or "our contract".',
-            )
 
 
 def _complete_row(draft: _Draft, *, file: str) -> PriceRow:

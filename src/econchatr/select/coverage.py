@@ -1,8 +1,8 @@
 """The strategy `coverage`: the pairs that together cover most of what sets the host apart, for their cost.
 
 Features of the replies are weighed by how far they are the host's own (`features`), replies are sorted into strata by
-length, and greedy maximum coverage (`greedy`) takes the pairs. The result has a certificate and a comparison with
-random choices of the same cost.
+length, and greedy maximum coverage takes the pairs. The result has a certificate and a comparison with random choices
+of the same cost.
 """
 
 from __future__ import annotations
@@ -33,15 +33,13 @@ def cover_pairs(pairs: Sequence[Pair], knapsacks: Sequence[Knapsack], pins: Sequ
     features = find_features([pair.reply for pair in pairs], cues=[pair.cue for pair in pairs])
     strata, names = band_lengths(features.n_words, _N_STRATA, "replies of {} words")
     cover = maximize_coverage(features, strata, knapsacks, pinned=pins)
-    subsets = [
-        _weigh_subset(features, [step.reply for step in cover.steps[:end]], knapsack)
-        for knapsack, end in zip(knapsacks, cover.ends, strict=True)
-    ]
+    taken = [step.reply for step in cover.steps]
+    subsets = [_weigh_subset(features, taken[:end], one) for one, end in zip(knapsacks, cover.ends, strict=True)]
     reasons = _explain_taken(pairs, features, knapsacks, cover, n_pins=len(pins))
     reasons |= _explain_left(pairs, features, knapsacks[-1], cover, strata)
-    in_order = (
+    in_order = [
         reasons[place].model_copy(update={"stratum": names[stratum]}) for place, stratum in enumerate(strata.tolist())
-    )
+    ]
     return Solution(tuple(subsets), tuple(in_order))
 
 
@@ -61,15 +59,13 @@ def _weigh_subset(features: Features, places: Sequence[int], knapsack: Knapsack)
     value = Coverage(features, places).value
     if not value:
         return Subset(tuple(places))
-    reached = sum(Coverage(features, _choose_at_random(knapsack, seed)).value for seed in range(_N_RANDOM))
+    reached = 0
+    for seed in range(_N_RANDOM):
+        rng = random.Random(seed)
+        order = np.argsort([rng.random() for _ in range(len(knapsack.costs))], kind="stable")
+        end = int(np.searchsorted(np.cumsum(knapsack.costs[order]), knapsack.limit, side="right"))
+        reached += Coverage(features, order[:end].tolist()).value
     return Subset(tuple(places), certify(features, places, knapsack), round(reached / _N_RANDOM / value, 4))
-
-
-def _choose_at_random(knapsack: Knapsack, seed: int) -> list[int]:
-    rng = random.Random(seed)
-    order = np.argsort([rng.random() for _ in range(len(knapsack.costs))], kind="stable")
-    end = int(np.searchsorted(np.cumsum(knapsack.costs[order]), knapsack.limit, side="right"))
-    return [int(place) for place in order[:end]]
 
 
 def _explain_taken(
@@ -323,14 +319,10 @@ class _Queue:
             else:
                 first = np.argpartition(self._near_bounds, -min(n_looks, len(self._near)))[-n_looks:]
                 first = first[self._near_bounds[first] >= 0]
-                self._look_again(first)
+                gains = self._near_rows.pick(first).sum(self._state.coverage.worth)
+                self._near_bounds[first] = gains / self._costs[self._members[self._near[first]]]
                 is_fresh[first] = True
                 n_looks *= 2
-
-    def _look_again(self, places: npt.NDArray[np.intp]) -> None:
-        """Work out anew what some of the near ones would add."""
-        gains = self._near_rows.pick(places).sum(self._state.coverage.worth)
-        self._near_bounds[places] = gains / self._costs[self._members[self._near[places]]]
 
     def _draw_near(self) -> bool:
         """Choose anew the members with the highest bounds; false: no member fits."""
@@ -362,14 +354,7 @@ def certify(features: Features, replies: Sequence[int], knapsack: Knapsack) -> f
     Returns:
         Rounded down to a ten-thousandth.
     """
-    coverage = Coverage(features, replies)
-    most = _bound_best(coverage, replies, knapsack)
-    return coverage.value * 10_000 // most / 10_000 if most else None
-
-
-def _bound_best(coverage: Coverage, replies: Sequence[int], knapsack: Knapsack) -> int:
-    """No replies within the knapsack are worth more than this."""
-    features, taken = coverage.features, np.asarray(replies, np.int64)
+    coverage, taken = Coverage(features, replies), np.asarray(replies, np.int64)
     gains = features.sum_rows(coverage.worth)
     gains[taken] = 0
     bounds = [bound_knapsack(gains, knapsack)]
@@ -378,7 +363,8 @@ def _bound_best(coverage: Coverage, replies: Sequence[int], knapsack: Knapsack) 
         slopes = features.weights * (after + (before - after) * quarters // 4)
         values = features.sum_rows(slopes)
         bounds.append(bound_knapsack(values, knapsack) - int(values[taken].sum()))
-    return coverage.value + max(0, min(bounds))
+    most = coverage.value + max(0, min(bounds))  # no replies within the knapsack are worth more
+    return coverage.value * 10_000 // most / 10_000 if most else None
 
 
 def bound_knapsack(values: Integers, knapsack: Knapsack) -> int:
