@@ -202,39 +202,40 @@ def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = 
     run_stage(show, "ask", rung=rung, as_json=as_json)
 
 
+_SheetOption = Annotated[
+    str,
+    typer.Option(
+        "--sheet",
+        help="Write a sheet for people to fill in: hand (mark answers) or blind (find the host).",
+        show_default="none",
+    ),
+]
+_JudgeOption = Annotated[
+    bool,
+    typer.Option("--judge", help="Ask the LLM judge set under score.judge in show.toml; its service may cost money."),
+]
+_MinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes", min=0.1, help="Measure held-out replies for this many minutes; longer gives narrower intervals."
+    ),
+]
+
+
 @app.command()
 def score(
     show: ShowArgument = HERE,
     more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, after --hand or --blind.")] = None,
     rung: RungOption = "",
-    sheet: Annotated[
-        str,
-        typer.Option(
-            "--sheet",
-            help="Write a sheet for people to fill in: hand (mark answers) or blind (find the host).",
-            show_default="none",
-        ),
-    ] = "",
+    sheet: _SheetOption = "",
     hand: Annotated[list[Path] | None, typer.Option("--hand", help="Read filled sheets of marks.")] = None,
     blind: Annotated[list[Path] | None, typer.Option("--blind", help="Read filled blind-test sheets.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Random seed for the order on a sheet.")] = 0,
     n_cues: Annotated[
         int, typer.Option("--cues", min=1, max=200, help="Largest number of cues on a blind sheet.")
     ] = 20,
-    judge: Annotated[
-        bool,
-        typer.Option(
-            "--judge", help="Ask the LLM judge set under score.judge in show.toml; its service may cost money."
-        ),
-    ] = False,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--minutes",
-            min=0.1,
-            help="Measure held-out replies for this many minutes; longer gives narrower intervals.",
-        ),
-    ] = None,
+    judge: _JudgeOption = False,
+    minutes: _MinutesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""

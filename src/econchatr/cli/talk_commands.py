@@ -49,6 +49,20 @@ def chat(
         )
 
 
+_KeyOption = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="ECONCHATR_SERVE_KEY",
+        help="API key callers must send; required unless --host is a loopback address.",
+    ),
+]
+_ServedGroundOption = Annotated[
+    bool,
+    typer.Option("--ground", help="Add real turns of the host (retrieval) when a model is asked by its plain name."),
+]
+
+
 @app.command()
 def serve(
     show: ShowArgument = HERE,
@@ -57,24 +71,12 @@ def serve(
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
     ] = 8000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    key: Annotated[
-        str,
-        typer.Option(
-            "--key",
-            envvar="ECONCHATR_SERVE_KEY",
-            help="API key callers must send; required unless --host is a loopback address.",
-        ),
-    ] = "",
+    key: _KeyOption = "",
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Host name callers use for this machine; repeat for more.")
     ] = None,
     n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to generate at the same time.")] = 8,
-    ground: Annotated[
-        bool,
-        typer.Option(
-            "--ground", help="Add real turns of the host (retrieval) when a model is asked by its plain name."
-        ),
-    ] = False,
+    ground: _ServedGroundOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the trained models and their base models over an OpenAI-compatible HTTP API."""
@@ -110,7 +112,7 @@ def serve(
             say(f"{label_imitation((opened.voice.host,))}. Models: {', '.join(served)}")
             say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
         run_server(app, place)
-        raise KeyboardInterrupt  # it returns only when it was told to stop
+        raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
 @app.command()
@@ -155,7 +157,7 @@ def play(
             # The socket listens already: the page waits until the server answers.
             webbrowser.open(place.address)
         run_server(app, place)
-        raise KeyboardInterrupt  # it returns only when it was told to stop
+        raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
 @app.command()
