@@ -117,7 +117,7 @@ def _list_measures(outcome: PreferenceOutcome) -> tuple[_Measured, ...]:
     copied, words = (outcome.copied_before, outcome.copied_after), (outcome.words_before, outcome.words_after)
     agreement = (outcome.agreement_before, outcome.agreement_after)
     return (
-        _Measured("copied words", Measure.COPIED_WORDS, percent, copied),
+        _Measured(Measure.COPIED_WORDS, Measure.COPIED_WORDS, percent, copied),
         _Measured("longest copied run, in words", Measure.LONGEST_RUN, partial(format_decimal, places=0)),
         _Measured("words of an answer, median", Measure.MEDIAN_WORDS, format_value, words),
         _Measured("four-word sequences said again", Measure.REPETITION, percent),
