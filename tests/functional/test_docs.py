@@ -48,3 +48,16 @@ def test_every_make_target_in_the_readme_exists() -> None:
     used = set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert used
     assert used <= targets
+
+
+PATHS = re.compile(r"(?:src/econchatr|tests|benchmarks|scripts|examples)/[\w./-]+\.(?:py|toml|j2)")
+
+
+TODAY = [page for page in DOCS if "decisions" not in page.parts and page.name != "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("page", TODAY, ids=lambda page: page.name)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    """A name in capitals stands for one to be chosen; decisions and the changelog tell of their own day."""
+    named = set(PATHS.findall(page.read_text(encoding="utf-8")))
+    assert [path for path in named if not (ROOT / path).exists() and not re.search(r"NAME|FORMAT", path)] == []
