@@ -40,8 +40,7 @@ class ModelReply:
     def __str__(self) -> str:
         return f"{self.label} ({self.variant}): {self.text}"
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -228,10 +228,13 @@ def _write_ollama(job: _Job) -> None:
         "ollama", lambda question: render_with(marks, list(chat_messages(question, None, system=job.line)))
     )
     made = job.work / "gguf" / name
-    if made.is_file():
-        _link(made, folder / name)
-    else:
+    if not made.is_file():
         _write_one_gguf(job, like, folder / name, "Q8_0")
+    else:
+        try:
+            os.link(made, folder / name)
+        except OSError:  # the disk has no links
+            shutil.copyfile(made, folder / name)
     adds_bos = read_gguf_file(like).metadata.get("tokenizer.ggml.add_bos_token") is True
     text = write_modelfile(
         job.template, gguf_name=name, line=job.line, label=job.label, settings=_CHAT, adds_bos=adds_bos
@@ -281,14 +284,6 @@ def _write_one_gguf(job: _Job, like: Path, out: Path, kind: Any) -> None:
                     hint="Nothing was exported. Report it with the base model's name.",
                 )
         job.prove(f"gguf {kind}", served)
-
-
-def _link(file: Path, place: Path) -> None:
-    """Link the file to another place, or copy it where the disk has no links."""
-    try:
-        os.link(file, place)
-    except OSError:
-        shutil.copyfile(file, place)
 
 
 class _Form(NamedTuple):

@@ -57,10 +57,7 @@ def open_served(
             beside = [item for item in trained if item.base.gguf_path == gguf]
             shared = None if apart else _open(stack, gguf, beside, n_slots)
             for place, item in enumerate(beside):
-                if shared:
-                    tuned = base = shared
-                else:
-                    tuned, base = (_open(stack, gguf, own, n_slots) for own in ([item], []))
+                tuned, base = shared or _open(stack, gguf, [item], n_slots), shared or _open(stack, gguf, [], n_slots)
                 models += [
                     _name(item, suffix, variant, tuned if variant in TUNED_VARIANTS else base, place if shared else 0)
                     for suffix, variant in names.items()
