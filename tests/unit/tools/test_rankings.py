@@ -72,7 +72,8 @@ def test_who_changes_their_mind_is_believed_and_others_are_not_touched(show: Sho
 @pytest.mark.parametrize("ledger_first", [True, False])
 def test_the_ledger_and_the_rankings_share_one_file(show: Show, ledger_first: bool) -> None:
     if ledger_first:
-        Ledger(show.root / LEDGER_NAME).close()
+        with Ledger(show.root / LEDGER_NAME):
+            pass
     save_judgement(show, ranking("One.", "Two."))
     with Ledger(show.root / LEDGER_NAME) as ledger:
         assert ledger.bill() == ()
