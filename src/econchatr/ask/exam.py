@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from econchatr.errors import ModelError
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
-from econchatr.records import Answer, Pair, Question, Reply, Variant
+from econchatr.records import Answer, Pair, Question, Reply, Sampling, Variant
 from econchatr.tables import hash_settings
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
@@ -37,14 +37,10 @@ class Speaker(Protocol):
     def reply(
         self,
         prompt: str,
+        sampling: Sampling,
         *,
         tuned: bool,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        stop: Sequence[str] = (),
         on_text: Callable[[str], None] | None = None,
-        repeat_penalty: float = 1.0,
     ) -> Reply:
         """What the model says; the adapter is used when `tuned`."""
 
@@ -177,15 +173,9 @@ def speak(
     prompt: str, *, tuned: bool, seed: int, speaker: Speaker, settings: ExamSettings
 ) -> tuple[Reply, None] | tuple[None, str]:
     """What a model says to a prompt, or why it said nothing; silence is a failure."""
+    sampling = Sampling(seed, settings.temperature, settings.max_tokens, settings.repeat_penalty)
     try:
-        reply = speaker.reply(
-            prompt,
-            tuned=tuned,
-            seed=seed,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            repeat_penalty=settings.repeat_penalty,
-        )
+        reply = speaker.reply(prompt, sampling, tuned=tuned)
     except ModelError as exc:
         return None, exc.message
     return (reply, None) if reply.text.strip() else (None, "the model returned no text")

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from econchatr.models.engines.llamacpp import open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel
 from econchatr.models.files.weights import BaseWeights, write_f16_gguf
+from econchatr.records import Sampling
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,8 @@ def check_parity(
     expected = [exact.decode(exact.greedy_ids(prompt, n_tokens=n_tokens)) for prompt in prompts]
     del exact
     with open_llamacpp(f16_gguf, adapter=gguf_adapter) as served:
-        found = [
-            served.reply(prompt, tuned=True, seed=0, temperature=0.0, max_tokens=n_tokens).text for prompt in prompts
-        ]
+        greedy = Sampling(seed=0, temperature=0.0, max_tokens=n_tokens)
+        found = [served.reply(prompt, greedy, tuned=True).text for prompt in prompts]
     texts = tuple(zip(expected, found, strict=True))
     return ParityResult(sum(ours == theirs for ours, theirs in texts), len(texts), texts)
 

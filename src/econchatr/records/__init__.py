@@ -6,7 +6,7 @@ stand last (`_seconds`, `_tokens`, `_chars`, `_usd`), and `None` always means "n
 This package knows no stage, no file and no model: it only says what the things are.
 """
 
-from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, Reply
+from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, Reply, Sampling
 from econchatr.records.base import DatePrecision, EpisodeKind, Grade, QuestionKind, Record, Role, Split, Variant
 from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
 from econchatr.records.models import ComparedStrategy, CurvePoint, EpisodeSaving, Trial, TunedModel
@@ -70,6 +70,7 @@ __all__ = [
     "Record",
     "Reply",
     "Role",
+    "Sampling",
     "Score",
     "Selection",
     "SheetAnswer",

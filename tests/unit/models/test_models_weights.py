@@ -134,11 +134,11 @@ def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, 
     checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
     code = (
         "import sys; from pathlib import Path; from econchatr.models.files.weights import open_base\n"
-        "from econchatr.models.engines.llamacpp import open_llamacpp\n"
+        "from econchatr.models.engines.llamacpp import open_llamacpp\nfrom econchatr.records import Sampling\n"
         "base = open_base('embedded', cache=Path(sys.argv[1]), hub='auto')\n"
         "print(base.weights, base.checkpoint_path, base.f16_gguf_path == base.gguf_path)\n"
         "with open_llamacpp(base.gguf_path, adapter=None, n_ctx=256) as model:\n"
-        "    said = model.reply('The capital of France is', tuned=False, seed=0, temperature=0, max_tokens=6)\n"
+        "    said = model.reply('The capital of France is', Sampling(0, 0, max_tokens=6), tuned=False)\n"
         "    print(repr(said.text))"
     )
     with serve_model("HuggingFaceTB/SmolLM2-135M-Instruct", checkpoint) as address:

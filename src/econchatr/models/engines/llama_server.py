@@ -37,7 +37,7 @@ _NO_CHANCE = -9999.0
 """What the OpenAI API gives as the logarithm of no chance at all."""
 
 
-class Draw(NamedTuple):
+class SlotRequest(NamedTuple):
     """How one reply is drawn."""
 
     max_tokens: int
@@ -71,7 +71,7 @@ class Chance(NamedTuple):
     alternatives: tuple[Chance, ...] = ()
 
 
-class Piece(NamedTuple):
+class ReplyPiece(NamedTuple):
     """A piece of a reply as it comes; the last one has `stop`."""
 
     text: str
@@ -97,7 +97,7 @@ class SlotServer:
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         """Give what the model says after a rendered prompt, piece by piece.
 
         Whoever stops listening (closes the iterator, or is cancelled) ends the generation and frees its slot.
@@ -138,7 +138,7 @@ class SlotServer:
         if at_least >= N_CTX:
             raise _too_long(f"at least {at_least:,}")
 
-    def _request(self, prompt: str, draw: Draw, adapter: int | None) -> bytes:
+    def _request(self, prompt: str, draw: SlotRequest, adapter: int | None) -> bytes:
         request: dict[str, Any] = {
             "prompt": prompt,
             "stream": True,
@@ -155,7 +155,7 @@ class SlotServer:
         # A lone half of a surrogate pair is no text: it becomes the sign for what cannot be read.
         return json.dumps(request, ensure_ascii=False).encode("utf-8", errors="replace")
 
-    async def _read_pieces(self, response: httpx2.Response) -> AsyncIterator[Piece]:
+    async def _read_pieces(self, response: httpx2.Response) -> AsyncIterator[ReplyPiece]:
         async for line in _read_lines(response):
             if line.startswith((b"error: ", b'data: {"error"')):
                 raise self._refusal(line.partition(b": ")[2])
@@ -232,11 +232,11 @@ def _too_long(n_tokens: str) -> PromptTooLongError:
     )
 
 
-def _read_piece(told: dict[str, Any]) -> Piece:
+def _read_piece(told: dict[str, Any]) -> ReplyPiece:
     chances = tuple(_read_chance(item) for item in told.get("completion_probabilities") or ())
     if not told.get("stop"):
-        return Piece(str(told.get("content") or ""), chances)
-    return Piece(
+        return ReplyPiece(str(told.get("content") or ""), chances)
+    return ReplyPiece(
         text=str(told.get("content") or ""),
         chances=chances,
         stop="length" if told.get("stop_type") == "limit" else "end",
