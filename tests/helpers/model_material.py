@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights, open_base
+from econchatr.prompts import EncodedExample
 from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe, TrainOutcome
 

@@ -139,10 +139,10 @@ def test_only_a_whole_reply_teaches_where_to_stop() -> None:
     def encode(text: str) -> list[int]:
         return [ord(char) for char in text]
 
-    whole, n_prompt = encode_example(messages, CHATML, encode)
-    cut, _ = encode_example(messages, CHATML, encode, is_whole=False)
-    assert "".join(map(chr, whole[n_prompt:])) == "Because.<|im_end|>"
-    assert "".join(map(chr, cut[n_prompt:])) == "Because."
+    whole = encode_example(messages, CHATML, encode)
+    cut = encode_example(messages, CHATML, encode, is_whole=False)
+    assert "".join(map(chr, whole.ids[whole.n_prompt :])) == "Because.<|im_end|>"
+    assert "".join(map(chr, cut.ids[cut.n_prompt :])) == "Because."
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
+_read_template = lru_cache(maxsize=8)(read_chat_template)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,13 @@ class Base:
             yield speaker
 
 
-@lru_cache(maxsize=8)
-def _read_template(path: Path) -> ChatTemplate:
-    return read_chat_template(path)
+def free_memory() -> None:
+    """Drop what nothing refers to any more, and hand the freed pages back where the C library can.
+
+    After a training the allocator would otherwise keep gigabytes that the next model takes on top.
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # not glibc: its allocator decides for itself

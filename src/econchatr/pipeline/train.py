@@ -7,14 +7,13 @@ from pathlib import Path
 
 from econchatr.ask.exam import render_question
 from econchatr.errors import ModelError
-from econchatr.models.encoded import EncodedExample
+from econchatr.models.base_model import free_memory
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import BaseWeights
-from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION
+from econchatr.prompts import FORM_VERSION, EncodedExample
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
 from econchatr.train.local import train_lora

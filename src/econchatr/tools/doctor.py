@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from econchatr.config import cache_folder
 from econchatr.errors import EconChatRError
 from econchatr.models.files.weights import locate_embedded_gguf
-from econchatr.places import cache_folder
 
 _EXTRAS = {
     "local": ("torch", "transformers", "peft", "trl", "xllamacpp"),

@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from econchatr.config import config_folder
 from econchatr.errors import ShowFolderError
 from econchatr.money.prices import PRICES_NAME, load_prices, warn_of_prices
-from econchatr.places import config_folder
 from econchatr.records import PriceRow
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from econchatr.errors import InputError, MissingExtraError, ModelError
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights
+from econchatr.prompts import EncodedExample
 from econchatr.tables import disk_errors, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
 
