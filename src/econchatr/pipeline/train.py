@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from econchatr.ask.exam import render_question
@@ -43,17 +44,7 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     free_memory()
     agreement = check_engines_agree(rung, base=base, folder=folder)
     tuned = _record(rung, base, outcome, agreement)
-    curve = [
-        CurvePoint(
-            rung=rung.name,
-            step=point.step,
-            n_seen_tokens=point.n_seen_tokens,
-            train_loss=point.train_loss,
-            dev_loss=point.dev_loss,
-            is_best=point.is_best,
-        )
-        for point in outcome.curve
-    ]
+    curve = [CurvePoint(rung=rung.name, **asdict(point)) for point in outcome.curve]
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)

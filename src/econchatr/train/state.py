@@ -4,7 +4,7 @@ One file holds the adapters, the optimizer, the step and the curve; it takes the
 move, so there is never half a state. The best adapters so far lie in a file of their own, written before the state that
 names it. The order of examples and the dropout masks follow from seed and step alone, so no random state is kept.
 
-It does not know what the numbers mean. It imports torch at its top: import it only inside functions.
+torch is imported at the top: import this module only inside functions.
 """
 
 from __future__ import annotations
