@@ -1,15 +1,13 @@
 """Count and cut text in tokens, offline, by the tokenizer's name.
 
-Three kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), the path of a GGUF
-file, or the path of a folder or file with a `tokenizer.json`. A GGUF's vocabulary is kept as tokenizer.json in the
-cache.
+Two kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), or the path of a
+folder or file with a `tokenizer.json`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -29,9 +27,6 @@ _GPT2_SHA256 = {
 }
 """What GPT-2's own files hash to. Source: github.com/openai/tiktoken, tiktoken_ext/openai_public.py, `gpt2`."""
 
-CONTROL_TOKEN = 3
-"""GGUF's number for control tokens. Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
-
 _MAX_PIECE_CHARS = 200_000
 """bpe-openai refuses strings of a few megabytes; longer texts are counted in pieces of this many characters.
 Source: measured, shared design notes, section 6."""
@@ -48,23 +43,22 @@ class Tokenizer(Protocol):
 
     def count(self, text: str) -> int:
         """The number of tokens of `text`."""
+        return len(self.encode(text))
 
     def count_each(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text; quicker than one by one."""
+        return [self.count(text) for text in texts]
 
 
-def open_tokenizer(name: str, *, cache: Path) -> Tokenizer:
+def open_tokenizer(name: str) -> Tokenizer:
     """The tokenizer of that name.
 
     Raises:
         InputError: No such tokenizer.
-        ModelError: The GGUF file holds a vocabulary of another kind than byte-pair.
     """
     if name in OPENAI_ENCODINGS:
         return _open_openai(name)
     path = Path(name)
-    if path.suffix == ".gguf" and path.is_file():
-        return _FileTokenizer(_load_fast(str(_convert_gguf(path, cache=cache))))
     file = path / "tokenizer.json" if path.is_dir() else path
     if file.is_file():
         return _FileTokenizer(_load_fast(str(file)))
@@ -115,7 +109,7 @@ def build_byte_level(
     return fast
 
 
-class _OpenAITokenizer:
+class _OpenAITokenizer(Tokenizer):
     def __init__(self, encoding: Any) -> None:
         self._encoding = encoding
 
@@ -127,14 +121,8 @@ class _OpenAITokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._encoding.decode(list(ids)) or "")
 
-    def count(self, text: str) -> int:
-        return len(self.encode(text))
 
-    def count_each(self, texts: Sequence[str]) -> list[int]:
-        return [self.count(text) for text in texts]
-
-
-class _FileTokenizer:
+class _FileTokenizer(Tokenizer):
     def __init__(self, fast: _FastTokenizer) -> None:
         self._fast = fast
 
@@ -143,9 +131,6 @@ class _FileTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._fast.decode(list(ids), skip_special_tokens=False))
-
-    def count(self, text: str) -> int:
-        return len(self.encode(text))
 
     def count_each(self, texts: Sequence[str]) -> list[int]:
         # Without the places of the tokens in the text, and on all cores.
@@ -184,42 +169,3 @@ def _load_fast(path: str) -> _FastTokenizer:
         return FastTokenizer.from_file(path)
     except Exception as exc:
         raise InputError(f"{path} is not a tokenizer.json: {exc}.", hint="Name another tokenizer.") from exc
-
-
-def _convert_gguf(path: Path, *, cache: Path) -> Path:
-    """Keep a GGUF's byte-pair vocabulary as tokenizer.json, once per file content."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    target = cache / "tokenizers" / f"{sha256}.json"
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_suffix(f".{os.getpid()}.part")
-        _read_gguf_vocabulary(path).save(str(beside))
-        beside.replace(target)
-    return target
-
-
-def _read_gguf_vocabulary(path: Path) -> _FastTokenizer:
-    """Build the byte-pair tokenizer a GGUF file describes; tested against llama.cpp's own tokenization.
-
-    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md.
-    """
-    from gguf import GGUFReader
-
-    try:
-        reader = GGUFReader(path)
-    except (ValueError, OSError, IndexError) as exc:
-        raise ModelError(f"{path} is not a whole GGUF file: {exc}.", hint="Fetch or install the model again.") from exc
-    fields = {name: field.contents() for name, field in reader.fields.items() if name.startswith("tokenizer.")}
-    if fields.get("tokenizer.ggml.model") != "gpt2":
-        raise ModelError(
-            f"{path}: its vocabulary is {fields.get('tokenizer.ggml.model')!r}, not byte-pair.",
-            hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
-        )
-    tokens, kinds = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
-    return build_byte_level(
-        {token: place for place, token in enumerate(tokens)},
-        [(left, right) for left, _, right in (merge.partition(" ") for merge in fields["tokenizer.ggml.merges"])],
-        [token for token, kind in zip(tokens, kinds, strict=True) if kind == CONTROL_TOKEN],
-        splits_digits=fields.get("tokenizer.ggml.pre") == "smollm",
-    )

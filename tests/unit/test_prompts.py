@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import ModelError
-from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.base_model import Base
+from econchatr.models.files.weights import EMBEDDED
 from econchatr.prompts import (
     CHATML,
     ChatTemplate,
@@ -22,7 +23,7 @@ from econchatr.prompts import (
     system_line,
 )
 from econchatr.records import Message
-from econchatr.tokens import Tokenizer, open_tokenizer
+from econchatr.tokens import Tokenizer
 from tests.helpers.make_records import make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
@@ -87,8 +88,8 @@ def test_no_templates_marks_can_be_said(template: ChatTemplate, text: str) -> No
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChatTemplate, Tokenizer]:
     """The shipped model's own template and tokenizer."""
-    gguf = locate_embedded_gguf()
-    return read_chat_template(gguf), open_tokenizer(str(gguf), cache=tmp_path_factory.mktemp("tokenizer"))
+    base = Base(EMBEDDED, tmp_path_factory.mktemp("tokenizer"), may_ask_hub=False)
+    return base.template, base.tokenizer()
 
 
 SHIPPED = (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.base_model import Base
 from econchatr.models.files import weights
 from econchatr.models.files.gguf_file import read_gguf_file
 from econchatr.models.files.gguf_weights import permute_rows, unpermute_rows
@@ -44,6 +45,13 @@ def test_a_conversion_broken_off_is_made_again(tmp_path: Path) -> None:
     (base.checkpoint_path / "model.safetensors").write_bytes(b"half")
     again = open_base("embedded", cache=tmp_path, hub="never")
     assert (again.checkpoint_path / "model.safetensors").stat().st_size > 200_000_000
+
+
+def test_the_vocabulary_of_a_gguf_cut_in_half_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "half.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x10")
+    with pytest.raises(ModelError, match=r"half\.gguf"):
+        Base(str(tmp_path / "half.gguf"), tmp_path, may_ask_hub=False).tokenizer()
+    assert not (tmp_path / "tokenizers").exists()
 
 
 def test_permuting_rows_brings_the_two_halves_of_a_head_together() -> None:

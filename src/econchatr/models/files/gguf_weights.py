@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from econchatr.errors import ModelError
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
-from econchatr.tokens import CONTROL_TOKEN, build_byte_level
+from econchatr.tables import hash_file, replace_path
+from econchatr.tokens import build_byte_level
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer as FastTokenizer
 
 _F32, _F16, _Q8_0 = 0, 1, 8
 _TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
@@ -45,6 +47,8 @@ _LAYER_NAMES = {
 }
 """ggml's name of a Llama layer's part -> transformers'. Source: gguf.tensor_mapping, MODEL_ARCH.LLAMA."""
 _TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_CONTROL = 3
+"""GGUF's number for control tokens. Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _GPT2_PRE_TOKENIZERS = ("smollm", "gpt-2", "gpt2", "default")
 
 
@@ -325,16 +329,45 @@ def _write_tokenizer(found: GgufFile, folder: Path) -> None:
     tokenizer.save_pretrained(str(folder))
 
 
-def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
-    tokens = found.texts("tokenizer.ggml.tokens")
-    kinds = found.metadata.get("tokenizer.ggml.token_type")
-    tokenizer = build_byte_level(
+def keep_vocabulary(gguf: Path, *, cache: Path) -> Path:
+    """Keep a GGUF file's byte-pair vocabulary as tokenizer.json in the cache, once per file content; give its path.
+
+    Raises:
+        ModelError: The file is damaged, or holds a vocabulary of another kind.
+        ShowFolderError: The cache cannot be written.
+    """
+    target = cache / "tokenizers" / f"{hash_file(gguf)}.json"
+    if not target.is_file():
+        found = read_gguf_file(gguf)
+        kind = found.text("tokenizer.ggml.model")
+        if kind != "gpt2":
+            raise ModelError(
+                f"{gguf}: its vocabulary is {kind!r}, not byte-pair.",
+                hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
+            )
+        with replace_path(target) as beside:
+            _read_byte_level(found).save(str(beside))
+    return target
+
+
+def _read_byte_level(found: GgufFile) -> FastTokenizer:
+    """The tokenizer of a byte-pair vocabulary; tested against llama.cpp's own tokenization.
+
+    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md.
+    """
+    tokens, kinds = found.texts("tokenizer.ggml.tokens"), found.metadata.get("tokenizer.ggml.token_type")
+    with_kinds = zip(tokens, kinds if isinstance(kinds, list) else (), strict=False)
+    return build_byte_level(
         {token: n for n, token in enumerate(tokens)},
         [(left, right) for left, _, right in (merge.partition(" ") for merge in found.texts("tokenizer.ggml.merges"))],
-        [t for t, kind in zip(tokens, kinds if isinstance(kinds, list) else [], strict=False) if kind == CONTROL_TOKEN],
+        [token for token, kind in with_kinds if kind == _CONTROL],
         splits_digits=found.text("tokenizer.ggml.pre") == "smollm",
     )
-    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
+    tokens = found.texts("tokenizer.ggml.tokens")
+    _read_byte_level(found).save(str(folder / "tokenizer.json"))
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
