@@ -35,12 +35,7 @@ class Speaker(Protocol):
     """Callers it can answer side by side; more than these wait for each other."""
 
     def reply(
-        self,
-        prompt: str,
-        sampling: Sampling,
-        *,
-        tuned: bool,
-        on_text: Callable[[str], None] | None = None,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """What the model says; the adapter is used when `tuned`."""
 

@@ -57,12 +57,7 @@ class LlamaCpp:
             self._free.get()
 
     def reply(
-        self,
-        prompt: str,
-        sampling: Sampling,
-        *,
-        tuned: bool,
-        on_text: Callable[[str], None] | None = None,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """Give what the model says after a rendered prompt; the same arguments give the same text.
 

@@ -23,12 +23,7 @@ class TransformersModel:
         self._lock = Lock()
 
     def reply(
-        self,
-        prompt: str,
-        sampling: Sampling,
-        *,
-        tuned: bool,
-        on_text: Callable[[str], None] | None = None,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """Give what the model says after a rendered prompt; the same arguments give the same text.
 
