@@ -14,7 +14,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +24,12 @@ from econchatr.models.files.weights import BaseWeights
 from econchatr.prompts import EncodedExample
 from econchatr.tables import disk_errors, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
+from econchatr.train.state import Standing, read_best, read_state, write_best, write_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from econchatr.models.llama.packed import Adapter, PackedLlama
-    from econchatr.train.state import Standing
 
 
 _MAX_PACK_TOKENS = 1024
@@ -132,7 +132,6 @@ class _Training:
         import torch
 
         from econchatr.models.llama import checkpoint
-        from econchatr.train.state import Standing, read_state
 
         device = checkpoint.choose_device()
         self._dtype = checkpoint.choose_dtype(device)
@@ -153,9 +152,8 @@ class _Training:
             device=device,
             n_positions=max(len(example.ids) for example in (*self._examples, *self._dev)),
         )
-        self._parameters = {
-            name: torch.nn.Parameter(tensor) for name, tensor in checkpoint.peft_tensors(self._adapters).items()
-        }
+        named = checkpoint.peft_tensors(self._adapters)
+        self._parameters = {name: torch.nn.Parameter(tensor) for name, tensor in named.items()}
         self._share_parameters(device)
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(),
@@ -167,7 +165,7 @@ class _Training:
         )
         fingerprint = self._fingerprint()
         kept = read_state(self._folder, fingerprint)
-        self._standing: Standing = kept[0] if kept else Standing(fingerprint)
+        self._standing = kept[0] if kept else Standing(fingerprint)
         if kept:
             self._restore(kept[1])
 
@@ -195,8 +193,6 @@ class _Training:
     def _take_step(self) -> float:
         """Learn from one batch; give its mean loss per learned token."""
         import torch
-
-        from econchatr.models.llama.packed import pack_examples
 
         step, recipe = self._standing.step, self._recipe
         epoch, place = divmod(step, self._steps_per_epoch)
@@ -233,8 +229,6 @@ class _Training:
         self._optimizer.zero_grad(set_to_none=False)
 
     def _evaluate(self) -> None:
-        from econchatr.train.state import write_best
-
         now = self._standing
         dev_loss = self._measure_dev()
         best = now.best
@@ -247,8 +241,6 @@ class _Training:
             write_best(self._folder, now.step, self._parameters)
 
     def _measure_dev(self) -> float | None:
-        from econchatr.models.llama.packed import pack_examples
-
         if not self._dev:
             return None
         self._model.refresh()
@@ -262,8 +254,6 @@ class _Training:
         return nats / sum(example.n_reply for example in self._dev)
 
     def _keep(self) -> None:
-        from econchatr.train.state import write_state
-
         tensors: dict[str, Tensor] = dict(self._parameters)
         for name, parameter in self._parameters.items():
             state = self._optimizer.state.get(parameter)
@@ -274,10 +264,7 @@ class _Training:
     def _finish(self) -> TrainOutcome:
         from safetensors.torch import save
 
-        from econchatr.train.state import read_best
-
-        now = self._standing
-        best = now.best
+        now, best = self._standing, self._standing.best
         assert best is not None  # noqa: S101 - the last step is always read, and the first reading after 0 is a best
         adapter = self._folder / "adapter"
         with disk_errors(adapter):
@@ -303,6 +290,18 @@ class _Training:
             json.dumps([[(example.ids, example.n_prompt) for example in rows] for rows in (self._examples, self._dev)]),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
+    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
+    start, n_tokens = 0, 0
+    for at, example in enumerate(examples):
+        if n_tokens and n_tokens + len(example.ids) > max_tokens:
+            yield examples[start:at]
+            start, n_tokens = at, 0
+        n_tokens += len(example.ids)
+    if examples[start:]:
+        yield examples[start:]
 
 
 def evaluation_steps(steps_per_epoch: int, recipe: LoraRecipe) -> frozenset[int]:

@@ -7,8 +7,9 @@ import pytest
 from econchatr.errors import ModelError
 from econchatr.models.llama.checkpoint import new_adapters, open_packed_llama
 from econchatr.models.llama.meter import _TransformersMeter, open_meter, reply_nats
-from econchatr.models.llama.packed import PackedLlama, pack_examples
+from econchatr.models.llama.packed import PackedLlama
 from econchatr.prompts import EncodedExample
+from econchatr.train.local import pack_examples
 from tests.helpers.model_material import make_examples, open_embedded, train_briefly
 
 

@@ -14,7 +14,7 @@ torch is imported at the top: import this module only inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -192,18 +192,6 @@ class _Kept:
     gated: Tensor
     active: Tensor
     inner_down: Tensor
-
-
-def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
-    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
-    start, n_tokens = 0, 0
-    for at, example in enumerate(examples):
-        if n_tokens and n_tokens + len(example.ids) > max_tokens:
-            yield examples[start:at]
-            start, n_tokens = at, 0
-        n_tokens += len(example.ids)
-    if examples[start:]:
-        yield examples[start:]
 
 
 class PackedLlama:
