@@ -24,7 +24,7 @@ import httpx2
 import uvicorn
 
 from econchatr.ask.asker import GenerationLog
-from econchatr.models.engines.llama_server import Draw, ServedModel
+from econchatr.models.engines.llama_server import ServedModel, SlotRequest
 from econchatr.pipeline import open_show
 from econchatr.prompts import conversation, render_chat
 from econchatr.records import Message
@@ -43,7 +43,9 @@ END_TOKEN = 2
 
 async def alone(model: ServedModel, prompt: str, seed: int) -> AsyncIterator[None]:
     """Every piece that llama.cpp gives by itself."""
-    draw = Draw(seed=seed, max_tokens=N_TOKENS, temperature=0.6, repeat_penalty=1.1, logit_bias=((END_TOKEN, -100.0),))
+    draw = SlotRequest(
+        seed=seed, max_tokens=N_TOKENS, temperature=0.6, repeat_penalty=1.1, logit_bias=((END_TOKEN, -100.0),)
+    )
     slots = model.slots
     request = slots._request(prompt, draw, model.adapter)
     async with slots._client.stream("POST", f"{slots._address}/completion", content=request) as response:

@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import open_base
 from econchatr.pipeline.show import Show, open_show
+from econchatr.prompts import EncodedExample
 from econchatr.records import Pair
 from econchatr.select.examples import build_example
 from econchatr.select.strategies import shuffle_pairs

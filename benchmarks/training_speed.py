@@ -27,9 +27,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econ
 
 import torch
 
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights, open_base
 from econchatr.pipeline.show import open_show
+from econchatr.prompts import EncodedExample
 from econchatr.records import Example
 from econchatr.tables import read_table
 from econchatr.train.local import train_lora

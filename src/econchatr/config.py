@@ -1,18 +1,18 @@
 """show.toml -> ShowConfig: what the user wants of one show, checked before anything runs.
 
 Each stage has one table of its own name. Unknown keys are refused with their line and the key that was probably meant.
-
-This module reads one file; it does not look for transcripts, models or prices, and no stage reads it.
+Questions, choices and the places of the user's own folders are read here too.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -275,8 +275,7 @@ def load_config(path: Path) -> ShowConfig:
     Raises:
         InputError: The file is missing, is not TOML, or says something that cannot be.
     """
-    text = _read_toml_text(path, hint="`econchatr init` writes one.")
-    return _validate(path, text, ShowConfig)
+    return _validate(path, _read_toml_text(path, hint="`econchatr init` writes one."), ShowConfig)
 
 
 def locate(path: Path, *keys: str) -> str:
@@ -296,9 +295,8 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     ids = [question.question_id for question in questions]
     for question_id in ids:
         if ids.count(question_id) > 1:
-            raise InputError(
-                f"{path}: question_id {question_id!r} stands twice.", hint="Give each question its own id."
-            )
+            message = f"{path}: question_id {question_id!r} stands twice."
+            raise InputError(message, hint="Give each question its own id.")
     return questions
 
 
@@ -344,9 +342,12 @@ def _explain(path: Path, text: str, kind: type[BaseModel], error: ValidationErro
     keys = list(first["loc"])
     name = ".".join(str(key) for key in keys)
     line = _find_line(text, keys)
-    where = f"{path}, line {line}" if line else f"{path}"
+    where = f"{path}, line {line}" if line else str(path)
     if first["type"] == "extra_forbidden":
-        return InputError(f"{where}: unknown key {name!r}.", hint=_suggest(str(keys[-1]), _known_keys(kind, keys[:-1])))
+        known = _known_keys(kind, keys[:-1])
+        close = difflib.get_close_matches(str(keys[-1]), known, n=1, cutoff=0.5)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known keys here: {', '.join(known)}."
+        return InputError(f"{where}: unknown key {name!r}.", hint=hint)
     if first["type"] == "missing":
         return InputError(f"{where}: {name!r} is missing.", hint=f"Add {keys[-1]!r}.")
     # Whoever writes a key where its name belongs must not read it again in a log.
@@ -376,18 +377,32 @@ def _find_line(text: str, keys: list[Any]) -> int | None:
 
 
 def _known_keys(kind: type[BaseModel], keys: list[Any]) -> list[str]:
-    current: Any = kind
+    fields = kind.model_fields
     for key in keys:
-        if isinstance(key, str) and key in getattr(current, "model_fields", {}):
-            current = _table_of(current.model_fields[key].annotation)
-    return list(getattr(current, "model_fields", {}))
+        if key in fields:
+            annotation = fields[key].annotation
+            # `JudgeTable | None` and `tuple[RungConfig, ...]` hold the table among their arguments.
+            tables = [item for item in (annotation, *get_args(annotation)) if hasattr(item, "model_fields")]
+            fields = tables[0].model_fields if tables else {}
+    return list(fields)
 
 
-def _table_of(annotation: Any) -> Any:
-    candidates = [annotation, *getattr(annotation, "__args__", ())]
-    return next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), None)
+# --- the user's own folders, which belong to no show ------------------------------------------------------------------
 
 
-def _suggest(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"Known keys here: {', '.join(known)}."
+def cache_folder() -> Path:
+    """Where converted weights and tokenizers are kept: `$ECONCHATR_CACHE`, or the user's cache folder."""
+    if place := os.environ.get("ECONCHATR_CACHE"):
+        return Path(place)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("econchatr", appauthor=False))
+
+
+def config_folder() -> Path:
+    """Where the user's own settings for all shows are kept: `$ECONCHATR_CONFIG`, or the user's config folder."""
+    if place := os.environ.get("ECONCHATR_CONFIG"):
+        return Path(place)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("econchatr", appauthor=False))

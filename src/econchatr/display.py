@@ -87,21 +87,13 @@ def escape_markdown(text: str) -> str:
     line = " ".join(disarm(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _MARKDOWN_SPECIAL.sub(lambda match: "\\" + match.group(), line)
-    line = _MARKDOWN_LINE_START.sub(_escape_last, line)
+    line = _MARKDOWN_LINE_START.sub(lambda match: f"{match.group()[:-1]}\\{match.group()[-1]}", line)
     # Without this, a bare address becomes a link in most dialects.
     return line.replace("://", ":\\//").replace("www.", "www\\.")
-
-
-def _escape_last(match: re.Match[str]) -> str:
-    mark = match.group()
-    return f"{mark[:-1]}\\{mark[-1]}"
 
 
 def quote_markdown(text: str) -> str:
     """Give the text as a Markdown block quote, line for line; blank lines part paragraphs."""
     lines = [escape_markdown(line) for line in disarm(text).strip().split("\n")]
-    return "\n".join(f"> {line}\\" if line and after else f"> {line}".rstrip() for line, after in _with_next(lines))
-
-
-def _with_next(lines: list[str]) -> list[tuple[str, str]]:
-    return list(zip(lines, [*lines[1:], ""], strict=True))
+    with_next = zip(lines, [*lines[1:], ""], strict=True)
+    return "\n".join(f"> {line}\\" if line and after else f"> {line}".rstrip() for line, after in with_next)

@@ -16,8 +16,6 @@
 
 Each class carries its exit code. `cli.main` is the only place that catches and prints them. To add one: subclass the
 branch that says what the user must do next; give a new exit code only when a script should tell it apart.
-
-This module knows nothing of the stages; messages are written where the error is raised.
 """
 
 from __future__ import annotations
@@ -32,13 +30,6 @@ class EconChatRError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.hint))
-
-
-def _rebuild(kind: type[EconChatRError], message: str, hint: str) -> EconChatRError:
-    return kind(message, hint=hint)
 
 
 class InputError(EconChatRError):

@@ -16,7 +16,7 @@ from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
 from econchatr.pipeline.show import OpenRung
-from econchatr.records import Question, Reply, Variant
+from econchatr.records import Question, Reply, Sampling, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
 
 if TYPE_CHECKING:
@@ -187,11 +187,8 @@ class Model:
             )
         reply = opened.speaker.reply(
             render_question(question, variant, self.show.opened.voice, opened.template),
+            Sampling(seed, temperature, max_tokens, _DRAWN.repeat_penalty),
             tuned=variant == "tuned",
-            seed=seed,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            repeat_penalty=_DRAWN.repeat_penalty,
             on_text=on_text,
         )
         return self._keep(question, variant, seed, reply)

@@ -2,8 +2,6 @@
 
 A cue becomes one user message behind a fixed system line; the reply is the assistant's. The same functions build a
 training example and a question, so the two cannot drift apart. The 2023 form (prompt, completion) stands beside it.
-
-This module does not know which model reads the text: template, tokens and lengths come in as arguments.
 """
 
 from __future__ import annotations
@@ -11,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from econchatr.errors import ModelError
+from econchatr.errors import InputError, ModelError
 from econchatr.records import Message, Pair
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 FORM_VERSION = 1
 """Raised whenever the text below changes: it is part of every tuned model's identity."""
 
-STOP_2023 = "\n"
+_STOP_2023 = "\n"
 _MARK = re.compile(r"<[^<>\s{}'\"]{1,40}>|\[/?[A-Z_]{2,30}\]")
 """A mark between the messages of a template, as Llama 2, Mistral and Gemma write them."""
 _JOINER = "\u200d"
@@ -48,6 +47,28 @@ CHATML = ChatTemplate(
     eos="<|im_end|>",
 )
 """The commonest form, to count with where a model's own template is out of reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedExample:
+    """A prompt and its reply as token ids, the form in which a conversation reaches a model's weights."""
+
+    ids: tuple[int, ...]
+    """The rendered prompt, then the reply with the token that ends it."""
+    n_prompt: int
+    """Tokens before the reply; the rest carry loss."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.n_prompt < len(self.ids):
+            raise InputError(
+                f"an example of {len(self.ids)} tokens has {self.n_prompt} of prompt: nothing to learn from.",
+                hint="Raise max_example_tokens, or drop the example.",
+            )
+
+    @property
+    def n_reply(self) -> int:
+        """Tokens that carry loss."""
+        return len(self.ids) - self.n_prompt
 
 
 class Voice(NamedTuple):
@@ -101,9 +122,9 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     Raises:
         ModelError: The template does not work.
     """
-    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
     import jinja2
 
+    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
     try:
         return _compile(template.template).render(
             messages=rows, add_generation_prompt=True, bos_token=template.bos, eos_token=template.eos
@@ -163,16 +184,20 @@ def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple
 
 def encode_example(
     messages: Sequence[Message], template: ChatTemplate, encode: Callable[[str], list[int]], *, is_whole: bool = True
-) -> tuple[tuple[int, ...], int]:
-    """Token ids of a training example, and how many of them are the prompt.
+) -> EncodedExample:
+    """A training example as token ids.
 
     Args:
         is_whole: Whether the reply is uncut, so that the token which ends an answer follows it.
+
+    Raises:
+        InputError: Nothing of the reply is left.
+        ModelError: The template does not work.
     """
     prompt, reply = render_example(messages, template)
     prompt_ids = encode(prompt)
     end_ids = encode(template.eos) if is_whole else []
-    return (*prompt_ids, *encode(reply), *end_ids), len(prompt_ids)
+    return EncodedExample((*prompt_ids, *encode(reply), *end_ids), len(prompt_ids))
 
 
 JUDGE_VERSION = 1
@@ -199,7 +224,7 @@ def completion_2023(pair: Pair, voice: Voice) -> dict[str, str]:
 
     Source: shared reference `original.md`, pipeline step 7.
     """
-    return {"prompt": question_2023(pair.cue, voice), "completion": f" {pair.reply}{STOP_2023}"}
+    return {"prompt": question_2023(pair.cue, voice), "completion": f" {pair.reply}{_STOP_2023}"}
 
 
 def question_2023(text: str, voice: Voice) -> str:
@@ -239,12 +264,12 @@ def _compile(template: str) -> Template:
 
     # A template comes with a model file, so it is somebody else's program: sandboxed.
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _refuse
+
+    def refuse(message: str) -> None:
+        raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")
+
+    environment.globals["raise_exception"] = refuse
     try:
         return environment.from_string(template)
     except jinja2.TemplateError as exc:
         raise ModelError(f"the model's chat template cannot be read: {exc}.", hint="Use another base model.") from exc
-
-
-def _refuse(message: str) -> None:
-    raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")

@@ -2,8 +2,6 @@
 
 Every file is written beside its place, flushed to disk and renamed, so a file that has its name is whole, whatever
 killed the writer. A stage is done when its manifest exists and names the hashes of what went in and what came out.
-
-This module does not know what the stages do, nor in which order they come.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import os
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -76,25 +74,37 @@ def hash_settings(settings: object) -> str:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+def replace_path(path: Path) -> Iterator[Path]:
+    """An empty file to write to. It takes the place of `path` when the block ends well, and leaves no trace otherwise.
 
     Raises:
         ShowFolderError: The disk is full or the folder cannot be written.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+    beside = Path(name)
     try:
         with disk_errors(path):
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
+            yield beside
+            with beside.open("rb") as file:
                 os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
+            beside.chmod(0o644)
+            beside.replace(path)
     finally:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """What `replace_path` gives, open to write bytes to.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with replace_path(path) as beside, beside.open("wb") as file:
+        yield file
 
 
 @contextmanager
@@ -105,9 +115,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as exc:
         if isinstance(exc, FileNotFoundError):
             raise
-        reason = exc.strerror or str(exc)
         raise ShowFolderError(
-            f"cannot write {path}: {reason}.",
+            f"cannot write {path}: {exc.strerror or exc}.",
             hint="Free some space or choose another folder; what was finished before is kept.",
         ) from exc
 
@@ -153,7 +162,7 @@ def write_table(path: Path, rows: Sequence[Record], kind: type[Record]) -> None:
     """
     import polars as pl
 
-    frame = pl.DataFrame([row.model_dump() for row in rows], schema=table_schema(kind), orient="row")
+    frame = pl.DataFrame([row.model_dump() for row in rows], schema=_table_schema(kind), orient="row")
     # In memory first: polars tells a full disk as an error of its own, in words only.
     table = io.BytesIO()
     frame.write_parquet(table, compression="zstd", statistics=False)
@@ -220,7 +229,7 @@ def _first_line(exc: Exception) -> str:
     return (str(exc).splitlines() or [type(exc).__name__])[0].rstrip(".")
 
 
-def table_schema(kind: type[Record]) -> dict[str, Any]:
+def _table_schema(kind: type[Record]) -> dict[str, Any]:
     """The column types of a record's table, from the record alone, so that an empty table has them too."""
     hints = typing.get_type_hints(kind)
     return {name: _column_type(hints[name]) for name in kind.model_fields}
@@ -241,7 +250,7 @@ def _column_type(hint: Any) -> Any:
     if origin is tuple:
         return pl.List(_column_type(arguments[0]))
     if isinstance(hint, type) and issubclass(hint, Record):
-        return pl.Struct(table_schema(hint))
+        return pl.Struct(_table_schema(hint))
     raise TypeError(f"no column type for {hint!r}")
 
 
@@ -257,9 +266,12 @@ class TableCache:
         Raises:
             ShowFolderError: The table is missing, broken, or of another version's shape.
         """
-        stamp = _stamp(path)
-        if stamp is None:
+        try:
+            found = path.stat()
+        except OSError:
             return read_table(path, kind)  # raises, and names the file
+        # A table is written beside its place and renamed: one that was written since is another file.
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
         if path not in self._rows or self._rows[path][0] != stamp:
             self._rows[path] = (stamp, read_table(path, kind))
         return list(self._rows[path][1])
@@ -267,15 +279,6 @@ class TableCache:
     def clear(self) -> None:
         """Give the memory back."""
         self._rows.clear()
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever a table is written: it is written beside its place and renamed, so it is another file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------
@@ -340,11 +343,8 @@ def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: 
         return "made by another version"
     if manifest.settings_sha256 != settings_sha256:
         return "settings changed"
-    if manifest.inputs != dict(inputs):
-        changed = sorted(
-            name for name in {*manifest.inputs, *inputs} if manifest.inputs.get(name) != dict(inputs).get(name)
-        )
-        return f"{', '.join(changed[:3])} changed"
+    if changed := [name for name in {*manifest.inputs, *inputs} if manifest.inputs.get(name) != inputs.get(name)]:
+        return f"{', '.join(sorted(changed)[:3])} changed"
     return find_damage(folder)
 
 
@@ -376,8 +376,7 @@ def finish_stage(
     outputs: Sequence[str],
     counts: Mapping[str, int],
     seconds: float,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Manifest:
+) -> None:
     """Hash the outputs and write the manifest: the stage is done."""
     manifest = Manifest(
         stage=stage,
@@ -387,11 +386,10 @@ def finish_stage(
         outputs={name: hash_file(folder / name) for name in sorted(outputs)},
         counts=dict(counts),
         seconds=round(seconds, 3),
-        finished_at=now(),
+        finished_at=datetime.now(UTC),
         format=FORMAT,
     )
     write_manifest(folder, manifest)
-    return manifest
 
 
 @contextmanager

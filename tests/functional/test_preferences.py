@@ -15,7 +15,7 @@ from econchatr.pipeline import Silent, open_show, run_show
 from econchatr.pipeline.results import round_measures
 from econchatr.pipeline.show import Show
 from econchatr.prompts import chat_messages, render_chat, system_line
-from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking
+from econchatr.records import Answer, JudgedSample, Pair, PreferenceOutcome, Ranking, Sampling
 from econchatr.tables import hash_file, read_table
 from econchatr.tools.preference_round import prefer_rungs
 from econchatr.tools.rankings import save_judgement
@@ -34,9 +34,8 @@ def ask(show: Show, questions: list[str]) -> dict[str, list[JudgedSample]]:
         def draw(place: tuple[str, int]) -> tuple[str, JudgedSample]:
             question, seed = place
             messages = chat_messages(question, None, system=system_line(show.voice))
-            reply = model.speaker.reply(
-                render_chat(messages, model.template), tuned=True, seed=seed, temperature=0.8, max_tokens=MAX_TOKENS
-            )
+            sampling = Sampling(seed, temperature=0.8, max_tokens=MAX_TOKENS)
+            reply = model.speaker.reply(render_chat(messages, model.template), sampling, tuned=True)
             sample = JudgedSample(
                 text=reply.text.strip() or "-", rung=model.tuned.rung, variant="tuned",
                 model_sha256=model.tuned.adapter_sha256, seed=seed, is_whole=reply.stop == "end",

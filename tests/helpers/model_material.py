@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights, open_base
+from econchatr.prompts import EncodedExample
 from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe, TrainOutcome
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import ModelError
-from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
+from econchatr.models.base_model import Base
+from econchatr.models.files.weights import EMBEDDED
 from econchatr.prompts import (
     CHATML,
     ChatTemplate,
@@ -22,7 +23,7 @@ from econchatr.prompts import (
     system_line,
 )
 from econchatr.records import Message
-from econchatr.tokens import Tokenizer, open_tokenizer
+from econchatr.tokens import Tokenizer
 from tests.helpers.make_records import make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
@@ -87,8 +88,8 @@ def test_no_templates_marks_can_be_said(template: ChatTemplate, text: str) -> No
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChatTemplate, Tokenizer]:
     """The shipped model's own template and tokenizer."""
-    gguf = locate_embedded_gguf()
-    return read_chat_template(gguf), open_tokenizer(str(gguf), cache=tmp_path_factory.mktemp("tokenizer"))
+    base = Base(EMBEDDED, tmp_path_factory.mktemp("tokenizer"), may_ask_hub=False)
+    return base.template, base.tokenizer()
 
 
 SHIPPED = (
@@ -139,10 +140,10 @@ def test_only_a_whole_reply_teaches_where_to_stop() -> None:
     def encode(text: str) -> list[int]:
         return [ord(char) for char in text]
 
-    whole, n_prompt = encode_example(messages, CHATML, encode)
-    cut, _ = encode_example(messages, CHATML, encode, is_whole=False)
-    assert "".join(map(chr, whole[n_prompt:])) == "Because.<|im_end|>"
-    assert "".join(map(chr, cut[n_prompt:])) == "Because."
+    whole = encode_example(messages, CHATML, encode)
+    cut = encode_example(messages, CHATML, encode, is_whole=False)
+    assert "".join(map(chr, whole.ids[whole.n_prompt :])) == "Because.<|im_end|>"
+    assert "".join(map(chr, cut.ids[cut.n_prompt :])) == "Because."
 
 
 @pytest.mark.parametrize(

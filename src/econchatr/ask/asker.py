@@ -11,7 +11,7 @@ from threading import Lock
 
 from econchatr.ask.exam import Draw, Speaker
 from econchatr.errors import ModelError
-from econchatr.records import Answer, Reply
+from econchatr.records import Answer, Reply, Sampling
 from econchatr.tables import append_line, read_lines
 
 
@@ -53,14 +53,8 @@ class Asker:
         """What the model says, or why it said nothing; silence is a failure."""
         settings = draw.settings
         try:
-            reply = self._speaker.reply(
-                draw.prompt(),
-                tuned=draw.is_tuned,
-                seed=draw.seed,
-                temperature=settings.temperature,
-                max_tokens=settings.max_tokens,
-                repeat_penalty=settings.repeat_penalty,
-            )
+            sampling = Sampling(draw.seed, settings.temperature, settings.max_tokens, settings.repeat_penalty)
+            reply = self._speaker.reply(draw.prompt(), sampling, tuned=draw.is_tuned)
         except ModelError as exc:
             return None, exc.message
         return (reply, None) if reply.text.strip() else (None, "the model returned no text")

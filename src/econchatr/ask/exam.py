@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
-from econchatr.records import Answer, Pair, Question, Reply, Variant
+from econchatr.records import Answer, Pair, Question, Reply, Sampling, Variant
 from econchatr.tables import hash_settings
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
@@ -31,16 +31,7 @@ class Speaker(Protocol):
     """Callers it can answer side by side; more than these wait for each other."""
 
     def reply(
-        self,
-        prompt: str,
-        *,
-        tuned: bool,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        repeat_penalty: float = 1.0,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """What the model says; the adapter is used when `tuned`."""
 

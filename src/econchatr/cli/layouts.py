@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import typer
 
+from econchatr.config import config_folder
 from econchatr.display import strip_controls
 from econchatr.money.prices import PRICES_NAME, PriceWarning
 from econchatr.money.quote import Cost, Quote, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quoting import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
-from econchatr.places import config_folder
 from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier
 

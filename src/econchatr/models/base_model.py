@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
+from econchatr.models.files.gguf_weights import keep_vocabulary
 from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
@@ -17,6 +20,7 @@ from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
+_read_template = lru_cache(maxsize=8)(read_chat_template)
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,13 @@ class Base:
 
         Raises:
             InputError: No such tokenizer.
+            ModelError: A GGUF file's vocabulary cannot be read, or is not byte-pair.
+            ShowFolderError: The cache cannot be written.
         """
-        wanted = name or self.name
-        return open_tokenizer(str(locate_embedded_gguf()) if wanted == EMBEDDED else wanted, cache=self.cache)
+        name = name or self.name
+        path = locate_embedded_gguf() if name == EMBEDDED else Path(name)
+        is_gguf = path.suffix == ".gguf" and path.is_file()
+        return open_tokenizer(str(keep_vocabulary(path, cache=self.cache)) if is_gguf else name)
 
     def identity(self) -> str:
         """What tells one base from another without opening it: a file's hash, a folder's, or the name on the hub."""
@@ -84,6 +92,13 @@ class Base:
             yield speaker
 
 
-@lru_cache(maxsize=8)
-def _read_template(path: Path) -> ChatTemplate:
-    return read_chat_template(path)
+def free_memory() -> None:
+    """Drop what nothing refers to any more, and hand the freed pages back where the C library can.
+
+    After a training the allocator would otherwise keep gigabytes that the next model takes on top.
+    """
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # not glibc: its allocator decides for itself

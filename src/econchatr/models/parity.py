@@ -1,30 +1,28 @@
 """Check that an exported adapter answers as the trained one.
 
 Both engines take the likeliest tokens, transformers in float32 and llama.cpp on the unquantized GGUF, so that what
-differs is the export. It does not decide how much agreement is enough.
+differs is the export.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from econchatr.models.engines.llamacpp import open_llamacpp
-from econchatr.models.engines.transformers_engine import TransformersModel
+from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.weights import BaseWeights, write_f16_gguf
+from econchatr.records import Sampling
 
 
-@dataclass(frozen=True)
-class ParityResult:
+class ParityResult(NamedTuple):
     """How two engines agree."""
 
     n_agreeing: int
     """Prompts whose first tokens are the same text in both."""
     n_checked: int
-    texts: tuple[tuple[str, str], ...]
-    """Per prompt: what transformers said and what llama.cpp said."""
 
 
 def check_parity(
@@ -37,18 +35,14 @@ def check_parity(
         ModelError: The base is no GGUF, or an engine fails.
         ShowFolderError: The unquantized GGUF cannot be written.
     """
-    from econchatr.models.engines.transformers_engine import open_transformers
-
     f16_gguf = write_f16_gguf(base)
     exact = open_transformers(base.checkpoint_path, adapter=adapter_folder, is_exact=True)
     expected = [exact.decode(exact.greedy_ids(prompt, n_tokens=n_tokens)) for prompt in prompts]
     del exact
     with open_llamacpp(f16_gguf, adapter=gguf_adapter) as served:
-        found = [
-            served.reply(prompt, tuned=True, seed=0, temperature=0.0, max_tokens=n_tokens).text for prompt in prompts
-        ]
-    texts = tuple(zip(expected, found, strict=True))
-    return ParityResult(sum(ours == theirs for ours, theirs in texts), len(texts), texts)
+        greedy = Sampling(seed=0, temperature=0.0, max_tokens=n_tokens)
+        found = [served.reply(prompt, greedy, tuned=True).text for prompt in prompts]
+    return ParityResult(sum(map(eq, expected, found)), len(prompts))
 
 
 class Witness(NamedTuple):
@@ -74,7 +68,7 @@ class Agreement(NamedTuple):
     """The question and the token at which that is, in words; empty where it never differs."""
 
 
-class Forced(Protocol):
+class _Forced(Protocol):
     """A model that can be shown a reply."""
 
     def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
@@ -94,7 +88,7 @@ def hear_witnesses(model: TransformersModel, questions: Sequence[tuple[str, str]
     return heard
 
 
-def compare_with(model: Forced, witnesses: Sequence[Witness], *, decode: TransformersModel) -> Agreement:
+def compare_with(model: _Forced, witnesses: Sequence[Witness], *, decode: TransformersModel) -> Agreement:
     """Lay every answer before an exported model.
 
     Args:

@@ -14,11 +14,10 @@ from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.llama.meter import ReplyMeter, open_meter
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator, narrated
-from econchatr.prompts import FORM_VERSION
+from econchatr.prompts import FORM_VERSION, EncodedExample
 from econchatr.records import Example, Pair
 from econchatr.score.likelihood import Choice, ChoiceLikelihood, ReplyLikelihood, draw_choices
 from econchatr.select.examples import ExampleForm, build_example

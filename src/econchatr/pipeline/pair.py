@@ -57,7 +57,7 @@ def _pair_episodes(
 ) -> list[Pair]:
     config, episodes = show.config.pair, show.episodes()
     hide = open_presidio() if config.private == "presidio" else hide_private
-    count = open_tokenizer(_TOKENIZER, cache=show.cache).count_each
+    count = open_tokenizer(_TOKENIZER).count_each
     pairs: list[Pair] = []
     for n_done, episode in enumerate(episodes, start=1):
         if episode.slug in splits:

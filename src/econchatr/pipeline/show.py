@@ -21,6 +21,8 @@ from econchatr.config import (
     Choices,
     RungConfig,
     ShowConfig,
+    cache_folder,
+    config_folder,
     load_choices,
     load_config,
     load_questions,
@@ -29,11 +31,9 @@ from econchatr.config import (
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.models.base_model import Base
-from econchatr.models.encoded import EncodedExample
 from econchatr.money.prices import PRICES_NAME, find_price, load_prices
 from econchatr.pipeline.show_folder import ShowFolder, list_manifests
-from econchatr.places import cache_folder, config_folder
-from econchatr.prompts import FORM_VERSION, ChatTemplate, Voice, encode_example
+from econchatr.prompts import FORM_VERSION, ChatTemplate, EncodedExample, Voice, encode_example
 from econchatr.records import (
     Answer,
     Example,
@@ -288,7 +288,7 @@ class Rung:
         """Examples as the token ids that the rung's model learns from, or is measured on."""
         encode, template = self.tokenizer.encode, self.template
         return [
-            EncodedExample(*encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens))
+            encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens)
             for example in examples
         ]
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from econchatr.ask.exam import render_question
 from econchatr.errors import ModelError
-from econchatr.models.encoded import EncodedExample
+from econchatr.models.base_model import free_memory
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import BaseWeights
-from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION
+from econchatr.prompts import FORM_VERSION, EncodedExample
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
 from econchatr.train.local import train_lora
@@ -44,17 +44,7 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     free_memory()
     agreement = check_engines_agree(rung, base=base, folder=folder)
     tuned = _record(rung, base, outcome, agreement)
-    curve = [
-        CurvePoint(
-            rung=rung.name,
-            step=point.step,
-            n_seen_tokens=point.n_seen_tokens,
-            train_loss=point.train_loss,
-            dev_loss=point.dev_loss,
-            is_best=point.is_best,
-        )
-        for point in outcome.curve
-    ]
+    curve = [CurvePoint(rung=rung.name, **asdict(point)) for point in outcome.curve]
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)

@@ -1,8 +1,8 @@
-"""What is asked and what comes back."""
+"""What is asked, how the reply is drawn, and what comes back."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,6 +40,19 @@ class Question(Record):
         if len(set(wordings)) < len(wordings):
             raise ValueError("each paraphrase must differ from the question and from every other one")
         return self
+
+
+class Sampling(NamedTuple):
+    """How a model draws one reply: the same prompt and sampling give the same text."""
+
+    seed: int
+    temperature: float
+    """0 always takes the likeliest token."""
+    max_tokens: int
+    repeat_penalty: float = 1.0
+    """1 is off."""
+    stop: tuple[str, ...] = ()
+    """Texts before which the reply ends."""
 
 
 class Reply(Record):

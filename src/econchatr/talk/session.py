@@ -14,7 +14,7 @@ from typing import NamedTuple
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
 from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
-from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply
+from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply, Sampling
 
 
 class TalkSettings(NamedTuple):
@@ -77,15 +77,9 @@ class ChatSession:
         recent = keep_recent(self._history, (*real, said), max_chars=self._settings.max_history_chars)
         system = Message(role="system", content=system_line(self.voice))
         prompt = render_chat((system, *real, *recent, said), self._template)
-        reply = self._speaker.reply(
-            prompt,
-            tuned=self.is_tuned,
-            seed=self.next_seed,
-            temperature=self._settings.temperature,
-            max_tokens=self._settings.max_tokens,
-            repeat_penalty=self._settings.repeat_penalty,
-            on_text=on_text,
-        )
+        drawn = self._settings
+        sampling = Sampling(self.next_seed, drawn.temperature, drawn.max_tokens, drawn.repeat_penalty)
+        reply = self._speaker.reply(prompt, sampling, tuned=self.is_tuned, on_text=on_text)
         self._history += [said, Message(role="assistant", content=reply.text)]
         self.cited = found
         return reply

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from econchatr.errors import InputError
+from econchatr.models.base_model import free_memory
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.llama.meter import reply_nats
-from econchatr.models.memory import free_memory
 from econchatr.money.budget import Budget
 from econchatr.pipeline.likelihoods import thin_out
 from econchatr.pipeline.report import COMPARED_NAME

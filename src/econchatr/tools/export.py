@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from econchatr import __version__
 from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
+from econchatr.models.base_model import free_memory
 from econchatr.models.engines.llamacpp import open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.adapters import write_merged_checkpoint
@@ -25,7 +26,6 @@ from econchatr.models.files.gguf_file import read_gguf_file
 from econchatr.models.files.gguf_weights import write_gguf_like
 from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
 from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID, BaseWeights
-from econchatr.models.memory import free_memory
 from econchatr.models.parity import Agreement, Witness, compare_with, hear_witnesses
 from econchatr.pipeline.parse import note_rights
 from econchatr.pipeline.report import gather_material

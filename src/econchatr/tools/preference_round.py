@@ -14,11 +14,10 @@ from typing import NamedTuple
 from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import plan_exam
 from econchatr.errors import ShowFolderError
-from econchatr.models.encoded import EncodedExample
+from econchatr.models.base_model import free_memory
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.llama.meter import reply_nats
-from econchatr.models.memory import free_memory
 from econchatr.models.parity import ParityResult
 from econchatr.pipeline.ask import examinee_of
 from econchatr.pipeline.results import round_outcome
@@ -27,7 +26,7 @@ from econchatr.pipeline.score import kept_pairs
 from econchatr.pipeline.show import PREFERRED, Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.pipeline.train import check_engines_agree
-from econchatr.prompts import FORM_VERSION, chat_messages, encode_example, system_line
+from econchatr.prompts import FORM_VERSION, EncodedExample, chat_messages, encode_example, render_chat, system_line
 from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
     ANSWERS,
@@ -243,11 +242,12 @@ def _encode(question: str, reply: RankedText, rung: Rung) -> EncodedExample:
     form, template = rung.form, rung.template
     system, tokenizer = system_line(form.voice), form.tokenizer
     cue, _ = cut_left(question, tokenizer, n_tokens=form.max_cue_tokens)
-    n_prompt = len(encode_example(chat_messages(cue, "", system=system), template, tokenizer.encode)[0])
+    prompt = render_chat(chat_messages(cue, None, system=system), template)
+    n_prompt = len(tokenizer.encode(prompt)) + len(tokenizer.encode(template.eos))
     room = max(1, form.max_example_tokens - n_prompt - 1)
     text, n_cut = cut_right(reply.text, tokenizer, n_tokens=room)
     messages, is_whole = chat_messages(cue, text, system=system), reply.is_whole and not n_cut
-    return EncodedExample(*encode_example(messages, template, tokenizer.encode, is_whole=is_whole))
+    return encode_example(messages, template, tokenizer.encode, is_whole=is_whole)
 
 
 def _split(example: EncodedExample) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -4,8 +4,7 @@ A plain loop over `PackedLlama` instead of TRL's trainer: on a CPU every part th
 dropout, casts) would have had to be replaced, and a state that can be taken up bit for bit after kill -9 is simpler
 without it (`docs/decisions/0007-training-loop.md`). The adapter is in peft's format and is checked through peft.
 
-It knows no show, no selection and no budget: it gets examples, and trains on all of them. torch is imported inside the
-functions that need it.
+torch is imported inside the functions that need it.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from econchatr.errors import InputError, MissingExtraError, ModelError
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.files.weights import BaseWeights
+from econchatr.prompts import EncodedExample
 from econchatr.tables import disk_errors, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
+from econchatr.train.state import Standing, read_best, read_state, write_best, write_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from econchatr.models.llama.packed import Adapter, PackedLlama
-    from econchatr.train.state import Standing
 
 
 _MAX_PACK_TOKENS = 1024
@@ -38,8 +37,6 @@ _MAX_PACK_TOKENS = 1024
 are no faster and take 0.7 GB more. Source: docs/performance.md."""
 _STATE_EVERY_STEPS = 10
 """Steps between two kept states: about half a minute on two cores, for 60 MB written."""
-_ADAM_BETAS = (0.9, 0.999)
-_ADAM_EPSILON = 1e-8
 
 
 def describe_arithmetic() -> str:
@@ -124,7 +121,9 @@ class _Training:
             step = self._standing.step
             if step in self._evaluations:
                 self._evaluate()
-            self._tell(nats_per_token)
+            if self._report:
+                seen, dev_loss = self._standing.n_seen_tokens, self._standing.curve[-1].dev_loss
+                self._report(TrainProgress(step, self._n_steps, seen, self._n_all_tokens, nats_per_token, dev_loss))
             if step in self._evaluations or step % _STATE_EVERY_STEPS == 0:
                 self._keep()
         return self._finish()
@@ -133,7 +132,6 @@ class _Training:
         import torch
 
         from econchatr.models.llama import checkpoint
-        from econchatr.train.state import Standing, read_state
 
         device = checkpoint.choose_device()
         self._dtype = checkpoint.choose_dtype(device)
@@ -154,21 +152,20 @@ class _Training:
             device=device,
             n_positions=max(len(example.ids) for example in (*self._examples, *self._dev)),
         )
-        self._parameters = {
-            name: torch.nn.Parameter(tensor) for name, tensor in checkpoint.peft_tensors(self._adapters).items()
-        }
+        named = checkpoint.peft_tensors(self._adapters)
+        self._parameters = {name: torch.nn.Parameter(tensor) for name, tensor in named.items()}
         self._share_parameters(device)
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(),
             lr=self._recipe.learning_rate,
-            betas=_ADAM_BETAS,
-            eps=_ADAM_EPSILON,
+            betas=(0.9, 0.999),
+            eps=1e-8,
             weight_decay=self._recipe.weight_decay,
             fused=True,
         )
         fingerprint = self._fingerprint()
         kept = read_state(self._folder, fingerprint)
-        self._standing: Standing = kept[0] if kept else Standing(fingerprint)
+        self._standing = kept[0] if kept else Standing(fingerprint)
         if kept:
             self._restore(kept[1])
 
@@ -176,8 +173,9 @@ class _Training:
         """Make the model's adapters and the optimizer's parameters the same tensors."""
         for name, parameter in self._parameters.items():
             parameter.data = parameter.data.to(device)
-            key, side = _split_peft_name(name)
-            setattr(self._adapters[key], side, parameter)
+            # `...layers.3.mlp.up_proj.lora_A.weight` is `down` of `3.mlp.up_proj`.
+            key, _, side = name.partition(".layers.")[2].removesuffix(".weight").rpartition(".")
+            setattr(self._adapters[key], "down" if side == "lora_A" else "up", parameter)
         self._model.refresh()
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
@@ -196,10 +194,12 @@ class _Training:
         """Learn from one batch; give its mean loss per learned token."""
         import torch
 
-        from econchatr.models.llama.packed import pack_examples
-
         step, recipe = self._standing.step, self._recipe
-        batch = self._batch(step)
+        epoch, place = divmod(step, self._steps_per_epoch)
+        order = list(range(len(self._examples)))
+        random.Random(f"{recipe.seed}/{epoch}").shuffle(order)
+        first = place * recipe.batch_examples
+        batch = [self._examples[n] for n in order[first : first + recipe.batch_examples]]
         n_learned = sum(example.n_reply for example in batch)
         # Seeded by the step, so that a training taken up again drops the same features.
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
@@ -228,16 +228,7 @@ class _Training:
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=False)
 
-    def _batch(self, step: int) -> list[EncodedExample]:
-        epoch, place = divmod(step, self._steps_per_epoch)
-        order = list(range(len(self._examples)))
-        random.Random(f"{self._recipe.seed}/{epoch}").shuffle(order)
-        first = place * self._recipe.batch_examples
-        return [self._examples[n] for n in order[first : first + self._recipe.batch_examples]]
-
     def _evaluate(self) -> None:
-        from econchatr.train.state import write_best
-
         now = self._standing
         dev_loss = self._measure_dev()
         best = now.best
@@ -250,8 +241,6 @@ class _Training:
             write_best(self._folder, now.step, self._parameters)
 
     def _measure_dev(self) -> float | None:
-        from econchatr.models.llama.packed import pack_examples
-
         if not self._dev:
             return None
         self._model.refresh()
@@ -264,17 +253,7 @@ class _Training:
             )
         return nats / sum(example.n_reply for example in self._dev)
 
-    def _tell(self, train_loss: float) -> None:
-        now = self._standing
-        if self._report:
-            dev_loss = now.curve[-1].dev_loss
-            self._report(
-                TrainProgress(now.step, self._n_steps, now.n_seen_tokens, self._n_all_tokens, train_loss, dev_loss)
-            )
-
     def _keep(self) -> None:
-        from econchatr.train.state import write_state
-
         tensors: dict[str, Tensor] = dict(self._parameters)
         for name, parameter in self._parameters.items():
             state = self._optimizer.state.get(parameter)
@@ -285,15 +264,12 @@ class _Training:
     def _finish(self) -> TrainOutcome:
         from safetensors.torch import save
 
-        from econchatr.train.state import read_best
-
-        now = self._standing
-        best = now.best
+        now, best = self._standing, self._standing.best
         assert best is not None  # noqa: S101 - the last step is always read, and the first reading after 0 is a best
         adapter = self._folder / "adapter"
         with disk_errors(adapter):
             adapter.mkdir(exist_ok=True)
-        write_bytes(adapter / "adapter_config.json", peft_config(self._recipe, self._base.name).encode())
+        write_bytes(adapter / "adapter_config.json", _peft_config(self._recipe, self._base.name).encode())
         tensors = read_best(self._folder, best.step)
         write_bytes(adapter / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
         return TrainOutcome(
@@ -316,6 +292,18 @@ class _Training:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
+    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
+    start, n_tokens = 0, 0
+    for at, example in enumerate(examples):
+        if n_tokens and n_tokens + len(example.ids) > max_tokens:
+            yield examples[start:at]
+            start, n_tokens = at, 0
+        n_tokens += len(example.ids)
+    if examples[start:]:
+        yield examples[start:]
+
+
 def evaluation_steps(steps_per_epoch: int, recipe: LoraRecipe) -> frozenset[int]:
     """Give the steps after which the development loss is read, besides step 0.
 
@@ -336,7 +324,7 @@ def learning_rate_at(step: int, n_steps: int, recipe: LoraRecipe) -> float:
     return recipe.learning_rate * (n_steps - step) / max(1, n_steps - n_warmup)
 
 
-def peft_config(recipe: LoraRecipe, base_name: str) -> str:
+def _peft_config(recipe: LoraRecipe, base_name: str) -> str:
     """Give the adapter_config.json that peft needs to load the adapter."""
     from econchatr.models.llama.checkpoint import PROJECTIONS
 
@@ -357,20 +345,10 @@ def peft_config(recipe: LoraRecipe, base_name: str) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _split_peft_name(name: str) -> tuple[str, str]:
-    """`...layers.3.mlp.up_proj.lora_A.weight` -> (`3.mlp.up_proj`, `down`)."""
-    key, _, side = name.partition(".layers.")[2].removesuffix(".weight").rpartition(".")
-    return key, "down" if side == "lora_A" else "up"
-
-
 def _require_torch() -> None:
     for package in ("torch", "safetensors"):
         if find_spec(package) is None:
             raise MissingExtraError(f"training needs {package}.", extra="local")
-
-
-_N_STEPS = 4
-"""The first step warms caches up and is not counted; three more are steady within a few per cent."""
 
 
 def measure_rate(examples: Sequence[EncodedExample], *, base: BaseWeights, folder: Path, recipe: LoraRecipe) -> float:
@@ -389,7 +367,8 @@ def measure_rate(examples: Sequence[EncodedExample], *, base: BaseWeights, folde
     def mark(progress: TrainProgress) -> None:
         marks.append((time.monotonic(), progress.n_seen_tokens))
 
-    few = list(examples[: _N_STEPS * recipe.batch_examples])
+    # The first step warms caches up and is not counted; three more are steady within a few per cent.
+    few = examples[: 4 * recipe.batch_examples]
     train_lora(few, [], base=base, folder=folder, recipe=recipe.model_copy(update={"n_epochs": 1}), on_progress=mark)
     (start, first), (end, last) = marks[0], marks[-1]
     return (last - first) / (end - start) if len(marks) > 1 else last / max(end - start, 1e-3)

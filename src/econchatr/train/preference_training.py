@@ -2,9 +2,7 @@
 
 DPO where one reply stands above another, KTO where single replies were called right or wrong. Through TRL, which the
 loop of `local` does without: here a round is a few dozen steps, and what counts is that the loss is the published one.
-TRL is given token numbers, not text, so that a model sees exactly what it saw in its training.
-
-It knows no show, no ranking and no person: it gets token numbers, and trains on all of them. torch and TRL are imported
+TRL is given token ids, not text, so that a model sees exactly what it saw in its training. torch and TRL are imported
 inside the functions that need them.
 
 Source: Rafailov et al., "Direct Preference Optimization" (2023); Ethayarajh et al., "KTO" (2024); as TRL computes them.
@@ -17,21 +15,39 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic import Field
 
 from econchatr.errors import InputError, MissingExtraError, ModelError
+from econchatr.models.engines.transformers_engine import load_model
 from econchatr.models.files.weights import BaseWeights
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_file, write_bytes
 
 _SAVE_EVERY_STEPS = 5
 """Steps between two kept states: a minute or two on two cores."""
+_FIXED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "lr_scheduler_type": "linear",
+        "max_length": None,
+        "save_strategy": "steps",
+        "save_steps": _SAVE_EVERY_STEPS,
+        "save_total_limit": 1,
+        "eval_strategy": "no",
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+)
+"""TRL's settings that no recipe changes."""
 
 
 class PreferenceRecipe(Record):
@@ -51,7 +67,7 @@ class PreferenceRecipe(Record):
 
 
 class EncodedPreference(NamedTuple):
-    """Two replies to one prompt, as token numbers; the first is the better one."""
+    """Two replies to one prompt, as token ids; the first is the better one."""
 
     prompt_ids: tuple[int, ...]
     better_ids: tuple[int, ...]
@@ -59,11 +75,15 @@ class EncodedPreference(NamedTuple):
 
 
 class EncodedVerdict(NamedTuple):
-    """One reply to a prompt, as token numbers, and whether it is right."""
+    """One reply to a prompt, as token ids, and whether it is right."""
 
     prompt_ids: tuple[int, ...]
     reply_ids: tuple[int, ...]
     is_right: bool
+
+
+_Rows: TypeAlias = Sequence[EncodedPreference] | Sequence[EncodedVerdict]
+"""What a round is trained on: never both kinds."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +96,7 @@ class PreferenceTraining:
 
 
 def train_preferences(
-    rows: Sequence[EncodedPreference] | Sequence[EncodedVerdict],
+    rows: _Rows,
     *,
     base: BaseWeights,
     adapter: Path,
@@ -104,9 +124,17 @@ def train_preferences(
         raise InputError("all verdicts are alike.", hint="Call some answers right and some wrong.")
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    made = folder / "adapter"
     with _quiet():
         trainer = _make_trainer(rows, base=base, adapter=adapter, folder=folder, recipe=recipe, report=on_progress)
-        return _run(trainer, folder, adapter)
+        with disk_errors(folder):
+            result = trainer.train(resume_from_checkpoint=_find_state(Path(trainer.args.output_dir)))
+            if not math.isfinite(result.training_loss):
+                raise ModelError(f"the loss became {result.training_loss}.", hint="Lower the learning rate.")
+            trainer.model.save_pretrained(str(made), selected_adapters=["default"])
+            # The same adapter in all but its numbers; peft's own account would name a folder of this machine.
+            shutil.copyfile(adapter / "adapter_config.json", made / "adapter_config.json")
+    return PreferenceTraining(made, trainer.state.global_step)
 
 
 def blend_adapters(tuned: Path, preferred: Path, strength: float, *, out: Path) -> None:
@@ -125,7 +153,7 @@ def blend_adapters(tuned: Path, preferred: Path, strength: float, *, out: Path) 
 
 
 def _make_trainer(
-    rows: Sequence[EncodedPreference] | Sequence[EncodedVerdict],
+    rows: _Rows,
     *,
     base: BaseWeights,
     adapter: Path,
@@ -134,55 +162,52 @@ def _make_trainer(
     report: Callable[[int, int], None] | None,
 ) -> Any:
     trl, peft, datasets, transformers = _import_trl()
-    from econchatr.models.engines.transformers_engine import load_model
     from econchatr.models.llama.checkpoint import choose_device, choose_dtype
 
     device = choose_device()
-    model = load_model(base.checkpoint_path, adapter=None)
-    try:
-        model = peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
-        raise ModelError(f"{adapter}: no readable adapter ({exc}).", hint="Train the rung again.") from exc
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(base.checkpoint_path))
     is_dpo = isinstance(rows[0], EncodedPreference)
     make_config, make_trainer = (trl.DPOConfig, trl.DPOTrainer) if is_dpo else (trl.KTOConfig, trl.KTOTrainer)
     n_at_once = min(recipe.batch_examples, 4, len(rows))
     config = make_config(
         output_dir=str(folder / f"work-{_fingerprint(rows, base, adapter, recipe)[:16]}"),
-        beta=recipe.beta, learning_rate=recipe.learning_rate, lr_scheduler_type="linear",
-        num_train_epochs=recipe.n_epochs, per_device_train_batch_size=n_at_once,
-        gradient_accumulation_steps=max(1, recipe.batch_examples // n_at_once), max_grad_norm=recipe.max_gradient_norm,
-        max_length=None, seed=recipe.seed, data_seed=recipe.seed, use_cpu=device == "cpu",
-        bf16=str(choose_dtype(device)) == "torch.bfloat16", gradient_checkpointing=device != "cpu",
-        save_strategy="steps", save_steps=_SAVE_EVERY_STEPS, save_total_limit=1, eval_strategy="no",
-        logging_strategy="steps", logging_steps=1, report_to="none", disable_tqdm=True, dataloader_pin_memory=False,
-    )  # fmt: skip
+        beta=recipe.beta,
+        learning_rate=recipe.learning_rate,
+        num_train_epochs=recipe.n_epochs,
+        per_device_train_batch_size=n_at_once,
+        gradient_accumulation_steps=max(1, recipe.batch_examples // n_at_once),
+        max_grad_norm=recipe.max_gradient_norm,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        use_cpu=device == "cpu",
+        bf16=str(choose_dtype(device)) == "torch.bfloat16",
+        gradient_checkpointing=device != "cpu",
+        **_FIXED,
+    )
 
     class Encoded(make_trainer):  # type: ignore[misc, valid-type]
-        """TRL's trainer, given token numbers: what a model sees is decided in `prompts` and nowhere else."""
+        """TRL's trainer, given token ids: what a model sees is decided in `prompts` and nowhere else."""
 
         def _prepare_dataset(self, dataset: Any, *_: object, **__: object) -> Any:
             return dataset
 
     trainer = Encoded(
-        model=model, args=config, processing_class=tokenizer, callbacks=[_listen(transformers, report)],
+        model=_open_trainable(peft, base, adapter),
+        args=config,
+        processing_class=transformers.AutoTokenizer.from_pretrained(str(base.checkpoint_path)),
+        callbacks=[_listen(transformers, report)],
         train_dataset=datasets.Dataset.from_list(_columns(rows, n_at_once=n_at_once)),
-    )  # fmt: skip
+    )
     # It would print every step's figures on stdout, where results go.
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 
 
-def _run(trainer: Any, folder: Path, adapter: Path) -> PreferenceTraining:
-    made = folder / "adapter"
-    with disk_errors(folder):
-        result = trainer.train(resume_from_checkpoint=_find_state(Path(trainer.args.output_dir)))
-        if not math.isfinite(result.training_loss):
-            raise ModelError(f"the loss became {result.training_loss}.", hint="Lower the learning rate.")
-        trainer.model.save_pretrained(str(made), selected_adapters=["default"])
-        # The same adapter in all but its numbers; peft's own account would name a folder of this machine.
-        shutil.copyfile(adapter / "adapter_config.json", made / "adapter_config.json")
-    return PreferenceTraining(made, trainer.state.global_step)
+def _open_trainable(peft: Any, base: BaseWeights, adapter: Path) -> Any:
+    model = load_model(base.checkpoint_path, adapter=None)
+    try:
+        return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        raise ModelError(f"{adapter}: no readable adapter ({exc}).", hint="Train the rung again.") from exc
 
 
 def _find_state(folder: Path) -> str | None:
@@ -196,9 +221,7 @@ def _find_state(folder: Path) -> str | None:
     return None
 
 
-def _columns(
-    rows: Sequence[EncodedPreference] | Sequence[EncodedVerdict], *, n_at_once: int
-) -> list[dict[str, list[int] | bool]]:
+def _columns(rows: _Rows, *, n_at_once: int) -> list[dict[str, list[int] | bool]]:
     """The rows under the names that TRL's collators read.
 
     KTO measures how far the model has moved by replies to other prompts: within each batch, every prompt gets the reply
@@ -207,17 +230,16 @@ def _columns(
     columns: list[dict[str, list[int] | bool]] = []
     for place, row in enumerate(rows):
         if isinstance(row, EncodedPreference):
-            columns.append({
-                "prompt_ids": list(row.prompt_ids), "chosen_ids": list(row.better_ids),
-                "rejected_ids": list(row.worse_ids),
-            })  # fmt: skip
+            replies = {"chosen_ids": list(row.better_ids), "rejected_ids": list(row.worse_ids)}
+            columns.append({"prompt_ids": list(row.prompt_ids), **replies})
         elif isinstance(row, EncodedVerdict):
             first = place - place % n_at_once
             others = [one for one in rows[first : first + n_at_once] if isinstance(one, EncodedVerdict)]
-            columns.append({
-                "prompt_ids": list(row.prompt_ids), "completion_ids": list(row.reply_ids), "label": row.is_right,
+            replies = {
+                "completion_ids": list(row.reply_ids),
                 "KL_completion_ids": list(others[place - first - 1].reply_ids),
-            })  # fmt: skip
+            }
+            columns.append({"prompt_ids": list(row.prompt_ids), **replies, "label": row.is_right})
     return columns
 
 
@@ -230,12 +252,7 @@ def _listen(transformers: Any, report: Callable[[int, int], None] | None) -> Any
     return Listener()
 
 
-def _fingerprint(
-    rows: Sequence[EncodedPreference] | Sequence[EncodedVerdict],
-    base: BaseWeights,
-    adapter: Path,
-    recipe: PreferenceRecipe,
-) -> str:
+def _fingerprint(rows: _Rows, base: BaseWeights, adapter: Path, recipe: PreferenceRecipe) -> str:
     """Hash everything that decides the result: a state of another round is not taken up."""
     parts = [recipe.model_dump_json(), base.sha256, hash_file(adapter / "adapter_model.safetensors"), json.dumps(rows)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

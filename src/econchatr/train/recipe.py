@@ -1,7 +1,4 @@
-"""The settings of a training, and what comes of it.
-
-Knows nothing of models and files.
-"""
+"""The settings of a training, and what comes of it."""
 
 from __future__ import annotations
 
@@ -55,7 +52,7 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class LossPoint:
-    """One reading of the learning curve; the fields are those of `records.CurvePoint`."""
+    """One reading of the learning curve; the fields are those of `records.CurvePoint` but for the rung."""
 
     step: int
     n_seen_tokens: int

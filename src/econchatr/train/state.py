@@ -3,8 +3,6 @@
 One file holds the adapters, the optimizer, the step and the curve; it takes the place of the one before in a single
 move, so there is never half a state. The best adapters so far lie in a file of their own, written before the state that
 names it. The order of examples and the dropout masks follow from seed and step alone, so no random state is kept.
-
-It does not know what the numbers mean. It imports torch at its top: import it only inside functions.
 """
 
 from __future__ import annotations
@@ -13,11 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from econchatr.tables import disk_errors, replace_file
 from econchatr.train.recipe import LossPoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _STATE = "state.safetensors"
 

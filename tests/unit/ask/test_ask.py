@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +9,7 @@ from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import Ask, Examinee, ExamSettings, plan_exam, plan_paraphrases, render_question
 from econchatr.errors import ModelError
 from econchatr.prompts import CHATML, Voice
-from econchatr.records import Answer, Reply
+from econchatr.records import Answer, Reply, Sampling
 from tests.helpers.make_records import make_question
 
 VOICE = Voice(host="Hal Host", show="The Show")
@@ -31,16 +31,12 @@ class Scripted:
     def reply(
         self,
         prompt: str,
+        sampling: Sampling,
         *,
         tuned: bool,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        stop: Sequence[str] = (),
         on_text: Callable[[str], None] | None = None,
-        repeat_penalty: float = 1.0,
     ) -> Reply:
-        self.calls.append({"prompt": prompt, "tuned": tuned, "seed": seed})
+        self.calls.append({"prompt": prompt, "tuned": tuned, "seed": sampling.seed})
         if self.text is None:
             raise ModelError("out of memory")
         return Reply(text=self.text, stop="end", n_prompt_tokens=1, n_reply_tokens=1)

@@ -25,8 +25,8 @@ PAIRS = (
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return open_tokenizer("gpt2", cache=tmp_path_factory.mktemp("cache"))
+def tokenizer() -> Tokenizer:
+    return open_tokenizer("gpt2")
 
 
 def test_what_is_most_like_the_question_is_found_first() -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.llama.checkpoint import new_adapters, open_packed_llama
 from econchatr.models.llama.meter import _TransformersMeter, open_meter, reply_nats
-from econchatr.models.llama.packed import PackedLlama, pack_examples
+from econchatr.models.llama.packed import PackedLlama
+from econchatr.prompts import EncodedExample
+from econchatr.train.local import pack_examples
 from tests.helpers.model_material import make_examples, open_embedded, train_briefly
 
 

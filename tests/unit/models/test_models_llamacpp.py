@@ -14,7 +14,7 @@ from econchatr.errors import ModelError
 from econchatr.models.engines.llamacpp import LlamaCpp, open_llamacpp
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import locate_embedded_gguf
-from econchatr.records import Reply
+from econchatr.records import Reply, Sampling
 from tests.helpers.model_material import PROMPT, open_embedded, train_briefly
 
 
@@ -32,7 +32,7 @@ def speaker(adapter: Path) -> Iterator[LlamaCpp]:
 
 
 def say(speaker: LlamaCpp, *, tuned: bool, seed: int = 1, temperature: float = 0.7, max_tokens: int = 16) -> Reply:
-    return speaker.reply(PROMPT, tuned=tuned, seed=seed, temperature=temperature, max_tokens=max_tokens)
+    return speaker.reply(PROMPT, Sampling(seed, temperature, max_tokens), tuned=tuned)
 
 
 def test_the_adapter_is_switched_on_and_off_by_request(speaker: LlamaCpp, adapter: Path) -> None:
@@ -53,8 +53,9 @@ def test_the_same_arguments_give_the_same_reply_whatever_was_asked_between(speak
 def test_another_process_gives_the_same_reply(speaker: LlamaCpp, adapter: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom econchatr.models.engines.llamacpp import open_llamacpp\n"
+        "from econchatr.records import Sampling\n"
         "with open_llamacpp(Path(sys.argv[1]), adapter=Path(sys.argv[2]), n_ctx=512) as speaker:\n"
-        "    print(speaker.reply(sys.argv[3], tuned=True, seed=1, temperature=0.7, max_tokens=16).text, end='')\n"
+        "    print(speaker.reply(sys.argv[3], Sampling(1, 0.7, 16), tuned=True).text, end='')\n"
     )
     arguments = [sys.executable, "-c", code, str(locate_embedded_gguf()), str(adapter), PROMPT]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
@@ -63,7 +64,7 @@ def test_another_process_gives_the_same_reply(speaker: LlamaCpp, adapter: Path) 
 
 def test_pieces_as_they_come_make_the_reply(speaker: LlamaCpp) -> None:
     pieces: list[str] = []
-    reply = speaker.reply(PROMPT, tuned=True, seed=1, temperature=0.7, max_tokens=16, on_text=pieces.append)
+    reply = speaker.reply(PROMPT, Sampling(1, 0.7, 16), tuned=True, on_text=pieces.append)
     assert "".join(pieces) == reply.text
     assert reply == say(speaker, tuned=True)
     assert len(pieces) > 1
@@ -74,7 +75,7 @@ def test_an_error_of_the_listener_comes_through(speaker: LlamaCpp) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        speaker.reply(PROMPT, tuned=True, seed=1, temperature=0, max_tokens=16, on_text=refuse)
+        speaker.reply(PROMPT, Sampling(1, 0, 16), tuned=True, on_text=refuse)
     assert say(speaker, tuned=False).n_reply_tokens > 0
 
 
@@ -104,14 +105,14 @@ def test_a_reply_that_is_cut_says_so(speaker: LlamaCpp) -> None:
 def test_a_stop_text_ends_the_reply_before_it(speaker: LlamaCpp) -> None:
     whole = say(speaker, tuned=True, temperature=0)
     word = whole.text.split()[1]
-    cut = speaker.reply(PROMPT, tuned=True, seed=1, temperature=0, max_tokens=16, stop=[word])
+    cut = speaker.reply(PROMPT, Sampling(1, 0, 16, stop=(word,)), tuned=True)
     assert cut.text == whole.text[: whole.text.index(word)]
     assert cut.stop == "end"
 
 
 def test_a_prompt_beyond_the_context_is_an_error_of_ours(speaker: LlamaCpp) -> None:
     with pytest.raises(ModelError, match="exceeds the available context"):
-        speaker.reply("far too long " * 300, tuned=False, seed=1, temperature=0, max_tokens=4)
+        speaker.reply("far too long " * 300, Sampling(1, 0, 4), tuned=False)
 
 
 def test_without_an_adapter_tuned_is_refused() -> None:
@@ -166,7 +167,7 @@ def test_the_server_wants_its_key(speaker: LlamaCpp) -> None:
 
 def test_answers_side_by_side_are_the_answers_one_by_one(adapter: Path, speaker: LlamaCpp) -> None:
     def ask(model: LlamaCpp, seed: int) -> str:
-        return model.reply(PROMPT, tuned=bool(seed % 2), seed=seed, temperature=0.8, max_tokens=12).text
+        return model.reply(PROMPT, Sampling(seed, 0.8, 12), tuned=bool(seed % 2)).text
 
     with (
         open_llamacpp(locate_embedded_gguf(), adapter=adapter, n_ctx=512, n_at_once=2) as pair,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.base_model import Base
 from econchatr.models.files import weights
 from econchatr.models.files.gguf_file import read_gguf_file
 from econchatr.models.files.gguf_weights import permute_rows, unpermute_rows
@@ -44,6 +45,13 @@ def test_a_conversion_broken_off_is_made_again(tmp_path: Path) -> None:
     (base.checkpoint_path / "model.safetensors").write_bytes(b"half")
     again = open_base("embedded", cache=tmp_path, hub="never")
     assert (again.checkpoint_path / "model.safetensors").stat().st_size > 200_000_000
+
+
+def test_the_vocabulary_of_a_gguf_cut_in_half_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "half.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x10")
+    with pytest.raises(ModelError, match=r"half\.gguf"):
+        Base(str(tmp_path / "half.gguf"), tmp_path, may_ask_hub=False).tokenizer()
+    assert not (tmp_path / "tokenizers").exists()
 
 
 def test_permuting_rows_brings_the_two_halves_of_a_head_together() -> None:
@@ -134,11 +142,11 @@ def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, 
     checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
     code = (
         "import sys; from pathlib import Path; from econchatr.models.files.weights import open_base\n"
-        "from econchatr.models.engines.llamacpp import open_llamacpp\n"
+        "from econchatr.models.engines.llamacpp import open_llamacpp\nfrom econchatr.records import Sampling\n"
         "base = open_base('embedded', cache=Path(sys.argv[1]), hub='auto')\n"
         "print(base.weights, base.checkpoint_path, base.f16_gguf_path == base.gguf_path)\n"
         "with open_llamacpp(base.gguf_path, adapter=None, n_ctx=256) as model:\n"
-        "    said = model.reply('The capital of France is', tuned=False, seed=0, temperature=0, max_tokens=6)\n"
+        "    said = model.reply('The capital of France is', Sampling(0, 0, max_tokens=6), tuned=False)\n"
         "    print(repr(said.text))"
     )
     with serve_model("HuggingFaceTB/SmolLM2-135M-Instruct", checkpoint) as address:

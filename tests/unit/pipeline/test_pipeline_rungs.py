@@ -54,7 +54,7 @@ def make_drawer(speaker: Scripted, folder: Path) -> HeldOutDrawer:
     form = ExampleForm(
         rung="small",
         voice=Voice(host="Hal Host", show="The Show"),
-        tokenizer=open_tokenizer("gpt2", cache=folder),
+        tokenizer=open_tokenizer("gpt2"),
         template=CHATML,
         max_cue_tokens=100,
         max_example_tokens=400,

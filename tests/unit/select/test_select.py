@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ from econchatr.tokens import open_tokenizer
 from tests.helpers.make_records import make_examples, make_pair
 
 VOICE = Voice(host="Hal Host", show="The Show")
-GPT2 = open_tokenizer("gpt2", cache=Path("unused"))
+GPT2 = open_tokenizer("gpt2")
 
 
 def form(**more: object) -> ExampleForm:

@@ -20,7 +20,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 from econchatr.ask.asker import GenerationLog
 from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
-from econchatr.models.engines.llama_server import Piece
+from econchatr.models.engines.llama_server import ReplyPiece
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue
 from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
@@ -45,16 +45,16 @@ class ScriptedSlots:
     def __init__(self, *pieces: str, fails: bool = False, waits: bool = False) -> None:
         self.pieces, self.fails, self.waits, self.n_open = pieces, fails, waits, 0
 
-    async def say(self, prompt: str, draw: Any, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: Any, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         self.n_open += 1
         try:
             for text in self.pieces:
-                yield Piece(text)
+                yield ReplyPiece(text)
             if self.fails and adapter == 0:
                 raise ModelError("it broke.", hint="Try again.")
             if self.waits:
                 await asyncio.sleep(60)
-            yield Piece("", stop="end", n_prompt_tokens=7, n_reply_tokens=len(self.pieces))
+            yield ReplyPiece("", stop="end", n_prompt_tokens=7, n_reply_tokens=len(self.pieces))
         finally:
             self.n_open -= 1
 

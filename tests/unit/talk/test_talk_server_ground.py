@@ -16,12 +16,12 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 from econchatr.ask.asker import GenerationLog
 from econchatr.ask.grounding import Grounding, Room, TurnIndex
 from econchatr.errors import ShowFolderError
-from econchatr.models.files.weights import locate_embedded_gguf
+from econchatr.models.base_model import Base
+from econchatr.models.files.weights import EMBEDDED
 from econchatr.prompts import CHATML
 from econchatr.talk.server.openai_schema import ChatRequest
 from econchatr.talk.server.replying import Answerer, Gauges
 from econchatr.talk.session import Find, RealTurns
-from econchatr.tokens import open_tokenizer
 from tests.helpers.make_records import make_pair
 from tests.helpers.server_material import VOICE, Server, list_models, open_client, open_two_adapters, serve
 
@@ -40,7 +40,7 @@ FOUND = ["episode-1#1", "episode-3#1"]
 
 @pytest.fixture(scope="module")
 def open_find(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    tokenizer = open_tokenizer(str(locate_embedded_gguf()), cache=tmp_path_factory.mktemp("cache"))
+    tokenizer = Base(EMBEDDED, tmp_path_factory.mktemp("cache"), may_ask_hub=False).tokenizer()
     return lambda rung: Grounding(TurnIndex.build(PAIRS), tokenizer, Room(2)).find
 
 

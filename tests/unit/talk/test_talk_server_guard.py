@@ -20,7 +20,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 from econchatr.ask.asker import GenerationLog
 from econchatr.display import label_imitation
 from econchatr.errors import InputError, ModelError
-from econchatr.models.engines.llama_server import Draw, Piece, Turns
+from econchatr.models.engines.llama_server import ReplyPiece, SlotRequest, Turns
 from econchatr.prompts import CHATML
 from econchatr.talk.server import request_guard as guard
 from econchatr.talk.server.listen import take_place
@@ -41,8 +41,8 @@ class Failing:
 
     turns = Turns(1, max_waiting=0)
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
-        yield Piece("Well")
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
+        yield ReplyPiece("Well")
         raise ModelError("/home/ada/secret.gguf: broken.", hint="Look at /home/ada.")
 
 
@@ -51,9 +51,9 @@ class Breaking:
 
     turns = Turns(1, max_waiting=0)
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         raise RuntimeError("/home/ada/secret.gguf")
-        yield Piece("")
+        yield ReplyPiece("")
 
 
 class Endless:
@@ -62,9 +62,9 @@ class Endless:
     def __init__(self) -> None:
         self.turns = Turns(1, max_waiting=9)
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         async with self.turns.take(adapter):
-            yield Piece("Well")
+            yield ReplyPiece("Well")
             await asyncio.Event().wait()
 
 
@@ -75,13 +75,13 @@ class Fluent:
         self.turns = Turns(1, max_waiting=0)
         self.n_said = 0
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         async with self.turns.take(adapter):
             for _ in range(N_PIECES):
                 self.n_said += 1
-                yield Piece("well " * 4000)
+                yield ReplyPiece("well " * 4000)
                 await asyncio.sleep(0)
-            yield Piece("", stop="end")
+            yield ReplyPiece("", stop="end")
 
 
 class Inner:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.errors import InputError, ModelError
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.llama.meter import reply_nats
+from econchatr.prompts import EncodedExample
 from econchatr.tables import hash_file
 from econchatr.train.local import describe_arithmetic, evaluation_steps, learning_rate_at, train_lora
 from econchatr.train.recipe import LoraRecipe, TrainProgress

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import InputError, ModelError
-from econchatr.models.encoded import EncodedExample
 from econchatr.models.llama.meter import reply_nats
+from econchatr.prompts import EncodedExample
 from econchatr.tables import hash_file
 from econchatr.train.preference_training import (
     EncodedPreference,

@@ -1,8 +1,7 @@
 """Answer many callers at once through one llama.cpp server: one base file, every adapter for it, so many slots.
 
 `llamacpp` answers one caller per server, so that an answer depends on nothing beside it; that is what the exam needs.
-Here the slots of one server are computed together, which is what many people talking need. It gets rendered prompts and
-knows no template, no show and no web.
+Here the slots of one server are computed together, which is what many people talking need.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from econchatr.records import Variant
 
 N_CTX = 2048
 """Tokens of prompt and reply together, per slot."""
-N_BATCH = 256
+_N_BATCH = 256
 """Prompt tokens computed at once: between two such pieces the other slots get their next token, and a caller who has
 hung up is noticed."""
-MAX_WAITING = 64
+_MAX_WAITING = 64
 """Requests that may wait for a slot."""
 _MAX_SEED = 0xFFFFFFFF
 """llama.cpp's sign for "draw a seed"; so seeds are taken modulo this number."""
@@ -37,7 +36,7 @@ _NO_CHANCE = -9999.0
 """What the OpenAI API gives as the logarithm of no chance at all."""
 
 
-class Draw(NamedTuple):
+class SlotRequest(NamedTuple):
     """How one reply is drawn."""
 
     max_tokens: int
@@ -71,7 +70,7 @@ class Chance(NamedTuple):
     alternatives: tuple[Chance, ...] = ()
 
 
-class Piece(NamedTuple):
+class ReplyPiece(NamedTuple):
     """A piece of a reply as it comes; the last one has `stop`."""
 
     text: str
@@ -88,7 +87,7 @@ class SlotServer:
     def __init__(self, server: Any, *, key: str, name: str, n_adapters: int, n_slots: int, longest_token: int) -> None:
         self._server, self._name, self._n_adapters, self._longest_token = server, name, n_adapters, longest_token
         self._address = str(server.listening_address)
-        self.turns = Turns(n_slots, max_waiting=MAX_WAITING)
+        self.turns = Turns(n_slots, max_waiting=_MAX_WAITING)
         self._client = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key}"},
             trust_env=False,  # a proxy of the user's must not come between
@@ -97,7 +96,7 @@ class SlotServer:
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
-    async def say(self, prompt: str, draw: Draw, *, adapter: int | None) -> AsyncGenerator[Piece, None]:
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
         """Give what the model says after a rendered prompt, piece by piece.
 
         Whoever stops listening (closes the iterator, or is cancelled) ends the generation and frees its slot.
@@ -111,7 +110,10 @@ class SlotServer:
             PromptTooLongError: The prompt leaves no room in the context.
             ModelError: llama.cpp fails.
         """
-        self._check_length(prompt)
+        # What cannot fit, whatever its tokens are, is refused before a megabyte is cut into them.
+        at_least = -(-len(prompt) // self._longest_token)
+        if at_least >= N_CTX:
+            raise _too_long(f"at least {at_least:,}")
         # A group of its own, whose like nobody else can have, has all slots to itself.
         async with self.turns.take(object() if draw.is_repeatable else adapter):
             request = self._request(prompt, draw, adapter)  # not while it waits: 64 of them may be long
@@ -132,13 +134,7 @@ class SlotServer:
             return False
         return bool(response.status_code == httpx2.codes.OK)
 
-    def _check_length(self, prompt: str) -> None:
-        """Refuse what cannot fit, whatever its tokens are, before a megabyte is cut into them."""
-        at_least = -(-len(prompt) // self._longest_token)
-        if at_least >= N_CTX:
-            raise _too_long(f"at least {at_least:,}")
-
-    def _request(self, prompt: str, draw: Draw, adapter: int | None) -> bytes:
+    def _request(self, prompt: str, draw: SlotRequest, adapter: int | None) -> bytes:
         request: dict[str, Any] = {
             "prompt": prompt,
             "stream": True,
@@ -155,7 +151,7 @@ class SlotServer:
         # A lone half of a surrogate pair is no text: it becomes the sign for what cannot be read.
         return json.dumps(request, ensure_ascii=False).encode("utf-8", errors="replace")
 
-    async def _read_pieces(self, response: httpx2.Response) -> AsyncIterator[Piece]:
+    async def _read_pieces(self, response: httpx2.Response) -> AsyncIterator[ReplyPiece]:
         async for line in _read_lines(response):
             if line.startswith((b"error: ", b'data: {"error"')):
                 raise self._refusal(line.partition(b": ")[2])
@@ -208,12 +204,10 @@ def open_slots(gguf: Path, *, adapters: Sequence[Path], n_slots: int) -> Iterato
     """
     tokens = read_gguf_file(gguf).texts("tokenizer.ggml.tokens")
     key = secrets.token_urlsafe(32)
-    settings = ServerSettings(n_ctx=N_CTX, n_threads=count_usable_cores(), n_slots=n_slots, n_batch=N_BATCH)
+    settings = ServerSettings(n_ctx=N_CTX, n_threads=count_usable_cores(), n_slots=n_slots, n_batch=_N_BATCH)
     server = start_server(gguf, adapters, settings=settings, key=key)
-    yield SlotServer(
-        server, key=key, name=gguf.name, n_adapters=len(adapters), n_slots=n_slots,
-        longest_token=max(map(len, tokens), default=1),
-    )  # fmt: skip
+    longest = max(map(len, tokens), default=1)
+    yield SlotServer(server, key=key, name=gguf.name, n_adapters=len(adapters), n_slots=n_slots, longest_token=longest)
 
 
 async def _read_lines(response: httpx2.Response) -> AsyncIterator[bytes]:
@@ -232,13 +226,12 @@ def _too_long(n_tokens: str) -> PromptTooLongError:
     )
 
 
-def _read_piece(told: dict[str, Any]) -> Piece:
+def _read_piece(told: dict[str, Any]) -> ReplyPiece:
     chances = tuple(_read_chance(item) for item in told.get("completion_probabilities") or ())
+    piece = ReplyPiece(str(told.get("content") or ""), chances)
     if not told.get("stop"):
-        return Piece(str(told.get("content") or ""), chances)
-    return Piece(
-        text=str(told.get("content") or ""),
-        chances=chances,
+        return piece
+    return piece._replace(
         stop="length" if told.get("stop_type") == "limit" else "end",
         n_prompt_tokens=int(told.get("tokens_evaluated") or 0),
         n_reply_tokens=int(told.get("tokens_predicted") or 0),

@@ -1,7 +1,7 @@
 """Answer through llama.cpp, inside this process: one base file, with the adapter switched on or off per request.
 
-It gets rendered prompts and knows no template, no question and no show. The server that runs inside listens on
-loopback only and wants a key that is drawn anew each time, so that no page in the user's browser can speak to it.
+The server that runs inside listens on loopback only and wants a key that is drawn anew each time, so that no page in
+the user's browser can speak to it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.gguf_file import read_gguf_file
-from econchatr.records import Reply
+from econchatr.records import Reply, Sampling
 
-SPIN_COUNT = "1000"
+_SPIN_COUNT = "1000"
 """Turns a waiting OpenMP thread makes before it sleeps."""
 _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
@@ -57,26 +57,14 @@ class LlamaCpp:
             self._free.get()
 
     def reply(
-        self,
-        prompt: str,
-        *,
-        tuned: bool,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        repeat_penalty: float = 1.0,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """Give what the model says after a rendered prompt; the same arguments give the same text.
 
         Args:
-            prompt: Its special tokens are read as such, and none is added in front that it already has.
+            prompt: Special tokens written in the prompt are read as such; none is added that the prompt begins with.
             tuned: Whether the adapter takes part.
-            temperature: 0 always takes the likeliest token.
-            stop: Texts before which the reply ends.
             on_text: Gets each piece of text as it comes.
-            repeat_penalty: 1 is off.
 
         Raises:
             ModelError: The prompt is too long for the context, or llama.cpp fails.
@@ -85,22 +73,22 @@ class LlamaCpp:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
         request = {
             "prompt": prompt,
-            "n_predict": max_tokens,
-            "max_tokens": max_tokens,
-            "seed": seed,
-            "temperature": temperature,
+            "n_predict": sampling.max_tokens,
+            "max_tokens": sampling.max_tokens,
+            "seed": sampling.seed,
+            "temperature": sampling.temperature,
             "top_k": 0,
             "top_p": 1.0,
             "min_p": 0.0,
-            "repeat_penalty": repeat_penalty,
-            "stop": list(stop),
+            "repeat_penalty": sampling.repeat_penalty,
+            "stop": list(sampling.stop),
             # What was computed for the prompt before could differ in the last bits with the length of the batch.
             "cache_prompt": False,
             "stream": on_text is not None,
             "stream_options": {"include_usage": True},
         }
         if self._has_adapter:
-            request["lora"] = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
+            request["lora"] = [{"id": 0, "scale": float(tuned)}]
         with self._take_server() as server:
             return _read_reply(self._ask(server, request, on_text), self._name)
 
@@ -168,10 +156,8 @@ class LlamaCpp:
         def receive(text: str) -> bool:
             """Give True to stop: an exception must not pass through llama.cpp."""
             try:
-                piece = json.loads(text)
-                pieces.append(piece)
-                said = _text_of(piece)
-                if on_text and said:
+                pieces.append(json.loads(text))
+                if on_text and (said := _text_of(pieces[-1])):
                     on_text(said)
             except BaseException as exc:  # noqa: BLE001 - raised again below
                 failed.append(exc)
@@ -204,10 +190,8 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
     adapters = (adapter,) if adapter else ()
     key = secrets.token_urlsafe(32)
     settings = ServerSettings(n_ctx=n_ctx, n_threads=max(1, count_usable_cores() // n_at_once))
-    model = LlamaCpp(
-        [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)],
-        key=key, name=gguf.name, has_adapter=adapter is not None,
-    )  # fmt: skip
+    servers = [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)]
+    model = LlamaCpp(servers, key=key, name=gguf.name, has_adapter=adapter is not None)
     try:
         yield model
     finally:
@@ -226,6 +210,9 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
     for path in (gguf, *adapters):
         read_gguf_file(path)
     xllamacpp = _import_xllamacpp()
+    loras = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
+    for lora, adapter in zip(loras, adapters, strict=True):
+        lora.path, lora.scale = str(adapter), 1.0
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
     params.n_parallel = settings.n_slots
@@ -241,7 +228,7 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
     params.endpoint_slots = False
     params.warmup = False
     params.verbosity = _SILENT
-    params.lora_adapters = [_lora(xllamacpp, adapter) for adapter in adapters]
+    params.lora_adapters = loras
     try:
         server = xllamacpp.Server(params)
         # Stopped before its loop has begun, it would wait for that for ever: so it answers once before anybody has it.
@@ -254,12 +241,6 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
         ) from exc
 
 
-def _lora(xllamacpp: Any, adapter: Path) -> Any:
-    lora = xllamacpp.CommonAdapterLoraInfo()
-    lora.path, lora.scale = str(adapter), 1.0
-    return lora
-
-
 def _import_xllamacpp() -> Any:
     """Import it with OpenMP told to spin only briefly while it waits, which it reads once, when it is loaded.
 
@@ -267,7 +248,7 @@ def _import_xllamacpp() -> Any:
     else one token then takes seconds. Told not to spin at all, it is half as fast. Source: docs/experiments.md.
     """
     before = os.environ.get("GOMP_SPINCOUNT")
-    os.environ["GOMP_SPINCOUNT"] = before or SPIN_COUNT
+    os.environ["GOMP_SPINCOUNT"] = before or _SPIN_COUNT
     try:
         import xllamacpp
     except ModuleNotFoundError as exc:
@@ -280,8 +261,7 @@ def _import_xllamacpp() -> Any:
 
 def count_usable_cores() -> int:
     """Give how many cores this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return usable or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text_of(piece: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A chat model behind any address that speaks OpenAI's `/chat/completions`: one message list in, one reply out.
 
-This module does not know what is asked. It follows no redirect, so a key goes nowhere but to the address given; it
-stores nothing, and what it says never holds the key.
+No redirect is followed, so a key goes nowhere but to the address given; nothing is stored, and no message holds the
+key.
 """
 
 from __future__ import annotations

@@ -1,19 +1,16 @@
-"""Answer through transformers: for a base that is no GGUF file, and to check the export of one that is.
-
-It gets rendered prompts and knows no template, no question and no show.
-"""
+"""Answer through transformers: for a base that is no GGUF file, and to check the export of one that is."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from econchatr.errors import MissingExtraError, ModelError
-from econchatr.records import Reply
+from econchatr.records import Reply, Sampling
 
 
 class TransformersModel:
@@ -26,26 +23,14 @@ class TransformersModel:
         self._lock = Lock()
 
     def reply(
-        self,
-        prompt: str,
-        *,
-        tuned: bool,
-        seed: int,
-        temperature: float,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        repeat_penalty: float = 1.0,
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """Give what the model says after a rendered prompt; the same arguments give the same text.
 
         Args:
-            prompt: Its special tokens are read as such, and none is added.
+            prompt: Special tokens written in the prompt are read as such; none is added.
             tuned: Whether the adapter takes part.
-            temperature: 0 always takes the likeliest token.
-            stop: Texts before which the reply ends.
-            on_text: Gets each piece of text as it comes.
-            repeat_penalty: 1 is off.
+            on_text: Gets the whole text at once.
 
         Raises:
             ModelError: The prompt is too long for the model, or was opened without the adapter asked for.
@@ -53,23 +38,26 @@ class TransformersModel:
         if tuned and not self._has_adapter:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
         prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-        self._check_length(prompt_ids.shape[1] + max_tokens)
+        n_tokens = prompt_ids.shape[1] + sampling.max_tokens
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        if limit and n_tokens > limit:
+            raise ModelError(f"{self._name}: {n_tokens} tokens exceed its {limit}.", hint="Shorten the question.")
         with self._lock, switch_adapter(self._model, is_on=tuned, has_adapter=self._has_adapter):
-            ids = self._generate(
-                prompt_ids, seed=seed, temperature=temperature, max_tokens=max_tokens, stop=stop, penalty=repeat_penalty
-            )
-        ends = _end_ids(self._model)
-        is_ended = bool(ids) and ids[-1] in ends
-        text, is_stopped = _cut(self._tokenizer.decode(ids[:-1] if is_ended else ids), stop)
+            ids = self._generate(prompt_ids, sampling)
+        ends = self._model.generation_config.eos_token_id
+        is_ended = bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
+        text = self._tokenizer.decode(ids[:-1] if is_ended else ids)
+        if places := [place for word in sampling.stop if (place := text.find(word)) >= 0]:
+            text = text[: min(places)]
         if on_text and text:
             on_text(text)
-        stopped = "end" if is_ended or is_stopped else "length"
-        return Reply(text=text, stop=stopped, n_prompt_tokens=prompt_ids.shape[1], n_reply_tokens=len(ids))
+        stop = "end" if is_ended or places else "length"
+        return Reply(text=text, stop=stop, n_prompt_tokens=prompt_ids.shape[1], n_reply_tokens=len(ids))
 
     def greedy_ids(self, prompt: str, *, n_tokens: int) -> list[int]:
         """Give the likeliest next tokens after a prompt, with the adapter where there is one."""
         prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-        return self._generate(prompt_ids, seed=0, temperature=0.0, max_tokens=n_tokens, stop=(), penalty=1.0)
+        return self._generate(prompt_ids, Sampling(seed=0, temperature=0.0, max_tokens=n_tokens))
 
     def encode(self, prompt: str) -> list[int]:
         """Give the token ids of a rendered prompt."""
@@ -97,30 +85,23 @@ class TransformersModel:
         """Give the text of token ids, without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _check_length(self, n_tokens: int) -> None:
-        limit = getattr(self._model.config, "max_position_embeddings", None)
-        if limit and n_tokens > limit:
-            raise ModelError(f"{self._name}: {n_tokens} tokens exceed its {limit}.", hint="Shorten the question.")
-
-    def _generate(
-        self, prompt_ids: Any, *, seed: int, temperature: float, max_tokens: int, stop: Sequence[str], penalty: float
-    ) -> list[int]:
+    def _generate(self, prompt_ids: Any, sampling: Sampling) -> list[int]:
         import torch
 
         greedy: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-        sampled: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        sampled: dict[str, Any] = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         prompt_ids = prompt_ids.to(self._model.device)
         # A private random state: the caller's own must not move.
         with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(seed)
+            torch.manual_seed(sampling.seed)
             ids = self._model.generate(
                 input_ids=prompt_ids,
                 attention_mask=torch.ones_like(prompt_ids),
-                max_new_tokens=max_tokens,
-                repetition_penalty=penalty,
-                stop_strings=list(stop) or None,
-                tokenizer=self._tokenizer if stop else None,
-                **(sampled if temperature else greedy),
+                max_new_tokens=sampling.max_tokens,
+                repetition_penalty=sampling.repeat_penalty,
+                stop_strings=list(sampling.stop) or None,
+                tokenizer=self._tokenizer if sampling.stop else None,
+                **(sampled if sampling.temperature else greedy),
             )
         return [int(token) for token in ids[0, prompt_ids.shape[1] :]]
 
@@ -193,22 +174,6 @@ def _without_noise() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-@contextmanager
-def switch_adapter(model: Any, *, is_on: bool, has_adapter: bool) -> Iterator[None]:
+def switch_adapter(model: Any, *, is_on: bool, has_adapter: bool) -> AbstractContextManager[Any]:
     """Let a loaded model's adapter take part within the block, or not."""
-    if has_adapter and not is_on:
-        with model.disable_adapter():
-            yield
-    else:
-        yield
-
-
-def _end_ids(model: Any) -> set[int]:
-    ends = model.generation_config.eos_token_id
-    return set(ends) if isinstance(ends, list) else {ends}
-
-
-def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop, and whether there was one."""
-    places = [place for place in (text.find(word) for word in stop) if place >= 0]
-    return (text[: min(places)], True) if places else (text, False)
+    return model.disable_adapter() if has_adapter and not is_on else nullcontext()

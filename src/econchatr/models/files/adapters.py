@@ -1,29 +1,25 @@
-"""Write a trained adapter in the form that llama.cpp loads beside its base.
-
-It knows nothing of training and serving.
-"""
+"""Write a trained adapter in the form that llama.cpp loads beside its base, or merged into its base."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.gguf_file import read_gguf_file
-from econchatr.models.files.gguf_weights import LlamaShape, permute_rows, read_llama_shape
+from econchatr.models.files.gguf_weights import LlamaShape, permute_rows, read_llama_shape, write_json
 from econchatr.prompts import ChatTemplate
-from econchatr.tables import disk_errors
+from econchatr.tables import replace_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_PREFIX = "base_model.model."
 _HINT = "Train again."
+_NOT_COPIED = ("config.json", "converted.json", "model.safetensors.index.json")
+"""Files of a base that are written anew or mean nothing elsewhere."""
 
 
 def write_gguf_adapter(adapter_folder: Path, *, base_gguf: Path, out: Path) -> None:
@@ -72,15 +68,13 @@ def _named_for_ggml(tensors: dict[str, NDArray[Any]], shape: LlamaShape, folder:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, shape.n_layers)
     named = {}
     for full, tensor in tensors.items():
-        module, _, side = full.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
+        module, _, side = full.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         name = names.get_name(module)
         if name is None or side not in ("lora_A", "lora_B"):
             raise ModelError(f"{folder}: no place in a Llama model for {full!r}.", hint=_HINT)
         array = np.asarray(tensor, dtype=np.float32)
-        if side == "lora_B" and name.endswith("attn_q"):
-            array = permute_rows(array, shape.n_heads)
-        elif side == "lora_B" and name.endswith("attn_k"):
-            array = permute_rows(array, shape.n_kv_heads)
+        if side == "lora_B":
+            array = shape.reorder(name, array, permute_rows)
         named[f"{name}.weight.{side.lower()}"] = np.ascontiguousarray(array)
     return named
 
@@ -88,33 +82,17 @@ def _named_for_ggml(tensors: dict[str, NDArray[Any]], shape: LlamaShape, folder:
 def _write(named: dict[str, NDArray[Any]], alpha: float, out: Path) -> None:
     import gguf
 
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-        os.close(handle)
-    try:
-        with disk_errors(out):
-            writer = gguf.GGUFWriter(beside, "llama")
-            writer.add_type("adapter")
-            writer.add_string("adapter.type", "lora")
-            writer.add_float32("adapter.lora.alpha", alpha)
-            for name, array in named.items():
-                writer.add_tensor(name, array)
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-            writer.close()
-            with Path(beside).open("rb") as file:
-                os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            Path(beside).replace(out)
-    finally:
-        Path(beside).unlink(missing_ok=True)
-
-
-_WEIGHTS = "model*.safetensors"
-_OURS = ("config.json", "converted.json", "model.safetensors.index.json")
-"""Files of a base that are written anew or mean nothing elsewhere."""
+    with replace_path(out) as beside:
+        writer = gguf.GGUFWriter(beside, "llama")
+        writer.add_type("adapter")
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", alpha)
+        for name, array in named.items():
+            writer.add_tensor(name, array)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
 
 
 def write_merged_checkpoint(checkpoint: Path, adapter_folder: Path, out: Path, *, template: ChatTemplate) -> None:
@@ -132,42 +110,26 @@ def write_merged_checkpoint(checkpoint: Path, adapter_folder: Path, out: Path, *
     """
     try:
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file, save_file
+        from safetensors.torch import save_file
 
-        from econchatr.models.llama.checkpoint import read_adapters, read_config
+        from econchatr.models.llama.checkpoint import load_tensors, read_adapters, read_config
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"merging needs {exc.name}.", extra="local") from exc
-    tensors: dict[str, torch.Tensor] = {}
-    for file in sorted(checkpoint.glob(_WEIGHTS)):
-        try:
-            tensors |= load_file(file)
-        except (OSError, SafetensorError) as exc:
-            raise ModelError(f"{file}: cannot be read ({exc}).", hint="Convert or download it again.") from exc
+    tensors = load_tensors(checkpoint)
     adapters, scale = read_adapters(adapter_folder, device="cpu")
     for key, adapter in adapters.items():
         name = f"model.layers.{key}.weight"
         change = scale * (adapter.up.float() @ adapter.down.float())
         if name not in tensors or tensors[name].shape != change.shape:
-            raise ModelError(f"{adapter_folder}: {key!r} does not fit {checkpoint.name}.", hint="Train again.")
+            raise ModelError(f"{adapter_folder}: {key!r} does not fit {checkpoint.name}.", hint=_HINT)
         tensors[name] = tensors[name].float() + change
     is_small = all(bool(torch.isfinite(tensor.to(torch.float16)).all()) for tensor in tensors.values())
     dtype = torch.float16 if is_small else torch.float32
-    save_file(
-        {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()},
-        out / "model.safetensors", metadata={"format": "pt"},
-    )  # fmt: skip
-    _write_json(out / "config.json", read_config(checkpoint) | {"dtype": str(dtype).removeprefix("torch.")})
-    _copy_tokenizer(checkpoint, out, template)
-
-
-def _copy_tokenizer(checkpoint: Path, out: Path, template: ChatTemplate) -> None:
+    content = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
+    save_file(content, out / "model.safetensors", metadata={"format": "pt"})
+    write_json(out / "config.json", read_config(checkpoint) | {"dtype": str(dtype).removeprefix("torch.")})
     for file in checkpoint.iterdir():
-        if file.suffix in (".json", ".txt", ".model") and file.name not in _OURS:
+        if file.suffix in (".json", ".txt", ".model") and file.name not in _NOT_COPIED:
             shutil.copyfile(file, out / file.name)
     config = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
-    _write_json(out / "tokenizer_config.json", config | {"chat_template": template.template})
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out / "tokenizer_config.json", config | {"chat_template": template.template})

@@ -1,14 +1,15 @@
 """Read what a GGUF file says about itself: metadata and where each tensor lies.
 
 The `gguf` package's own reader makes a numpy array of each of the 100,000 strings of a vocabulary and needs 2.5 s for
-that; this one needs 0.1 s, which matters because the chat template is read on every command. It trusts no length that
-the file gives. It does not know what the tensors mean.
+that; this one needs 0.1 s, which matters because the chat template is read on every command. No length that the file
+gives is trusted.
 
 Source: the format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -21,19 +22,8 @@ GgufValue: TypeAlias = "str | int | float | bool | list[GgufValue]"
 
 _MAGIC = b"GGUF"
 _STRING, _ARRAY, _UINT32 = 8, 9, 4
-_SCALARS = {
-    0: "<B",
-    1: "<b",
-    2: "<H",
-    3: "<h",
-    4: "<I",
-    5: "<i",
-    6: "<f",
-    7: "<?",
-    10: "<Q",
-    11: "<q",
-    12: "<d",
-}
+_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+"""How a metadata value of each kind is packed."""
 _MAX_DIMENSIONS = 4
 _HINT = "download or copy the file again"
 
@@ -132,17 +122,11 @@ class _Cursor:
         if not isinstance(alignment, int) or not 0 < alignment <= 1 << 20:
             raise ModelError(f"{self._path}: alignment {alignment!r} makes no sense", hint=_HINT)
         data_start = -(-self._at // alignment) * alignment
-        found = GgufFile(self._path, metadata, offsets, metadata_start, metadata_end, tensors, data_start)
-        self._check_length(found)
-        return found
-
-    def _check_length(self, found: GgufFile) -> None:
-        ends = (found.data_start + tensor.offset + tensor_bytes(tensor) for tensor in found.tensors)
-        needed = max(ends, default=0)
+        needed = max((data_start + tensor.offset + _tensor_bytes(tensor) for tensor in tensors), default=0)
         if needed > len(self._view):
-            raise ModelError(
-                f"{self._path}: cut short at {len(self._view):,} bytes; its table needs {needed:,}", hint=_HINT
-            )
+            n_bytes = len(self._view)
+            raise ModelError(f"{self._path}: cut short at {n_bytes:,} bytes; its table needs {needed:,}", hint=_HINT)
+        return GgufFile(self._path, metadata, offsets, metadata_start, metadata_end, tensors, data_start)
 
     def _take(self, n_bytes: int) -> bytes:
         if n_bytes < 0 or self._at + n_bytes > len(self._view):
@@ -181,15 +165,12 @@ class _Cursor:
         return GgufTensor(name, shape, int(self._scalar(_UINT32)), int(self._scalar(10)))
 
 
-def tensor_bytes(tensor: GgufTensor) -> int:
+def _tensor_bytes(tensor: GgufTensor) -> int:
     """Give the length of a tensor's data in bytes; 0 where its type is not known here."""
     import gguf
 
-    n_elements = 1
-    for size in tensor.shape:
-        n_elements *= size
     try:
         block, n_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(tensor.type_code)]
     except (ValueError, KeyError):
         return 0
-    return n_elements // int(block) * int(n_bytes)
+    return math.prod(tensor.shape) // int(block) * int(n_bytes)

@@ -3,15 +3,13 @@
 transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, leaves a quantization mark that its Trainer refuses,
 and builds a tokenizer that does not split digits as SmolLM2's does. Here every tensor is dequantized once to float16,
 so that the checkpoint, the unquantized GGUF and the adapters trained on it all speak of the same numbers.
-
-It knows nothing of caches, hubs and adapters.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from econchatr.errors import ModelError
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
+from econchatr.tables import hash_file, replace_path
+from econchatr.tokens import build_byte_level
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer as FastTokenizer
 
 _F32, _F16, _Q8_0 = 0, 1, 8
 _TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
@@ -46,6 +47,8 @@ _LAYER_NAMES = {
 }
 """ggml's name of a Llama layer's part -> transformers'. Source: gguf.tensor_mapping, MODEL_ARCH.LLAMA."""
 _TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+_CONTROL = 3
+"""GGUF's number for control tokens. Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _GPT2_PRE_TOKENIZERS = ("smollm", "gpt-2", "gpt2", "default")
 
 
@@ -56,6 +59,19 @@ class LlamaShape:
     n_layers: int
     n_heads: int
     n_kv_heads: int
+
+    def reorder(self, tensor: str, matrix: NDArray[Any], turn: Callable[[NDArray[Any], int], NDArray[Any]]) -> Any:
+        """Give the matrix of a q or k projection with its rows turned, and every other tensor as it is.
+
+        Args:
+            tensor: ggml's name, with `.weight` or without.
+            matrix: What the tensor holds.
+            turn: `permute_rows` or `unpermute_rows`.
+        """
+        parts = tensor.split(".")
+        if "attn_q" in parts:
+            return turn(matrix, self.n_heads)
+        return turn(matrix, self.n_kv_heads) if "attn_k" in parts else matrix
 
 
 def read_llama_shape(found: GgufFile) -> LlamaShape:
@@ -85,15 +101,13 @@ def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
 
     Source: LlamaModel.permute in llama.cpp/convert_hf_to_gguf.py.
     """
-    n_rows = matrix.shape[0]
-    halves = matrix.reshape(n_heads, 2, n_rows // n_heads // 2, *matrix.shape[1:])
+    halves = matrix.reshape(n_heads, 2, -1, *matrix.shape[1:])
     return halves.swapaxes(1, 2).reshape(matrix.shape)
 
 
 def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
     """Undo `permute_rows`."""
-    n_rows = matrix.shape[0]
-    pairs = matrix.reshape(n_heads, n_rows // n_heads // 2, 2, *matrix.shape[1:])
+    pairs = matrix.reshape(n_heads, -1, 2, *matrix.shape[1:])
     return pairs.swapaxes(1, 2).reshape(matrix.shape)
 
 
@@ -103,20 +117,21 @@ def write_checkpoint(gguf: Path, folder: Path) -> None:
     Raises:
         ModelError: The file is not a Llama-type GGUF, is damaged, or holds numbers beyond float16.
     """
+    import numpy as np
     from safetensors.numpy import save_file
 
     found = read_gguf_file(gguf)
     shape = read_llama_shape(found)
     tensors = {
-        _checkpoint_name(found, tensor): _checkpoint_array(tensor, array, shape)
+        _checkpoint_name(found, tensor): np.ascontiguousarray(shape.reorder(tensor.name, array, unpermute_rows))
         for tensor, array in _dequantized(found)
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / "config.json", _config(found, shape))
+    write_json(folder / "config.json", _config(found, shape))
     _write_tokenizer(found, folder)
 
 
-def write_f16_gguf(gguf: Path, out: Path) -> None:
+def dequantize_gguf(gguf: Path, out: Path) -> None:
     """Write a GGUF file again with every matrix in float16 and all metadata kept.
 
     Raises:
@@ -145,29 +160,25 @@ def write_gguf_like(
     Raises:
         ModelError: The two are not of the same model.
     """
+    import torch
+
+    from econchatr.models.llama.checkpoint import load_tensors
+
     found = read_gguf_file(like)
     shape = read_llama_shape(found)
-    weights = _read_float16(checkpoint)
+    # Through torch: numpy has no bfloat16. Matrices become float16, vectors float32.
+    weights = {
+        name: tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32).numpy()
+        for name, tensor in load_tensors(checkpoint).items()
+    }
     arrays = []
     for tensor in found.tensors:
         array = weights.get(_checkpoint_name(found, tensor))
         if array is None or array.shape != tensor.shape:
             raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
-        array = _gguf_array(tensor, array, shape)
+        array = shape.reorder(tensor.name, array, permute_rows)
         arrays.append((tensor, _quantized(array) if kind == "Q8_0" else array))
     _write_gguf(found, arrays, out, kind=kind, texts=texts or {})
-
-
-def _read_float16(checkpoint: Path) -> dict[str, NDArray[Any]]:
-    """A checkpoint's matrices in float16, vectors in float32. Through torch: numpy has no bfloat16."""
-    import torch
-    from safetensors.torch import load_file
-
-    weights = {}
-    for file in sorted(checkpoint.glob("model*.safetensors")):
-        for name, tensor in load_file(file).items():
-            weights[name] = tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32).numpy()
-    return weights
 
 
 def _quantized(array: NDArray[Any]) -> NDArray[Any]:
@@ -277,29 +288,11 @@ def _checkpoint_name(found: GgufFile, tensor: GgufTensor) -> str:
     raise ModelError(f"{found.path}: no place in a Llama model for tensor {tensor.name!r}", hint="use another file")
 
 
-def _checkpoint_array(tensor: GgufTensor, array: NDArray[Any], shape: LlamaShape) -> NDArray[Any]:
-    import numpy as np
-
-    part = tensor.name.split(".")[-2]
-    if part == "attn_q":
-        array = unpermute_rows(array, shape.n_heads)
-    elif part == "attn_k":
-        array = unpermute_rows(array, shape.n_kv_heads)
-    return np.ascontiguousarray(array)
-
-
-def _gguf_array(tensor: GgufTensor, array: NDArray[Any], shape: LlamaShape) -> NDArray[Any]:
-    part = tensor.name.split(".")[-2]
-    if part == "attn_q":
-        return permute_rows(array, shape.n_heads)
-    return permute_rows(array, shape.n_kv_heads) if part == "attn_k" else array
-
-
 def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
     names = {tensor.name for tensor in found.tensors}
     width = found.count("llama.embedding_length")
     embedding = next(tensor for tensor in found.tensors if tensor.name == "token_embd.weight")
-    return {
+    config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "dtype": "float16",
@@ -312,10 +305,7 @@ def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
         "hidden_act": "silu",
         "max_position_embeddings": found.count("llama.context_length"),
         "rms_norm_eps": found.number("llama.attention.layer_norm_rms_epsilon"),
-        "rope_parameters": {
-            "rope_theta": found.number("llama.rope.freq_base") or 10000.0,
-            "rope_type": "default",
-        },
+        "rope_parameters": {"rope_theta": found.number("llama.rope.freq_base") or 10000.0, "rope_type": "default"},
         "tie_word_embeddings": "output.weight" not in names,
         "attention_bias": "blk.0.attn_q.bias" in names,
         "mlp_bias": "blk.0.ffn_up.bias" in names,
@@ -323,6 +313,7 @@ def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
         **{f"{name}_token_id": found.number(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")},
         "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
     }
+    return {key: value for key, value in config.items() if value is not None}
 
 
 def _write_tokenizer(found: GgufFile, folder: Path) -> None:
@@ -338,33 +329,45 @@ def _write_tokenizer(found: GgufFile, folder: Path) -> None:
     tokenizer.save_pretrained(str(folder))
 
 
-def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
-    """A byte-level BPE tokenizer; SmolLM2's also splits numbers into single digits.
+def keep_vocabulary(gguf: Path, *, cache: Path) -> Path:
+    """Keep a GGUF file's byte-pair vocabulary as tokenizer.json in the cache, once per file content; give its path.
 
-    Source: huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct tokenizer.json (`Digits`, then `ByteLevel`), and
-    LLAMA_VOCAB_PRE_TYPE_SMOLLM in llama.cpp/src/llama-vocab.cpp.
+    Raises:
+        ModelError: The file is damaged, or holds a vocabulary of another kind.
+        ShowFolderError: The cache cannot be written.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    target = cache / "tokenizers" / f"{hash_file(gguf)}.json"
+    if not target.is_file():
+        found = read_gguf_file(gguf)
+        kind = found.text("tokenizer.ggml.model")
+        if kind != "gpt2":
+            raise ModelError(
+                f"{gguf}: its vocabulary is {kind!r}, not byte-pair.",
+                hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
+            )
+        with replace_path(target) as beside:
+            _read_byte_level(found).save(str(beside))
+    return target
 
-    tokens = found.texts("tokenizer.ggml.tokens")
-    merges = [(left, right) for left, _, right in (m.partition(" ") for m in found.texts("tokenizer.ggml.merges"))]
-    kinds = found.metadata.get("tokenizer.ggml.token_type")
-    tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate(tokens)}, merges=merges))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    has_digits = found.text("tokenizer.ggml.pre") == "smollm"
-    tokenizer.pre_tokenizer = (
-        pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
-        if has_digits
-        else byte_level
+
+def _read_byte_level(found: GgufFile) -> FastTokenizer:
+    """The tokenizer of a byte-pair vocabulary; tested against llama.cpp's own tokenization.
+
+    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md.
+    """
+    tokens, kinds = found.texts("tokenizer.ggml.tokens"), found.metadata.get("tokenizer.ggml.token_type")
+    with_kinds = zip(tokens, kinds if isinstance(kinds, list) else (), strict=False)
+    return build_byte_level(
+        {token: n for n, token in enumerate(tokens)},
+        [(left, right) for left, _, right in (merge.partition(" ") for merge in found.texts("tokenizer.ggml.merges"))],
+        [token for token, kind in with_kinds if kind == _CONTROL],
+        splits_digits=found.text("tokenizer.ggml.pre") == "smollm",
     )
-    tokenizer.decoder = decoders.ByteLevel()
-    special = [t for t, kind in zip(tokens, kinds if isinstance(kinds, list) else [], strict=False) if kind == 3]
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(found, tokens))
 
 
-def _tokenizer_config(found: GgufFile, tokens: list[str]) -> dict[str, Any]:
+def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
+    tokens = found.texts("tokenizer.ggml.tokens")
+    _read_byte_level(found).save(str(folder / "tokenizer.json"))
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
@@ -374,10 +377,11 @@ def _tokenizer_config(found: GgufFile, tokens: list[str]) -> dict[str, Any]:
         place = found.number(f"tokenizer.ggml.{theirs}_token_id")
         if place is not None and 0 <= int(place) < len(tokens):
             config[f"{ours}_token"] = tokens[int(place)]
-    template = found.text("tokenizer.chat_template")
-    return config | ({"chat_template": template} if template else {})
+    if template := found.text("tokenizer.chat_template"):
+        config["chat_template"] = template
+    write_json(folder / "tokenizer_config.json", config)
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    kept = {key: value for key, value in content.items() if value is not None}
-    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(path: Path, content: object) -> None:
+    """Write a checkpoint's JSON file as transformers lays it out."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -31,6 +31,14 @@ class Marks(NamedTuple):
     """What stands before a reply of the past, beyond what opened it."""
     after_reply: str
 
+    def around(self) -> dict[str, tuple[str, str]]:
+        """Role -> what stands before and after its message."""
+        return {
+            "system": (self.head, self.after_system),
+            "user": (self.before_user, self.after_user),
+            "assistant": (self.before_reply, self.after_reply),
+        }
+
 
 def write_modelfile(
     template: ChatTemplate, *, gguf_name: str, line: str, label: str, settings: dict[str, float], adds_bos: bool
@@ -52,19 +60,12 @@ def write_modelfile(
     for text in (go, line, template.eos):
         if _QUOTES in text or text.endswith('"'):
             raise ModelError(f"{text!r} cannot stand in a Modelfile.", hint=_HINT)
-    parameters = [f"PARAMETER {name} {value:g}" for name, value in settings.items()]
+    lines = [f"# {' '.join(label.split())}", f"FROM ./{gguf_name}"]
+    lines += [f"TEMPLATE {_QUOTES}{go}{_QUOTES}", f"SYSTEM {_QUOTES}{line}{_QUOTES}"]
+    lines += [f"PARAMETER {name} {value:g}" for name, value in settings.items()]
     if template.eos:
-        parameters.append(f"PARAMETER stop {_QUOTES}{template.eos}{_QUOTES}")
-    return "\n".join(
-        [
-            f"# {' '.join(label.split())}",
-            f"FROM ./{gguf_name}",
-            f"TEMPLATE {_QUOTES}{go}{_QUOTES}",
-            f"SYSTEM {_QUOTES}{line}{_QUOTES}",
-            *parameters,
-            "",
-        ]
-    )
+        lines.append(f"PARAMETER stop {_QUOTES}{template.eos}{_QUOTES}")
+    return "\n".join([*lines, ""])
 
 
 def read_marks(template: ChatTemplate) -> Marks:
@@ -87,10 +88,9 @@ def read_marks(template: ChatTemplate) -> Marks:
     before_user = _common_end(after_system, after_reply)
     if template.eos:
         before_user = before_user.rpartition(template.eos)[2].lstrip()
-    marks = Marks(
-        head=head, after_system=after_system.removesuffix(before_user), before_user=before_user, after_user=after_user,
-        before_reply=around_user.removeprefix(after_user), after_reply=after_reply.removesuffix(before_user),
-    )  # fmt: skip
+    after_system, after_reply = after_system.removesuffix(before_user), after_reply.removesuffix(before_user)
+    before_reply = around_user.removeprefix(after_user)
+    marks = Marks(head, after_system, before_user, after_user, before_reply, after_reply)
     for n in (2, 4, 6):
         messages = _messages([f"What {place}?" for place in range(n)])
         if render_with(marks, messages) != render_chat(messages, template):
@@ -100,11 +100,7 @@ def read_marks(template: ChatTemplate) -> Marks:
 
 def render_with(marks: Marks, messages: list[Message]) -> str:
     """Give what Ollama makes of a conversation, by the rules of the template written for it."""
-    around = {
-        "system": (marks.head, marks.after_system),
-        "user": (marks.before_user, marks.after_user),
-        "assistant": (marks.before_reply, marks.after_reply),
-    }
+    around = marks.around()
     return "".join(around[item.role][0] + item.content + around[item.role][1] for item in messages)
 
 
@@ -125,15 +121,9 @@ def _messages(said: list[str]) -> list[Message]:
 
 
 def _go_template(marks: Marks) -> str:
-    head, after_system, before_user, after_user, before_reply, after_reply = (_go_text(mark) for mark in marks)
-    return (
-        "{{ range .Messages }}"
-        '{{ if eq .Role "system" }}' + head + "{{ .Content }}" + after_system
-        + '{{ else if eq .Role "user" }}' + before_user + "{{ .Content }}" + after_user
-        + '{{ else if eq .Role "assistant" }}' + before_reply + "{{ .Content }}" + after_reply
-        + "{{ end }}{{ end }}"
-    )  # fmt: skip
-
-
-def _go_text(text: str) -> str:
-    return text.replace("{{", '{{ "{{" }}')
+    quoted = Marks(*(mark.replace("{{", '{{ "{{" }}') for mark in marks))
+    branches = [
+        f'if eq .Role "{role}" }}}}{before}{{{{ .Content }}}}{after}'
+        for role, (before, after) in quoted.around().items()
+    ]
+    return "{{ range .Messages }}{{ " + "{{ else ".join(branches) + "{{ end }}{{ end }}"

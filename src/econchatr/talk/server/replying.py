@@ -20,7 +20,7 @@ from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
 from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
-from econchatr.models.engines.llama_server import N_CTX, Chance, Draw, Piece, ServedModel, SlotServer
+from econchatr.models.engines.llama_server import N_CTX, Chance, ReplyPiece, ServedModel, SlotRequest, SlotServer
 from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
 from econchatr.records import Message, Pair, Reply
 from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest, DrawRequest
@@ -31,7 +31,7 @@ _MAX_SHOWN_CHARS = 80
 _SEEDS = 2**31
 _MAX_SEED = 2**63
 """A whole number may have thousands of digits, more than can be written down again; seeds beyond this count from 0."""
-_NOTHING = Piece("", stop="end")
+_NOTHING = ReplyPiece("", stop="end")
 
 
 class Telling(NamedTuple):
@@ -39,7 +39,7 @@ class Telling(NamedTuple):
 
     model: ServedModel
     prompt: str
-    draw: Draw
+    draw: SlotRequest
     said: str
     """What the caller said, for the log."""
     lead: str = ""
@@ -54,7 +54,7 @@ class Told:
 
     text: str = ""
     chances: list[Chance] = field(default_factory=list)
-    last: Piece = _NOTHING
+    last: ReplyPiece = _NOTHING
 
 
 class Answerer:
@@ -137,7 +137,7 @@ class Answerer:
         asked = question[-_DEFAULTS.max_history_chars :]
         return await asyncio.to_thread(self._real_turns.find, model.rung, asked)
 
-    async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[tuple[int, Piece], None]:
+    async def tell(self, tellings: Sequence[Telling]) -> AsyncGenerator[tuple[int, ReplyPiece], None]:
         """Pieces of all the replies as they come, each with the place of its reply; logged before the last one.
 
         A reader who is slow does not hold a slot; one who stops reading ends every generation.
@@ -145,7 +145,7 @@ class Answerer:
         Raises:
             EconChatRError: Whatever one of the replies raises; the others then end.
         """
-        pieces: asyncio.Queue[tuple[int, Piece] | asyncio.Task[None]] = asyncio.Queue()
+        pieces: asyncio.Queue[tuple[int, ReplyPiece] | asyncio.Task[None]] = asyncio.Queue()
 
         async def pass_on(place: int, telling: Telling) -> None:
             async with aclosing(self._tell_one(telling)) as stream:
@@ -183,7 +183,7 @@ class Answerer:
                 told[place].last = piece
         return told
 
-    async def _tell_one(self, telling: Telling) -> AsyncGenerator[Piece, None]:
+    async def _tell_one(self, telling: Telling) -> AsyncGenerator[ReplyPiece, None]:
         start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
         model, n_pieces = telling.model, 0
         try:
@@ -208,7 +208,7 @@ class Answerer:
                 n_prompt_tokens=last.n_prompt_tokens, n_reply_tokens=last.n_reply_tokens,
             )  # fmt: skip
 
-    def _keep(self, telling: Telling, text: str, last: Piece) -> None:
+    def _keep(self, telling: Telling, text: str, last: ReplyPiece) -> None:
         reply = Reply(
             text=text,
             stop="length" if last.stop == "length" else "end",
@@ -232,11 +232,11 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode()
 
 
-def _draws(request: DrawRequest, *, max_tokens: int | None, n_alternatives: int | None) -> list[Draw]:
+def _draws(request: DrawRequest, *, max_tokens: int | None, n_alternatives: int | None) -> list[SlotRequest]:
     """One per choice, with seeds that follow each other."""
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     first = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _MAX_SEED
-    common = Draw(
+    common = SlotRequest(
         seed=first,
         is_repeatable=request.seed is not None,
         max_tokens=min(max_tokens or _DEFAULTS.max_tokens, N_CTX),
