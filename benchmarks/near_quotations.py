@@ -14,8 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-from econchatr.score.exam.marking import grade_words
-from econchatr.score.exam.names import word_list
+from econchatr.score.grading.marking import grade_words
+from econchatr.score.grading.names import word_list
 from econchatr.score.speech import split_words
 
 LIKENESSES = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)

@@ -28,8 +28,8 @@ from econchatr.models.engines.llama_server import ServedModel, SlotRequest
 from econchatr.pipeline import open_show
 from econchatr.prompts import conversation, render_chat
 from econchatr.records import Message
-from econchatr.talk.server.app import create_app
 from econchatr.talk.server.listen import take_place
+from econchatr.talk.server.routes import create_app
 from econchatr.tools.serve import open_served
 
 N_TOKENS = 96

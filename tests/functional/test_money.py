@@ -14,7 +14,7 @@ from econchatr.errors import BudgetError, InputError
 from econchatr.money.ledger import Ledger, Order
 from econchatr.money.quote import Quote
 from econchatr.pipeline import Silent, open_show, run_show
-from econchatr.pipeline.quoting import list_charged, quote_budget, quote_selection
+from econchatr.pipeline.quotes import list_charged, quote_budget, quote_selection
 from econchatr.records import Example, Selection
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show

@@ -89,8 +89,8 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
     """The application over a real socket, until the block ends."""
     import uvicorn
 
-    from econchatr.talk.server.app import create_app
     from econchatr.talk.server.listen import take_place
+    from econchatr.talk.server.routes import create_app
 
     log_path = folder / "generations.jsonl"
     models = list_models(slots, is_grounded="open_find" in options)

@@ -14,7 +14,7 @@ from econchatr.display import strip_controls
 from econchatr.money.prices import PRICES_NAME, PriceWarning
 from econchatr.money.quote import Cost, Quote, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
-from econchatr.pipeline.quoting import tell_sum
+from econchatr.pipeline.quotes import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
 from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier

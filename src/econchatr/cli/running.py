@@ -102,7 +102,7 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
     """Print which steps are done, why the others are not, and what each rung uses of its budget."""
     from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
     from econchatr.pipeline import open_show, status_of
-    from econchatr.pipeline.quoting import quote_selection
+    from econchatr.pipeline.quotes import quote_selection
     from econchatr.pipeline.results import read_uses
 
     opened = open_show(show)

@@ -291,7 +291,7 @@ def quote(
 ) -> None:
     """Price the training of every model in show.toml; uploads nothing, spends nothing."""
     from econchatr.cli.layouts import lay_out_quote, print_sheet
-    from econchatr.pipeline.quoting import keep_seen, measure_rates, quote_budget, quote_selection, read_budget
+    from econchatr.pipeline.quotes import keep_seen, measure_rates, quote_budget, quote_selection, read_budget
 
     today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
     opened, _ = run_until(show, "select" if usd is None else "pair")

@@ -86,8 +86,8 @@ def serve(
     from econchatr.tools.serve import RealTurnsUse, open_served
 
     with _needing_web("serving"):
-        from econchatr.talk.server.app import create_app
         from econchatr.talk.server.listen import run_server, take_place
+        from econchatr.talk.server.routes import create_app
     opened = open_show(show)
     real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
@@ -133,8 +133,8 @@ def play(
     from econchatr.tools.serve import PlayKeeper, open_served, read_play
 
     with _needing_web("serving"):
-        from econchatr.talk.server.app import create_app
         from econchatr.talk.server.listen import run_server, take_place
+        from econchatr.talk.server.routes import create_app
     with _needing_web("the playground"):
         from econchatr.talk.playground.page import add_playground, import_gradio, make_material
 

@@ -19,7 +19,7 @@ from protego import Protego
 
 from econchatr import __version__
 from econchatr.fetch.address_guard import check_address, is_named
-from econchatr.fetch.http_answers import LATER, Answer, Fault, Manners, Page, ask_once, show_address
+from econchatr.fetch.http_answers import LATER, Fault, FetchedPage, HttpAnswer, Manners, ask_once, show_address
 
 BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
 
@@ -92,7 +92,7 @@ class PoliteClient:
         """Why the host of an address is not asked any more; `None`: it is."""
         return self._stopped.get(_host(address))
 
-    def get(self, address: str, *, etag: str = "", last_modified: str = "") -> Page | Fault:
+    def get(self, address: str, *, etag: str = "", last_modified: str = "") -> FetchedPage | Fault:
         """The page at an address, or why there is none; waits its turn first.
 
         With the `etag` or `last_modified` of a copy at hand, the page comes back with status 304 and no body if that
@@ -169,7 +169,7 @@ class PoliteClient:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, target: str, headers: Mapping[str, str]) -> Answer | Fault:
+    def _ask(self, target: str, headers: Mapping[str, str]) -> HttpAnswer | Fault:
         """Ask, and ask again where the trouble may pass; the last trouble is the answer."""
         if fault := self._keep_waiting(target):
             return fault
@@ -179,7 +179,7 @@ class PoliteClient:
             self._next[_host(target)] = self._clock() + self._pause(target)
             if isinstance(answer, Fault) and answer.kind != "unreachable":
                 return answer
-            if isinstance(answer, Answer) and answer.status not in _PASSING:
+            if isinstance(answer, HttpAnswer) and answer.status not in _PASSING:
                 return answer
             if fault := self._step_back(target, answer, n_tried):
                 return fault
@@ -199,10 +199,10 @@ class PoliteClient:
         self._next[host] = max(self._next.get(host, self._first), self._clock() + left)
         return None
 
-    def _step_back(self, target: str, answer: Answer | Fault, n_tried: int) -> Fault | None:
+    def _step_back(self, target: str, answer: HttpAnswer | Fault, n_tried: int) -> Fault | None:
         """Put off the next try: as long as the site asks for, else longer each time."""
         host = _host(target)
-        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, Answer) else None
+        asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, HttpAnswer) else None
         if asked is None:
             wait = self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0)
             wait = min(wait, self.manners.max_wait_seconds)
@@ -233,10 +233,10 @@ class PoliteClient:
 
     # --- after the answer ---------------------------------------------------------------------------------------------
 
-    def _judge(self, address: str, target: str, answer: Answer, *, is_conditional: bool) -> Page | Fault:
+    def _judge(self, address: str, target: str, answer: HttpAnswer, *, is_conditional: bool) -> FetchedPage | Fault:
         status, host = answer.status, _host(target)
         if status == 200 or (status == 304 and is_conditional):
-            return Page(address, target, status, answer.headers, answer.body)
+            return FetchedPage(address, target, status, answer.headers, answer.body)
         if status in _REFUSALS:
             fault = Fault("refused", f"{host} refuses to be read by a program (status {status}).", BRING_PAGES)
             return self._stop(target, fault)

@@ -38,7 +38,7 @@ class Manners:
     max_crawl_delay_seconds: float = 300.0
 
 
-class Page(NamedTuple):
+class FetchedPage(NamedTuple):
     """What came back, unpacked, with its headers."""
 
     address: str
@@ -63,7 +63,7 @@ class Fault(NamedTuple):
     hint: str = ""
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """One answer of a server; the body is there only with status 200."""
 
     status: int
@@ -77,7 +77,7 @@ class Answer(NamedTuple):
 
 def ask_once(
     client: httpx2.Client, target: str, headers: Mapping[str, str], *, manners: Manners, clock: Callable[[], float]
-) -> Answer | Fault:
+) -> HttpAnswer | Fault:
     """What a host answers to one request; redirects are not followed, no cookie is kept."""
     try:
         with client.stream("GET", target, headers=dict(headers)) as response:
@@ -86,7 +86,7 @@ def ask_once(
             if isinstance(body, Fault):
                 return body
             found = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw)
-            return Answer(response.status_code, found, body)
+            return HttpAnswer(response.status_code, found, body)
     except UnsafeAddressError as exc:
         return Fault("unsafe", f"{show_address(target)} is not asked: {exc.message}", exc.hint)
     except httpx2.TimeoutException as exc:

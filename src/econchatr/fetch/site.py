@@ -18,7 +18,7 @@ from econchatr.errors import SourceError
 from econchatr.fetch.client import PoliteClient
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
 from econchatr.fetch.folder import is_kept
-from econchatr.fetch.http_answers import Fault, Page
+from econchatr.fetch.http_answers import Fault, FetchedPage
 from econchatr.fetch.journal import Journal, Visit
 from econchatr.fetch.plan import FeedSource, Wanted, plan_items
 from econchatr.records import Failure, SourceFile
@@ -111,7 +111,7 @@ class Gatherer:
         self.journal.add(self._keep("feed", answer, None))
         return feed
 
-    def _get_feed(self, before: Visit | None) -> Page | Fault:
+    def _get_feed(self, before: Visit | None) -> FetchedPage | Fault:
         address = self.source.feed
         if "://" not in address:
             return _read_saved_feed(Path(address), max_bytes=self.client.manners.max_bytes)
@@ -132,12 +132,12 @@ class Gatherer:
                 self._n_silent[host] = 0
                 self.journal.add(self._note_same(answer) or self._keep("page", answer, plan.item))
 
-    def _get(self, address: str, host: str) -> Page | Fault:
+    def _get(self, address: str, host: str) -> FetchedPage | Fault:
         if self._n_silent.get(host, 0) >= N_IN_A_ROW:
             return Fault("unreachable", f"{host} does not answer; {address} was not asked for.")
         return self.client.get(address, **self.journal.conditions(address))
 
-    def _refuse_stranger(self, answer: Page | Fault) -> Page | Fault:
+    def _refuse_stranger(self, answer: FetchedPage | Fault) -> FetchedPage | Fault:
         """A page that comes again with what stands at another address is no new version of itself.
 
         Sites do that when they move, or put a notice before everything; what was fetched before is worth more.
@@ -151,7 +151,7 @@ class Gatherer:
             return answer
         return Fault("broken", f"{answer.address} now has the same content as {twin.location}.")
 
-    def _note_same(self, page: Page) -> Visit | None:
+    def _note_same(self, page: FetchedPage) -> Visit | None:
         """The line for a page that has not changed; `None`: it has, or is new."""
         if not self.journal.has(page.address):
             return None
@@ -170,7 +170,7 @@ class Gatherer:
         if has_answered and self._n_silent[host] >= N_IN_A_ROW:
             raise SourceError(f"{host} does not answer any more: {fault.message}", hint=fault.hint)
 
-    def _keep(self, kind: Literal["feed", "page"], page: Page, item: FeedItem | None) -> Visit:
+    def _keep(self, kind: Literal["feed", "page"], page: FetchedPage, item: FeedItem | None) -> Visit:
         sha256 = hash_bytes(page.body)
         if not is_kept(self.journal.raw, sha256):
             write_bytes(self.journal.raw / sha256, page.body)
@@ -199,11 +199,11 @@ def _advise(fault: Fault) -> str:
     return fault.hint or "Check `feed` under [fetch] in show.toml."
 
 
-def _read_saved_feed(path: Path, *, max_bytes: int) -> Page | Fault:
+def _read_saved_feed(path: Path, *, max_bytes: int) -> FetchedPage | Fault:
     try:
         if path.stat().st_size > max_bytes:
             return Fault("large", f"{path} has more than {max_bytes:,} bytes; no feed has.")
-        return Page(str(path), str(path), 200, (), path.read_bytes())
+        return FetchedPage(str(path), str(path), 200, (), path.read_bytes())
     except OSError as exc:
         return Fault("missing", f"cannot read the feed {path}: {exc.strerror}.")
 
@@ -273,7 +273,7 @@ def _next_address(plan: Wanted, journal: Journal) -> str:
     return ""
 
 
-def _refuse_front_page(answer: Page | Fault) -> Page | Fault:
+def _refuse_front_page(answer: FetchedPage | Fault) -> FetchedPage | Fault:
     """A site that sends a dead link to its front page, or answers with nothing, has no page for us."""
     if isinstance(answer, Fault) or answer.status == 304:
         return answer

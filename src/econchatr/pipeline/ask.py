@@ -25,8 +25,8 @@ from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
-from econchatr.score.exam.closed_questions import Probes, ask_questions, make_probes
-from econchatr.score.exam.names import list_guests, make_name_book
+from econchatr.score.grading.closed_questions import Probes, ask_questions, make_probes
+from econchatr.score.grading.names import list_guests, make_name_book
 from econchatr.tables import disk_errors, hash_settings
 
 

@@ -19,7 +19,7 @@ from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID
 from econchatr.money.budget import limit_tokens, price_training
 from econchatr.money.prices import REPORTED_2023, load_prices, training_usd_per_mtok
 from econchatr.pipeline.parse import gather_parsed, note_rights
-from econchatr.pipeline.quoting import read_bill
+from econchatr.pipeline.quotes import read_bill
 from econchatr.pipeline.results import (
     hash_judged,
     hash_people,

@@ -16,7 +16,7 @@ from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
 from econchatr.pipeline.pair import GUESTS, PAIR
 from econchatr.pipeline.parse import PARSE
-from econchatr.pipeline.quoting import Approve, approve_quote, list_charged
+from econchatr.pipeline.quotes import Approve, approve_quote, list_charged
 from econchatr.pipeline.report import REPORT
 from econchatr.pipeline.score import SCORE
 from econchatr.pipeline.select import SELECT

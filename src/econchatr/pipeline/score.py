@@ -13,9 +13,9 @@ from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION
 from econchatr.records import CopiedSpan, Gate, HeldOutReply, Mark, NearQuote, Record, Score
 from econchatr.records.measures import CLOSED_QUESTIONS
-from econchatr.score.exam.closed_questions import make_probes, score_probes
-from econchatr.score.exam.marking import MarkingGuide, list_aired, mark_answers, score_exam
-from econchatr.score.exam.names import list_guests, make_name_book
+from econchatr.score.grading.closed_questions import make_probes, score_probes
+from econchatr.score.grading.marking import MarkingGuide, list_aired, mark_answers, score_exam
+from econchatr.score.grading.names import list_guests, make_name_book
 from econchatr.score.length_and_repetition import score_lengths
 from econchatr.score.likelihood import score_choices, score_sides
 from econchatr.score.quoting.nearest import SaidBefore, find_nearest

@@ -13,7 +13,7 @@ import pytest
 
 from econchatr.fetch.address_guard import GuardedTransport
 from econchatr.fetch.client import PoliteClient, read_retry_after, user_agent
-from econchatr.fetch.http_answers import Fault, Manners, Page
+from econchatr.fetch.http_answers import Fault, FetchedPage, Manners
 from tests.helpers.stand_in_site import Handler, Said, StandIn, open_site
 
 NOW = datetime(2031, 5, 6, 12, 0, tzinfo=UTC)
@@ -86,13 +86,13 @@ def connect(request: pytest.FixtureRequest) -> Callable[..., PoliteClient]:
 Connect = Callable[..., PoliteClient]
 
 
-def fault_of(answer: Page | Fault) -> Fault:
+def fault_of(answer: FetchedPage | Fault) -> Fault:
     assert isinstance(answer, Fault), answer
     return answer
 
 
-def page_of(answer: Page | Fault) -> Page:
-    assert isinstance(answer, Page), answer
+def page_of(answer: FetchedPage | Fault) -> FetchedPage:
+    assert isinstance(answer, FetchedPage), answer
     return answer
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import Answer, Mark, Question, Score
-from econchatr.score.exam.marking import (
+from econchatr.score.grading.marking import (
     NEAR,
     AiredEpisode,
     MarkingGuide,

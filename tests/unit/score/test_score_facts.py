@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from econchatr.records import Probe, Score
-from econchatr.score.exam import names
-from econchatr.score.exam.closed_questions import (
+from econchatr.score.grading import names
+from econchatr.score.grading.closed_questions import (
     GAP,
     ProbeResult,
     ask_questions,
@@ -19,7 +19,7 @@ from econchatr.score.exam.closed_questions import (
     make_probes,
     score_facts,
 )
-from econchatr.score.exam.names import NameBook, list_guests, make_name_book
+from econchatr.score.grading.names import NameBook, list_guests, make_name_book
 from tests.helpers.make_records import make_answer, make_episode, make_pair
 from tests.helpers.show_material import ShowMaterial, demo_show
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from econchatr.config import load_questions
 from econchatr.records import Answer, Mark, Question
-from econchatr.score.exam.marking import grade_words
+from econchatr.score.grading.marking import grade_words
 from econchatr.score.speech import split_words
 from econchatr.score.wording import score_wording, share_of_wording, split_spread, text_distance
 from tests.helpers.make_records import make_answer

@@ -168,7 +168,7 @@ _TECHNICAL: Final = frozenset({
 
 
 @dataclass(frozen=True)
-class Said:
+class Speech:
     """Strings in a row by one speaker; `None` goes on with whoever spoke last, an empty label names nobody."""
 
     label: object
@@ -186,7 +186,7 @@ class Shape:
     keys: frozenset[str]
     others: frozenset[str]
     score: float
-    read: Callable[[Any], Iterator[Said]]
+    read: Callable[[Any], Iterator[Speech]]
     repeats: frozenset[str] = frozenset()
 
 
@@ -229,13 +229,13 @@ def _read_shape(text: str, show: SpeakerTable, *, shape: Shape) -> Draft:
 # --- one function per shape -------------------------------------------------------------------------------------------
 
 
-def _read_podcast(root: Any) -> Iterator[Said]:
+def _read_podcast(root: Any) -> Iterator[Speech]:
     for segment in root["segments"]:
         # A body may be a whole sentence or one word; the speaker may stand only where it changes.
-        yield Said(segment.get("speaker"), _texts(segment["body"]), _read_time(segment.get("startTime")))
+        yield Speech(segment.get("speaker"), _texts(segment["body"]), _read_time(segment.get("startTime")))
 
 
-def _read_segments(root: Any) -> Iterator[Said]:
+def _read_segments(root: Any) -> Iterator[Speech]:
     segments = root["segments"]
     has_speakers = any(_is_label(segment.get("speaker")) for segment in segments)
     for segment in segments:
@@ -243,13 +243,13 @@ def _read_segments(root: Any) -> Iterator[Said]:
         words = segment.get("words") or []
         parts = list(_split_words(words)) if has_speakers else []
         if len({part.label for part in parts}) > 1 and len(words) == sum(len(part.texts) for part in parts):
-            yield Said(None, (), None, (label, segment["text"]))
+            yield Speech(None, (), None, (label, segment["text"]))
             yield from parts
         else:
-            yield Said(label if _is_label(label) else "", _texts(segment["text"]), _read_time(segment.get("start")))
+            yield Speech(label if _is_label(label) else "", _texts(segment["text"]), _read_time(segment.get("start")))
 
 
-def _split_words(words: list[Any]) -> Iterator[Said]:
+def _split_words(words: list[Any]) -> Iterator[Speech]:
     """Get a segment's words by who spoke them: one segment may span two speakers. Words without one go on."""
     label: object = None
     named = list[tuple[object, Any]]()
@@ -259,22 +259,22 @@ def _split_words(words: list[Any]) -> Iterator[Said]:
     for speaker, group in groupby(named, key=_get_first):
         said = [word for _, word in group]
         texts = tuple(text for word in said for text in _texts(word.get("word")))
-        yield Said(speaker, texts, next(filter(None, (_read_time(word.get("start")) for word in said)), None))
+        yield Speech(speaker, texts, next(filter(None, (_read_time(word.get("start")) for word in said)), None))
 
 
-def _read_assemblyai(root: Any) -> Iterator[Said]:
+def _read_assemblyai(root: Any) -> Iterator[Speech]:
     if not root.get("utterances"):
-        yield Said("", _texts(root["text"]), None)
+        yield Speech("", _texts(root["text"]), None)
         return
     for one in root["utterances"]:
-        yield Said(one.get("speaker"), _texts(one["text"]), _read_time(one.get("start"), per_second=1000))
+        yield Speech(one.get("speaker"), _texts(one["text"]), _read_time(one.get("start"), per_second=1000))
 
 
-def _read_deepgram(root: Any) -> Iterator[Said]:
+def _read_deepgram(root: Any) -> Iterator[Speech]:
     results = root["results"]
     if results.get("utterances"):
         for one in results["utterances"]:
-            yield Said(one.get("speaker"), _texts(one["transcript"]), _read_time(one.get("start")))
+            yield Speech(one.get("speaker"), _texts(one["transcript"]), _read_time(one.get("start")))
         return
     channels = results["channels"]
     for number, channel in enumerate(channels):
@@ -284,30 +284,30 @@ def _read_deepgram(root: Any) -> Iterator[Said]:
         for one in paragraphs:
             for sentence in one["sentences"]:
                 speaker = one.get("speaker", nobody)
-                yield Said(speaker, _texts(sentence["text"]), _read_time(sentence.get("start")))
+                yield Speech(speaker, _texts(sentence["text"]), _read_time(sentence.get("start")))
         if not paragraphs:
-            yield Said(nobody, _texts(alternative["transcript"]), None)
+            yield Speech(nobody, _texts(alternative["transcript"]), None)
 
 
-def _read_rev(root: Any) -> Iterator[Said]:
+def _read_rev(root: Any) -> Iterator[Speech]:
     names = {person["id"]: person["name"] for person in root.get("speakers") or [] if person.get("name")}
     for monologue in root["monologues"]:
         elements = monologue["elements"]
         start = next((time for one in elements if (time := _read_time(one.get("ts"))) is not None), None)
         # Spaces are elements of their own.
         texts = tuple(text for one in elements for text in _texts(one["value"]))
-        yield Said(names.get(monologue["speaker"], monologue["speaker"]), texts, start)
+        yield Speech(names.get(monologue["speaker"], monologue["speaker"]), texts, start)
 
 
-def _read_oyez(root: Any) -> Iterator[Said]:
+def _read_oyez(root: Any) -> Iterator[Speech]:
     for section in (root.get("transcript") or root)["sections"]:
         for turn in section["turns"]:
             speaker = turn.get("speaker") or {}
             for block in turn["text_blocks"]:
-                yield Said(speaker.get("name") or "", _texts(block["text"]), _read_time(block.get("start")))
+                yield Speech(speaker.get("name") or "", _texts(block["text"]), _read_time(block.get("start")))
 
 
-def _make_shape(name: str, keys: str, read: Callable[[Any], Iterator[Said]], **more: str | float) -> Shape:
+def _make_shape(name: str, keys: str, read: Callable[[Any], Iterator[Speech]], **more: str | float) -> Shape:
     others, repeats = (frozenset(str(more.get(part, "")).split()) for part in ("others", "repeats"))
     return Shape(name, frozenset(keys.split()), others, float(more.get("score", 0.95)), read, repeats)
 
@@ -372,7 +372,7 @@ def _read_time(value: object, *, per_second: int = 1) -> int | None:
     return int(seconds) if parts and 0 <= seconds < _MAX_SECONDS else None
 
 
-def _say(said: Said, writer: TurnWriter) -> None:
+def _say(said: Speech, writer: TurnWriter) -> None:
     words = "".join(_glue(said.texts))
     gap = "" if not words or words[0].isspace() or words[0] in _NO_SPACE_BEFORE else " "
     writer.say(gap + words if words else "", start_seconds=said.start_seconds)

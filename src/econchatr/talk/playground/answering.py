@@ -29,14 +29,14 @@ _SEEDS = 2**31
 State = Literal["waiting", "writing", "done", "stopped", "failed"]
 
 
-class Drawing(NamedTuple):
+class DrawSettings(NamedTuple):
     """How a person wants answers drawn."""
 
     temperature: float = DEFAULTS.temperature
     max_tokens: int = DEFAULTS.max_tokens
     seed: int = 0
 
-    def with_seed(self, seed: int) -> Drawing:
+    def with_seed(self, seed: int) -> DrawSettings:
         """The same with another seed."""
         return self._replace(seed=seed % _SEEDS)
 
@@ -69,9 +69,9 @@ class Answering:
     """`None`: not looked up yet."""
 
 
-def read_drawing(temperature: float | None, max_tokens: float | None, seed: float | None) -> Drawing:
+def read_drawing(temperature: float | None, max_tokens: float | None, seed: float | None) -> DrawSettings:
     """What the page's fields say; a field left empty or far out is brought back to what is possible."""
-    return Drawing(
+    return DrawSettings(
         temperature=min(2.0, max(0.0, DEFAULTS.temperature if temperature is None else float(temperature))),
         max_tokens=int(min(MAX_TOKENS, max(1, DEFAULTS.max_tokens if max_tokens is None else max_tokens))),
         seed=int(seed or 0) % _SEEDS,
@@ -103,7 +103,7 @@ class Planned(NamedTuple):
 
 
 def plan_answer(
-    model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+    model: ServedModel, voice: Voice, said: str, drawing: DrawSettings, *, history: Sequence[Message] = (),
     real: Sequence[Pair] | None = None, given: Sequence[Given] = (),
 ) -> Planned:  # fmt: skip
     """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
@@ -147,7 +147,7 @@ class Teller:
         self._lines: dict[int, asyncio.Lock] = {}
 
     async def plan(
-        self, model: ServedModel, voice: Voice, said: str, drawing: Drawing, *, history: Sequence[Message] = (),
+        self, model: ServedModel, voice: Voice, said: str, drawing: DrawSettings, *, history: Sequence[Message] = (),
         grounds: bool,
     ) -> Planned:  # fmt: skip
         """What is asked of a model; where it is to be grounded, with the host's real turns before it.

@@ -18,7 +18,7 @@ from econchatr.errors import EconChatRError
 from econchatr.models.engines.llama_server import ServedModel
 from econchatr.records import BlindCue, Pair
 from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues
-from econchatr.talk.playground.answering import Answering, Drawing, plan_answer
+from econchatr.talk.playground.answering import Answering, DrawSettings, plan_answer
 from econchatr.talk.playground.speech_html import Desk, show_answer, show_day, show_text, wire
 
 _LETTERS = "ABCDE"
@@ -103,7 +103,7 @@ class _Blind:
         yield self._show(game), game, gr.Radio(visible=True, value=None, interactive=True)
 
     async def _draw(self, served: ServedModel, pair: Pair, seed: int) -> AsyncGenerator[list[Answering], None]:
-        drawing = Drawing(max_tokens=MAX_TOKENS)
+        drawing = DrawSettings(max_tokens=MAX_TOKENS)
         tellings = [
             plan_answer(served, self._desk.voice, pair.cue, drawing.with_seed(seed + sample))
             for sample in range(N_SAMPLES)

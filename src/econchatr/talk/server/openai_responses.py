@@ -21,10 +21,10 @@ from econchatr.talk.server.openai_schema import (
     ChatCompletion,
     ChatLogprobs,
     ChatReply,
+    CitedExcerpt,
     Completion,
     CompletionChoice,
     CompletionLogprobs,
-    Excerpt,
     TokenLogprob,
     TopToken,
     Usage,
@@ -61,7 +61,7 @@ class _Form:
     def _n_alternatives(self, place: int) -> int | None:
         return self._tellings[place].draw.n_alternatives
 
-    def _excerpts(self, place: int) -> list[Excerpt] | None:
+    def _excerpts(self, place: int) -> list[CitedExcerpt] | None:
         """The real turns that a reply was given, beside its words and never among them."""
         excerpts = self._tellings[place].excerpts
         return None if excerpts is None else [_cite(pair) for pair in excerpts]
@@ -166,8 +166,8 @@ class CompletionForm(_Form):
         )  # fmt: skip
 
 
-def _cite(pair: Pair) -> Excerpt:
-    return Excerpt(
+def _cite(pair: Pair) -> CitedExcerpt:
+    return CitedExcerpt(
         pair_id=pair.pair_id, episode=pair.slug, published=pair.published.isoformat() if pair.published else None,
         turn=int(pair.pair_id.rpartition("#")[2]), speaker=pair.reply_speaker, cue=pair.cue, text=pair.reply,
     )  # fmt: skip

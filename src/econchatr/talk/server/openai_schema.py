@@ -159,7 +159,7 @@ class ChatLogprobs(BaseModel):
     refusal: None = None
 
 
-class Excerpt(BaseModel):
+class CitedExcerpt(BaseModel):
     """A real turn of the host that the model was given before the question. Beyond the OpenAI API."""
 
     pair_id: str
@@ -192,7 +192,7 @@ class ChatChoice(BaseModel):
     message: ChatReply
     finish_reason: FinishReason
     logprobs: ChatLogprobs | None = None
-    excerpts: list[Excerpt] | None = None
+    excerpts: list[CitedExcerpt] | None = None
     """Real turns the model was given, the nearest last; null: this model is asked without any."""
 
 
@@ -216,7 +216,7 @@ class ChatChunkChoice(BaseModel):
     delta: dict[str, str]
     finish_reason: FinishReason | None = None
     logprobs: ChatLogprobs | None = None
-    excerpts: list[Excerpt] | None = None
+    excerpts: list[CitedExcerpt] | None = None
     """As in a whole answer; with the last piece, the one that has the `finish_reason`."""
 
 
@@ -249,7 +249,7 @@ class CompletionChoice(BaseModel):
     text: str
     finish_reason: FinishReason | None
     logprobs: CompletionLogprobs | None = None
-    excerpts: list[Excerpt] | None = None
+    excerpts: list[CitedExcerpt] | None = None
     """As in a chat; of a stream, with the last piece."""
 
 
@@ -265,7 +265,7 @@ class Completion(BaseModel):
     usage: Usage | None = None
 
 
-class Model(BaseModel):
+class ModelObject(BaseModel):
     """A model that can be asked."""
 
     id: str
@@ -280,7 +280,7 @@ class ModelList(BaseModel):
     """Every model that can be asked."""
 
     object: Literal["list"] = "list"
-    data: list[Model]
+    data: list[ModelObject]
 
 
 class Health(BaseModel):

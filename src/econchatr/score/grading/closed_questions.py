@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from econchatr.records import Answer, Episode, Pair, Probe, Question, Score, Split
 from econchatr.records.measures import CLOSED_QUESTIONS, Measure
-from econchatr.score.exam.names import NameBook, fold_name
+from econchatr.score.grading.names import NameBook, fold_name
 from econchatr.score.statistics import Interval, jackknife_interval, make_score, share_interval
 
 _MAX_CLOZES: Final = 20

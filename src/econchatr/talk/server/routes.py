@@ -39,8 +39,8 @@ from econchatr.talk.server.openai_schema import (
     ErrorBody,
     ErrorDetail,
     Health,
-    Model,
     ModelList,
+    ModelObject,
     StreamOptions,
     TextFormat,
     TextPart,
@@ -118,7 +118,7 @@ class _Routes:
         """Every model that can be asked."""
         return ModelList(data=[self._describe(model) for model in self._answerer.models.values()])
 
-    async def show_model(self, model: str) -> Model:
+    async def show_model(self, model: str) -> ModelObject:
         """One model."""
         return self._describe(self._answerer.find(model))
 
@@ -143,11 +143,11 @@ class _Routes:
         """Counts, for Prometheus."""
         return Response(self._answerer.gauges.render(), media_type=CONTENT_TYPE)
 
-    def _describe(self, model: ServedModel) -> Model:
+    def _describe(self, model: ServedModel) -> ModelObject:
         kind = "trained" if model.variant in TUNED_VARIANTS else "the same before training"
         given = ", given real turns of the host with each question" if model.variant in GROUNDED_VARIANTS else ""
         description = f"{self._label}. {model.weights}, {kind}{given}."
-        return Model(id=model.name, created=self._started, description=description)
+        return ModelObject(id=model.name, created=self._started, description=description)
 
     async def _answer(self, request: Request, body: DrawRequest, tellings: list[Telling], form: Form) -> Response:
         if not body.stream:
@@ -234,7 +234,7 @@ def _add_routes(app: FastAPI, routes: _Routes) -> None:
     events: dict[str, Any] = {"content": {"text/event-stream": {"schema": _EVENT}}}
     failing: _Responses = {503: {"model": Health, "description": "The models do not answer."}}
     app.add_api_route("/v1/models", routes.list_models, response_model=ModelList, responses=reading)
-    app.add_api_route("/v1/models/{model:path}", routes.show_model, response_model=Model, responses=reading)
+    app.add_api_route("/v1/models/{model:path}", routes.show_model, response_model=ModelObject, responses=reading)
     app.add_api_route("/v1/chat/completions", routes.chat, methods=["POST"], response_model=None,
                       responses={200: {"model": ChatCompletion, **events}, **asking})  # fmt: skip
     app.add_api_route("/v1/completions", routes.complete, methods=["POST"], response_model=None,

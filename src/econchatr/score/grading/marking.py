@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from econchatr.records import Answer, Episode, Grade, Mark, Question, QuestionKind, Score, Turn
 from econchatr.records.measures import ANSWERS, Measure
-from econchatr.score.exam.names import GuestBook, word_list
+from econchatr.score.grading.names import GuestBook, word_list
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, exact_share, make_score
 
