@@ -229,10 +229,7 @@ class GuardedTransport(httpx2.BaseTransport):
             UnsafeAddressError: The host leads where no feed may point to.
         """
         url = httpcore2.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
         )
         asked = httpcore2.Request(
             request.method, url, headers=request.headers.raw, content=request.read(), extensions=request.extensions

@@ -8,14 +8,7 @@ from econchatr.parse.flags import flag_turns
 from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
-from econchatr.parse.people import (
-    Cast,
-    SpeakerTable,
-    UnnamedVoice,
-    find_ad_voices,
-    list_unnamed,
-    unify_speakers,
-)
+from econchatr.parse.people import Cast, SpeakerTable, UnnamedVoice, find_ad_voices, list_unnamed, unify_speakers
 from econchatr.parse.transcript import (
     READERS,
     Explanation,

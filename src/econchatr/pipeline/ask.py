@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from econchatr.ask.asker import Asker, GenerationLog
-from econchatr.ask.exam import (
-    Ask,
-    Draw,
-    Examinee,
-    ExamSettings,
-    plan_exam,
-    plan_grounded,
-    plan_paraphrases,
-)
+from econchatr.ask.exam import Ask, Draw, Examinee, ExamSettings, plan_exam, plan_grounded, plan_paraphrases
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
 from econchatr.pipeline.show import Rung, Show, model_identity

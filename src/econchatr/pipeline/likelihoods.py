@@ -94,12 +94,7 @@ def measure_likelihoods(rung: Rung, sides: HeldOut, narrator: Narrator) -> Likel
 
 
 def measure_longer(
-    rung: Rung,
-    sides: HeldOut,
-    narrator: Narrator,
-    *,
-    seconds: float,
-    clock: Callable[[], float] = time.monotonic,
+    rung: Rung, sides: HeldOut, narrator: Narrator, *, seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> tuple[int, int]:
     """Measure for so long, replies and choices in turn; say how many replies and choices are measured now, in all.
 

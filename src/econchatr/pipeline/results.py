@@ -125,8 +125,7 @@ def sample_reasons(show: Show, n: int) -> list[ExplainedPair]:
     """
     pairs = {pair.pair_id: pair for pair in show.pairs()}
     reasons = sorted(
-        show.reasons(),
-        key=lambda row: (row.reason not in ("pinned", "banned"), hash_bytes(row.pair_id.encode())),
+        show.reasons(), key=lambda row: (row.reason not in ("pinned", "banned"), hash_bytes(row.pair_id.encode()))
     )
     taken = [row for row in reasons if row.rung]
     left = [row for row in reasons if not row.rung]

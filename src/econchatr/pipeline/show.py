@@ -49,12 +49,7 @@ from econchatr.records import (
 )
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
-from econchatr.tables import (
-    hash_file,
-    hash_settings,
-    read_manifest,
-    refuse_newer,
-)
+from econchatr.tables import hash_file, hash_settings, read_manifest, refuse_newer
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
 

@@ -8,18 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from econchatr.errors import ShowFolderError
-from econchatr.records import (
-    Episode,
-    Example,
-    Failure,
-    Pair,
-    Reason,
-    Record,
-    Selection,
-    SourceFile,
-    Split,
-    Turn,
-)
+from econchatr.records import Episode, Example, Failure, Pair, Reason, Record, Selection, SourceFile, Split, Turn
 from econchatr.tables import MANIFEST_NAME, TableCache, outputs_sha256, read_manifest
 
 R = TypeVar("R", bound=Record)

@@ -35,13 +35,7 @@ from econchatr.report.page_blocks import (
     say_absent,
     tabulate,
 )
-from econchatr.report.score_table import (
-    explain_columns,
-    list_doubts,
-    tabulate_gates,
-    tabulate_rows,
-    tell_why_closed,
-)
+from econchatr.report.score_table import explain_columns, list_doubts, tabulate_gates, tabulate_rows, tell_why_closed
 from econchatr.report.sections.replies import chart_bits
 from econchatr.report.svg import Datum, Ends, Group, draw_bars, draw_rows
 

@@ -7,13 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from econchatr.records import PreferenceOutcome, Score
-from econchatr.records.measures import (
-    BEFORE_PREFERENCES,
-    DEV_REPLIES,
-    PREFERRED,
-    PREFERRED_MINUS_TUNED,
-    Measure,
-)
+from econchatr.records.measures import BEFORE_PREFERENCES, DEV_REPLIES, PREFERRED, PREFERRED_MINUS_TUNED, Measure
 from econchatr.report.formats import (
     MISSING,
     count_noun,

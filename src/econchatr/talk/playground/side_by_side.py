@@ -41,13 +41,7 @@ class _Compare:
         self._desk = desk
 
     async def ask(
-        self,
-        text: str,
-        names: Sequence[str],
-        temperature: float,
-        max_tokens: float,
-        seed: float,
-        grounds: bool,
+        self, text: str, names: Sequence[str], temperature: float, max_tokens: float, seed: float, grounds: bool
     ) -> AsyncGenerator[tuple[str, Rows], None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         try:
