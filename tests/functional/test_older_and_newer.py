@@ -54,7 +54,7 @@ def test_of_a_show_of_version_0_1_every_step_whose_code_is_the_same_is_done(old_
     show = open_show(old_show)
     raised = [
         step.name for step in list_steps(show, until="train")
-        if (manifest := read_manifest(step.folder)) is None or manifest.version != step.version
+        if (manifest := read_manifest(step.folder)) is None or manifest.version != step.stage.version
     ]  # fmt: skip
     states = {state.name: state.why for state in status_of(show)}
     assert raised or [states[name] for name in DONE_BY_0_1] == [""] * 5
