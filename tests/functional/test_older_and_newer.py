@@ -27,6 +27,13 @@ def old_show(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MADE_BY_0_1, tmp_path / "show"))
 
 
+@pytest.fixture
+def updated_show(old_show: Path) -> Path:
+    """The old show after a run of this version: only its training is as version 0.1 left it."""
+    run_show(open_show(old_show), Silent(), until="select")
+    return old_show
+
+
 def hash_folder(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hash_file(path) for path in sorted(root.rglob("*")) if path.is_file()}
 
@@ -71,7 +78,7 @@ def test_a_training_of_version_0_1_is_kept_though_all_before_it_is_done_again(ol
     for stage in ("fetch", "parse", "pair", "select"):
         (old_show / stage / MANIFEST_NAME).unlink()
     result = run_show(open_show(old_show), Silent(), until="train")
-    assert (result.done, result.fresh) == (("fetch", "parse", "pair", "select"), ("train/small",))
+    assert (result.done, result.fresh) == (("fetch", "parse", "pair", "pair/guests", "select"), ("train/small",))
 
 
 def test_a_manifest_is_written_as_version_0_1_reads_it(old_show: Path) -> None:
@@ -109,24 +116,24 @@ def test_a_newer_folder_is_refused_in_one_line_before_anything_in_it_is_changed(
     assert hash_folder(old_show) == before
 
 
-def test_status_says_which_step_a_newer_version_made(old_show: Path) -> None:
-    edit_manifest(old_show / "pair", version=99)
-    states = {state.name: state.why for state in status_of(open_show(old_show))}
+def test_status_says_which_step_a_newer_version_made(updated_show: Path) -> None:
+    edit_manifest(updated_show / "pair", version=99)
+    states = {state.name: state.why for state in status_of(open_show(updated_show))}
     assert states["pair"] == "made by a newer version of econchatr"
 
 
 # --- a column more or less --------------------------------------------------------------------------------------------
 
 
-def test_a_step_whose_table_lacks_a_column_is_done_again(old_show: Path) -> None:
-    before = read_table(old_show / "pair" / "pairs.parquet", Pair)
-    edit_table(old_show / "pair" / "pairs.parquet", drop="reply")
-    states = {state.name: state.why for state in status_of(open_show(old_show))}
+def test_a_step_whose_table_lacks_a_column_is_done_again(updated_show: Path) -> None:
+    before = read_table(updated_show / "pair" / "pairs.parquet", Pair)
+    edit_table(updated_show / "pair" / "pairs.parquet", drop="reply")
+    states = {state.name: state.why for state in status_of(open_show(updated_show))}
     assert states["pair"] == "pairs.parquet has no column 'reply'"
-    result = run_show(open_show(old_show), Silent(), until="train")
+    result = run_show(open_show(updated_show), Silent(), until="train")
     assert "pair" in result.done
     assert "train/small" in result.fresh
-    assert read_table(old_show / "pair" / "pairs.parquet", Pair) == before
+    assert read_table(updated_show / "pair" / "pairs.parquet", Pair) == before
 
 
 def test_a_column_more_is_left_unread_and_stays(old_show: Path) -> None:
@@ -180,10 +187,10 @@ def test_settings_that_ask_for_a_new_training_get_one_though_the_old_was_damaged
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 nothing", None])
-def test_status_says_that_the_selection_is_damaged(old_show: Path, econchatr: Run, damage: bytes | None) -> None:
-    path = old_show / "select" / "selections.parquet"
+def test_status_says_that_the_selection_is_damaged(updated_show: Path, econchatr: Run, damage: bytes | None) -> None:
+    path = updated_show / "select" / "selections.parquet"
     path.unlink() if damage is None else path.write_bytes(damage)
-    told = econchatr("status", old_show).stdout
+    told = econchatr("status", updated_show).stdout
     assert "selections.parquet is missing or was changed" in told
     assert "train/small" in told
 
