@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.pair import PROFILES, PairProfile, drop_duplicates, pair_episode
-from econchatr.records import Episode, EpisodeKind, Pair, Role, Split, Turn
+from econchatr.records import EpisodeKind, Pair, Role, Split, Turn
+from tests.helpers.make_records import make_episode
 
 ALL = PairProfile(name="all", max_pair_tokens=10**9)
-
-
-def make_episode(slug: str = "tides", *, kind: EpisodeKind = "verbatim", rank: int = 0) -> Episode:
-    return Episode(
-        slug=slug,
-        title="Tides",
-        published=date(2022, 1, 2),
-        rank=rank,
-        kind=kind,
-        reader="markdown",
-        location=f"{slug}.md",
-        sha256="0" * 64,
-        n_turns=1,
-        n_words=1,
-        n_chars=1,
-        n_placed_chars=1,
-        n_unplaced_chars=0,
-        unplaced=(),
-        n_unplaced_lines=0,
-    )
 
 
 def make_turns(*said: tuple[str, Role, str]) -> list[Turn]:
@@ -55,7 +35,7 @@ def pair(
     slug: str = "tides",
 ) -> list[Pair]:
     return pair_episode(
-        make_episode(slug, kind=kind),
+        make_episode(slug=slug, kind=kind),
         make_turns(*said),
         split=split,
         profile=profile,
@@ -186,7 +166,9 @@ TALK = st.lists(st.tuples(st.sampled_from(SPEAKERS), st.sampled_from(sorted(HEAR
 
 
 def pair_turns(turns: list[Turn], persona: str | None = None) -> list[Pair]:
-    return pair_episode(make_episode(), turns, split="train", profile=ALL, count_tokens=count_words, persona=persona)
+    return pair_episode(
+        make_episode(slug="tides"), turns, split="train", profile=ALL, count_tokens=count_words, persona=persona
+    )
 
 
 def join_heard(turns: Sequence[Turn]) -> str:
@@ -229,7 +211,7 @@ def test_dropping_repeats_twice_is_dropping_once(turns: list[Turn]) -> None:
 def flag_last(text: str, *flags: str, cue: str = "Who dug it, and when was it?") -> Pair:
     said = make_turns(("Dara", "guest", cue), ("Orla", "host", text))
     turns = [said[0], said[1].model_copy(update={"flags": flags})]
-    (one,) = pair_episode(make_episode(), turns, split="train", profile=ALL, count_tokens=count_words)
+    (one,) = pair_episode(make_episode(slug="tides"), turns, split="train", profile=ALL, count_tokens=count_words)
     return one
 
 

@@ -8,27 +8,7 @@ from hypothesis import strategies as st
 
 from econchatr.errors import InputError
 from econchatr.pair import assign_splits
-from econchatr.records import Episode, EpisodeKind
-
-
-def make_episode(rank: int, kind: EpisodeKind = "verbatim") -> Episode:
-    return Episode(
-        slug=f"e{rank}",
-        title="Tides",
-        published=None,
-        rank=rank,
-        kind=kind,
-        reader="markdown",
-        location=f"e{rank}.md",
-        sha256="0" * 64,
-        n_turns=1,
-        n_words=1,
-        n_chars=1,
-        n_placed_chars=1,
-        n_unplaced_chars=0,
-        unplaced=(),
-        n_unplaced_lines=0,
-    )
+from tests.helpers.make_records import make_episode
 
 
 @pytest.mark.parametrize(
@@ -48,8 +28,8 @@ def test_newest_are_test_and_those_before_them_dev(n_episodes: int, expected: li
 
 
 def test_only_verbatim_episodes_are_counted() -> None:
-    episodes = [make_episode(0), make_episode(1, "notes"), make_episode(2, "unlabelled"), make_episode(3)]
-    assert assign_splits(episodes) == {"e0": "train", "e3": "test"}
+    episodes = [make_episode(0), make_episode(1, kind="notes"), make_episode(2, kind="unlabelled"), make_episode(3)]
+    assert assign_splits(episodes) == {"episode-0": "train", "episode-3": "test"}
 
 
 def test_share_of_nothing_holds_nothing_out() -> None:

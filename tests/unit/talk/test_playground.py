@@ -26,7 +26,14 @@ from econchatr.records import BlindCue
 from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
 from econchatr.score.speech import split_words
 from econchatr.tables import read_lines
-from econchatr.talk.playground.answering import Drawing, Teller, check_question, plan_answer, read_drawing, stop_rows
+from econchatr.talk.playground.answering import (
+    DrawSettings,
+    Teller,
+    check_question,
+    plan_answer,
+    read_drawing,
+    stop_rows,
+)
 from econchatr.talk.playground.lookups import Library, TurnSearch
 from econchatr.talk.playground.speech_html import show_answer, show_copied, show_text
 from econchatr.talk.server.replying import Answerer, Gauges
@@ -132,7 +139,7 @@ def test_turns_are_found_by_their_words_and_by_who_spoke() -> None:
 
 def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:
     teller, models = make_teller(ScriptedSlots("Who ", "counted?"), tmp_path)
-    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", Drawing()) for model in models])
+    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", DrawSettings()) for model in models])
     assert [row.text for row in rows] == ["Who counted?"] * 3
     assert {row.state for row in rows} == {"done"}
     assert (rows[0].n_prompt_tokens, rows[0].n_reply_tokens) == (7, 2)
@@ -143,7 +150,7 @@ def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:
 
 def test_real_turns_stand_before_the_question_and_are_cited_and_disarmed(tmp_path: Path) -> None:
     teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
-    planned = asyncio.run(teller.plan(models[0], VOICE, "Why?", Drawing(), grounds=True))
+    planned = asyncio.run(teller.plan(models[0], VOICE, "Why?", DrawSettings(), grounds=True))
     prompt = planned.telling.prompt
     assert prompt.index(ATTACK) < prompt.index(BEES) < prompt.index("Why?")
     (row,) = tell_all(teller, [planned])
@@ -156,7 +163,7 @@ def test_real_turns_stand_before_the_question_and_are_cited_and_disarmed(tmp_pat
 def test_the_log_names_the_real_turns_an_answer_was_given(tmp_path: Path) -> None:
     teller, models = make_teller(ScriptedSlots("Well."), tmp_path)
     for model, grounds in ((models[0], True), (models[2], True), (models[0], False)):
-        tell_all(teller, [asyncio.run(teller.plan(model, VOICE, "Why?", Drawing(), grounds=grounds))])
+        tell_all(teller, [asyncio.run(teller.plan(model, VOICE, "Why?", DrawSettings(), grounds=grounds))])
     rows = [json.loads(line) for line in read_lines(tmp_path / "log.jsonl") if line]
     assert [(row["variant"], row.get("excerpts")) for row in rows] == [
         ("grounded", ["episode-0#1", "episode-1#1"]),
@@ -169,7 +176,7 @@ def test_the_log_names_the_real_turns_an_answer_was_given(tmp_path: Path) -> Non
 
 def test_one_models_failure_is_told_and_does_not_end_the_others(tmp_path: Path) -> None:
     teller, models = make_teller(ScriptedSlots("Well.", fails=True), tmp_path)
-    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", Drawing()) for model in models])
+    rows = tell_all(teller, [plan_answer(model, VOICE, "Why?", DrawSettings()) for model in models])
     assert [row.state for row in rows] == ["failed", "done", "done"]
     assert rows[0].error == "it broke. Try again."
 
@@ -179,7 +186,7 @@ def test_whoever_stops_listening_ends_every_answer(tmp_path: Path) -> None:
     teller, models = make_teller(slots, tmp_path)
 
     async def run() -> list[Any]:
-        async with aclosing(teller.tell([plan_answer(models[0], VOICE, "Why?", Drawing())])) as updates:
+        async with aclosing(teller.tell([plan_answer(models[0], VOICE, "Why?", DrawSettings())])) as updates:
             async for rows in updates:
                 if rows[0].text:
                     break
@@ -198,8 +205,8 @@ def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible(
         with pytest.raises(InputError):
             check_question(text)
     assert check_question(" Why\ud800? ") == "Why??"
-    assert read_drawing(None, None, None) == Drawing(0.6, 250, 0)
-    assert read_drawing(99, 1e9, -1) == Drawing(2.0, 1000, 2**31 - 1)
+    assert read_drawing(None, None, None) == DrawSettings(0.6, 250, 0)
+    assert read_drawing(99, 1e9, -1) == DrawSettings(2.0, 1000, 2**31 - 1)
 
 
 # --- kept -------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from econchatr.talk.server.request_guard import replay_body
+
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
 _OPEN = (
     "/assets/", "/static/", "/theme.css", "/config", "/favicon.ico", "/manifest.json", "/gradio_api/info",
@@ -50,7 +52,7 @@ class Shield:
                 refusal = JSONResponse({"detail": _REFUSED}, status_code=HTTPStatus.BAD_REQUEST)
                 await refusal(scope, receive, send)
                 return
-            scope, receive = _with_body(scope, event), _replay(event, receive)
+            scope, receive = _with_body(scope, event), replay_body(event, receive)
         await self._app(scope, receive, _shield_answer(send))
 
 
@@ -97,17 +99,6 @@ def _with_body(scope: Scope, body: bytes) -> Scope:
     told = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
     kept = [item for item in scope["headers"] if item[0].lower() not in (*told, b"transfer-encoding")]
     return {**scope, "headers": [*kept, *told.items()]}
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    waiting = [body]
-
-    async def read() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
-
-    return read
 
 
 def _shield_answer(send: Send) -> Send:

@@ -71,7 +71,7 @@ class Guard:
         if refusal is None:
             body = await _read_body(receive)
             if isinstance(body, bytes):
-                await self._app(scope, _replay(body, receive), send_labelled)
+                await self._app(scope, replay_body(body, receive), send_labelled)
                 return
             refusal = body
         await _refuse(refusal, send_labelled)
@@ -166,8 +166,8 @@ async def _read_body(receive: Receive) -> bytes | _Refusal:
         return _Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.", "timeout")
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """What gives the body that was read, and then whatever comes after it."""
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """Give the body that was read, and then whatever comes after it."""
     waiting = [body]
 
     async def read() -> Message:
