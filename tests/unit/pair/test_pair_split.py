@@ -50,6 +50,6 @@ def test_shares_that_leave_nothing_are_refused(dev: float, test: float) -> None:
 )
 def test_each_episode_is_in_one_split_and_time_runs_train_dev_test(ranks: list[int], dev: float, test: float) -> None:
     splits = assign_splits([make_episode(rank) for rank in ranks], dev_share=dev, test_share=test)
-    in_order = [splits[f"e{rank}"] for rank in sorted(ranks)]
+    in_order = [splits[f"episode-{rank}"] for rank in sorted(ranks)]
     assert in_order == sorted(in_order, key=["train", "dev", "test"].index)
     assert in_order[0] == "train"
