@@ -191,13 +191,7 @@ def _flag_advertisement(text: str) -> Iterator[Flag]:
 
 
 def _list_signals(text: str) -> list[str]:
-    signs = (
-        ("sponsor read", _READ),
-        ("names a sponsor", _SPONSOR),
-        ("makes an offer", _OFFER),
-        ("sends to a site", _VISIT),
-    )
-    return [name for name, pattern in signs if pattern.search(text)]
+    return [name for name, pattern in _SIGNALS if pattern.search(text)]
 
 
 def _flag_sentences(text: str, pattern: re.Pattern[str], kind: str, reason: str) -> Iterator[Flag]:
