@@ -18,7 +18,7 @@ import httpx2
 
 from econchatr.errors import SourceError
 
-MAX_ADDRESS_CHARS: Final = 2000
+_MAX_ADDRESS_CHARS: Final = 2000
 _PORTS: Final = frozenset({80, 443})
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # Source: RFC 6052, section 2.1.
@@ -37,8 +37,8 @@ def check_address(address: str, *, allow_hosts: Collection[str] = ()) -> str:
     Only http and https, without user name and password, on the usual ports; a host the user named in `allow_hosts` may
     have any port and any number.
     """
-    if not address or len(address) > MAX_ADDRESS_CHARS:
-        return f"an address has 1 to {MAX_ADDRESS_CHARS:,} characters, this one {len(address):,}"
+    if not address or len(address) > _MAX_ADDRESS_CHARS:
+        return f"an address has 1 to {_MAX_ADDRESS_CHARS:,} characters, this one {len(address):,}"
     if not address.isprintable() or " " in address:
         return "it holds a blank or a control character"
     try:
@@ -88,7 +88,7 @@ def _fold(host: str) -> str:
     return host.strip().strip("[]").rstrip(".").lower()
 
 
-def resolve_name(host: str, port: int) -> list[str]:
+def _resolve_name(host: str, port: int) -> list[str]:
     """The numeric addresses of a host, as this machine resolves it (decimal and octal forms included).
 
     Raises:
@@ -212,7 +212,7 @@ class GuardedTransport(httpx2.BaseTransport):
         clock: Callable[[], float],
         page_seconds: float,
         allow_hosts: Collection[str] = (),
-        resolve: Resolve = resolve_name,
+        resolve: Resolve = _resolve_name,
     ) -> None:
         self._deadline = Deadline(clock)
         self._page_seconds = page_seconds

@@ -21,17 +21,17 @@ from econchatr import __version__
 from econchatr.fetch.address_guard import check_address, is_named
 from econchatr.fetch.http_answers import LATER, Fault, FetchedPage, HttpAnswer, Manners, ask_once, show_address
 
-BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
+_BRING_PAGES: Final = "Ask the site's owner, or save the pages yourself and set folder = ... under [fetch]."
 
-MIN_DELAY_SECONDS: Final = 1.0
+_MIN_DELAY_SECONDS: Final = 1.0
 """Nobody else's host is asked faster. Source: W3C wiki, "Write Web Crawler"."""
 
-NOTED_SECONDS: Final = 5.0
+_NOTED_SECONDS: Final = 5.0
 """A longer pause than this is told, so that nobody thinks the program hangs."""
 
-AFTER_THAT: Final = "Run the same command again after that; it goes on where it was."
+_AFTER_THAT: Final = "Run the same command again after that; it goes on where it was."
 
-MAX_ASKED_SECONDS: Final = 30 * 24 * 3600.0
+_MAX_ASKED_SECONDS: Final = 30 * 24 * 3600.0
 """A longer pause is taken for this: it is a mistake of the site's, or malice."""
 
 _ABOUT: Final = "https://github.com/econchatr/econchatr"
@@ -130,13 +130,13 @@ class PoliteClient:
             message = f"{host} is not asked: its robots.txt cannot be read ({rules.message.rstrip('.')})."
             return self._stop(target, Fault("unreachable", message, rules.hint))
         if rules.reason:
-            return self._stop(target, Fault("unreachable", f"{host} is not asked: {rules.reason}.", BRING_PAGES))
+            return self._stop(target, Fault("unreachable", f"{host} is not asked: {rules.reason}.", _BRING_PAGES))
         if not rules.allows(target):
             source = f"{came_from} leads to {target}" if came_from else target
-            return Fault("forbidden", f"{source}, which the robots.txt of {host} forbids.", BRING_PAGES)
+            return Fault("forbidden", f"{source}, which the robots.txt of {host} forbids.", _BRING_PAGES)
         if rules.delay_seconds > self.manners.max_crawl_delay_seconds:
             message = f"{host} wants {rules.delay_seconds:,.0f} seconds between two requests."
-            return self._stop(target, Fault("busy", message, BRING_PAGES))
+            return self._stop(target, Fault("busy", message, _BRING_PAGES))
         self._delay[host] = max(self._delay.get(host, 0.0), rules.delay_seconds)
         return None
 
@@ -152,7 +152,7 @@ class PoliteClient:
         rules, until = self._rules.get(origin, (None, 0.0))
         if rules is None or self._clock() > until:
             rules = self._ask_robots(origin + "/robots.txt")
-            self._rules[origin] = (rules, self._clock() + MAX_AGE_SECONDS)
+            self._rules[origin] = (rules, self._clock() + _MAX_AGE_SECONDS)
         return rules
 
     def _ask_robots(self, address: str) -> Rules | Fault:
@@ -163,7 +163,7 @@ class PoliteClient:
             if isinstance(answer, Fault):
                 return answer
             if answer.status not in _REDIRECTS or not answer.header("location"):
-                return read_rules(answer.status, answer.body)
+                return _read_rules(answer.status, answer.body)
             target = _join(target, answer.header("location"))
         return Rules(None, "")  # Source: RFC 9309, section 2.3.1.2: after five redirects it counts as not there.
 
@@ -194,7 +194,7 @@ class PoliteClient:
             return None
         told = f"{host} asked to be left alone until {_tell_time(until)}"
         if left > self.manners.max_wait_seconds:
-            return self._stop(target, Fault("busy", f"{told}.", AFTER_THAT))
+            return self._stop(target, Fault("busy", f"{told}.", _AFTER_THAT))
         self._note(f"{told}; waiting {left:,.0f} seconds")
         self._next[host] = max(self._next.get(host, self._first), self._clock() + left)
         return None
@@ -207,14 +207,14 @@ class PoliteClient:
             wait = self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0)
             wait = min(wait, self.manners.max_wait_seconds)
         else:
-            wait = min(asked, MAX_ASKED_SECONDS)
+            wait = min(asked, _MAX_ASKED_SECONDS)
         until = self._now() + timedelta(seconds=wait)
         if asked:
             self._on_wait(host, until)
         if wait > self.manners.max_wait_seconds:
             message = f"{host} asks to be left alone for {wait:,.0f} seconds, until {_tell_time(until)}."
-            return self._stop(target, Fault("busy", message, AFTER_THAT))
-        if n_tried < self.manners.n_tries and wait >= NOTED_SECONDS:
+            return self._stop(target, Fault("busy", message, _AFTER_THAT))
+        if n_tried < self.manners.n_tries and wait >= _NOTED_SECONDS:
             trouble = answer.message if isinstance(answer, Fault) else f"{target} answered with {answer.status}"
             self._note(f"{trouble.rstrip('.')}; asked again in {wait:,.0f} seconds")
         jitter = self._random.uniform(0, min(1.0, self.manners.delay_seconds))
@@ -223,7 +223,7 @@ class PoliteClient:
 
     def _pause(self, target: str) -> float:
         host = _host(target)
-        floor = 0.0 if is_named(host, self._allow_hosts) else MIN_DELAY_SECONDS
+        floor = 0.0 if is_named(host, self._allow_hosts) else _MIN_DELAY_SECONDS
         return max(self.manners.delay_seconds, self._delay.get(host, 0.0), floor)
 
     def _wait_turn(self, target: str) -> None:
@@ -238,7 +238,7 @@ class PoliteClient:
         if status == 200 or (status == 304 and is_conditional):
             return FetchedPage(address, target, status, answer.headers, answer.body)
         if status in _REFUSALS:
-            fault = Fault("refused", f"{host} refuses to be read by a program (status {status}).", BRING_PAGES)
+            fault = Fault("refused", f"{host} refuses to be read by a program (status {status}).", _BRING_PAGES)
             return self._stop(target, fault)
         if status in _OVERRUN:
             message = f"{host} is overrun (status {status}, asked {self.manners.n_tries} times)."
@@ -303,10 +303,10 @@ def _is_plain(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) <= 1000
 
 
-TOKEN: Final = "econchatr"
+_TOKEN: Final = "econchatr"
 """The name that robots.txt files may address us by."""
 
-MAX_AGE_SECONDS: Final = 24 * 3600.0
+_MAX_AGE_SECONDS: Final = 24 * 3600.0
 """Source: RFC 9309, section 2.4: a copy should not be used for more than 24 hours."""
 
 _MAX_CHARS: Final = 512_000
@@ -325,21 +325,21 @@ class Rules(NamedTuple):
         """Whether the site lets us ask for this address."""
         if self.reason:
             return False
-        return self.parsed is None or self.parsed.can_fetch(address, TOKEN)
+        return self.parsed is None or self.parsed.can_fetch(address, _TOKEN)
 
     @property
     def delay_seconds(self) -> float:
         """The pause the site asks for between two requests; 0 where it asks for none."""
         if self.parsed is None:
             return 0.0
-        delay = self.parsed.crawl_delay(TOKEN) or 0.0
-        rate = self.parsed.request_rate(TOKEN)
+        delay = self.parsed.crawl_delay(_TOKEN) or 0.0
+        rate = self.parsed.request_rate(_TOKEN)
         if rate is not None and rate.requests > 0:
             delay = max(delay, rate.seconds / rate.requests)
         return delay if math.isfinite(delay) and delay > 0 else 0.0
 
 
-def read_rules(status: int, body: bytes) -> Rules:
+def _read_rules(status: int, body: bytes) -> Rules:
     """The rules in an answer to `/robots.txt`.
 
     Source: RFC 9309, section 2.3.1: 4xx means there are no rules; a server error means everything is forbidden. 429

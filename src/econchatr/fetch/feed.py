@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from econchatr.errors import SourceError
 from econchatr.records import Record
 
-MAX_ITEMS: Final = 30_000
+_MAX_ITEMS: Final = 30_000
 """A daily show of eighty years; a file with more is not a feed."""
 
 _NAMESPACES: Final = frozenset(
@@ -103,8 +103,8 @@ def read_feed(data: bytes, *, location: str) -> Feed:
 def _refuse_harm(data: bytes, location: str) -> None:
     if _ENTITIES.search(data.replace(b"\0", b"")):
         raise SourceError(f"{location} declares entities of its own; such a feed is not read.", hint=_SAVE)
-    if data.count(b"<item") + data.count(b"<entry") > MAX_ITEMS:
-        raise SourceError(f"{location} has more than {MAX_ITEMS:,} items; that is no show's feed.", hint=_SAVE)
+    if data.count(b"<item") + data.count(b"<entry") > _MAX_ITEMS:
+        raise SourceError(f"{location} has more than {_MAX_ITEMS:,} items; that is no show's feed.", hint=_SAVE)
 
 
 _SAVE: Final = "Save the episodes yourself and set folder = ... under [fetch]."
@@ -191,7 +191,7 @@ def _read_podcast(node: Any, location: str, language: str) -> _Extras:
             )
         elif name == "person" and (who := _clean("".join(child.itertext()), _MAX_NAME_CHARS)):
             people.append((_clean(child.get("role"), 60).lower() or "host", who))
-    transcripts.sort(key=lambda link: (_is_foreign(link.language, language), rank_transcript(link)))
+    transcripts.sort(key=lambda link: (_is_foreign(link.language, language), _rank_transcript(link)))
     return _Extras(tuple(transcripts), tuple(people))
 
 
@@ -200,7 +200,7 @@ def _is_foreign(language: str, own: str) -> bool:
     return bool(language and own) and language[:2].lower() != own[:2].lower()
 
 
-def rank_transcript(link: TranscriptLink) -> int:
+def _rank_transcript(link: TranscriptLink) -> int:
     """0 for the best kind of transcript (WebVTT), by its declared type, else by its name; 5: no known kind."""
     path = link.address.partition("?")[0].lower()
     for text, ends in ((link.media_type, False), (path, True)):

@@ -15,7 +15,9 @@ from econchatr.errors import ShowFolderError, SourceError
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_file, write_bytes
 
-TRANSCRIPT_SUFFIXES = frozenset({".md", ".markdown", ".html", ".htm", ".txt", ".vtt", ".srt", ".json", ".docx", ".xml"})
+_TRANSCRIPT_SUFFIXES = frozenset(
+    {".md", ".markdown", ".html", ".htm", ".txt", ".vtt", ".srt", ".json", ".docx", ".xml"}
+)
 """Names that may hold a transcript; what they hold is decided by reading them."""
 
 MAX_FILE_BYTES = 64_000_000
@@ -147,7 +149,7 @@ def _choose_folders(
 
 def _sort_file(folder: Path, path: Path, found: _Found, *, root: Path) -> None:
     suffix = path.suffix.lower()
-    if suffix not in TRANSCRIPT_SUFFIXES:
+    if suffix not in _TRANSCRIPT_SUFFIXES:
         return found.leave(_show_name(suffix)[:_MAX_SUFFIX_CHARS] or _NO_SUFFIX)
     try:
         if not path.resolve().is_relative_to(root):
@@ -189,7 +191,7 @@ def _refuse_empty(folder: Path, failures: Sequence[Failure], n_left: dict[str, i
     if failures:
         first = failures[0]
         raise SourceError(f"{folder / first.item}: {first.message}", hint=first.hint)
-    hint = f"Put files there ({', '.join(sorted(TRANSCRIPT_SUFFIXES))})."
+    hint = f"Put files there ({', '.join(sorted(_TRANSCRIPT_SUFFIXES))})."
     if n_left.keys() & {_LINKS_OUT, _LINKED_FOLDERS}:
         hint = f"Links that lead out of the folder are not followed. {hint}"
     left = tell_left(n_left)

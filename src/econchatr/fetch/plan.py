@@ -43,10 +43,10 @@ def plan_items(items: Sequence[FeedItem], *, prefer: Prefer = "transcript") -> l
     title if the feed's links are mostly made so; else it is only said that it is missing.
     """
     taken: dict[str, FeedItem] = {}
-    for item in sorted(items, key=lambda item: not fits_title(item.link, item.title)):
+    for item in sorted(items, key=lambda item: not _fits_title(item.link, item.title)):
         for address in _list_addresses(item, prefer)[:1]:
             taken.setdefault(address, item)
-    follows_titles = 2 * sum(fits_title(item.link, item.title) for item in items) >= len(items)
+    follows_titles = 2 * sum(_fits_title(item.link, item.title) for item in items) >= len(items)
     return [_plan_item(item, taken, prefer, follows_titles=follows_titles) for item in items]
 
 
@@ -59,7 +59,7 @@ def _plan_item(item: FeedItem, taken: dict[str, FeedItem], prefer: Prefer, *, fo
     if owner is item:
         return Wanted(item, addresses, "", is_shared=False)
     rest = tuple(address for address in addresses[1:] if address not in taken)
-    guess = guess_link(item.link, item.title) if follows_titles and item.link else ""
+    guess = _guess_link(item.link, item.title) if follows_titles and item.link else ""
     guesses = tuple(dict.fromkeys((*rest, guess))) if guess and guess not in taken else rest
     reason = "" if guesses else f"the feed gives it the link of {owner.name!r}: {addresses[0]}."
     return Wanted(item, guesses, reason, is_shared=True)
@@ -123,13 +123,13 @@ def make_slug(title: str) -> str:
     return re.sub(r"-+", "-", re.sub(r"\s+", "-", re.sub(r"[^a-z0-9\s_-]", "", plain))).strip("-")
 
 
-def guess_link(link: str, title: str) -> str:
+def _guess_link(link: str, title: str) -> str:
     """The address an item would have if its own title made it, beside `link`; empty where that cannot be said."""
     slug = make_slug(title)
     stem, mark, last = link.rstrip("/").rpartition("/")
     return f"{stem}/{slug}/" if slug and mark and last and not stem.endswith("/") else ""
 
 
-def fits_title(link: str, title: str) -> bool:
+def _fits_title(link: str, title: str) -> bool:
     """Whether the last part of a link is its item's title."""
     return bool(title) and make_slug(link.rstrip("/").rpartition("/")[2]) == make_slug(title)

@@ -24,7 +24,7 @@ from econchatr.fetch.plan import FeedSource, Wanted, plan_items
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, write_bytes
 
-N_IN_A_ROW: Final = 3
+_N_IN_A_ROW: Final = 3
 """So many pages of one host that cannot be reached, one after the other: the host, or our own connection, is gone."""
 
 _OUT_OF_REACH: Final = "It is asked for again by the next `econchatr fetch`; or save the page and put it in a folder."
@@ -133,7 +133,7 @@ class Gatherer:
                 self.journal.add(self._note_same(answer) or self._keep("page", answer, plan.item))
 
     def _get(self, address: str, host: str) -> FetchedPage | Fault:
-        if self._n_silent.get(host, 0) >= N_IN_A_ROW:
+        if self._n_silent.get(host, 0) >= _N_IN_A_ROW:
             return Fault("unreachable", f"{host} does not answer; {address} was not asked for.")
         return self.client.get(address, **self.journal.conditions(address))
 
@@ -167,7 +167,7 @@ class Gatherer:
             return
         self._n_silent[host] = self._n_silent.get(host, 0) + 1
         has_answered = any(one.sha256 and urlsplit(one.address).hostname == host for one in self.journal.pages.values())
-        if has_answered and self._n_silent[host] >= N_IN_A_ROW:
+        if has_answered and self._n_silent[host] >= _N_IN_A_ROW:
             raise SourceError(f"{host} does not answer any more: {fault.message}", hint=fault.hint)
 
     def _keep(self, kind: Literal["feed", "page"], page: FetchedPage, item: FeedItem | None) -> Visit:

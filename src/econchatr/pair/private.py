@@ -37,9 +37,9 @@ _TRAILING: Final = ".,;:!?)'’…"
 
 
 def hide_private(text: str) -> str:
-    """Get the text with `[email]`, `[link]`, `[phone]` and what `hide_secrets` writes in place of what is private."""
+    """Get the text with `[email]`, `[link]`, `[phone]` and the marks for keys and numbers in place of what is private."""
     # First: a key or a card has parts that look like something else.
-    text = hide_secrets(text)
+    text = _hide_secrets(text)
     # Most speech has none; these cheap looks spare it the patterns.
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
@@ -109,7 +109,7 @@ _HEX_COLONS: Final = re.compile(
 _NUMBER_WORD: Final = re.compile(r"\d[A-Za-z]?,? (?:[A-Z]|\d)|Box \d")
 
 
-def hide_secrets(text: str) -> str:
+def _hide_secrets(text: str) -> str:
     """Get the text with `[address]`, `[card]`, `[account]` and `[key]` in place of what it gives away.
 
     Source: Luhn (ISO/IEC 7812-1) for cards, modulo 97 (ISO 13616) for accounts; the prefixes services publish for keys.

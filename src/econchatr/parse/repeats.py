@@ -17,7 +17,7 @@ from econchatr.parse.lines import list_words, split_sentences
 from econchatr.records import Turn
 
 _MIN_SENTENCE_WORDS: Final = 8
-MIN_EPISODES: Final = 3
+_MIN_EPISODES: Final = 3
 """Source: on an interview show, exact sentences of eight words in three episodes found 10.6% of the host's words, the
 outro of nearly every episode among them; fewer words or episodes find manners of speaking."""
 
@@ -74,7 +74,7 @@ def find_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
     found = defaultdict[int, list[Repeat]](list)
     for place, start, end, key in zip(*rows, strict=True):
         copies = seen[key]
-        if copies.n_episodes >= MIN_EPISODES:
+        if copies.n_episodes >= _MIN_EPISODES:
             found[place].append(Repeat(start, end, copies.n_episodes, copies.edge))
     return found
 
@@ -119,16 +119,16 @@ def find_near_repeats(turns: Sequence[Turn]) -> dict[int, list[Repeat]]:
                 shingles[number] = words.shingle(said)
             else:
                 alike.join(twin, number)
-    _join_similar(list_candidates(shingles), alike)
+    _join_similar(_list_candidates(shingles), alike)
     found = defaultdict[int, list[Repeat]](list)
     for group in alike.list_groups():
         n_episodes = len({turns[spans[number][0]].slug for number in group})
-        for place, start, end in (spans[number] for number in group if n_episodes >= MIN_EPISODES):
+        for place, start, end in (spans[number] for number in group if n_episodes >= _MIN_EPISODES):
             found[place].append(Repeat(start, end, n_episodes))
     return found
 
 
-def list_candidates(shingles: dict[int, Shingles]) -> dict[int, Shingles]:
+def _list_candidates(shingles: dict[int, Shingles]) -> dict[int, Shingles]:
     """Get those that may be alike to another: nearly all of speech is not, and needs no sketch.
 
     Two sets of Jaccard similarity t share at least one of the rarest floor((1 - t) n) + 1 of the n members of each;
@@ -237,7 +237,7 @@ class _Groups:
         groups = defaultdict[int, list[int]](list)
         for number in range(len(self._parents)):
             groups[self._find(number)].append(number)
-        return [group for group in groups.values() if len(group) >= MIN_EPISODES]
+        return [group for group in groups.values() if len(group) >= _MIN_EPISODES]
 
     def _find(self, number: int) -> int:
         while self._parents[number] != number:

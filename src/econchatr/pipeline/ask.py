@@ -25,7 +25,7 @@ from econchatr.tables import disk_errors, hash_settings
 def _ask(rung: Rung, narrator: Narrator) -> Made:
     settings = rung.show.exam_settings
     asks = [(ask, settings) for ask in _plan_asks(rung, settings)]
-    probes = make_show_probes(rung.show).probes
+    probes = _make_show_probes(rung.show).probes
     jobs = [*asks, *_plan_probes(probes, settings)]
     log, examinee = GenerationLog(rung.folder("ask") / "generations.jsonl"), examinee_of(rung, rung.tuned())
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
@@ -186,7 +186,7 @@ _ANSWER_TOKENS: Final = 32
 MODELS: Final[tuple[Variant, ...]] = ("base", "tuned")
 
 
-def make_show_probes(show: Show) -> Probes:
+def _make_show_probes(show: Show) -> Probes:
     """Make the closed questions of a show that there is time for, and say what cannot be asked, and why."""
     turns, episodes, pairs = show.turns(), show.episodes(), show.pairs(kept=True)
     made = make_probes(episodes, list_guests(turns), pairs, make_name_book(turns), show=show.voice.show)

@@ -84,7 +84,7 @@ def _write_cell(cell: Cell) -> str:
     return escape_markdown(cell)
 
 
-def write_block(block: Block, level: int) -> str:  # noqa: C901 - one case for each kind of block
+def _write_block(block: Block, level: int) -> str:  # noqa: C901 - one case for each kind of block
     """Give a block; `level` is that of the headings in it."""
     match block:
         case Paragraph():
@@ -161,7 +161,7 @@ def _list(texts: Iterable[str]) -> str:
 
 
 def _join(blocks: Sequence[Block], level: int) -> str:
-    return "\n\n".join(text for block in blocks if (text := write_block(block, level)))
+    return "\n\n".join(text for block in blocks if (text := _write_block(block, level)))
 
 
 def _head(title: str, level: int) -> str:

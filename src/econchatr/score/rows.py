@@ -25,7 +25,7 @@ from econchatr.score.statistics import Interval, average_groups, make_score, sig
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
 from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
 
-MAX_REPLIES: Final = 1000
+_MAX_REPLIES: Final = 1000
 """Of one side and split, evenly over the episodes: more would cost time and change nothing."""
 
 _COMPARED: Final[tuple[tuple[Variant, Variant], ...]] = (
@@ -99,7 +99,7 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
 
 
 def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
-    return spread_pairs([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
+    return spread_pairs([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
 
 
 def _drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:

@@ -17,7 +17,7 @@ from econchatr.prompts import ChatTemplate, Voice
 from econchatr.records import Variant
 from econchatr.talk.session import ChatSession, Find
 
-HELP = (
+_HELP = (
     "/base and /tuned switch the model, /ground gives it real turns of the host before each question or no more, /new "
     "forgets the conversation, /quit (or Ctrl-D) leaves."
 )
@@ -47,7 +47,7 @@ def hold_chat(
     """
     session, log = ChatSession(speaker, template, voice, seed=seed), GenerationLog(log_path)
     session.find = open_find() if ground else None
-    print(f"{strip_controls(label_imitation((voice.host,)))}. It makes things up.\n{HELP}")
+    print(f"{strip_controls(label_imitation((voice.host,)))}. It makes things up.\n{_HELP}")
     for n, line in enumerate(_read_lines()):
         if line.startswith("/"):
             if _obey(line, session, open_find):
@@ -94,7 +94,7 @@ def _obey(command: str, session: ChatSession, open_find: Callable[[], Find]) -> 
     elif word in ("/quit", "/exit"):
         return True
     else:
-        print(HELP)
+        print(_HELP)
     return False
 
 

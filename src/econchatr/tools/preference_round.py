@@ -85,7 +85,7 @@ def prefer_rungs(show: Show, narrator: Narrator, *, rung: str = "") -> list[Pref
         ModelError: A model cannot be opened or trained.
     """
     rungs = show.local_ladder(rung).rungs
-    run_alone(show, [Step(PREFERENCE_ROUND, item) for item in rungs], narrator)
+    run_alone(show, [Step(_PREFERENCE_ROUND, item) for item in rungs], narrator)
     return [outcome for item in rungs if (outcome := round_outcome(item))]
 
 
@@ -137,7 +137,7 @@ def _prefer(rung: Rung, narrator: Narrator) -> Made:
     return Made(made, tuple(names), counts)
 
 
-PREFERENCE_ROUND = Stage[Rung](
+_PREFERENCE_ROUND = Stage[Rung](
     "train",
     part=PREFERRED,
     version=2,

@@ -42,7 +42,7 @@ def chosen_section(material: ReportMaterial) -> Section:
     blocks = keep(
         _tabulate_selections(material) or say_absent("Nothing has been selected."),
         *_list_choices(material),
-        chart_strategies(material.compared),
+        _chart_strategies(material.compared),
         *(fold_table(table) for table in history),
     )
     return Section("budget", "What was chosen to train on", blocks, menu="Choice")
@@ -183,7 +183,7 @@ def tabulate_epochs(history: PricesOf2023) -> Table | None:
 # --- strategies compared ----------------------------------------------------------------------------------------------
 
 
-def chart_strategies(rows: tuple[ComparedStrategy, ...]) -> Chart | None:
+def _chart_strategies(rows: tuple[ComparedStrategy, ...]) -> Chart | None:
     """Draw each strategy's worth with its interval, budget by budget; `None` when nothing was compared."""
     if not rows:
         return None

@@ -31,7 +31,7 @@ from econchatr.talk.playground.speech_html import Desk, show_text, show_turns, w
 from econchatr.talk.server.replying import Answerer
 from econchatr.talk.session import Find
 
-REPORT_PATH = "/show-report"
+_REPORT_PATH = "/show-report"
 _N_FOUND = 20
 _REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 _FONTS = ("system-ui", "sans-serif")
@@ -80,7 +80,7 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
             """The show's report."""
             return _read_report(material)
 
-        app.add_api_route(REPORT_PATH, report, include_in_schema=False)
+        app.add_api_route(_REPORT_PATH, report, include_in_schema=False)
         blocks = _make_blocks(desk, material)
         # Given as `css`, every rule would be narrowed to the inside of the page.
         css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
@@ -165,8 +165,8 @@ def _show_report(material: Material) -> str:
     if not material.report.is_file():
         return "<p class='empty'>There is no report yet: econchatr report writes it.</p>"
     return (
-        f"<p class='aside'><a href='{REPORT_PATH}' target='_blank' rel='noopener'>Open it in a page of its own</a></p>"
-        f"<iframe id='report-frame' title='Report' src='{REPORT_PATH}' sandbox loading='lazy'></iframe>"
+        f"<p class='aside'><a href='{_REPORT_PATH}' target='_blank' rel='noopener'>Open it in a page of its own</a></p>"
+        f"<iframe id='report-frame' title='Report' src='{_REPORT_PATH}' sandbox loading='lazy'></iframe>"
     )
 
 

@@ -16,10 +16,10 @@ from econchatr.records import JudgedSample, Ranking, Verdict
 from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
 from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire
 
-MAX_ANSWERS = 4
+_MAX_ANSWERS = 4
 ORDER, VERDICTS = "Put them in order", "Right or wrong"
 RIGHT, WRONG = "right", "wrong"
-NAMELESS = "somebody"
+_NAMELESS = "somebody"
 """Who gave no name."""
 _LETTERS = "ABCD"
 
@@ -35,7 +35,7 @@ def make_rank(desk: Desk) -> None:
     text = gr.Textbox(label="Question", lines=2, max_lines=6, elem_id="rank-text", placeholder="Ask something")
     with gr.Row():
         model = gr.Dropdown(list(desk.models), value=desk.tuned[0], label="Model", elem_id="rank-model")
-        n_answers = gr.Slider(2, MAX_ANSWERS, value=3, step=1, label="Answers", elem_id="rank-n")
+        n_answers = gr.Slider(2, _MAX_ANSWERS, value=3, step=1, label="Answers", elem_id="rank-n")
         way = gr.Radio([ORDER, VERDICTS], value=ORDER, label="How", elem_id="rank-way")
     with gr.Accordion("How answers are drawn", open=False):
         fields = make_fields()
@@ -74,7 +74,7 @@ class _Rank:
             served = self._desk.models[model]
             tellings = [
                 plan_answer(served, self._desk.voice, said, drawing.with_seed(drawing.seed + place))
-                for place in range(min(MAX_ANSWERS, max(2, int(n))))
+                for place in range(min(_MAX_ANSWERS, max(2, int(n))))
             ]
         except EconChatRError as exc:
             error = _tell(f"Error: {exc.message} {exc.hint}")
@@ -100,7 +100,7 @@ class _Rank:
                 raise InputError("there are no whole answers to rank.", hint="Draw some, and let them come to an end.")
             if any(mark is None for mark in given):
                 raise InputError("not every answer has its mark.", hint="Mark each of them.")
-            judged = {"scorer": who.strip() or NAMELESS, "judged_at": self._desk.now(), "question": asked}
+            judged = {"scorer": who.strip() or _NAMELESS, "judged_at": self._desk.now(), "question": asked}
             self._keep(judged, [_make_sample(row) for row in rows], way, [str(mark) for mark in given])
         except EconChatRError as exc:
             return _tell(f"Error: {exc.message} {exc.hint}")
@@ -123,7 +123,7 @@ class _Rank:
     def _show(self, rows: Sequence[Answering]) -> list[str]:
         """What stands in each of the panes."""
         shown = [show_answer(row, self._desk.voice, name=letter) for row, letter in zip(rows, _LETTERS, strict=False)]
-        return [*shown, *[""] * (MAX_ANSWERS - len(shown))]
+        return [*shown, *[""] * (_MAX_ANSWERS - len(shown))]
 
 
 def _make_sample(row: Answering) -> JudgedSample:
@@ -140,7 +140,7 @@ def _is_whole(rows: Sequence[Answering]) -> bool:
 def _make_columns(n: int) -> list[Any]:
     import gradio as gr
 
-    return [gr.Column(visible=place < n) for place in range(MAX_ANSWERS)]
+    return [gr.Column(visible=place < n) for place in range(_MAX_ANSWERS)]
 
 
 def _make_marks(rows: Sequence[Answering], way: str) -> list[Any]:
@@ -154,7 +154,7 @@ def _make_marks(rows: Sequence[Answering], way: str) -> list[Any]:
         gr.Radio(choices=choices, value=None, visible=True, info=info)
         if is_ready and place < len(rows)
         else gr.Radio(value=None, visible=False)
-        for place in range(MAX_ANSWERS)
+        for place in range(_MAX_ANSWERS)
     ]
 
 

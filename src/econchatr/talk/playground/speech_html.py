@@ -112,12 +112,11 @@ def show_day(day: date | None) -> str:
     return "no date" if day is None else f"{day.day} {day:%B %Y}"
 
 
-def show_answer(row: Answering, voice: Voice, *, prices: bool = True, name: str = "", hides_model: bool = False) -> str:
+def show_answer(row: Answering, voice: Voice, *, name: str = "") -> str:
     """One answer with its label, what it took, and the nearest thing the host really said.
 
     Args:
         name: What stands above it in place of the model's name.
-        hides_model: Whether the model must not be told: then neither its time nor its prompt is either.
     """
     said = show_copied(row.text, row.evidence.is_copied) if row.evidence else show_text(row.text)
     caret = "<span class='caret'></span>" if row.state == "writing" and row.seconds is None else ""
@@ -128,19 +127,14 @@ def show_answer(row: Answering, voice: Voice, *, prices: bool = True, name: str 
         body += f"<div class='state'>{word}</div>"
     title = show_text(name or row.model)
     label = show_text(name_imitation((voice.host,)))
-    kind = "" if hides_model else f"<span class='kind {row.variant}'>{_kind(row)}</span>"
-    took = "" if hides_model else show_took(row, prices=prices)
-    near = show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""
-    near = show_given(row.given) + near
-    head = f"<header><b>{title}</b>{kind}<span class='label'>{label}</span></header>"
-    return f"<article class='answer' data-state='{row.state}'>{head}{body}{took}{near}</article>"
+    kind = "tuned" if row.variant == "tuned" else "before training"
+    near = _show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""
+    head = f"<b>{title}</b><span class='kind {row.variant}'>{kind}</span><span class='label'>{label}</span>"
+    below = _show_took(row) + _show_given(row.given) + near
+    return f"<article class='answer' data-state='{row.state}'><header>{head}</header>{body}{below}</article>"
 
 
-def _kind(row: Answering) -> str:
-    return "tuned" if row.variant == "tuned" else "before training"
-
-
-def show_took(row: Answering, *, prices: bool) -> str:
+def _show_took(row: Answering) -> str:
     """Time, tokens and price of an answer."""
     if row.seconds is None:
         return ""
@@ -150,18 +144,18 @@ def show_took(row: Answering, *, prices: bool) -> str:
         f"<span title='until the first token'>first token {row.first_seconds or 0:.2f} s</span>",
         f"<span>{row.n_prompt_tokens:,} + {row.n_reply_tokens:,} tokens</span>",
         f"<span>{rate:.0f} tokens/s</span>",
+        f"<span class='price'>{_show_usd(row.usd)}</span>",
+        f"<span>seed {row.seed}</span>",
     ]
-    if prices:
-        parts.append(f"<span class='price'>{show_usd(row.usd)}</span>")
-    return f"<div class='took'>{''.join(parts)}<span>seed {row.seed}</span></div>"
+    return f"<div class='took'>{''.join(parts)}</div>"
 
 
-def show_usd(usd: Decimal | None) -> str:
+def _show_usd(usd: Decimal | None) -> str:
     """What an answer cost."""
     return "$0 + this machine&#39;s time" if usd is None else f"&#36;{usd:.6f}"
 
 
-def show_evidence(evidence: Evidence, voice: Voice) -> str:
+def _show_evidence(evidence: Evidence, voice: Voice) -> str:
     """The nearest thing the host really said, or that nothing is close."""
     copied = sum(evidence.is_copied)
     words = f"<div><mark>{copied} of {len(evidence.is_copied)} words</mark> are copied from the host" if copied else ""
@@ -181,7 +175,7 @@ def show_evidence(evidence: Evidence, voice: Voice) -> str:
     )
 
 
-def show_given(given: Sequence[Given]) -> str:
+def _show_given(given: Sequence[Given]) -> str:
     """The real turns a model was given with a question."""
     turns = "".join(
         f"<li>{show_text(_shorten(turn.text, _MAX_GIVEN_CHARS))} "

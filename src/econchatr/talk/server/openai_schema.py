@@ -12,16 +12,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-MAX_CHOICES = 8
-MAX_MESSAGES = 256
+_MAX_CHOICES = 8
+_MAX_MESSAGES = 256
 """A context holds hardly more, were they all empty; a body has room for so many that everybody else waits seconds."""
-MAX_BIASES = 1024
+_MAX_BIASES = 1024
 
 Text = Annotated[str, Field(min_length=1)]
 TokenNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 Biases = Annotated[
-    dict[TokenNumber, Bias], Field(max_length=MAX_BIASES, json_schema_extra={"additionalProperties": False})
+    dict[TokenNumber, Bias], Field(max_length=_MAX_BIASES, json_schema_extra={"additionalProperties": False})
 ]
 FinishReason = Literal["stop", "length"]
 
@@ -55,7 +55,7 @@ class ChatMessage(_Asked):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[list[TextPart], Field(max_length=MAX_MESSAGES)] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=_MAX_MESSAGES)] | None = None
 
     @property
     def text(self) -> str:
@@ -78,7 +78,7 @@ class DrawRequest(_Asked):
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0.6 unless given."""
     top_p: float | None = Field(default=None, ge=0, le=1)
-    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), _WHOLE] | None = None
+    n: Annotated[int, Field(ge=1, le=_MAX_CHOICES), _WHOLE] | None = None
     stop: Text | Annotated[list[Text], Field(max_length=4)] | None = None
     seed: Whole | None = None
     """With a seed the same request gets the same answer, whoever else asks; it then has the server to itself."""
@@ -105,7 +105,7 @@ class TextFormat(_Asked):
 class ChatRequest(DrawRequest):
     """POST /v1/chat/completions."""
 
-    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=_MAX_MESSAGES)
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None = None

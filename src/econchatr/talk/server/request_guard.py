@@ -19,9 +19,9 @@ from urllib.parse import quote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LABEL_HEADER = "x-ai-imitation"
+_LABEL_HEADER = "x-ai-imitation"
 HEALTH_PATH = "/health"
-MAX_BODY_BYTES = 4_000_000
+_MAX_BODY_BYTES = 4_000_000
 """More than any prompt that fits a model; a longer body is not even read."""
 MAX_BODY_SECONDS = 30.0
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
@@ -63,7 +63,7 @@ class Guard:
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (LABEL_HEADER.encode(), self._label)]
+                message["headers"] = [*message.get("headers", ()), (_LABEL_HEADER.encode(), self._label)]
                 self._on_response(scope["path"], message["status"])
             await send(message)
 
@@ -157,8 +157,8 @@ async def _read_body(receive: Receive) -> bytes | _Refusal:
                     return _Refusal(HTTPStatus.BAD_REQUEST, "The request broke off.", "broken_off")
                 parts.append(message.get("body", b""))
                 n_bytes += len(parts[-1])
-                if n_bytes > MAX_BODY_BYTES:
-                    text = f"A request may have {MAX_BODY_BYTES:,} bytes."
+                if n_bytes > _MAX_BODY_BYTES:
+                    text = f"A request may have {_MAX_BODY_BYTES:,} bytes."
                     return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "request_too_large")
                 if not message.get("more_body"):
                     return b"".join(parts)
