@@ -37,7 +37,7 @@ _TRAILING: Final = ".,;:!?)'’…"
 
 
 def hide_private(text: str) -> str:
-    """Get the text with `[email]`, `[link]`, `[phone]` and the marks for keys and numbers in place of what is private."""
+    """Get the text with `[email]`, `[link]`, `[phone]` and the marks for keys in place of what is private."""
     # First: a key or a card has parts that look like something else.
     text = _hide_secrets(text)
     # Most speech has none; these cheap looks spare it the patterns.
