@@ -136,7 +136,7 @@ def _mark(
 # --- expected words ---------------------------------------------------------------------------------------------------
 
 
-def grade_words(text: str, expected: str, *, near: float = NEAR) -> tuple[Grade, float]:
+def grade_words(text: str, expected: str) -> tuple[Grade, float]:
     """`exact`, `near` or `wrong`, and the likeness behind it, 0 to 1.
 
     Exact means word for word, whatever the case, accents and marks, anywhere in the text. Of expected words that are
@@ -155,7 +155,7 @@ def grade_words(text: str, expected: str, *, near: float = NEAR) -> tuple[Grade,
     if f" {' '.join(wanted)} " in f" {' '.join(said)} ":
         return "exact", 1.0
     likeness = _measure_likeness(wanted, said)
-    return ("near" if likeness >= near else "wrong"), likeness
+    return ("near" if likeness >= NEAR else "wrong"), likeness
 
 
 def _measure_likeness(wanted: Sequence[str], said: Sequence[str]) -> float:
