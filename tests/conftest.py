@@ -13,9 +13,12 @@ from hypothesis import settings
 settings.register_profile("econchatr", deadline=None)
 settings.load_profile("econchatr")
 
+# Threads that wait must sleep soon, or on a busy machine they hold up those that work. Read when torch loads.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:
-    # Two workers with two threads each on two cores would wait for each other. Read when torch loads.
+    # Two workers with two threads each on two cores would wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
