@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 # A busy machine is no fault of the code; times are measured in benchmarks/.
-settings.register_profile("econchatr", deadline=None)
+settings.register_profile("econchatr", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("econchatr")
 
 # Threads that wait must sleep soon, or on a busy machine they hold up those that work. Read when torch loads.
@@ -22,6 +23,21 @@ if IS_WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+LONGEST_FIRST = ("functional", "unit/train", "unit/models", "unit/talk", "unit/pipeline", "unit/score")
+"""So that no worker begins something long when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis runs, and put the packages whose tests take longest first."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(
+        key=lambda item: min((rank for name, rank in ranks.items() if f"tests/{name}/" in item.nodeid), default=99)
+    )
 
 
 @pytest.fixture(autouse=True)
