@@ -29,6 +29,7 @@ LONGEST_FIRST = ("functional", "unit/train", "unit/models", "unit/talk", "unit/p
 """So that no worker begins something long when the others are done."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what hypothesis runs, and put the packages whose tests take longest first."""
     for item in items:
