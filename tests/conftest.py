@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 # A busy machine is no fault of the code; times are measured in benchmarks/.
-settings.register_profile("econchatr", deadline=None, max_examples=50)
+settings.register_profile("econchatr", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("econchatr")
 

@@ -38,8 +38,8 @@ def gather(
     journal = Journal(folder / "journal.jsonl")
     if is_checked:
         journal.forget_changed()
-    manners = Manners(delay_seconds=delay_seconds, max_bytes=4_000_000, timeout_seconds=30, n_tries=3)
-    transport = GuardedTransport(clock=time.monotonic, page_seconds=60, allow_hosts=["127.0.0.1"])
+    manners = Manners(delay_seconds=delay_seconds, max_bytes=4_000_000, timeout_seconds=5, n_tries=3)
+    transport = GuardedTransport(clock=time.monotonic, page_seconds=20, allow_hosts=["127.0.0.1"])
     client = PoliteClient(
         agent=user_agent(""), transport=transport, clock=time.monotonic, now=now,
         sleep=time.sleep, random=Random(0), manners=manners, allow_hosts=["127.0.0.1"],

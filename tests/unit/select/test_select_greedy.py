@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.select.coverage import SCALE, Coverage, bound_knapsack, certify, marginal_gains, maximize_coverage
@@ -46,6 +46,7 @@ def best_worth(features: Features, knapsack: Knapsack) -> float:
     return float((features.weights * (np.log(m + 0.5) - np.log(0.5))).sum(axis=1).max())
 
 
+@settings(max_examples=200, deadline=None)
 @given(cases(n_knapsacks=3))
 def test_no_knapsack_is_overfull_and_each_contains_the_one_before(
     case: tuple[Features, np.ndarray, list[Knapsack]],
@@ -59,6 +60,7 @@ def test_no_knapsack_is_overfull_and_each_contains_the_one_before(
         assert knapsack.costs[order[:end]].sum() <= knapsack.limit
 
 
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_a_knapsack_is_filled_until_nothing_more_fits(case: tuple[Features, np.ndarray, list[Knapsack]]) -> None:
     features, strata, (knapsack,) = case
@@ -67,6 +69,7 @@ def test_a_knapsack_is_filled_until_nothing_more_fits(case: tuple[Features, np.n
     assert (knapsack.costs[left] > knapsack.limit - knapsack.costs[order].sum()).all()
 
 
+@settings(max_examples=500, deadline=None)
 @given(cases())
 def test_the_certificate_is_never_above_the_true_share(case: tuple[Features, np.ndarray, list[Knapsack]]) -> None:
     features, strata, (knapsack,) = case
@@ -80,6 +83,7 @@ def test_the_certificate_is_never_above_the_true_share(case: tuple[Features, np.
         assert worth(features, order) <= best + 1e-6
 
 
+@settings(max_examples=200, deadline=None)
 @given(cases(), st.data())
 def test_the_certificate_holds_for_any_choice_not_only_for_ours(
     case: tuple[Features, np.ndarray, list[Knapsack]], data: st.DataObject
@@ -108,6 +112,7 @@ def greedy_by_hand(features: Features, strata: np.ndarray, knapsack: Knapsack) -
         left[order[-1]] = False
 
 
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_looking_only_where_it_may_pay_takes_what_looking_everywhere_would(
     case: tuple[Features, np.ndarray, list[Knapsack]],

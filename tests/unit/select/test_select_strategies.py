@@ -97,6 +97,7 @@ def test_the_choice_is_the_same_in_another_process_whatever_its_hashes() -> None
     assert json.loads(said[0])[0]["coverage"][0] == ids(pool, choose(pool, [900, 300]))
 
 
+@settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(NAMES), st.lists(st.integers(1, 900), min_size=1, max_size=4), st.integers(0, 3), st.integers(1, 40)
 )
@@ -222,6 +223,7 @@ def test_a_subject_with_a_plus_wants_both_words() -> None:
     assert not matches_subject("Nobody speaks.", "speak+data")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a prairie", "a fence", "other"]), min_size=1, max_size=12), st.integers(0, 5))
 def test_subject_order_keeps_every_pair_once(replies: list[str], seed: int) -> None:
     pairs = [make_pair(n, reply=reply) for n, reply in enumerate(replies)]
