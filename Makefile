@@ -12,10 +12,10 @@ demo: $(READY)
 	$(BIN)/econchatr demo --out $(DEMO)
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m 'slow or property' --hypothesis-profile thorough
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,14 +11,34 @@ from hypothesis import settings
 
 # A busy machine is no fault of the code; times are measured in benchmarks/.
 settings.register_profile("econchatr", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("econchatr")
+
+# Threads that wait must sleep soon, or on a busy machine they hold up those that work. Read when torch loads.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:
-    # Two workers with two threads each on two cores would wait for each other. Read when torch loads.
+    # Two workers with two threads each on two cores would wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+LONGEST_FIRST = ("functional", "unit/train", "unit/models", "unit/talk", "unit/pipeline", "unit/score")
+"""So that no worker begins something long when the others are done."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis runs, and put the packages whose tests take longest first."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(
+        key=lambda item: min((rank for name, rank in ranks.items() if f"tests/{name}/" in item.nodeid), default=99)
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner
 
 TINY_SHOW = """
 [show]
@@ -55,21 +56,48 @@ expected = "who counted"
 
 QUESTIONS = ("Is ninety-four per cent good?", "Do you trust surveys?", "What is a pilot study?", "Why mend things?")
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def _surroundings(cache: Path) -> dict[str, str]:
+    places = {"ECONCHATR_CACHE": str(cache), "ECONCHATR_CONFIG": str(cache / "config")}
+    return {**os.environ, **places, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+
+
+def _checked(done: Done, expected: int | None) -> Done:
+    if expected is not None:
+        assert done.returncode == expected, done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture(scope="session")
 def econchatr(cache: Path) -> Run:
-    """Run the real command in a process of its own."""
+    """Run the real command in this process, where what is heavy to import is imported once.
 
-    def run(*arguments: object, check: int | None = 0, text: str = "") -> subprocess.CompletedProcess[str]:
-        places = {"ECONCHATR_CACHE": str(cache), "ECONCHATR_CONFIG": str(cache / "config")}
-        environment = {**os.environ, **places, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    An error that the command does not turn into a message and an exit code is raised here.
+    """
+    from econchatr.cli import app
+
+    def run(*arguments: object, check: int | None = 0, text: str = "") -> Done:
+        words = [str(one) for one in arguments]
+        runner = CliRunner(env=_surroundings(cache))
+        told = runner.invoke(app, words, input=text, catch_exceptions=False, prog_name="econchatr")
+        return _checked(Done(words, told.exit_code, told.stdout, told.stderr), check)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def econchatr_process(cache: Path) -> Run:
+    """Run the real command in a process of its own, as a shell does."""
+
+    def run(*arguments: object, check: int | None = 0, text: str = "") -> Done:
         command = [sys.executable, "-m", "econchatr", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, input=text, check=False)
-        if check is not None:
-            assert done.returncode == check, done.stdout + done.stderr
-        return done
+        places = _surroundings(cache)
+        return _checked(
+            subprocess.run(command, capture_output=True, text=True, env=places, input=text, check=False), check
+        )
 
     return run
 
@@ -99,11 +127,11 @@ def tiny_show(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_show(shared: Path, econchatr: Run) -> Path:
+def finished_show(shared: Path, econchatr_process: Run) -> Path:
     """The tiny show after `econchatr run`, trained once whatever the number of workers; tests must not change it."""
     root = shared / "finished" / "show"
     with FileLock(shared / "finished.lock"):
         if not (root / "report" / "index.html").is_file():
             write_tiny_show(root)
-            econchatr("run", root)
+            econchatr_process("run", root)
     return root

@@ -21,8 +21,8 @@ def test_every_command_has_help(econchatr: Run) -> None:
         assert "Usage:" in econchatr(command, "--help").stdout
 
 
-def test_the_version_is_that_of_the_installed_package(econchatr: Run) -> None:
-    assert econchatr("--version").stdout == f"econchatr {version('econchatr')}\n"
+def test_the_version_is_that_of_the_installed_package(econchatr_process: Run) -> None:
+    assert econchatr_process("--version").stdout == f"econchatr {version('econchatr')}\n"
 
 
 def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path, econchatr: Run) -> None:

@@ -174,18 +174,18 @@ TABLES = [
 
 @pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_with_the_same_tables(
-    finished_show: Path, tmp_path: Path, econchatr: Run, monkeypatch: pytest.MonkeyPatch
+    finished_show: Path, tmp_path: Path, econchatr_process: Run
 ) -> None:
     root, rng = write_tiny_show(tmp_path / "show"), random.Random(10)
     start = time.monotonic()
-    econchatr("run", write_tiny_show(tmp_path / "timed" / "show"))
+    econchatr_process("run", write_tiny_show(tmp_path / "timed" / "show"))
     seconds = time.monotonic() - start
     for _ in range(10):
         process = subprocess.Popen([sys.executable, "-m", "econchatr", "run", str(root)], stderr=subprocess.DEVNULL)
         time.sleep(rng.uniform(0.2, seconds))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    econchatr("run", root)
+    econchatr_process("run", root)
     assert [hash_file(root / name) for name in TABLES] == [hash_file(finished_show / name) for name in TABLES]
     (mine,), (theirs,) = (
         read_table(folder / "train" / "tiny" / "tuned.parquet", TunedModel) for folder in (root, finished_show)

@@ -31,7 +31,7 @@ def test_the_page_of_a_finished_show_is_there_until_it_is_stopped(finished_show:
                 assert held in response.read().decode(), path
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in errors
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from econchatr.prompts import EncodedExample
 from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe, TrainOutcome
 
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 PROMPT = (
     "<|im_start|>system\nYou are the host.<|im_end|>\n"
     "<|im_start|>user\nWhat did you learn from keeping bees?<|im_end|>\n"
@@ -59,8 +57,10 @@ def open_embedded(cache: Path) -> BaseWeights:
 
 @lru_cache(maxsize=1)
 def train_briefly(cache: Path) -> TrainOutcome:
-    """An adapter of eight steps: enough for another voice."""
+    """An adapter of eight steps: enough for another voice. Trained once for the whole run."""
     base = open_embedded(cache)
     examples = make_examples(base)
     recipe = LoraRecipe(n_epochs=4, batch_examples=4, learning_rate=2e-3, eval_every_share=1.0)
-    return train_lora(examples, examples[:2], base=base, folder=cache / f"brief{_WORKER}", recipe=recipe)
+    # A worker that comes second takes up the state of a training that is finished.
+    with FileLock(cache / "brief.lock"):
+        return train_lora(examples, examples[:2], base=base, folder=cache / "brief", recipe=recipe)

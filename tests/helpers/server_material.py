@@ -104,7 +104,7 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
             yield Server(place.address, slots, log_path)
         finally:
             server.should_exit = True
-            thread.join(timeout=20)
+            thread.join(timeout=120)
 
 
 def open_client(server: Server) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from econchatr.errors import SourceError
 from econchatr.fetch.journal import Journal
 from tests.helpers.gather_once import gather, now_utc
 from tests.helpers.stand_in_site import Said, StandIn, feed_of, open_site
+from tests.helpers.waiting import wait_until
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_process_killed_while_it_waits_is_followed_by_one_that_waits_on(site: 
     ask_for_pause(site, "/a/", "3")
     command = [sys.executable, "-m", "tests.helpers.gather_once", feed, str(tmp_path), "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    wait_for(lambda: bool(Journal(tmp_path / "journal.jsonl").waits))
+    assert wait_until(lambda: bool(Journal(tmp_path / "journal.jsonl").waits))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     told: list[str] = []
@@ -78,13 +78,6 @@ def test_a_process_killed_while_it_waits_is_followed_by_one_that_waits_on(site: 
     assert min(asked.at for asked in site.log if asked.at > first) >= first + 2.9
     assert len(gathered.files) == 2
     assert any("asked to be left alone until" in text for text in told)
-
-
-def wait_for(is_so: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def test_a_pause_a_site_asked_for_does_not_undo_a_finished_fetch(site: StandIn, tmp_path: Path) -> None:
@@ -204,7 +197,7 @@ def test_a_refresh_killed_at_random_loses_no_page(site: StandIn, tmp_path: Path)
     command = [sys.executable, "-m", "tests.helpers.gather_once", feed, str(tmp_path), "0.02", "refresh"]
     for n_pages in (5, 12, 20):
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        wait_for(lambda n=n_pages: len(site.paths()) >= n)  # type: ignore[misc]
+        assert wait_until(lambda n=n_pages: len(site.paths()) >= n)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         process.communicate()
     gathered, journal = gather(feed, tmp_path)

@@ -161,7 +161,7 @@ def test_the_server_wants_its_key(speaker: LlamaCpp) -> None:
         address = server.listening_address
     request = urllib.request.Request(f"{address}/completion", b'{"prompt": "Hello"}')
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     assert "127.0.0.1" in address
 
 

@@ -19,7 +19,7 @@ Speak = Callable[[dict[str, Any], int], object]
 
 
 def ask(server: StandInJudge, *, pauses: list[float] | None = None, **more: Any) -> Reply:
-    fields: dict[str, Any] = {"base_url": server.base_url, "model": "judge-1", "key": KEY, "timeout_seconds": 5.0}
+    fields: dict[str, Any] = {"base_url": server.base_url, "model": "judge-1", "key": KEY, "timeout_seconds": 60.0}
     address = ServedAddress(**(fields | more))
     with RemoteModel(address, sleep=[].append if pauses is None else pauses.append) as model:
         return model.reply(MESSAGES, temperature=0, max_tokens=8, seed=3)

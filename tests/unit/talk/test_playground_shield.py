@@ -54,7 +54,7 @@ def playground(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def send(playground: Playground, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """Ask over a socket; the status, and the answer as far as it comes in ten seconds."""
     at = urllib.parse.urlsplit(playground.server.address).netloc
-    connection = http.client.HTTPConnection(at, timeout=10)
+    connection = http.client.HTTPConnection(at, timeout=60)
     try:
         connection.request("GET" if body is None else "POST", path, body, headers)
         answer = connection.getresponse()
@@ -72,7 +72,7 @@ def join(playground: Playground, data: Any, fn_index: int, session: str = "abc")
 def read_end(playground: Playground, session: str) -> dict[str, Any]:
     """The message with which an event of a session ends."""
     address = f"{playground.server.address}/gradio_api/queue/data?session_hash={session}"
-    with urllib.request.urlopen(address, timeout=20) as stream:
+    with urllib.request.urlopen(address, timeout=60) as stream:
         for line in stream:
             told = json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: ") else {}
             if told.get("msg") == "process_completed":

@@ -8,16 +8,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.helpers.server_material import END_TOKEN, LABEL, Server, open_client, open_two_adapters, serve
+from tests.helpers.waiting import wait_until
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("uvicorn", reason="needs the extra `web`")
@@ -59,13 +59,6 @@ def send(server: Server, data: bytes | None, *, path: str = "/v1/chat/completion
     except urllib.error.HTTPError as exc:
         with exc:
             return exc.code, json.load(exc)
-
-
-def wait_until(is_so: Callable[[], bool], *, seconds: float = 20) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not is_so():
-        time.sleep(0.02)
-    return is_so()
 
 
 # --- real clients -----------------------------------------------------------------------------------------------------
@@ -151,7 +144,7 @@ def test_every_reply_is_logged_with_model_and_seed(server: Server, client: Any) 
 def test_health_and_counts_can_be_read(server: Server, client: Any) -> None:
     ask(client)
     assert send(server, None, path="/health") == (200, {"status": "ok"})
-    with urllib.request.urlopen(f"{server.address}/metrics", timeout=10) as response:
+    with urllib.request.urlopen(f"{server.address}/metrics", timeout=60) as response:
         counts = response.read().decode()
     assert 'econchatr_replies_total{ending="length",model="first"}' in counts
     assert "econchatr_busy_slots 0.0" in counts

@@ -28,7 +28,8 @@ from econchatr.talk.server.openai_schema import ChatRequest
 from econchatr.talk.server.replying import Answerer, Gauges
 from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
 from tests.helpers.server_material import VOICE, Server, list_models, open_client, serve
-from tests.unit.talk.test_talk_server import SAID, send, wait_until
+from tests.helpers.waiting import wait_until
+from tests.unit.talk.test_talk_server import SAID, send
 
 N_PIECES = 350
 ASKED = b'{"model": "first", "messages": [{"role": "user", "content": "x"}]}'
@@ -228,7 +229,7 @@ def test_counts_and_console_hold_nobodys_words_and_no_key(tmp_path: Path, caplog
         send(running, None, path="/v1/trumpet", Authorization="Bearer zither")
         send(running, None, path="/v1/models", Authorization="Bearer bassoon")
         request = urllib.request.Request(f"{running.address}/metrics", headers={"Authorization": "Bearer zither"})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             counts = response.read().decode()
     assert 'econchatr_responses_total{path="/v1/chat/completions",status="404"} 1.0' in counts
     assert 'econchatr_replies_total{ending="failed",model="first"} 1.0' in counts

@@ -68,7 +68,7 @@ def test_what_is_declared_is_what_is_let_in() -> None:
 
 
 def test_what_can_be_asked_and_answered_is_declared(server: Server) -> None:
-    with urllib.request.urlopen(f"{server.address}/openapi.json", timeout=10) as response:
+    with urllib.request.urlopen(f"{server.address}/openapi.json", timeout=60) as response:
         paths = json.load(response)["paths"]
     assert {"/v1/models", "/v1/chat/completions", "/v1/completions", "/health", "/metrics"} <= set(paths)
     answered = paths["/v1/chat/completions"]["post"]["responses"]["200"]["content"]

@@ -131,7 +131,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_adapter(cache: Pat
             time.sleep(0.01)
         time.sleep(seconds)
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(timeout=60)
+        process.wait(timeout=300)
     assert start("cut").wait(timeout=300) == 0
     hashes = {hash_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("whole", "cut")}
     assert len(hashes) == 1
