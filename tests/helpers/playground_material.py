@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -92,5 +93,8 @@ def play(slots: Any, folder: Path) -> Iterator[Playground]:
         # Outside a running loop the page library opens several of its own, and closes none of them.
         add(app, answerer)
 
-    with serve(slots, folder, extend=lambda app, answerer: asyncio.run(add_in_loop(app, answerer))) as server:
-        yield Playground(server, material, kept)
+    # In a thread of its own: a browser driven from this one keeps a loop running here.
+    with ThreadPoolExecutor(1) as thread:
+        extend = lambda app, answerer: thread.submit(lambda: asyncio.run(add_in_loop(app, answerer))).result()  # noqa: E731
+        with serve(slots, folder, extend=extend) as server:
+            yield Playground(server, material, kept)
