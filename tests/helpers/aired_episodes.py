@@ -155,11 +155,12 @@ def _break_off(text: str) -> str:
 
 
 def _shorten(paragraphs: list[str]) -> list[str]:
+    """Keep as few words as notes have. A show's single paragraph may be as long as a whole transcript."""
     n_words, kept = 0, list[str]()
     for text in paragraphs:
         if n_words < _NOTES_WORDS:
-            kept.append(text)
-            n_words += len(text.split())
+            kept.append(" ".join(text.split()[: _NOTES_WORDS - n_words]))
+            n_words += len(kept[-1].split())
     return kept
 
 
