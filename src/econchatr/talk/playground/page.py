@@ -46,6 +46,8 @@ def import_gradio() -> Any:
     """
     # It would ask the network for its newest version, and tell that it runs.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # It would make a table of all requests after each one, which nobody reads.
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     import gradio
 
     return gradio
