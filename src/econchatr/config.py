@@ -107,6 +107,8 @@ class SelectTable(_Table):
     strategy: str = "coverage"
     """A name from the table of strategies, which `open_show` checks."""
     seed: int = 0
+    answers: float = Field(default=0.6, ge=0, le=1)
+    """What share of each budget goes to answer pairs: statements of the host behind a question. 0: none; 1: all."""
     subjects: tuple[str, ...] = ()
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
 

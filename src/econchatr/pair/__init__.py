@@ -5,6 +5,7 @@ This package knows no file format and no model; who counts tokens is an argument
 
 from __future__ import annotations
 
+from econchatr.pair.answer_pairs import count_answer_pairs, find_passages, make_answer_pairs
 from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, pair_episode
 from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
 from econchatr.pair.presidio import open_presidio
@@ -18,8 +19,11 @@ __all__ = [
     "PairProfile",
     "assign_splits",
     "clean_speech",
+    "count_answer_pairs",
     "drop_duplicates",
+    "find_passages",
     "hide_private",
+    "make_answer_pairs",
     "open_presidio",
     "pair_episode",
 ]

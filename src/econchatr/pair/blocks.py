@@ -16,6 +16,7 @@ from typing import Final
 from econchatr.pair.cleaning import PairProfile, clean_speech
 from econchatr.pair.private import hide_private
 from econchatr.records import Episode, Flag, Pair, Split, Turn
+from econchatr.speech_acts import read_act
 
 CUT_KINDS: Final = frozenset({"advertisement", "repeated", "cold-open", "intro", "outro", "garbled"})
 """Flags whose stretch is no speech to learn from. A stock question or a phrase is the host's style, and stays."""
@@ -79,6 +80,9 @@ def pair_episode(
                 n_reply_tokens=n_reply,
                 is_kept=not reason,
                 reason=reason,
+                cue_act=read_act(cue.text).act,
+                reply_act=(turning := read_act(reply.text)).act,
+                reply_turns_at=turning.turns_at,
             )
         )
     return pairs

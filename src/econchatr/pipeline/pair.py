@@ -1,4 +1,4 @@
-"""The stage `pair`: turns -> pairs of a cue and the host's reply; and, apart, of a cue and a guest's reply."""
+"""The stage `pair`: turns -> pairs of a cue and the host's reply; apart, of a cue and a guest's reply; and answer pairs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from econchatr.pair import PROFILES, assign_splits, drop_duplicates, hide_private, open_presidio, pair_episode
+from econchatr.pair import (
+    PROFILES,
+    assign_splits,
+    count_answer_pairs,
+    drop_duplicates,
+    find_passages,
+    hide_private,
+    make_answer_pairs,
+    open_presidio,
+    pair_episode,
+)
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Pair, Split, Turn
+from econchatr.tables import hash_settings
 from econchatr.tokens import open_tokenizer
 
 _TOKENIZER: Final = "gpt2"
@@ -47,6 +58,21 @@ def _pair_guests(show: Show, narrator: Narrator) -> Made:
     return Made({"guest_pairs": pairs}, counts=_count_pairs(pairs))
 
 
+def _pair_answers(show: Show, narrator: Narrator) -> Made:
+    """What the host states, behind questions: the step of its own that a change of the exam does again."""
+    passages = find_passages(show.pairs(kept=True))
+    pairs = make_answer_pairs(passages, open_tokenizer(_TOKENIZER).count_each, exam=_list_exam(show))
+    counts = count_answer_pairs(pairs)
+    if not counts["train"]:
+        narrator.note(f"{show.voice.host} states nothing to train answers on: {len(passages):,} passages, none kept")
+    return Made({"answer_pairs": drop_duplicates(pairs)}, counts=counts)
+
+
+def _list_exam(show: Show) -> list[str]:
+    questions = show.questions() if show.has_questions else ()
+    return [text for question in questions for text in (question.text, *question.paraphrases)]
+
+
 def _pair_episodes(
     show: Show,
     splits: Mapping[str, Split],
@@ -76,7 +102,7 @@ def _pair_episodes(
 
 PAIR = Stage[Show](
     "pair",
-    version=2,
+    version=3,
     settings={"pair": "pair", "persona": "show.persona"},
     inputs=lambda show: {"parse": show.made("parse")},
     reads=("parse",),
@@ -95,3 +121,14 @@ GUESTS = Stage[Show](
     do=_pair_guests,
 )
 """Apart from `pair`, so that models trained before this table was stored stay valid."""
+
+ANSWERS = Stage[Show](
+    "pair",
+    part="answers",
+    version=1,
+    settings={"pair": "pair"},
+    inputs=lambda show: {"pair": show.made("pair"), "exam": hash_settings(_list_exam(show))},
+    reads=("pair", "questions.toml"),
+    writes={"answer_pairs": Pair},
+    do=_pair_answers,
+)

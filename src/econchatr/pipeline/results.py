@@ -80,7 +80,7 @@ def read_uses(show: Show) -> list[RungUse]:
 
 def sample_pairs(show: Show, n: int) -> list[Pair]:
     """`n` pairs, kept and dropped in turn, spread over the show; the same ones each time."""
-    pairs = sorted(show.pairs(), key=lambda pair: hash_bytes(pair.pair_id.encode()))
+    pairs = sorted([*show.pairs(), *show.answer_pairs()], key=lambda pair: hash_bytes(pair.pair_id.encode()))
     kept = [pair for pair in pairs if pair.is_kept]
     dropped = [pair for pair in pairs if not pair.is_kept]
     n_dropped = min(len(dropped), max(n // 2, n - len(kept)))
@@ -123,7 +123,7 @@ def sample_reasons(show: Show, n: int) -> list[ExplainedPair]:
 
     What the user pinned and banned comes before what chance picks.
     """
-    pairs = {pair.pair_id: pair for pair in show.pairs()}
+    pairs = {pair.pair_id: pair for pair in show.learnable()}
     reasons = sorted(
         show.reasons(), key=lambda row: (row.reason not in ("pinned", "banned"), hash_bytes(row.pair_id.encode()))
     )

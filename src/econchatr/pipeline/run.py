@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
-from econchatr.pipeline.pair import GUESTS, PAIR
+from econchatr.pipeline.pair import ANSWERS, GUESTS, PAIR
 from econchatr.pipeline.parse import PARSE
 from econchatr.pipeline.quotes import Approve, approve_quote, list_charged
 from econchatr.pipeline.report import REPORT
@@ -37,7 +37,7 @@ from econchatr.tables import (
     write_table,
 )
 
-_SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, SELECT)
+_SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, ANSWERS, SELECT)
 """Once per show."""
 _RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
 """Once per rung that is trained at home."""

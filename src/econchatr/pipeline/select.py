@@ -25,6 +25,7 @@ from econchatr.money.quote import ExamPlan, HostedRung, count_exam
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Example, Overlap, Pair, PriceRow, Reason, Selection
+from econchatr.select.coverage import compare_acts
 from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
@@ -91,6 +92,8 @@ def _write_files(rung: Rung, one: RungSelection, dev: Sequence[Pair]) -> list[st
 
 def _inputs(show: Show) -> dict[str, str]:
     inputs = {"pair": show.made("pair"), CHOICES_NAME: hash_settings(show.choices().model_dump())}
+    if show.config.select.answers:
+        inputs["pair/answers"] = show.made("pair", "answers")
     if hosted := show.hosted_rungs:
         rows = [rung.price().model_dump(mode="json", exclude={"file"}) for rung in hosted]
         asked = [show.config.ask.model_dump(), show.questions_sha256() if show.has_questions else ""]
@@ -102,7 +105,7 @@ def _inputs(show: Show) -> dict[str, str]:
 
 SELECT = Stage[Show](
     "select",
-    version=3,
+    version=4,
     settings={
         "select": "select",
         "ladder": lambda show: [rung.model_dump(exclude=_COSTS_AT_HOME) for rung in show.config.ladder],
@@ -114,7 +117,7 @@ SELECT = Stage[Show](
         "voice": lambda show: show.voice,
     },
     inputs=_inputs,
-    reads=("pair", "choices.toml", "prices.toml, for a hosted rung"),
+    reads=("pair", "pair/answers", "choices.toml", "prices.toml, for a hosted rung"),
     writes={"selections": Selection, "examples": Example, "reasons": Reason},
     do=_select,
 )
@@ -124,9 +127,10 @@ SELECT = Stage[Show](
 
 
 def strategy_settings(show: Show) -> StrategySettings:
-    """The strategy that the show names, with its seed and subjects."""
+    """What `[select]` sets for the strategy that the show names; the host is compared with others in what was said."""
     table = show.config.select
-    return StrategySettings(table.strategy, table.seed, table.subjects)
+    acts = compare_acts(show.pairs(split="train", kept=True))
+    return StrategySettings(table.strategy, table.seed, table.subjects, table.answers, tuple(acts))
 
 
 def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
@@ -136,7 +140,7 @@ def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
         InputError: No pair is left to train on, a rung has no known price or no budget, or a file is wrong.
         BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    rungs, settings, choices, pairs = show.rungs, strategy_settings(show), show.choices(), show.pairs()
+    rungs, settings, choices, pairs = show.rungs, strategy_settings(show), show.choices(), show.learnable()
     prices = {rung.name: rung.price() for rung in show.hosted_rungs}
     pool = _list_candidates(show, pairs, choices)
     dev = [pair for pair in pairs if pair.split == "dev" and pair.is_kept]
@@ -240,7 +244,7 @@ def overlaps_of(show: Show) -> list[Overlap]:
     """How far each selection leans towards the exam; none where there are no questions yet."""
     if not show.has_questions:
         return []
-    pool = list_pool(show.pairs(), show.choices().ban)
+    pool = list_pool(show.learnable(), show.choices().ban)
     places = {pair.pair_id: place for place, pair in enumerate(pool)}
     table = show.config.select
     return measure_overlaps(

@@ -37,6 +37,7 @@ from econchatr.prompts import FORM_VERSION, ChatTemplate, EncodedExample, Voice,
 from econchatr.records import (
     Answer,
     Example,
+    Pair,
     PreferenceOutcome,
     PriceRow,
     Probe,
@@ -131,6 +132,14 @@ class Show(ShowFolder):
             InputError: One of the files is wrong.
         """
         return load_prices((config_folder() / PRICES_NAME, self.root / PRICES_NAME))
+
+    def learnable(self) -> list[Pair]:
+        """The pairs of every split that a model may learn from, dropped ones too: as said, and answer pairs.
+
+        Of each kind, as far as `[select] answers` wants any.
+        """
+        share = self.config.select.answers
+        return [*(self.pairs() if share < 1 else ()), *(self.answer_pairs() if share > 0 else ())]
 
     def require_rights(self) -> None:
         """Refuse a show that does not say whose voice it is.

@@ -99,6 +99,13 @@ class ShowFolder:
             )
         return _choose(self.table(folder / "guest_pairs.parquet", Pair), split, kept)
 
+    def answer_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
+        """What the host states, behind a question that was asked or made; chosen as in `pairs`.
+
+        Nothing here counts as said: for what was said, ask `pairs`.
+        """
+        return _choose(self.table(self.folder("pair", "answers") / "answer_pairs.parquet", Pair), split, kept)
+
     def selections(self) -> list[Selection]:
         """What was selected for each rung."""
         return self.table(self.folder("select") / "selections.parquet", Selection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from econchatr.records.base import DatePrecision, EpisodeKind, Record, Role, Split
+from econchatr.records.base import DatePrecision, EpisodeKind, PairOrigin, Record, Role, Split
 
 # --- fetch ------------------------------------------------------------------------------------------------------------
 
@@ -152,3 +152,26 @@ class Pair(Record):
     is_kept: bool
     reason: str
     """Why it was dropped; empty when kept."""
+    cue_act: str = ""
+    """What the cue does, as `speech_acts.Act` names it; empty in tables of earlier versions."""
+    reply_act: str = ""
+    """What the reply does, in the same words."""
+    reply_turns_at: int | None = None
+    """Of a reply that states and asks: position of the character where it goes over from one to the other."""
+    origin: PairOrigin = "said"
+    made_by: str = ""
+    """Where the cue was made: by which rule or which model. Empty: somebody said it."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is an answer pair: a statement of the host behind a question."""
+        return self.origin != "said"
+
+    def split_reply(self) -> tuple[str, str]:
+        """What the reply states, and what it asks; either may be empty. A reply of no known act states."""
+        if self.reply_act == "asks":
+            return "", self.reply
+        if self.reply_turns_at is None:
+            return self.reply, ""
+        first, rest = self.reply[: self.reply_turns_at], self.reply[self.reply_turns_at :]
+        return (rest, first) if first.rstrip(" \"'”’)").endswith("?") else (first, rest)

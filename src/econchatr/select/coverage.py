@@ -15,24 +15,44 @@ import numpy as np
 import numpy.typing as npt
 
 from econchatr.records import Pair, Reason
-from econchatr.select.features import Features, Integers, SparseRows, find_features
+from econchatr.select.features import Features, Integers, SparseRows, Speech, find_features
 from econchatr.select.knapsack import Knapsack, Solution, Subset, find_smallest_holder
 
 _N_STRATA: Final = 5
 _N_RANDOM: Final = 5
 
 
-def cover_pairs(pairs: Sequence[Pair], knapsacks: Sequence[Knapsack], pins: Sequence[int]) -> Solution:
+class Mix(NamedTuple):
+    """What share of the money goes to answer pairs."""
+
+    is_answer: npt.NDArray[np.bool_]
+    """Of each pair of the pool."""
+    share: float
+    """0 to 1."""
+
+
+def cover_pairs(
+    pairs: Sequence[Pair],
+    knapsacks: Sequence[Knapsack],
+    pins: Sequence[int],
+    *,
+    answers: float = 0.0,
+    acts: Sequence[Speech] = (),
+) -> Solution:
     """The pairs that cover most for their cost, with the pool's mix of reply lengths.
 
     Args:
         pairs: In a fixed order; of equal ones the first is taken.
         knapsacks: The smallest first.
         pins: Positions of the pairs that are taken first. They must fit into every knapsack.
+        answers: What share of the money goes to answer pairs, as far as there are any.
+        acts: What the host is compared with; none: the pairs' own replies and cues, as `compare_acts` sorts them.
     """
-    features = find_features([pair.reply for pair in pairs], cues=[pair.cue for pair in pairs])
-    strata, names = band_lengths(features.n_words, _N_STRATA, "replies of {} words")
-    cover = maximize_coverage(features, strata, knapsacks, pinned=pins)
+    replies = [pair.reply for pair in pairs]
+    features = find_features(replies, acts=acts or compare_acts(pairs))
+    mix = Mix(np.array([pair.is_answer for pair in pairs], bool), answers)
+    strata, names = _stratify(features.n_words, mix)
+    cover = maximize_coverage(features, strata, knapsacks, pinned=pins, mix=mix)
     taken = [step.reply for step in cover.steps]
     subsets = [_weigh_subset(features, taken[:end], one) for one, end in zip(knapsacks, cover.ends, strict=True)]
     reasons = _explain_taken(pairs, features, knapsacks, cover, n_pins=len(pins))
@@ -41,6 +61,29 @@ def cover_pairs(pairs: Sequence[Pair], knapsacks: Sequence[Knapsack], pins: Sequ
         reasons[place].model_copy(update={"stratum": names[stratum]}) for place, stratum in enumerate(strata.tolist())
     ]
     return Solution(tuple(subsets), tuple(in_order))
+
+
+def compare_acts(pairs: Iterable[Pair]) -> list[Speech]:
+    """What host and others state, and what they ask, in pairs as they were said; an act that nobody does is left out."""
+    own: dict[bool, list[str]] = {False: [], True: []}
+    others: dict[bool, list[str]] = {False: [], True: []}
+    for pair in pairs:
+        if not pair.is_answer:
+            for asks, text in zip((False, True), pair.split_reply(), strict=True):
+                own[asks] += [text] if text else []
+            others[pair.cue_act == "asks"].append(pair.cue)
+    return [Speech(own[asks], others[asks]) for asks in (False, True) if own[asks]]
+
+
+def _stratify(n_words: Integers, mix: Mix) -> tuple[Integers, list[str]]:
+    """The stratum of each pair, by its kind and its length, and the strata in words."""
+    strata, names = np.zeros(len(n_words), np.int64), list[str]()
+    for is_kind, wording in ((~mix.is_answer, "replies of {} words"), (mix.is_answer, "answers of {} words")):
+        if is_kind.any():
+            bands, told = band_lengths(n_words[is_kind], _N_STRATA, wording)
+            strata[is_kind] = bands + len(names)
+            names += told
+    return strata, names
 
 
 def band_lengths(lengths: Integers, n: int, wording: str) -> tuple[Integers, list[str]]:
@@ -181,7 +224,12 @@ class Coverage:
 
 
 def maximize_coverage(
-    features: Features, strata: Integers, knapsacks: Sequence[Knapsack], *, pinned: Sequence[int] = ()
+    features: Features,
+    strata: Integers,
+    knapsacks: Sequence[Knapsack],
+    *,
+    pinned: Sequence[int] = (),
+    mix: Mix | None = None,
 ) -> Cover:
     """The replies for each knapsack; each knapsack holds those of the one before it, and more.
 
@@ -192,8 +240,9 @@ def maximize_coverage(
         strata: The stratum of each reply. A stratum gets the share of the money that it has of all costs.
         knapsacks: The smallest first.
         pinned: Taken first, whatever they add. They must fit into every knapsack.
+        mix: What share of the money the strata of answer pairs have together; `None`: that of their costs.
     """
-    state = _State(features, knapsacks)
+    state = _State(features, knapsacks, mix=mix)
     for reply in pinned:
         state.take(reply)
     most = int(features.sum_rows(Coverage(features).worth).max(initial=0))
@@ -207,8 +256,15 @@ def maximize_coverage(
 class _State:
     """The steps so far, and how much room each knapsack has left."""
 
-    def __init__(self, features: Features, knapsacks: Sequence[Knapsack], steps: Sequence[GreedyStep] = ()) -> None:
-        self.features, self.knapsacks, self.steps = features, knapsacks, list(steps)
+    def __init__(
+        self,
+        features: Features,
+        knapsacks: Sequence[Knapsack],
+        steps: Sequence[GreedyStep] = (),
+        *,
+        mix: Mix | None = None,
+    ) -> None:
+        self.features, self.knapsacks, self.steps, self.mix = features, knapsacks, list(steps), mix
         replies = [step.reply for step in steps]
         self.coverage = Coverage(features, replies)
         self.is_taken = np.zeros(features.n_replies, bool)
@@ -252,7 +308,7 @@ def _spend(state: _State, strata: Integers, place: int, *, most_gain: int) -> _S
     if state.coverage.value - value >= most_gain:
         return state
     # The knapsack is so small that one reply may be worth more than the several that were taken.
-    alone = _State(state.features, state.knapsacks, before)
+    alone = _State(state.features, state.knapsacks, before, mix=state.mix)
     fitting = rest[alone.fit(rest, place)]
     gains = state.features.sum_rows(alone.coverage.worth, fitting)
     if gains.max(initial=0) <= state.coverage.value - value:
@@ -268,16 +324,30 @@ def _spend_in_turns(state: _State, strata: Integers, place: int) -> None:
     queues = {
         stratum: _Queue(state, np.flatnonzero(strata == stratum), place) for stratum in np.unique(strata).tolist()
     }
-    totals = {stratum: int(costs[strata == stratum].sum()) for stratum in queues}
+    wanted = _weigh(costs, state.mix)
+    totals = {stratum: float(wanted[strata == stratum].sum()) for stratum in queues}
     spent = {stratum: int(costs[state.is_taken & (strata == stratum)].sum()) for stratum in queues}
     while queues:
-        stratum = min(queues, key=lambda stratum: (spent[stratum] / totals[stratum], stratum))
+        stratum = min(queues, key=lambda stratum: (spent[stratum] / max(totals[stratum], _LITTLE), stratum))
         best = queues[stratum].find_best()
         if best is None:
             del queues[stratum]
             continue
         spent[stratum] += int(costs[best])
         state.take(best)
+
+
+def _weigh(costs: Integers, mix: Mix | None) -> npt.NDArray[np.float64]:
+    """Of each pair, its part of the money: its cost, scaled so that answer pairs have their share together."""
+    if mix is None or not 0 < (n_answers := int(costs[mix.is_answer].sum())) < (n_all := int(costs.sum())):
+        return costs.astype(np.float64)
+    scale = np.where(mix.is_answer, mix.share / n_answers, (1 - mix.share) / (n_all - n_answers))
+    weights: npt.NDArray[np.float64] = costs * scale * n_all
+    return weights
+
+
+_LITTLE: Final = 1e-9
+"""What a stratum without a share has, so that it is taken from when nothing else is left."""
 
 
 class _Queue:

@@ -71,8 +71,8 @@ class Features:
     rows: SparseRows
     """A row per reply, in the order given: each feature at most once, ascending."""
     weights: Integers
-    """Per feature what it is worth: how many replies hold it, at most `MAX_WEIGHT`; where there are cues to compare
-    with, times how far it is the host's own, in parts of `OWN_PARTS`."""
+    """Per feature what it is worth: how many replies hold it, at most `MAX_WEIGHT`; where there is speech of others to
+    compare with, times how far it is the host's own, in parts of `OWN_PARTS`, act by act."""
     n_words: Integers
     """Per reply, rare words included."""
     words: tuple[str, ...]
@@ -120,12 +120,20 @@ def split_words(texts: Sequence[str]) -> pl.Series:
     return folded.str.extract_all(_WORD)
 
 
-def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) -> Features:
+class Speech(NamedTuple):
+    """What the host and what others said in doing the same: stating, or asking."""
+
+    own: Sequence[str]
+    others: Sequence[str]
+
+
+def find_features(replies: Sequence[str], *, acts: Sequence[Speech] = ()) -> Features:
     """Number the words and pairs of neighbouring words that at least three of the replies hold.
 
     Args:
-        cues: What others said. A feature then weighs (h - c) / (h + c) of what it else would, where h and c are how
-            often replies and cues hold it for each of their words; what is not more the host's is left out.
+        acts: The host's speech beside that of others. In each act a feature weighs (h - c) / (h + c) of what it else
+            would, where h and c are how often host and others hold it for each of their words; the acts add up. What is
+            in no act more the host's is left out. None: every feature weighs by its frequency alone.
     """
     flat, n_words, known = _number_words(replies)
     bits = len(known).bit_length()
@@ -133,9 +141,16 @@ def find_features(replies: Sequence[str], *, cues: Sequence[str] | None = None) 
         chunks = list(threads.map(lambda part: _code_chunk(part[0], part[1], bits), _cut(flat, n_words, bits)))
     codes, n_holding = _keep_common([chunk.codes for chunk in chunks])
     weights = np.minimum(n_holding, MAX_WEIGHT)
-    if cues is not None:
-        n_others, n_cue_words = _count_known(cues, known, codes, bits)
-        weights *= _share_own(n_holding * n_cue_words, n_others * int(n_words.sum()))
+    if acts:
+        weights = np.zeros_like(n_holding)
+        for act in acts:
+            is_pool = act.own is replies
+            n_own, n_own_words = (
+                (n_holding, int(n_words.sum())) if is_pool else _count_known(act.own, known, codes, bits)
+            )
+            n_others, n_other_words = _count_known(act.others, known, codes, bits)
+            weights += np.minimum(n_own, MAX_WEIGHT) * _share_own(n_own * n_other_words, n_others * n_own_words)
+        weights = np.minimum(weights, MAX_WEIGHT * OWN_PARTS)
         codes, weights = codes[weights > 0], weights[weights > 0]
     sizes, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for n_done, chunk in enumerate(chunks):

@@ -18,6 +18,7 @@ import numpy as np
 from econchatr.errors import BudgetError, InputError
 from econchatr.records import Pair, Reason
 from econchatr.select.coverage import cover_pairs
+from econchatr.select.features import Speech
 from econchatr.select.knapsack import Knapsack, Solution, Subset, find_smallest_holder
 
 
@@ -27,6 +28,10 @@ class StrategySettings(NamedTuple):
     name: str
     seed: int = 0
     subjects: tuple[str, ...] = ()
+    answers: float = 0.0
+    """What share of the money goes to answer pairs, 0 to 1."""
+    acts: tuple[Speech, ...] = ()
+    """What the host's words are compared with; empty: the pool's own replies and cues."""
 
 
 _Solver = Callable[[Sequence[Pair], Sequence[Knapsack], Sequence[int], StrategySettings], Solution]
@@ -76,7 +81,7 @@ def _order_by_subjects(pairs: Sequence[Pair], settings: StrategySettings) -> lis
 def _cover(
     pairs: Sequence[Pair], knapsacks: Sequence[Knapsack], pins: Sequence[int], settings: StrategySettings
 ) -> Solution:
-    return cover_pairs(pairs, knapsacks, pins)
+    return cover_pairs(pairs, knapsacks, pins, answers=settings.answers, acts=settings.acts)
 
 
 def _take_in_order(
@@ -88,7 +93,8 @@ def _take_in_order(
 ) -> Solution:
     """Put the pairs in an order, of which each knapsack takes the beginning that fits."""
     place_of = {pair.pair_id: place for place, pair in enumerate(pairs)}
-    order = list(dict.fromkeys([*pins, *(place_of[pair.pair_id] for pair in order_pairs(pairs, settings))]))
+    turns = [place_of[pair.pair_id] for pair in order_pairs(pairs, settings)]
+    order = list(dict.fromkeys([*pins, *_interleave(turns, pairs, knapsacks[-1], settings.answers)]))
     # Stops at the first that does not fit, and never skips it: skipping would break the nesting of rungs.
     ends = [int(np.searchsorted(np.cumsum(one.costs[order]), one.limit, side="right")) for one in knapsacks]
     reasons = {}
@@ -105,6 +111,21 @@ def _take_in_order(
     return Solution(
         tuple(Subset(tuple(order[:end])) for end in ends), tuple(reasons[place] for place in range(len(pairs)))
     )
+
+
+def _interleave(places: Sequence[int], pairs: Sequence[Pair], knapsack: Knapsack, share: float) -> list[int]:
+    """The same places, answer pairs and others in turn, so that any beginning spends its share on answer pairs."""
+    kinds = {is_answer: [one for one in places if pairs[one].is_answer == is_answer] for is_answer in (False, True)}
+    queues = {kind: iter(members) for kind, members in kinds.items() if members}
+    wanted, spent, order = {False: 1 - share, True: share}, {False: 0.0, True: 0.0}, list[int]()
+    while queues:
+        kind = min(queues, key=lambda kind: (spent[kind] / max(wanted[kind], 1e-9), kind))
+        if (place := next(queues[kind], None)) is None:
+            del queues[kind]
+            continue
+        spent[kind] += int(knapsack.costs[place])
+        order.append(place)
+    return order
 
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {

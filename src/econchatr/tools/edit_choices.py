@@ -30,7 +30,7 @@ def add_pins(show: Show, *, pin: Sequence[str] = (), ban: Sequence[str] = ()) ->
         if pair_id in other:
             raise InputError(f"{path}: {pair_id!r} stands under {name}.", hint="Take it out there first.")
     wanted = Choices(pin=_join(pin, known.pin), ban=_join(ban, known.ban))
-    check_pins(wanted.pin, wanted.ban, show.pairs(), place=str(path))
+    check_pins(wanted.pin, wanted.ban, show.learnable(), place=str(path))
     text = path.read_text(encoding="utf-8") if path.exists() else _HEADER
     for name, new in (("pin", pin), ("ban", ban)):
         text = _insert(text, name, [one for one in dict.fromkeys(new) if one not in getattr(known, name)])

@@ -1,0 +1,122 @@
+"""Answer pairs: what the host states, behind a question that was really asked, or that was made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from econchatr.pair.made_questions import RULE, PassageIndex
+from econchatr.pair.passages import find_asked, list_passages
+from econchatr.records import Pair, PairOrigin
+from econchatr.speech_acts import Act
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+
+class Passage(NamedTuple):
+    """A stating passage of a pair's reply."""
+
+    pair: Pair
+    number: int
+    """0 for the first passage of the reply."""
+    text: str
+
+    @property
+    def pair_id(self) -> str:
+        """The id of its answer pair: `<pair>/answer`, `<pair>/answer2`."""
+        return f"{self.pair.pair_id}/answer{self.number + 1 if self.number else ''}"
+
+    @property
+    def asked(self) -> str:
+        """The question it really answers; empty where there is none."""
+        begins = self.pair.reply.startswith(self.text[:40])
+        return find_asked(self.pair.cue) if not self.number and begins else ""
+
+
+class _Cue(NamedTuple):
+    text: str
+    origin: PairOrigin
+    made_by: str
+    reason: str
+
+
+def find_passages(pairs: Sequence[Pair]) -> list[Passage]:
+    """The stating passages of every kept pair, in the order of the pairs."""
+    return [
+        Passage(pair, number, text)
+        for pair in pairs
+        if pair.is_kept
+        for number, text in enumerate(list_passages(pair.reply))
+    ]
+
+
+def make_answer_pairs(
+    passages: Sequence[Passage],
+    count_tokens: CountTokens,
+    *,
+    exam: Sequence[str] = (),
+    written: Mapping[str, Sequence[str]] | None = None,
+    writer: str = "",
+) -> list[Pair]:
+    """One answer pair for each passage; those without a question are dropped and say why.
+
+    Args:
+        count_tokens: The tokens of each of many texts, by the profile's tokenizer.
+        exam: Questions of the exam, which no made question may ask.
+        written: By passage id, the questions that a model wrote for it; `None`: the rule makes them.
+        writer: The model that wrote them.
+    """
+    index = PassageIndex([one.text for one in passages], exam)
+    cues = [
+        _find_cue(one, index, place, written=None if written is None else written.get(one.pair_id, ()), writer=writer)
+        for place, one in enumerate(passages)
+    ]
+    n_cue, n_reply = count_tokens([cue.text for cue in cues]), count_tokens([one.text for one in passages])
+    return [
+        one.pair.model_copy(
+            update={
+                "pair_id": one.pair_id,
+                "cue": cue.text,
+                "reply": one.text,
+                "n_cue_tokens": n_cue[place],
+                "n_reply_tokens": n_reply[place],
+                "is_kept": not cue.reason,
+                "reason": cue.reason,
+                "cue_act": Act.ASKS,
+                "reply_act": Act.STATES,
+                "reply_turns_at": None,
+                "origin": cue.origin,
+                "made_by": cue.made_by,
+            }
+        )
+        for place, (one, cue) in enumerate(zip(passages, cues, strict=True))
+    ]
+
+
+def _find_cue(
+    passage: Passage, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str
+) -> _Cue:
+    if asked := passage.asked:
+        return _Cue(asked, "asked", "", "")
+    if written is None:
+        made = index.make_question(place, passage.pair_id)
+        return _Cue(made.text, "made", RULE, made.reason)
+    faults = []
+    for question in written:
+        if not (fault := index.find_fault(question, place)):
+            return _Cue(question, "made", writer, "")
+        faults.append(fault)
+    return _Cue("", "made", writer, faults[0] if faults else "the model wrote no question for it")
+
+
+def count_answer_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
+    """How many answer pairs are kept, by origin and split, and how many passages were dropped."""
+    kept = [pair for pair in pairs if pair.is_kept]
+    counts = Counter(pair.origin for pair in kept)
+    return {
+        "passages": len(pairs),
+        "asked": counts["asked"],
+        "made": counts["made"],
+        "train": sum(pair.split == "train" for pair in kept),
+    }

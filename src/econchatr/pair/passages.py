@@ -1,0 +1,76 @@
+"""What the host states in a reply, cut free of what he asks: passages that could answer a question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from econchatr.speech_acts import Act, Sentence, read_sentences
+
+MIN_WORDS: Final = 25
+MAX_WORDS: Final = 160
+"""Shorter passages say too little to answer a question; longer ones are cut at the end of a sentence."""
+_MAX_ADDRESS_SHARE: Final = 0.06
+"""More words than this that speak to the guest (`you wrote`), and the passage tells of the guest."""
+_ADDRESS: Final = re.compile(r"\b(?:you|your|yours|yourself|you're|you've|you'd)\b", re.IGNORECASE)
+_GENERAL_YOU: Final = re.compile(
+    r"\b(?:(?:if|when|once|until|because|that|what|where|how|as|thank) you|you (?:know|see|can|could|can't|have to|need|want|get|don't|should|might|may|would))\b",
+    re.IGNORECASE,
+)
+"""`You` that means everybody."""
+
+
+def list_passages(reply: str) -> list[str]:
+    """The stating passages of a reply, in their order; each has `MIN_WORDS` to `MAX_WORDS` words.
+
+    A passage holds no question, no hand-over, no thanks, no summary of what the guest said. One that speaks to the
+    guest more than of its subject is left out.
+    """
+    passages = [reply[run[0].start : run[-1].end] for run in _list_runs(read_sentences(reply))]
+    return [text for text in passages if not _speaks_to_guest(text)]
+
+
+def _list_runs(sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
+    run, n_words = list[Sentence](), 0
+    for one in [*sentences, None]:
+        belongs = one is not None and (one.act == Act.STATES or (one.act == Act.NODS and bool(run)))
+        if run and (not belongs or (one is not None and n_words + one.n_words > MAX_WORDS)):
+            if n_words >= MIN_WORDS and n_words <= MAX_WORDS:
+                yield _drop_last_nods(run)
+            run, n_words = [], 0
+        if one is not None and one.act == Act.STATES or (belongs and run and one is not None):
+            run.append(one)
+            n_words += one.n_words
+
+
+def _drop_last_nods(run: list[Sentence]) -> list[Sentence]:
+    while run[-1].act == Act.NODS:
+        run = run[:-1]
+    return run
+
+
+def _speaks_to_guest(text: str) -> bool:
+    n_addressed = len(_ADDRESS.findall(text)) - len(_GENERAL_YOU.findall(text))
+    return n_addressed > _MAX_ADDRESS_SHARE * len(text.split())
+
+
+def find_asked(cue: str) -> str:
+    """The question that a cue ends in, with the sentence before it where the question alone is short.
+
+    Empty where the cue does not end in a question.
+    """
+    sentences = [one for one in read_sentences(cue) if one.act != Act.NODS]
+    if not sentences or sentences[-1].act != Act.ASKS:
+        return ""
+    first = len(sentences) - 1
+    while first and sentences[first - 1].act == Act.ASKS:
+        first -= 1
+    if first and sum(one.n_words for one in sentences[first:]) < _SHORT_QUESTION_WORDS:
+        first -= 1
+    words = sum(one.n_words for one in sentences[first:])
+    return cue[sentences[first].start :].strip() if words <= _MAX_QUESTION_WORDS else ""
+
+
+_SHORT_QUESTION_WORDS: Final = 6
+_MAX_QUESTION_WORDS: Final = 60
