@@ -31,7 +31,9 @@ def main() -> None:
     replies, costs = make_pairs(n_pairs)
     # What is said to the host: as long and as rich, by people who like other words.
     cues, _ = make_pairs(n_pairs, seed=7)
-    find_features(replies[:100], acts=[Speech(replies[:100], cues[:100])])  # libraries are loaded before the clock starts
+    find_features(
+        replies[:100], acts=[Speech(replies[:100], cues[:100])]
+    )  # libraries are loaded before the clock starts
     print(f"{n_pairs:,} pairs, {sum(map(len, replies)):,} characters: {memory_mb()} MB before anything is chosen")
     for share in shares:
         measure(replies, cues, costs, share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from econchatr.pair.made_questions import RULE, PassageIndex
@@ -55,6 +55,7 @@ def make_answer_pairs(
     passages: Sequence[Passage],
     count_tokens: CountTokens,
     *,
+    speech: Iterable[str] = (),
     exam: Sequence[str] = (),
     written: Mapping[str, Sequence[str]] | None = None,
     writer: str = "",
@@ -63,11 +64,13 @@ def make_answer_pairs(
 
     Args:
         count_tokens: The tokens of each of many texts, by the profile's tokenizer.
+        speech: Everything that is said in the show.
         exam: Questions of the exam, which no made question may ask.
         written: By passage id, the questions that a model wrote for it; `None`: the rule makes them.
         writer: The model that wrote them.
     """
-    index = PassageIndex([one.text for one in passages], exam)
+    names = {name for one in passages for name in (one.pair.cue_speaker, one.pair.reply_speaker)}
+    index = PassageIndex([one.text for one in passages], speech=speech, exam=exam, names=names)
     cues = [
         _find_cue(one, index, place, written=None if written is None else written.get(one.pair_id, ()), writer=writer)
         for place, one in enumerate(passages)
@@ -94,9 +97,7 @@ def make_answer_pairs(
     ]
 
 
-def _find_cue(
-    passage: Passage, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str
-) -> _Cue:
+def _find_cue(passage: Passage, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str) -> _Cue:
     if asked := passage.asked:
         return _Cue(asked, "asked", "", "")
     if written is None:

@@ -11,11 +11,12 @@ from econchatr.speech_acts import Act, Sentence, read_sentences
 MIN_WORDS: Final = 25
 MAX_WORDS: Final = 160
 """Shorter passages say too little to answer a question; longer ones are cut at the end of a sentence."""
-_MAX_ADDRESS_SHARE: Final = 0.06
+_MAX_ADDRESS_SHARE: Final = 0.04
 """More words than this that speak to the guest (`you wrote`), and the passage tells of the guest."""
 _ADDRESS: Final = re.compile(r"\b(?:you|your|yours|yourself|you're|you've|you'd)\b", re.IGNORECASE)
 _GENERAL_YOU: Final = re.compile(
-    r"\b(?:(?:if|when|once|until|because|that|what|where|how|as|thank) you|you (?:know|see|can|could|can't|have to|need|want|get|don't|should|might|may|would))\b",
+    r"\b(?:(?:if|when|once|until|because|that|what|where|how|as|thank) you|you (?:know|see|can|could|can't|have to"
+    r"|need|want|get|don't|should|might|may|would))\b",
     re.IGNORECASE,
 )
 """`You` that means everybody."""
@@ -27,21 +28,30 @@ def list_passages(reply: str) -> list[str]:
     A passage holds no question, no hand-over, no thanks, no summary of what the guest said. One that speaks to the
     guest more than of its subject is left out.
     """
-    passages = [reply[run[0].start : run[-1].end] for run in _list_runs(read_sentences(reply))]
+    passages = [reply[run[0].start : run[-1].end] for run in _list_runs(reply)]
     return [text for text in passages if not _speaks_to_guest(text)]
 
 
-def _list_runs(sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
-    run, n_words = list[Sentence](), 0
-    for one in [*sentences, None]:
-        belongs = one is not None and (one.act == Act.STATES or (one.act == Act.NODS and bool(run)))
-        if run and (not belongs or (one is not None and n_words + one.n_words > MAX_WORDS)):
-            if n_words >= MIN_WORDS and n_words <= MAX_WORDS:
-                yield _drop_last_nods(run)
-            run, n_words = [], 0
-        if one is not None and one.act == Act.STATES or (belongs and run and one is not None):
+def _list_runs(reply: str) -> Iterator[list[Sentence]]:
+    """Statements that follow each other, of no more than `MAX_WORDS` words together."""
+    run = list[Sentence]()
+    for one in read_sentences(reply):
+        states = one.act == Act.STATES and (bool(run) or not reply[one.start].islower())
+        if not (states or (one.act == Act.NODS and run)) or _count_words([*run, one]) > MAX_WORDS:
+            yield from _close(run)
+            run = []
+        if states or (one.act == Act.NODS and run):
             run.append(one)
-            n_words += one.n_words
+    yield from _close(run)
+
+
+def _close(run: Sequence[Sentence]) -> Iterator[list[Sentence]]:
+    if MIN_WORDS <= _count_words(run) <= MAX_WORDS:
+        yield _drop_last_nods(list(run))
+
+
+def _count_words(run: Sequence[Sentence]) -> int:
+    return sum(one.n_words for one in run)
 
 
 def _drop_last_nods(run: list[Sentence]) -> list[Sentence]:

@@ -1,4 +1,7 @@
-"""The stage `pair`: turns -> pairs of a cue and the host's reply; apart, of a cue and a guest's reply; and answer pairs."""
+"""The stage `pair`: turns -> pairs of a cue and the host's reply.
+
+Apart from them, pairs of a cue and a guest's reply, and answer pairs: what the host states, behind a question.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +63,14 @@ def _pair_guests(show: Show, narrator: Narrator) -> Made:
 
 def _pair_answers(show: Show, narrator: Narrator) -> Made:
     """What the host states, behind questions: the step of its own that a change of the exam does again."""
-    passages = find_passages(show.pairs(kept=True))
-    pairs = make_answer_pairs(passages, open_tokenizer(_TOKENIZER).count_each, exam=_list_exam(show))
+    said = show.pairs(kept=True)
+    passages = find_passages(said)
+    pairs = make_answer_pairs(
+        passages,
+        open_tokenizer(_TOKENIZER).count_each,
+        speech=(text for pair in said for text in (pair.cue, pair.reply)),
+        exam=_list_exam(show),
+    )
     counts = count_answer_pairs(pairs)
     if not counts["train"]:
         narrator.note(f"{show.voice.host} states nothing to train answers on: {len(passages):,} passages, none kept")

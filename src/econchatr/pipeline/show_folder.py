@@ -102,9 +102,9 @@ class ShowFolder:
     def answer_pairs(self, *, split: Split | None = None, kept: bool = False) -> list[Pair]:
         """What the host states, behind a question that was asked or made; chosen as in `pairs`.
 
-        Nothing here counts as said: for what was said, ask `pairs`.
+        Nothing here counts as said: for what was said, ask `pairs`. Shows of earlier versions have none.
         """
-        return _choose(self.table(self.folder("pair", "answers") / "answer_pairs.parquet", Pair), split, kept)
+        return _choose(self.table_if_there(self.folder("pair", "answers") / "answer_pairs.parquet", Pair), split, kept)
 
     def selections(self) -> list[Selection]:
         """What was selected for each rung."""

@@ -5,7 +5,17 @@ stand last (`_seconds`, `_tokens`, `_chars`, `_usd`), and `None` always means "n
 """
 
 from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, Reply, Sampling
-from econchatr.records.base import DatePrecision, EpisodeKind, Grade, PairOrigin, QuestionKind, Record, Role, Split, Variant
+from econchatr.records.base import (
+    DatePrecision,
+    EpisodeKind,
+    Grade,
+    PairOrigin,
+    QuestionKind,
+    Record,
+    Role,
+    Split,
+    Variant,
+)
 from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
 from econchatr.records.money import BillRow, Price, PriceRow, PriceUnit
 from econchatr.records.preferences import JudgedSample, PreferenceOutcome, Ranking, Verdict

@@ -64,7 +64,7 @@ def cover_pairs(
 
 
 def compare_acts(pairs: Iterable[Pair]) -> list[Speech]:
-    """What host and others state, and what they ask, in pairs as they were said; an act that nobody does is left out."""
+    """What host and others state, and what they ask, in pairs as they were said."""
     own: dict[bool, list[str]] = {False: [], True: []}
     others: dict[bool, list[str]] = {False: [], True: []}
     for pair in pairs:
@@ -340,10 +340,9 @@ def _spend_in_turns(state: _State, strata: Integers, place: int) -> None:
 def _weigh(costs: Integers, mix: Mix | None) -> npt.NDArray[np.float64]:
     """Of each pair, its part of the money: its cost, scaled so that answer pairs have their share together."""
     if mix is None or not 0 < (n_answers := int(costs[mix.is_answer].sum())) < (n_all := int(costs.sum())):
-        return costs.astype(np.float64)
+        return np.array(costs, np.float64)
     scale = np.where(mix.is_answer, mix.share / n_answers, (1 - mix.share) / (n_all - n_answers))
-    weights: npt.NDArray[np.float64] = costs * scale * n_all
-    return weights
+    return np.array(costs * scale * n_all, np.float64)
 
 
 _LITTLE: Final = 1e-9

@@ -1,0 +1,153 @@
+"""Answer pairs: what the host states, behind a question that was asked, or made by rule."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from econchatr.pair.answer_pairs import find_passages, make_answer_pairs
+from econchatr.pair.made_questions import RULE, PassageIndex, list_content_words
+from econchatr.pair.passages import MAX_WORDS, MIN_WORDS, find_asked, list_passages
+from econchatr.records import Pair
+
+BRIDGE = (
+    "The swing bridge was built for ships that never came, and every town on the water has one of those. I think the "
+    "bridge taught us more by standing open than it would have by turning."
+)
+FERRY = (
+    "A ferry timetable is a promise that the sea has not signed. My aunt kept the ferry timetable in her kitchen and "
+    "crossed out the boats that had not sailed, and by spring it was mostly ink."
+)
+ORCHARD = (
+    "An old orchard cannot be planted, only waited for. You can buy the trees and the ground, and the wall around, "
+    "and you will still be short of the forty years that make the fruit worth stealing."
+)
+
+
+def make_pair(reply: str, cue: str = "That is how it was.", place: int = 0) -> Pair:
+    return Pair(
+        pair_id=f"e#{place}",
+        slug="e",
+        published=None,
+        rank=0,
+        split="train",
+        cue_speaker="Guest",
+        reply_speaker="Host",
+        cue=cue,
+        reply=reply,
+        first_turn=place,
+        last_turn=place,
+        n_cue_tokens=5,
+        n_reply_tokens=9,
+        is_kept=True,
+        reason="",
+    )
+
+
+def pair_answers(*pairs: Pair, exam: tuple[str, ...] = ()) -> list[Pair]:
+    return make_answer_pairs(find_passages(pairs), lambda texts: [len(text.split()) for text in texts], exam=exam)
+
+
+SHOW = tuple(make_pair(reply, place=place) for place, reply in enumerate((BRIDGE, FERRY, ORCHARD)))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "What did the harbour master say to that?",
+        "Tell me about the harbour master.",
+        "Let's move on to the harbour.",
+        "Thank you for coming on.",
+        "So what you're saying is that the harbour was empty.",
+    ],
+)
+def test_a_passage_is_cut_free_of_what_asks_hands_over_thanks_or_sums_up(more: str) -> None:
+    assert list_passages(f"{BRIDGE} {more}") == [BRIDGE]
+
+
+def test_a_passage_that_speaks_to_the_guest_is_left_out() -> None:
+    assert (
+        list_passages("I love your work. " + "Your book taught your readers and your students what your town was. " * 3)
+        == []
+    )
+
+
+@given(
+    st.lists(
+        st.sampled_from([*BRIDGE.split(". "), *ORCHARD.split(". "), "Why is that?", "Yeah.", "Thank you."]), max_size=40
+    )
+)
+def test_passages_stand_in_the_reply_in_order_and_keep_to_their_length(sentences: list[str]) -> None:
+    reply = " ".join(one if one[-1] in ".?" else f"{one}." for one in sentences)
+    position = 0
+    for passage in list_passages(reply):
+        assert (position := reply.index(passage, position)) >= 0
+        assert "?" not in passage
+        assert MIN_WORDS - 3 <= len(passage.split()) <= MAX_WORDS
+
+
+def test_a_made_question_asks_about_a_phrase_of_its_own_passage_and_says_who_made_it() -> None:
+    for pair, subject in zip(pair_answers(*SHOW), ("bridge", "ferry", "orchard"), strict=True):
+        assert (pair.origin, pair.made_by, pair.is_kept) == ("made", RULE, True)
+        assert subject in pair.cue
+        assert pair.pair_id == f"{SHOW[pair.first_turn].pair_id}/answer"
+
+
+def test_where_the_host_was_asked_the_real_question_stands_before_the_answer() -> None:
+    (pair,) = pair_answers(make_pair(ORCHARD, cue="I have no garden. But would you plant an orchard at your age?"))
+    assert (pair.origin, pair.made_by) == ("asked", "")
+    assert pair.cue == "But would you plant an orchard at your age?"
+
+
+def test_no_made_question_asks_what_the_exam_asks() -> None:
+    bridge = pair_answers(*SHOW, exam=("What can one learn from a swing bridge?",))[0]
+    assert "swing bridge" not in bridge.cue
+
+
+def test_a_question_is_refused_that_repeats_its_passage_or_leads_to_another() -> None:
+    index = PassageIndex([BRIDGE, FERRY, ORCHARD])
+    assert "in a row" in index.find_fault("Was the swing bridge built for ships that never came?", 0)
+    assert "find its passage" in index.find_fault("What do you think about the ferry timetable?", 0)
+    assert index.find_fault("What do you think about the ferry timetable?", 1) == ""
+
+
+def test_a_passage_without_a_phrase_is_dropped_and_says_why() -> None:
+    (pair,) = pair_answers(
+        make_pair("It was as it was and so they did what they did, and then we all did so too. " * 2)
+    )
+    assert not pair.is_kept
+    assert "no noun phrase" in pair.reason
+
+
+def test_a_host_who_only_asks_and_a_show_without_pairs_give_no_answer_pairs() -> None:
+    assert pair_answers(make_pair("How did that come about? And what did they say?")) == []
+    assert pair_answers() == []
+
+
+def test_questions_of_a_model_are_held_to_the_same_checks_and_the_first_good_one_is_taken() -> None:
+    passages = find_passages(SHOW)
+    written = {"e#0/answer": ["Sure, here is one.", "What did the swing bridge teach you?"], "e#1/answer": []}
+    bridge, ferry, orchard = make_answer_pairs(
+        passages, lambda texts: [1] * len(texts), written=written, writer="a model"
+    )
+    assert (bridge.cue, bridge.made_by) == ("What did the swing bridge teach you?", "a model")
+    assert (ferry.is_kept, ferry.reason) == (False, "the model wrote no question for it")
+    assert not orchard.is_kept
+
+
+@pytest.mark.parametrize(
+    ("cue", "asked"),
+    [
+        ("Why did you stay?", "Why did you stay?"),
+        ("I left. Everybody left in the end. Why?", "Everybody left in the end. Why?"),
+        ("Why did you stay? I left.", ""),
+        ("You stayed, didn't you?", "You stayed, didn't you?"),
+    ],
+)
+def test_the_question_that_a_cue_ends_in_is_found(cue: str, asked: str) -> None:
+    assert find_asked(cue) == asked
+
+
+def test_content_words_leave_small_words_out() -> None:
+    assert list_content_words("What do you think about the swing bridge?") == ["think", "swing", "bridge"]
