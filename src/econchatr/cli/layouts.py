@@ -16,7 +16,7 @@ from econchatr.money.quote import Cost, Quote, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quotes import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
-from econchatr.records import ComparedStrategy, PreferenceOutcome, Price, PriceRow
+from econchatr.records import ComparedStrategy, Pair, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier
 
 
@@ -84,7 +84,7 @@ def tell_selections(account: SelectionAccount) -> Iterator[str]:
             f"{chosen.rung}: {len(chosen.pair_ids):,} of {chosen.n_pool_pairs:,} pairs by {chosen.strategy}, "
             f"{chosen.n_tokens:,} of {chosen.limit_tokens:,} tokens"
         )
-        told = (chosen.tell_cover(), chosen.tell_lengths(), leanings.get(chosen.rung))
+        told = (chosen.tell_answers(), chosen.tell_cover(), chosen.tell_lengths(), leanings.get(chosen.rung))
         yield from (f"  {line}" for line in told if line)
 
 
@@ -100,8 +100,19 @@ def tell_reasons(explained: Sequence[ExplainedPair]) -> Iterator[str]:
             yield f"  {would} {reason.gain:,.1f} for {reason.cost:,} tokens: {reason.gain / reason.cost:.3f} a token"
         if reason.firsts:
             yield f"  first to bring: {', '.join(reason.firsts)}"
-        yield f"  {pair.cue_speaker}: {pair.cue}"
-        yield f"  {pair.reply_speaker}: {pair.reply}\n"
+        yield from tell_pair(pair)
+
+
+def tell_pair(pair: Pair) -> Iterator[str]:
+    """What was said, what each side does in saying it, and where a question was made; in lines for people."""
+    asker = f"a question made by {pair.made_by}" if pair.made_by else pair.cue_speaker
+    yield f"  {asker}{_tell_act(pair.cue_act)}: {pair.cue}"
+    turning = "" if pair.reply_turns_at is None else f", turns at {pair.reply_turns_at}"
+    yield f"  {pair.reply_speaker}{_tell_act(f'{pair.reply_act}{turning}')}: {pair.reply}\n"
+
+
+def _tell_act(act: str) -> str:
+    return f" ({act})" if act else ""
 
 
 def tell_comparison(rows: Sequence[ComparedStrategy]) -> Iterator[str]:

@@ -118,6 +118,7 @@ def pair(
     """Make training pairs: what was said to the host, and the host's reply."""
     if not n_shown:
         return run_stage(show, "pair", as_json=as_json)
+    from econchatr.cli.layouts import tell_pair
     from econchatr.pipeline.results import sample_pairs
 
     opened, _ = run_until(show, "pair")
@@ -127,8 +128,8 @@ def pair(
     for item in pairs:
         state = "kept" if item.is_kept else f"dropped: {item.reason}"
         typer.echo(typer.style(strip_controls(f"{item.pair_id}  {item.split}  {state}"), bold=True))
-        typer.echo(strip_controls(f"  {item.cue_speaker}: {item.cue}"))
-        typer.echo(strip_controls(f"  {item.reply_speaker}: {item.reply}\n"))
+        for line in tell_pair(item):
+            typer.echo(strip_controls(line))
 
 
 @app.command()

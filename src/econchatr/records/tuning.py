@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from econchatr.records.base import Record, Split
+from econchatr.records.base import PairOrigin, Record, Split
 
 # --- select -----------------------------------------------------------------------------------------------------------
 
@@ -31,6 +31,8 @@ class Example(Record):
     """Tokens cut from the beginning of the cue to fit the rung's example length."""
     n_cut_reply_tokens: int = 0
     """Tokens cut from the end of the reply; such an example does not teach where to stop."""
+    origin: PairOrigin = "said"
+    """Of the pair."""
 
 
 class Selection(Record):
@@ -66,6 +68,22 @@ class Selection(Record):
     strategy covers nothing on purpose."""
     random_share: float | None = None
     """What random choices of the same cost cover, as a share of what this one does: the mean of five."""
+
+    answers_wanted: float | None = None
+    """The share of the tokens that answer pairs should have; `None` in tables of earlier versions."""
+    n_answers: int = 0
+    """Answer pairs among the pairs."""
+    n_answer_tokens: int = 0
+    """Their part of `n_tokens`."""
+
+    def tell_answers(self) -> str:
+        """The share of answer pairs that was reached beside the one that was wanted, or empty."""
+        if not self.answers_wanted or not self.n_tokens:
+            return ""
+        return (
+            f"answer pairs: {self.n_answers:,} of {len(self.pair_ids):,} pairs, "
+            f"{self.n_answer_tokens / self.n_tokens:.0%} of the tokens; wanted {self.answers_wanted:.0%}"
+        )
 
     def tell_cover(self) -> str:
         """How good the cover is, in words; empty where there is no certificate."""

@@ -7,6 +7,7 @@ of the same cost.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -328,7 +329,7 @@ def _spend_in_turns(state: _State, strata: Integers, place: int) -> None:
     totals = {stratum: float(wanted[strata == stratum].sum()) for stratum in queues}
     spent = {stratum: int(costs[state.is_taken & (strata == stratum)].sum()) for stratum in queues}
     while queues:
-        stratum = min(queues, key=lambda stratum: (spent[stratum] / max(totals[stratum], _LITTLE), stratum))
+        stratum = min(queues, key=lambda stratum: (rank_turn(spent[stratum], totals[stratum]), stratum))
         best = queues[stratum].find_best()
         if best is None:
             del queues[stratum]
@@ -345,8 +346,9 @@ def _weigh(costs: Integers, mix: Mix | None) -> npt.NDArray[np.float64]:
     return np.array(costs * scale * n_all, np.float64)
 
 
-_LITTLE: Final = 1e-9
-"""What a stratum without a share has, so that it is taken from when nothing else is left."""
+def rank_turn(spent: float, wanted: float) -> float:
+    """How far a stratum is from its share of the money: the lowest is next. One without a share comes last of all."""
+    return spent / wanted if wanted > 0 else math.inf
 
 
 class _Queue:

@@ -59,6 +59,7 @@ def build_example(pair: Pair, form: ExampleForm) -> Example:
         n_billed_tokens=n_prompt + n_learned,
         n_learned_tokens=n_learned,
         n_cut_cue_tokens=n_cut_cue,
+        origin=pair.origin,
         n_cut_reply_tokens=n_cut_reply,
     )
 
@@ -73,6 +74,7 @@ def _build_completion(pair: Pair, form: ExampleForm) -> Example:
         messages=chat_messages(pair.cue, pair.reply, system=system_line(form.voice)),
         n_billed_tokens=form.tokenizer.count(row["prompt"]) + n_learned,
         n_learned_tokens=n_learned,
+        origin=pair.origin,
     )
 
 
@@ -100,6 +102,7 @@ def make_selection(
     taken = [examples[place] for place in subset.places]
     _check_subset(knapsack, budget, subset, settings)
     sha256 = _hash_examples(taken)
+    answers = [example.n_billed_tokens for example in taken if example.origin != "said"]
     n_tokens, cost_usd = sum(example.n_billed_tokens for example in taken), None
     if budget.usd_per_mtok is not None:
         cost_usd = str(price_training(n_tokens=n_tokens, n_epochs=budget.n_epochs, usd_per_mtok=budget.usd_per_mtok))
@@ -122,6 +125,9 @@ def make_selection(
         n_banned=n_banned,
         certificate=subset.certificate,
         random_share=subset.random_share,
+        answers_wanted=settings.answers,
+        n_answers=len(answers),
+        n_answer_tokens=sum(answers),
     )
 
 

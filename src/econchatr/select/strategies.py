@@ -17,7 +17,7 @@ import numpy as np
 
 from econchatr.errors import BudgetError, InputError
 from econchatr.records import Pair, Reason
-from econchatr.select.coverage import cover_pairs
+from econchatr.select.coverage import cover_pairs, rank_turn
 from econchatr.select.features import Speech
 from econchatr.select.knapsack import Knapsack, Solution, Subset, find_smallest_holder
 
@@ -119,7 +119,7 @@ def _interleave(places: Sequence[int], pairs: Sequence[Pair], knapsack: Knapsack
     queues = {kind: iter(members) for kind, members in kinds.items() if members}
     wanted, spent, order = {False: 1 - share, True: share}, {False: 0.0, True: 0.0}, list[int]()
     while queues:
-        kind = min(queues, key=lambda kind: (spent[kind] / max(wanted[kind], 1e-9), kind))
+        kind = min(queues, key=lambda kind: (rank_turn(spent[kind], wanted[kind]), kind))
         if (place := next(queues[kind], None)) is None:
             del queues[kind]
             continue

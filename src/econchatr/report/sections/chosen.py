@@ -86,6 +86,7 @@ def tell_choice(material: ReportMaterial, chosen: Selection) -> tuple[tuple[str,
     overlap = {one.rung: one for one in material.overlaps}.get(chosen.rung)
     by_hand = f"{count_noun(chosen.n_pinned, 'pair')} pinned, {format_count(chosen.n_banned)} banned"
     facts = (
+        ("answers", chosen.tell_answers()),
         ("certificate", chosen.tell_cover()),
         ("lengths", chosen.tell_lengths()),
         ("leaning towards the exam", overlap.tell() if overlap else ""),

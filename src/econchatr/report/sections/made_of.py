@@ -37,6 +37,7 @@ def made_of_section(material: ReportMaterial) -> Section:
     blocks = keep(
         tabulate_corpus(material.corpus) or say_absent("No pair was kept."),
         tabulate_splits(material),
+        tabulate_acts(material),
         Box("pair", keep(chart_episodes(material), _chart_roles(material.roles))),
         Box("pair", keep(chart_speakers(material.parsed.speakers), chart_turns(material.episodes))),
         Part("Rights", (list_rights(material.rights),), style=""),
@@ -94,6 +95,27 @@ def tabulate_splits(material: ReportMaterial) -> Table | None:
             "#tokens of these": lambda split: MISSING if split == _NO_PAIRS else format_count(n_tokens[split]),
         },
         note="Whole episodes are held out, before anything is chosen: no episode is in two splits.",
+    )
+
+
+def tabulate_acts(material: ReportMaterial) -> Table | None:
+    """Count what cues and replies do; `None` where no pair says so."""
+    kept = [pair for pair in material.pairs if pair.is_kept and pair.reply_act]
+    cues, replies = Counter(pair.cue_act for pair in kept), Counter(pair.reply_act for pair in kept)
+    if not kept:
+        return None
+    return tabulate(
+        "acts",
+        "What was said to the host, and what the host's replies do",
+        sorted(cues | replies, key=lambda act: (-replies[act], act)),
+        {
+            "it": lambda act: act,
+            "#cues": lambda act: format_count(cues[act]),
+            "#share": lambda act: format_share(cues[act] / len(kept)),
+            "#replies": lambda act: format_count(replies[act]),
+            "#share of replies": lambda act: format_share(replies[act] / len(kept)),
+        },
+        note="Told by rule, from the words and marks of each turn. Questions that were made are not among them.",
     )
 
 
