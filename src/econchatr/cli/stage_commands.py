@@ -113,9 +113,22 @@ def parse(
 def pair(
     show: ShowArgument = HERE,
     n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, kept and dropped.")] = 0,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write-questions",
+            help="Let the model set under pair.writer write questions for the host's statements; may cost money.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make training pairs: what was said to the host, and the host's reply."""
+    if write:
+        from econchatr.tools.write_questions import write_questions
+
+        opened, _ = run_until(show, "pair")
+        with open_narrator() as narrator:
+            write_questions(opened, narrator, environment=os.environ)
     if not n_shown:
         return run_stage(show, "pair", as_json=as_json)
     from econchatr.cli.layouts import tell_pair

@@ -25,8 +25,8 @@ from econchatr.money.quote import ExamPlan, HostedRung, count_exam
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Example, Overlap, Pair, PriceRow, Reason, Selection
-from econchatr.select.coverage import compare_acts
 from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
+from econchatr.select.features import compare_acts
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy, shuffle_pairs
