@@ -149,8 +149,8 @@ def _halves(rows: _Floats) -> tuple[_Floats, _Floats]:
     return rows[:half].mean(axis=0), rows[half:].mean(axis=0)
 
 
-def _lean(rows: _Floats | sparse.csr_matrix, host: _Floats, guest: _Floats) -> _Floats:
-    """Cosine with the host less cosine with the guests."""
+def _lean(rows: Any, host: _Floats, guest: _Floats) -> _Floats:
+    """Cosine with the host less cosine with the guests, of each row of a matrix, dense or sparse."""
     squares = rows.multiply(rows) if sparse.issparse(rows) else rows * rows
     lengths = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
     lean: _Floats = rows @ (host / np.linalg.norm(host) - guest / np.linalg.norm(guest)) / np.maximum(lengths, 1e-12)
