@@ -20,6 +20,7 @@ class _Line(NamedTuple):
     """One measure of the table."""
 
     label: str
+    """Empty: the measure's own name."""
     measure: Measure
     form: str = ".0%"
     after: str = "tuned"
@@ -34,10 +35,10 @@ _LINES: Final = (
     _Line("judge took for the host", Measure.JUDGE_PICKS, after="tuned against base"),
     _Line("voice: 1 is the host", Measure.VOICE, ".2f"),
     _Line("voice nearer by", Measure.VOICE_CLOSER, ".2f", TUNED_MINUS_BASE),
-    _Line("host bits saved", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE),
-    _Line("true reply among twenty", Measure.TRUE_REPLY),
+    _Line("", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE),
+    _Line("", Measure.TRUE_REPLY),
     _Line("answers on the question", Measure.ON_QUESTION),
-    _Line("copied words", Measure.COPIED_WORDS, ".1%"),
+    _Line("", Measure.COPIED_WORDS, ".1%"),
     _Line("repetition", Measure.REPETITION, ".1%"),
     _Line("words of a reply, median", Measure.MEDIAN_WORDS, ".0f"),
     _Line("names made up", Measure.MADE_UP, subject=CLOSED_QUESTIONS),
@@ -83,7 +84,7 @@ def _tell(scores: Sequence[Score]) -> Iterator[str]:
         before, after, host = own.get("base"), own.get(line.after), own.get(HOST)
         if before or after:
             value = "" if host is None else f"{host.value:{line.form}}"
-            yield _lay_out(line.label, _show(before, line.form), _show(after, line.form), value)
+            yield _lay_out(line.label or line.measure, _show(before, line.form), _show(after, line.form), value)
 
 
 def _show(score: Score | None, form: str) -> str:
