@@ -250,6 +250,7 @@ def score(
     ] = 20,
     judge: _JudgeOption = False,
     minutes: _MinutesOption = None,
+    is_whole: Annotated[bool, typer.Option("--all", help="Print every score, not only the most telling ones.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""
@@ -261,8 +262,9 @@ def score(
         raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     if sheet:
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    from econchatr.cli.score_summary import sum_up_scores
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.results import read_scores
+    from econchatr.pipeline.results import read_gates, read_scores
     from econchatr.tools.judge import run_judge
     from econchatr.tools.sheets import take_blind_files, take_hand_files
 
@@ -275,7 +277,10 @@ def score(
     else:
         if minutes is not None:
             _measure_for(show, rung, minutes)
-        scores = read_scores(run_until(show, "score", rung=rung)[0], rung)
+        opened, _ = run_until(show, "score", rung=rung)
+        scores = read_scores(opened, rung)
+        if not (is_whole or as_json):
+            return print_result(None, sum_up_scores(scores, read_gates(opened, rung)), as_json=False)
     print_scores(scores, as_json=as_json)
 
 

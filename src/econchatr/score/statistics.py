@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ _MAX_FLIPS: Final = 20
 _MAX_GROUPS: Final = 20
 """Episodes beyond this many are left out several at a time: more would cost time and change the interval little."""
 
+_FIRST_REPLIES: Final = 64
+"""Of each order that are gone through at first, to fill a window."""
+
 
 class Interval(NamedTuple):
     """A value with its 95% interval; the ends are `None` where one group, or none, cannot give an interval."""
@@ -34,23 +37,29 @@ class Interval(NamedTuple):
     high: float | None = None
 
 
-def bootstrap_ratio(
-    tops: Sequence[float], bottoms: Sequence[float], groups: Sequence[str], *, n_resamples: int, seed: int = 0
-) -> Interval:
-    """sum(tops) / sum(bottoms), with the percentile interval over resampled groups (whole episodes).
+def jackknife_ratio(tops: Sequence[float], bottoms: Sequence[float], groups: Sequence[str]) -> Interval:
+    """sum(tops) / sum(bottoms), with the interval of the jackknife over groups (whole episodes).
 
-    Replies of one episode resemble each other, so episodes are resampled, never single replies.
-
-    Source: shared reference `evaluation.md`, section 3, "Statistics".
+    Replies of one episode resemble each other, so episodes are left out, never single replies. Fewer than two episodes
+    that hold something give no interval.
     """
-    top, bottom = _sum_groups(tops, bottoms, groups)
-    value = float(top.sum() / bottom.sum())
-    if len(top) < 2:
-        return Interval(value)
-    draws = np.random.default_rng(seed).integers(0, len(top), size=(n_resamples, len(top)))
-    ratios = top[draws].sum(axis=1) / bottom[draws].sum(axis=1)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+    table = np.stack(_sum_groups(tops, bottoms, groups))
+    return jackknife_sums(table[:, table[1] > 0], lambda sums: sums[0] / sums[1])
+
+
+def jackknife_sums(
+    table: NDArray[np.float64], measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Interval:
+    """What `measure` makes of the sums of a table's columns, with the interval of leaving out a column at a time.
+
+    Args:
+        table: Last axis: the groups. No group may hold all there is of a sum that is divided by.
+        measure: From sums to a value; it takes one more axis at the end, for many sums at once.
+    """
+    whole = table.sum(axis=-1, keepdims=True)
+    value = float(measure(whole)[..., 0])
+    left_out = measure(whole - table) if table.shape[-1] > 1 else np.zeros(0)
+    return jackknife_interval(value, [left_out.tolist()])
 
 
 def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Sequence[str]) -> Interval:
@@ -201,9 +210,8 @@ def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed:
 
     Within a window no reply comes twice. A pool of fewer words gives windows that hold all of it.
     """
-    rng = np.random.default_rng(seed)
-    picks = [_fill(rng.permutation(len(n_words)), n_words, size) for _ in range(n_windows)]
-    return _to_matrix(picks, len(n_words))
+    orders = _shuffle(len(n_words), n_windows, seed)
+    return _fill(orders, n_words, np.ones(len(n_words), dtype=bool), size)
 
 
 def draw_left_out(
@@ -214,24 +222,30 @@ def draw_left_out(
     A window without its group is the same window, filled up with what came next: so what leaving a group out changes is
     not hidden behind the chance of another draw.
     """
+    orders = _shuffle(len(n_words), n_windows, seed)
+    return [_fill(orders, n_words, groups != group, size) for group in (-1, *range(n_groups))]
+
+
+def _shuffle(n_replies: int, n_windows: int, seed: int) -> NDArray[np.int64]:
+    """For each window, the replies in an order of its own."""
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(n_words)) for _ in range(n_windows)]
-    matrices = [_to_matrix([_fill(order, n_words, size) for order in orders], len(n_words))]
-    for group in range(n_groups):
-        without = [_fill(order[groups[order] != group], n_words, size) for order in orders]
-        matrices.append(_to_matrix(without, len(n_words)))
-    return matrices
+    return np.stack([rng.permutation(n_replies) for _ in range(n_windows)])
 
 
-def _fill(order: NDArray[np.int64], n_words: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Take replies in this order until `size` words are reached."""
-    reached = np.cumsum(n_words[order])
-    return order[: int(np.searchsorted(reached, size)) + 1]
-
-
-def _to_matrix(picks: Sequence[NDArray[np.int64]], n_replies: int) -> sparse.csr_matrix:
+def _fill(
+    orders: NDArray[np.int64], n_words: NDArray[np.int64], is_kept: NDArray[np.bool_], size: int
+) -> sparse.csr_matrix:
+    """Fill each window with the kept replies in its order, until `size` words are reached: all windows at once."""
     from scipy import sparse
 
-    rows = np.repeat(np.arange(len(picks)), [len(pick) for pick in picks])
-    columns = np.concatenate(picks)
-    return sparse.csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(picks), n_replies))
+    kept_words, n_replies = n_words * is_kept, len(n_words)
+    width = min(_FIRST_REPLIES, n_replies)
+    # Few replies of a long order are needed, mostly; so that the rest is not gone through.
+    while width < n_replies and (kept_words[orders[:, :width]].sum(axis=1) < size).any():
+        width = min(2 * width, n_replies)
+    first = orders[:, :width]
+    words = kept_words[first]
+    is_taken = (np.cumsum(words, axis=1) - words < size) & is_kept[first]
+    ends = np.concatenate([[0], np.cumsum(is_taken.sum(axis=1))])
+    columns = first[is_taken]
+    return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(orders), n_replies))
