@@ -248,7 +248,8 @@ def score(
     if sheet:
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.results import read_scores
+    from econchatr.pipeline.results import count_right_answers, read_scores
+    from econchatr.report.sections.right_told import tell_right
     from econchatr.tools.judge import run_judge
     from econchatr.tools.sheets import take_blind_files, take_hand_files
 
@@ -263,6 +264,9 @@ def score(
             _measure_for(show, rung, minutes)
         scores = read_scores(run_until(show, "score", rung=rung)[0], rung)
     print_scores(scores, as_json=as_json)
+    if not as_json:
+        for line in tell_right(count_right_answers(open_show(show).local_ladder(rung))):
+            typer.echo(strip_controls(line))
 
 
 @app.command()

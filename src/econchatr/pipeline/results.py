@@ -19,14 +19,17 @@ from econchatr.records import (
     Gate,
     HandMark,
     JudgedContest,
+    Mark,
     Overlap,
     Pair,
     PreferenceOutcome,
     Reason,
+    RightCount,
     Score,
     Selection,
 )
 from econchatr.records.measures import keep_listed
+from econchatr.score.grading.right_of_twelve import average_marks, count_right, worth_by_key, worth_by_rule
 from econchatr.score.raters.blind_test import score_blind
 from econchatr.score.raters.hand import score_hand
 from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
@@ -173,6 +176,22 @@ def score_people(ladder: Ladder) -> list[Score]:
     if picks:
         scores += score_blind(picks, blind_cues(ladder))
     return scores
+
+
+def count_right_answers(ladder: Ladder) -> list[RightCount]:
+    """How many of the twelve each variant of these rungs answers rightly, by the rule and by people; empty: not asked.
+
+    Like the scores of people, worked out from the marks and answers that are there now.
+    """
+    show, asked = ladder.show, [rung for rung in ladder.rungs if rung.is_done("ask")]
+    answers, questions = [row for rung in asked for row in rung.answers()], show.questions() if asked else ()
+    paths = [rung.folder("score") / "marks.parquet" for rung in asked]
+    by_rule = worth_by_rule(mark for path in paths for mark in show.table_if_there(path, Mark))
+    by_people = worth_by_key(answers, questions, average_marks(hand_marks(show)))
+    return [
+        *count_right(answers, questions, by_rule, marker="rule"),
+        *count_right(answers, questions, by_people, marker="people"),
+    ]
 
 
 def hash_people(show: Show) -> dict[str, str]:

@@ -21,6 +21,7 @@ from econchatr.records.scores import (
     JudgedContest,
     Mark,
     NearQuote,
+    RightCount,
     Score,
     SheetAnswer,
 )
