@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from pydantic import ValidationError
 
 from econchatr.config import JudgeTable
 from econchatr.errors import ShowFolderError
@@ -33,10 +36,13 @@ from econchatr.score.grading.right_of_twelve import average_marks, count_right, 
 from econchatr.score.raters.blind_test import score_blind
 from econchatr.score.raters.hand import score_hand
 from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
-from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest, read_table
+from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_lines, read_manifest, read_table
 
 SHEETS: Final = "sheets"
 """The folder inside the show: pages to send out, and the tables of what came back."""
+MARKS_JOURNAL: Final = "marks.jsonl"
+"""In `sheets`: marks of the marking page, each written as it is given; a later one of the same person on the same
+answer counts. They come on top of `marks.parquet`."""
 _SHOW_STAGES: Final = ("fetch", "parse", "pair", "select")
 _RUNG_STAGES: Final = ("train", "ask", "score")
 
@@ -196,13 +202,18 @@ def count_right_answers(ladder: Ladder) -> list[RightCount]:
 
 def hash_people(show: Show) -> dict[str, str]:
     """What a report made from people's marks and picks depends on."""
-    return {path.name: hash_file(path) for path in sorted(show.folder(SHEETS).glob("*.parquet"))}
+    folder = show.folder(SHEETS)
+    return {path.name: hash_file(path) for path in sorted([*folder.glob("*.parquet"), *folder.glob(MARKS_JOURNAL)])}
 
 
 def hand_marks(show: Show) -> list[HandMark]:
-    """The marks people gave to answers."""
+    """The marks people gave to answers, on sheets and on the marking page; of each person the last on each answer."""
     path = show.folder(SHEETS) / "marks.parquet"
-    return read_table(path, HandMark, is_rewritten=True) if path.is_file() else []
+    marks = read_table(path, HandMark, is_rewritten=True) if path.is_file() else []
+    for line in read_lines(show.folder(SHEETS) / MARKS_JOURNAL):
+        with suppress(ValidationError):  # a line that a kill cut off
+            marks.append(HandMark.model_validate_json(line))
+    return list({(mark.key, mark.scorer.casefold()): mark for mark in marks}.values())
 
 
 def blind_picks(show: Show) -> list[BlindPick]:
