@@ -89,7 +89,7 @@ def open_page(address: str, width: str = "desk") -> Iterator[Any]:
 
 
 def press(page: Any, key: str, *, shown: str) -> None:
-    """Press a key once the answer that is shown has been so for as long as nobody reads faster, and wait for the next."""
+    """Press a key once the answer has been shown for longer than a key bounces, and wait for the next answer."""
     page.wait_for_timeout(170)
     page.keyboard.press(key)
     page.wait_for_function("shown => document.querySelector('#progress').textContent !== shown || "

@@ -85,6 +85,7 @@
     const told = await fetch(`/answers?scorer=${encodeURIComponent(scorer)}`);
     cards = await told.json();
     show("who", false);
+    document.body.classList.add("marking");
     if (cards.slice(0, last).every((card) => !isOpen(card)) && cards.slice(last).some((card) => !isOpen(card))) last = cards.length;
     place = firstOpen();
     draw();
