@@ -146,6 +146,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         probes=rows("ask", "probe_questions", Probe),
         marks=rows("score", "marks", Mark),
         right=tuple(count_right_answers(ladder)),
+        reported=show.reported(),
         scores=scores,
         gates=gates,
         spans=rows("score", "spans", CopiedSpan),

@@ -58,6 +58,18 @@ class Question(Record):
         return self
 
 
+class ReportedMarks(Record):
+    """What an earlier experiment reported of the same questions: told as reported, never computed with."""
+
+    right_before: float = Field(ge=0)
+    """Questions right before training, and `right_after` it: halves count."""
+    right_after: float = Field(ge=0)
+    n_questions: int = Field(ge=1)
+    how: str
+    """Who marked, and what stood before and after."""
+    source: str
+
+
 class Sampling(NamedTuple):
     """How a model draws one reply: the same prompt and sampling give the same text."""
 

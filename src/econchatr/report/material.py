@@ -27,6 +27,7 @@ from econchatr.records import (
     Probe,
     Question,
     Record,
+    ReportedMarks,
     RightCount,
     Score,
     Selection,
@@ -154,6 +155,8 @@ class ReportMaterial(Record):
     marks: tuple[Mark, ...] = ()
     right: tuple[RightCount, ...] = ()
     """How many of the twelve are right, by rung, variant and marker; found by `find_right_counts`."""
+    reported: ReportedMarks | None = None
+    """What an earlier experiment reported of the same questions; `None`: nothing."""
     scores: tuple[Score, ...] = ()
     gates: tuple[Gate, ...] = ()
     """Empty: no gate was checked, and no Voice is shown as if it had passed them."""

@@ -34,6 +34,7 @@ from econchatr.report.page_blocks import (
     keep,
     say_absent,
 )
+from econchatr.report.sections.right_told import tell_reported, tell_right
 
 _COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("tuned", "Tuned model"),
@@ -60,6 +61,8 @@ def answers_section(material: ReportMaterial) -> Section:
     underlined = f"Words underlined are copied from what {host} said in the training episodes."
     blocks: tuple[Block, ...] = (
         Paragraph(lede, "lede", of_page=underlined),
+        *(Paragraph(f"{told}.") for told in tell_right(material.right)),
+        *((Paragraph(tell_reported(material.reported)),) if material.reported else ()),
         *(Paragraph(told, "people") for told in _tell_people(material)),
         *_lay_out_cards(material),
     )

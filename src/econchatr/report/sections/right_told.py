@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from econchatr.records import RightCount
+from econchatr.records import ReportedMarks, RightCount
 from econchatr.records.measures import ROW_NAMES
 
 _SHOWN = ("base", "persona", "tuned")
@@ -20,6 +20,18 @@ def tell_right(counts: Sequence[RightCount]) -> Iterator[str]:
         shown = [own[variant] for variant in _SHOWN if variant in own]
         if shown:
             yield f"{rung}  right of {shown[0].n_questions}, {_BY[marker]}: {_tell(shown)}"
+
+
+def tell_reported(reported: ReportedMarks) -> str:
+    """Give what an earlier experiment reported, as reported.
+
+    >>> marks = ReportedMarks(right_before=6, right_after=9.5, n_questions=12, how="by hand", source="its write-up")
+    >>> tell_reported(marks)
+    'Reported by its write-up, not measured here: 6 of 12 right before training, 9.5 of 12 after (by hand).'
+    """
+    before, after = (f"{value:g} of {reported.n_questions}" for value in (reported.right_before, reported.right_after))
+    told = f"{before} right before training, {after} after ({reported.how})"
+    return f"Reported by {reported.source}, not measured here: {told}."
 
 
 def _tell(counts: Sequence[RightCount]) -> str:
