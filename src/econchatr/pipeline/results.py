@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,10 +22,12 @@ from econchatr.records import (
     Gate,
     HandMark,
     JudgedContest,
+    JudgeMark,
     Mark,
     Overlap,
     Pair,
     PreferenceOutcome,
+    Question,
     Reason,
     RightCount,
     Score,
@@ -35,6 +37,7 @@ from econchatr.records.measures import keep_listed
 from econchatr.score.grading.right_of_twelve import average_marks, count_right, worth_by_key, worth_by_rule
 from econchatr.score.raters.blind_test import score_blind
 from econchatr.score.raters.hand import score_hand
+from econchatr.score.raters.judge_marks import find_doubt, find_quarrel
 from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
 from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_lines, read_manifest, read_table
 
@@ -185,7 +188,9 @@ def score_people(ladder: Ladder) -> list[Score]:
 
 
 def count_right_answers(ladder: Ladder) -> list[RightCount]:
-    """How many of the twelve each variant of these rungs answers rightly, by the rule and by people; empty: not asked.
+    """How many of the twelve each variant of these rungs answers rightly, by every marker; empty: not asked.
+
+    The judge is among them where it was asked; a count of one that is not believed has no value, and the reason.
 
     Like the scores of people, worked out from the marks and answers that are there now.
     """
@@ -193,11 +198,27 @@ def count_right_answers(ladder: Ladder) -> list[RightCount]:
     answers, questions = [row for rung in asked for row in rung.answers()], show.questions() if asked else ()
     paths = [rung.folder("score") / "marks.parquet" for rung in asked]
     by_rule = worth_by_rule(mark for path in paths for mark in show.table_if_there(path, Mark))
-    by_people = worth_by_key(answers, questions, average_marks(hand_marks(show)))
+    people = average_marks(hand_marks(show))
+    by_people = worth_by_key(answers, questions, people)
     return [
         *count_right(answers, questions, by_rule, marker="rule"),
         *count_right(answers, questions, by_people, marker="people"),
+        *(count for rung in asked for count in _count_judged(rung, questions, people)),
     ]
+
+
+def _count_judged(rung: Rung, questions: Sequence[Question], people: Mapping[str, float]) -> list[RightCount]:
+    """What the judge of show.toml marked of one rung; empty where it was not asked."""
+    judge = rung.show.config.score.judge
+    path = marks_path(rung, judge) if judge else None
+    if path is None or not path.is_file():
+        return []
+    marks = rung.show.table(path, JudgeMark)
+    values = {mark.key: mark.value for mark in marks if mark.part == "answer" and mark.value is not None}
+    doubt, answers = find_doubt(marks) or find_quarrel(marks, people), rung.answers()
+    worth = {} if doubt else worth_by_key(answers, questions, values)
+    counts = count_right(answers, questions, worth, marker="judge")
+    return [count.model_copy(update={"reason": doubt}) for count in counts] if doubt else counts
 
 
 def hash_people(show: Show) -> dict[str, str]:
@@ -258,7 +279,11 @@ def score_judged(ladder: Ladder) -> list[Score]:
 
 def hash_judged(ladder: Ladder) -> dict[str, str]:
     """What a report made from the judge's verdicts depends on."""
-    return {f"judge/{rung.name}": hash_file(path) for rung, path in _judged(ladder)}
+    judge = ladder.show.config.score.judge
+    marked = [(rung, marks_path(rung, judge)) for rung in ladder.rungs] if judge else []
+    return {f"judge/{rung.name}": hash_file(path) for rung, path in _judged(ladder)} | {
+        f"judge's marks/{rung.name}": hash_file(path) for rung, path in marked if path.is_file()
+    }
 
 
 def _judged(ladder: Ladder) -> Iterable[tuple[Rung, Path]]:
@@ -271,6 +296,11 @@ def judge_path(rung: Rung, judge: JudgeTable) -> Path:
     """Where a judge's verdicts on a rung are kept: one table per judge, so that no judge's pass for another's."""
     who = hash_settings([judge.base_url, judge.model, JUDGE_VERSION])[:12]
     return rung.folder("score") / f"judge-{who}.parquet"
+
+
+def marks_path(rung: Rung, judge: JudgeTable) -> Path:
+    """Where a judge's marks on a rung's answers are kept, as its verdicts are."""
+    return judge_path(rung, judge).with_stem(f"{judge_path(rung, judge).stem}-marks")
 
 
 def answer_contests(rung: Rung) -> list[Contest]:

@@ -19,6 +19,7 @@ from econchatr.records.scores import (
     HandSheet,
     HeldOutReply,
     JudgedContest,
+    JudgeMark,
     Mark,
     NearQuote,
     RightCount,

@@ -174,6 +174,20 @@ class RightCount(Record):
     """Why there is no count."""
 
 
+class JudgeMark(Record):
+    """What a judge thinks one answer is worth."""
+
+    part: str
+    """`real` or `shuffled`: a reply of the host behind its own held-out cue, or behind another; `answer`: a model's."""
+    group: str
+    """Of an answer the question's id, of the proof the pair's."""
+    key: str
+    """As of a `SheetAnswer`."""
+    value: float | None
+    """0, 0.5 or 1; `None`: see `reason`."""
+    reason: str = ""
+
+
 # --- score, by people -------------------------------------------------------------------------------------------------
 
 
