@@ -173,7 +173,7 @@ def mark(
     from econchatr.tools.sheets import MarkKeeper, read_deck
 
     with _needing_web("the marking page"):
-        from econchatr.talk.marking import create_marking_app
+        from econchatr.talk.mark_page import create_marking_app
         from econchatr.talk.server.listen import run_server, take_place
     opened = open_show(show)
     deck = read_deck(opened)

@@ -55,7 +55,7 @@ def show(tmp_path: Path) -> Path:
 def serve(root: Path, *, name: str = "") -> Iterator[str]:
     import uvicorn
 
-    from econchatr.talk.marking import create_marking_app
+    from econchatr.talk.mark_page import create_marking_app
     from econchatr.talk.server.listen import take_place
 
     opened = open_show(root)

@@ -31,7 +31,7 @@ _HEADERS = {
 }
 
 
-class Keeper(Protocol):
+class MarkStore(Protocol):
     """What keeps marks."""
 
     def save(self, mark: HandMark) -> None:
@@ -41,7 +41,7 @@ class Keeper(Protocol):
         """Answer -> the mark this person gave it."""
 
 
-def create_marking_app(deck: MarkingDeck, keeper: Keeper, *, name: str = "") -> ASGIApp:
+def create_marking_app(deck: MarkingDeck, keeper: MarkStore, *, name: str = "") -> ASGIApp:
     """Give the application that serves the page and takes its marks.
 
     Args:
