@@ -162,7 +162,7 @@ def test_a_mark_that_is_not_saved_is_told_and_stays_open(show: Path) -> None:
     with open_page_of_stopped(show) as page:
         page.wait_for_timeout(200)
         page.keyboard.press("1")
-        page.wait_for_function("document.querySelector('#status').textContent.startsWith('Not saved')")
+        page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Not saved')")
         assert page.inner_text("#progress") == "1 of 48"
 
 
