@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from econchatr.errors import InputError
-from econchatr.records import REPEAT_PENALTY, Question
+from econchatr.records import REPEAT_PENALTY, Question, ReportedMarks
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
@@ -300,6 +300,7 @@ class Choices(_Table):
 
 class _QuestionFile(_Table):
     question: tuple[Question, ...] = Field(min_length=1)
+    reported: ReportedMarks | None = None
 
 
 def load_config(path: Path) -> ShowConfig:
@@ -331,6 +332,15 @@ def load_questions(path: Path) -> tuple[Question, ...]:
             message = f"{path}: question_id {question_id!r} stands twice."
             raise InputError(message, hint="Give each question its own id.")
     return questions
+
+
+def load_reported(path: Path) -> ReportedMarks | None:
+    """What a questions.toml says an earlier experiment reported; `None`: nothing.
+
+    Raises:
+        InputError: The file is missing, is not TOML, or says something that cannot be.
+    """
+    return _validate(path, _read_toml_text(path, hint="`econchatr init` writes one."), _QuestionFile).reported
 
 
 def load_choices(path: Path) -> Choices:

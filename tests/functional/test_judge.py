@@ -24,6 +24,8 @@ def judged_show(tmp_path_factory: pytest.TempPathFactory, econchatr: Run) -> Pat
     """All bundled episodes, half of them held out, and answers written by hand: the tuned ones mention kettles."""
     root = write_tiny_show(tmp_path_factory.mktemp("judged") / "show", n_episodes=28)
     edit_show(root, "test_share = 0.2", "test_share = 0.5")
+    questions = [f'[[question]]\nquestion_id = "q{n}"\nkind = "belief"\ntext = "Why {n}?"' for n in range(4)]
+    (root / "questions.toml").write_text("\n".join(questions))
     econchatr("pair", root)
     texts = {"base": "It depends.", "persona": "It depends, I suppose.", "tuned": "Hold the kettle."}
     answers = [
@@ -48,13 +50,24 @@ def read_replies(body: dict[str, Any]) -> list[str]:
     return re.findall(r"^Reply [AB]: (.*)$", body["messages"][-1]["content"], flags=re.MULTILINE)
 
 
+def mark_by_fit(body: dict[str, Any], said: str) -> str:
+    """A judge's mark: 1 for kettles, and for what was said right after the question."""
+    asked = body["messages"][-1]["content"]
+    question = re.findall(r"^Question: (.*)$", asked, flags=re.MULTILINE)[0]
+    answer = re.findall(r"^Answer to mark: (.*)$", asked, flags=re.MULTILINE)[0]
+    after = said.partition(question[-25:])[2][:120]
+    return "1" if "kettle" in answer or answer[:25] in after else "0"
+
+
 def knows_her(show: Path) -> Any:
     """A judge that has heard every episode, and takes kettles for hers."""
     said = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in (show / "transcripts").iterdir())
     hers = set(re.findall(r"\*\*Hester Pellow:\*\* (.{25})", said))
 
     def speak(body: dict[str, Any], n: int) -> object:
-        one, two = read_replies(body)
+        if not (replies := read_replies(body)):
+            return mark_by_fit(body, said)
+        one, two = replies
         is_hers = [text[:25] in hers or "kettle" in text for text in (one, two)]
         return "A" if is_hers[0] and not is_hers[1] else "B"
 
@@ -78,15 +91,19 @@ def test_a_judge_that_knows_her_proves_itself_and_is_heard(judged_show: Path, ec
     assert find(scores, "judge")["value"] >= 0.85
     assert find(scores, "tuned against base")["value"] == 1
     assert find(scores, "tuned against base")["n"] == 4
-    assert n_asked == 2 * (20 + 8)
-    assert "is asked at most 56 times" in done.stderr
+    n_marked = 2 * 20 + 12  # the proof in twos, and three answers to each of four questions
+    assert n_asked == 2 * (20 + 8) + n_marked
+    assert f"is asked at most {n_asked} times" in done.stderr
+    shown = econchatr("score", judged_show, "--judge").stdout
+    assert "right of 4, by the LLM judge: base model 0 of 4 marked" in shown
+    assert "tuned model 4 of 4 marked" in shown
 
 
 def test_a_judge_that_always_says_a_is_not_asked_about_models(judged_show: Path, econchatr: Run) -> None:
     with serve(lambda body, n: "A") as server:
         name_judge(judged_show, server.base_url)
         done = econchatr("score", judged_show, "--judge", "--json")
-        assert len(server.requests) == 2 * 20
+        assert len(server.requests) == 2 * 20 + 3, "three answers in a row that are no mark are enough"
     found = find(json.loads(done.stdout), "tuned against base")
     assert found["value"] is None
     assert "has not proved itself" in found["reason"]

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from econchatr.display import strip_controls
-from econchatr.records import Gate, Score
+from econchatr.records import Gate, RightCount, Score
 from econchatr.records.measures import CLOSED_QUESTIONS, HOST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.report.sections.right_told import TO_MARK
 
 MAX_LINES: Final = 20
 _COLUMNS: Final = (24, 22, 22, 8)
@@ -48,29 +49,48 @@ _LINES: Final = (
 )
 
 
-def sum_up_scores(scores: Sequence[Score], gates: Sequence[Gate]) -> list[str]:
-    """Sum up scores and gates in at most `MAX_LINES` lines for a terminal, rung by rung."""
+def sum_up_scores(scores: Sequence[Score], gates: Sequence[Gate], right: Sequence[RightCount] = ()) -> list[str]:
+    """Sum up right answers, scores and gates in at most `MAX_LINES` lines for a terminal, rung by rung."""
     rungs = list(dict.fromkeys(score.rung for score in scores if score.rung))
     room = MAX_LINES - 1
     shown = rungs[: room // _FEWEST]
     lines = list[str]()
     for rung in shown:
         own = [score for score in scores if score.rung == rung]
-        lines += _sum_up_rung(rung, own, [gate for gate in gates if gate.rung == rung])[: room // len(shown)]
+        gated = [gate for gate in gates if gate.rung == rung]
+        counted = [count for count in right if count.rung == rung]
+        lines += _sum_up_rung(rung, own, gated, counted)[: room // len(shown)]
     n_left, n_unscored = len(rungs) - len(shown), sum(score.value is None for score in scores)
     left, why = f"{n_left} more models" * bool(n_left), f"{n_unscored} unscored with the reason" * bool(n_unscored)
     return [*lines, f"`--all` gives everything: {', '.join(filter(None, ('n', 'the other rows', left, why)))}."]
 
 
-def _sum_up_rung(rung: str, scores: Sequence[Score], gates: Sequence[Gate]) -> list[str]:
+def _sum_up_rung(rung: str, scores: Sequence[Score], gates: Sequence[Gate], right: Sequence[RightCount]) -> list[str]:
     """The lines of one rung: its name over the columns, the gates, then the measures, the most telling first."""
     name = strip_controls(rung, keeps_lines=False)
     head = name if len(name) <= _COLUMNS[0] else f"{name[: _COLUMNS[0] - 1]}…"
     return [
         _lay_out(head, "before (95% interval)", "after (95% interval)", "host"),
+        *_tell_right(right),
         *_tell_gates(gates),
         *_tell(scores),
     ]
+
+
+def _tell_right(counts: Sequence[RightCount]) -> Iterator[str]:
+    """One line a marker: how many of the questions it marked are right in the first try."""
+    for marker in dict.fromkeys(count.marker for count in counts):
+        own = {count.variant: count for count in counts if count.marker == marker}
+        label = f"right of {next(iter(own.values())).n_questions}, by {marker}"
+        marked = [count for count in own.values() if count.n_right is not None]
+        if marked:
+            yield _lay_out(label, *(_count(own.get(variant)) for variant in ("base", "tuned")), "")
+        elif marker == "people":
+            yield _lay_out(label, "not marked yet:", f"`{TO_MARK}`", "")
+
+
+def _count(count: RightCount | None) -> str:
+    return "" if count is None or count.n_right is None else f"{count.n_right:g} of {count.n_marked} marked"
 
 
 def _tell(scores: Sequence[Score]) -> Iterator[str]:

@@ -264,7 +264,8 @@ def score(
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
     from econchatr.cli.score_summary import sum_up_scores
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.results import read_gates, read_scores
+    from econchatr.pipeline.results import count_right_answers, read_gates, read_scores
+    from econchatr.report.sections.right_told import tell_right
     from econchatr.tools.judge import run_judge
     from econchatr.tools.sheets import take_blind_files, take_hand_files
 
@@ -280,8 +281,12 @@ def score(
         opened, _ = run_until(show, "score", rung=rung)
         scores = read_scores(opened, rung)
         if not (is_whole or as_json):
-            return print_result(None, sum_up_scores(scores, read_gates(opened, rung)), as_json=False)
+            right = count_right_answers(opened.local_ladder(rung))
+            return print_result(None, sum_up_scores(scores, read_gates(opened, rung), right), as_json=False)
     print_scores(scores, as_json=as_json)
+    if not as_json:
+        for line in tell_right(count_right_answers(open_show(show).local_ladder(rung))):
+            typer.echo(strip_controls(line))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands for a trained model: chat, serve, play and export."""
+"""The commands for a trained model: chat, serve, play, mark and export."""
 
 from __future__ import annotations
 
@@ -157,6 +157,35 @@ def play(
             # The socket listens already: the page waits until the server answers.
             webbrowser.open(place.address)
         run_server(app, place)
+        raise KeyboardInterrupt  # the server returns only when it was told to stop
+
+
+@app.command()
+def mark(
+    show: ShowArgument = HERE,
+    name: Annotated[str, typer.Option("--name", help="Who marks.", show_default="asked on the page")] = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark answers in the browser, 1, a half or 0, without knowing whose they are; each mark is saved at once."""
+    from econchatr.pipeline import open_show
+    from econchatr.tools.sheets import MarkKeeper, read_deck
+
+    with _needing_web("the marking page"):
+        from econchatr.talk.mark_page import create_marking_app
+        from econchatr.talk.server.listen import run_server, take_place
+    opened = open_show(show)
+    deck = read_deck(opened)
+    with take_place("127.0.0.1", port, key="") as place:
+        if as_json:
+            typer.echo(json.dumps({"address": place.address, "answers": len(deck.cards), "first": deck.n_first}))
+        else:
+            say(f"{label_imitation((opened.voice.host,))}. {deck.n_first} first answers to mark: {place.address}")
+            say("Each mark is saved at once. Ctrl-C stops; the next call goes on.")
+        if browser:
+            webbrowser.open(place.address)
+        run_server(create_marking_app(deck, MarkKeeper(opened), name=name), place)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 

@@ -21,6 +21,7 @@ from econchatr.money.prices import REPORTED_2023, load_prices, training_usd_per_
 from econchatr.pipeline.parse import gather_parsed, note_rights
 from econchatr.pipeline.quotes import read_bill
 from econchatr.pipeline.results import (
+    count_right_answers,
     hash_judged,
     hash_people,
     list_made,
@@ -144,6 +145,8 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         more_answers=(*rows("ask", "paraphrased", Answer), *rows("ask", "probes", Answer)),
         probes=rows("ask", "probe_questions", Probe),
         marks=rows("score", "marks", Mark),
+        right=tuple(count_right_answers(ladder)),
+        reported=show.reported(),
         scores=scores,
         gates=gates,
         spans=rows("score", "spans", CopiedSpan),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from pydantic import ValidationError
 
 from econchatr.config import JudgeTable
 from econchatr.errors import ShowFolderError
@@ -19,21 +22,30 @@ from econchatr.records import (
     Gate,
     HandMark,
     JudgedContest,
+    JudgeMark,
+    Mark,
     Overlap,
     Pair,
     PreferenceOutcome,
+    Question,
     Reason,
+    RightCount,
     Score,
     Selection,
 )
 from econchatr.records.measures import keep_listed
+from econchatr.score.grading.right_of_twelve import average_marks, count_right, worth_by_key, worth_by_rule
 from econchatr.score.raters.blind_test import score_blind
 from econchatr.score.raters.hand import score_hand
+from econchatr.score.raters.judge_marks import find_doubt, find_quarrel
 from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
-from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_manifest, read_table
+from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_lines, read_manifest, read_table
 
 SHEETS: Final = "sheets"
 """The folder inside the show: pages to send out, and the tables of what came back."""
+MARKS_JOURNAL: Final = "marks.jsonl"
+"""In `sheets`: marks of the marking page, each written as it is given; a later one of the same person on the same
+answer counts. They come on top of `marks.parquet`."""
 _SHOW_STAGES: Final = ("fetch", "parse", "pair", "select")
 _RUNG_STAGES: Final = ("train", "ask", "score")
 
@@ -180,15 +192,54 @@ def score_people(ladder: Ladder) -> list[Score]:
     return scores
 
 
+def count_right_answers(ladder: Ladder) -> list[RightCount]:
+    """How many of the twelve each variant of these rungs answers rightly, by every marker; empty: not asked.
+
+    The judge is among them where it was asked; a count of one that is not believed has no value, and the reason.
+
+    Like the scores of people, worked out from the marks and answers that are there now.
+    """
+    show, asked = ladder.show, [rung for rung in ladder.rungs if rung.is_done("ask")]
+    answers, questions = [row for rung in asked for row in rung.answers()], show.questions() if asked else ()
+    paths = [rung.folder("score") / "marks.parquet" for rung in asked]
+    by_rule = worth_by_rule(mark for path in paths for mark in show.table_if_there(path, Mark))
+    people = average_marks(hand_marks(show))
+    by_people = worth_by_key(answers, questions, people)
+    return [
+        *count_right(answers, questions, by_rule, marker="rule"),
+        *count_right(answers, questions, by_people, marker="people"),
+        *(count for rung in asked for count in _count_judged(rung, questions, people)),
+    ]
+
+
+def _count_judged(rung: Rung, questions: Sequence[Question], people: Mapping[str, float]) -> list[RightCount]:
+    """What the judge of show.toml marked of one rung; empty where it was not asked."""
+    judge = rung.show.config.score.judge
+    path = marks_path(rung, judge) if judge else None
+    if path is None or not path.is_file():
+        return []
+    marks = rung.show.table(path, JudgeMark)
+    values = {mark.key: mark.value for mark in marks if mark.part == "answer" and mark.value is not None}
+    doubt, answers = find_doubt(marks) or find_quarrel(marks, people), rung.answers()
+    worth = {} if doubt else worth_by_key(answers, questions, values)
+    counts = count_right(answers, questions, worth, marker="judge")
+    return [count.model_copy(update={"reason": doubt}) for count in counts] if doubt else counts
+
+
 def hash_people(show: Show) -> dict[str, str]:
     """What a report made from people's marks and picks depends on."""
-    return {path.name: hash_file(path) for path in sorted(show.folder(SHEETS).glob("*.parquet"))}
+    folder = show.folder(SHEETS)
+    return {path.name: hash_file(path) for path in sorted([*folder.glob("*.parquet"), *folder.glob(MARKS_JOURNAL)])}
 
 
 def hand_marks(show: Show) -> list[HandMark]:
-    """The marks people gave to answers."""
+    """The marks people gave to answers, on sheets and on the marking page; of each person the last on each answer."""
     path = show.folder(SHEETS) / "marks.parquet"
-    return read_table(path, HandMark, is_rewritten=True) if path.is_file() else []
+    marks = read_table(path, HandMark, is_rewritten=True) if path.is_file() else []
+    for line in read_lines(show.folder(SHEETS) / MARKS_JOURNAL):
+        with suppress(ValidationError):  # a line that a kill cut off
+            marks.append(HandMark.model_validate_json(line))
+    return list({(mark.key, mark.scorer.casefold()): mark for mark in marks}.values())
 
 
 def blind_picks(show: Show) -> list[BlindPick]:
@@ -233,7 +284,11 @@ def score_judged(ladder: Ladder) -> list[Score]:
 
 def hash_judged(ladder: Ladder) -> dict[str, str]:
     """What a report made from the judge's verdicts depends on."""
-    return {f"judge/{rung.name}": hash_file(path) for rung, path in _judged(ladder)}
+    judge = ladder.show.config.score.judge
+    marked = [(rung, marks_path(rung, judge)) for rung in ladder.rungs] if judge else []
+    return {f"judge/{rung.name}": hash_file(path) for rung, path in _judged(ladder)} | {
+        f"judge's marks/{rung.name}": hash_file(path) for rung, path in marked if path.is_file()
+    }
 
 
 def _judged(ladder: Ladder) -> Iterable[tuple[Rung, Path]]:
@@ -246,6 +301,11 @@ def judge_path(rung: Rung, judge: JudgeTable) -> Path:
     """Where a judge's verdicts on a rung are kept: one table per judge, so that no judge's pass for another's."""
     who = hash_settings([judge.base_url, judge.model, JUDGE_VERSION])[:12]
     return rung.folder("score") / f"judge-{who}.parquet"
+
+
+def marks_path(rung: Rung, judge: JudgeTable) -> Path:
+    """Where a judge's marks on a rung's answers are kept, as its verdicts are."""
+    return judge_path(rung, judge).with_stem(f"{judge_path(rung, judge).stem}-marks")
 
 
 def answer_contests(rung: Rung) -> list[Contest]:

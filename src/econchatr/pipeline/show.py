@@ -26,6 +26,7 @@ from econchatr.config import (
     load_choices,
     load_config,
     load_questions,
+    load_reported,
     locate,
 )
 from econchatr.errors import InputError, ShowFolderError
@@ -43,6 +44,7 @@ from econchatr.records import (
     PriceRow,
     Probe,
     Question,
+    ReportedMarks,
     Score,
     Selection,
     Split,
@@ -107,6 +109,14 @@ class Show(ShowFolder):
             InputError: questions.toml is missing or wrong.
         """
         return load_questions(self.root / QUESTIONS_NAME)
+
+    def reported(self) -> ReportedMarks | None:
+        """What an earlier experiment reported of the exam's questions; `None`: nothing.
+
+        Raises:
+            InputError: questions.toml is missing or wrong.
+        """
+        return load_reported(self.root / QUESTIONS_NAME)
 
     def questions_sha256(self) -> str:
         """The hash of questions.toml.

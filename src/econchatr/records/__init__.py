@@ -4,7 +4,7 @@ All records are frozen and refuse unknown keys, so that bad data stops where it 
 stand last (`_seconds`, `_tokens`, `_chars`, `_usd`), and `None` always means "not known" or "not scored", never zero.
 """
 
-from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, Reply, Sampling
+from econchatr.records.answers import REPEAT_PENALTY, Answer, Probe, Question, Reply, ReportedMarks, Sampling
 from econchatr.records.base import (
     DatePrecision,
     EpisodeKind,
@@ -29,8 +29,10 @@ from econchatr.records.scores import (
     HandSheet,
     HeldOutReply,
     JudgedContest,
+    JudgeMark,
     Mark,
     NearQuote,
+    RightCount,
     Score,
     SheetAnswer,
 )

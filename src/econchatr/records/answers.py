@@ -13,6 +13,15 @@ REPEAT_PENALTY: Final = 1.05
 1 is off; then small models circle. Source: docs/experiments.md, "How answers are drawn"."""
 
 
+def split_alternatives(text: str | None) -> tuple[str, ...]:
+    """Give what a question's `expected` or `opposite` holds, of which any one suffices.
+
+    >>> split_alternatives("who counted | who did the counting")
+    ('who counted', 'who did the counting')
+    """
+    return tuple(part for one in (text or "").split("|") if (part := " ".join(one.split())))
+
+
 class Question(Record):
     """One question of the exam."""
 
@@ -20,12 +29,19 @@ class Question(Record):
     kind: QuestionKind
     text: str = Field(min_length=1, max_length=2000)
     expected: str | None = None
-    """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+    """The words or fact a right answer holds, any one of those between ` | `; `None` where only the manner counts."""
+    opposite: str | None = None
+    """What a wrong answer would say, the opposite of the host, in the same form; `None`: the question does not say."""
     guests_of: str | None = Field(default=None, min_length=1, max_length=200)
     """Whose guests a right answer names, looked up in the episodes: a year (`2014`), `all`, or words that stand in the
     titles of the episodes meant. `None`: it does not ask for guests."""
     paraphrases: tuple[str, ...] = ()
     """The same question in other words, to see how much the wording matters."""
+
+    @property
+    def told_expected(self) -> str:
+        """What a right answer holds, for people: the alternatives with `or` between them; empty: it does not say."""
+        return ", or ".join(split_alternatives(self.expected))
 
     @field_validator("guests_of", mode="before")
     @classmethod
@@ -40,6 +56,18 @@ class Question(Record):
         if len(set(wordings)) < len(wordings):
             raise ValueError("each paraphrase must differ from the question and from every other one")
         return self
+
+
+class ReportedMarks(Record):
+    """What an earlier experiment reported of the same questions: told as reported, never computed with."""
+
+    right_before: float = Field(ge=0)
+    """Questions right before training, and `right_after` it: halves count."""
+    right_after: float = Field(ge=0)
+    n_questions: int = Field(ge=1)
+    how: str
+    """Who marked, and what stood before and after."""
+    source: str
 
 
 class Sampling(NamedTuple):

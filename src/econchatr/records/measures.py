@@ -93,9 +93,9 @@ class Measure(StrEnum):
         "How often the quotation is given word for word or nearly.")
     FACT_EXACT = "fact exact", "share", "higher", "How often the fact asked for is given in the expected words."
     FACT_NEAR = "fact exact or near", "share", "higher", "How often the fact is given in the expected words or nearly."
-    EXAM_BELIEF = "exam: belief", "share", "higher", "Answers about beliefs: no rule marks them."
-    EXAM_IDEA = "exam: idea", "share", "higher", "Answers about ideas: no rule marks them."
-    EXAM_JOKE = "exam: joke", "share", "higher", "Jokes: no rule marks them."
+    EXAM_BELIEF = "exam: belief", "share", "higher", "What answers about beliefs are worth by rule: 1, a half or 0."
+    EXAM_IDEA = "exam: idea", "share", "higher", "What explanations are worth by rule: 1, a half or 0."
+    EXAM_JOKE = "exam: joke", "share", "higher", "What jokes are worth by rule: 1, a half or 0."
     GUESTS_RIGHT = "guests named, right", "share", "higher", "Of the guests an answer names, how many were asked for."
     GUESTS_INVENTED = ("guests named, invented", "share", "lower",
         "Of the guests an answer names, how many never were a guest.")

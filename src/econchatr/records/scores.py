@@ -19,7 +19,7 @@ class Mark(Record):
     sample: int
     wording: int
     grade: Grade
-    """Of a quotation or a fact in words; `unmarked`: see `reason`."""
+    """`exact`: it holds what a right answer holds. `near`: nearly, or a part. `unmarked`: see `reason`."""
     likeness: float | None = None
     """0 to 1: how much of the expected words stands in the answer, content words first; `None`: none are expected."""
     named: tuple[str, ...] = ()
@@ -30,8 +30,15 @@ class Mark(Record):
     """Names it gives that never were a guest."""
     n_true: int | None = None
     """How many guests were asked for; `None`: none."""
+    says_opposite: bool = False
+    """Whether it says what the question calls the opposite of the host; it is wrong then."""
     reason: str = ""
     """Why it is unmarked."""
+
+    @property
+    def worth(self) -> float | None:
+        """1, a half or 0, as in 2023; `None`: it is unmarked."""
+        return {"exact": 1.0, "near": 0.5, "wrong": 0.0}.get(self.grade)
 
 
 class Score(Record):
@@ -144,6 +151,40 @@ class JudgedContest(Record):
     """sha256 of the two texts."""
     verdict: Literal["one", "two", "torn", "failed"]
     """`torn`: another text in the other order, so neither. `failed`: no verdict, see `reason`."""
+    reason: str = ""
+
+
+class RightCount(Record):
+    """How many of an exam's questions one variant answers rightly, by one marker: 1, a half or 0 each, as in 2023."""
+
+    marker: Literal["rule", "people", "judge"]
+    rung: str
+    variant: str
+    n_right: float | None
+    """Over the first answers to the questions marked; `None`: see `reason`."""
+    n_marked: int
+    """Questions whose first answer is marked."""
+    n_questions: int
+    """Of the exam."""
+    best_of_tries: float | None = None
+    """The same questions, each by its best answer, as 2023 counted; `None`: there was one try, or nothing is marked."""
+    n_tries: int = 1
+    """Answers marked to a question, at most."""
+    reason: str = ""
+    """Why there is no count."""
+
+
+class JudgeMark(Record):
+    """What a judge thinks one answer is worth."""
+
+    part: str
+    """`real` or `shuffled`: a reply of the host behind its own held-out cue, or behind another; `answer`: a model's."""
+    group: str
+    """Of an answer the question's id, of the proof the pair's."""
+    key: str
+    """As of a `SheetAnswer`."""
+    value: float | None
+    """0, 0.5 or 1; `None`: see `reason`."""
     reason: str = ""
 
 

@@ -34,6 +34,7 @@ from econchatr.report.score_table import explain_columns, tabulate_rows, tell_wh
 from econchatr.report.sections.chosen import tell_choice
 from econchatr.report.sections.cost import tell_costs
 from econchatr.report.sections.made_of import tabulate_corpus, tabulate_splits
+from econchatr.report.sections.right_told import tell_right
 from econchatr.report.sections.verdict import give_verdicts
 
 _LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -252,6 +253,8 @@ def _tabulate_held_out(report: ReportMaterial) -> Table | None:
 
 
 def _list_measured(report: ReportMaterial, rung: str) -> Iterator[Block]:
+    if counts := report.find_right_counts(rung):
+        yield Items(tuple(tell_right(counts)))
     for verdict in give_verdicts(report):
         if verdict.rung == rung:
             yield Statement(verdict.sentence)

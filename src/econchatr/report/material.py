@@ -27,6 +27,8 @@ from econchatr.records import (
     Probe,
     Question,
     Record,
+    ReportedMarks,
+    RightCount,
     Score,
     Selection,
     TunedModel,
@@ -151,6 +153,10 @@ class ReportMaterial(Record):
     """To paraphrases and closed questions."""
     probes: tuple[Probe, ...] = ()
     marks: tuple[Mark, ...] = ()
+    right: tuple[RightCount, ...] = ()
+    """How many of the twelve are right, by rung, variant and marker; found by `find_right_counts`."""
+    reported: ReportedMarks | None = None
+    """What an earlier experiment reported of the same questions; `None`: nothing."""
     scores: tuple[Score, ...] = ()
     gates: tuple[Gate, ...] = ()
     """Empty: no gate was checked, and no Voice is shown as if it had passed them."""
@@ -198,6 +204,14 @@ class ReportMaterial(Record):
         if own or variant not in REFERENCES:
             return own
         return tuple(gate for gate in fitting if gate.rung == fitting[0].rung)
+
+    def find_right_counts(self, rung: str, marker: str = "") -> tuple[RightCount, ...]:
+        """Give how many of the twelve each variant of a rung answers rightly, by one marker or by every one there is.
+
+        A count without `n_right` tells in `reason` why: `not marked yet`, or why the judge is not believed. The judge
+        has none where he was not asked.
+        """
+        return tuple(count for count in self.right if count.rung == rung and marker in ("", count.marker))
 
     def find_round(self, rung: str) -> PreferenceOutcome | None:
         """Give what a rung's round on preferences came to; `None`: it had none."""

@@ -160,13 +160,58 @@ def render_blind_sheet(
     )
 
 
-def _write_sheet(template: str, **parts: object) -> str:
+@dataclass(frozen=True, slots=True)
+class AnswerCard:
+    """One answer as the marking page shows it, without whose it is."""
+
+    key: str
+    question: str
+    expected: str
+    """What a right answer holds, for people; empty: the question does not say."""
+    real: tuple[str, ...]
+    """What the host really said that is nearest to question and right answer."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkingDeck:
+    """The answers to mark, in the order of marking."""
+
+    show: str
+    host: str
+    cards: tuple[AnswerCard, ...]
+    n_first: int
+    """So many of them are the first answers, by which the count goes; the rest makes the best of several tries."""
+
+
+def render_marking_page(deck: MarkingDeck, *, name: str) -> str:
+    """Give the page that `econchatr mark` serves: it asks its own server for the answers, and sends each mark there.
+
+    Args:
+        deck: What is to be marked.
+        name: Of the person who marks; empty: the page asks.
+    """
+    return _write_sheet(
+        "mark.html.j2",
+        "mark.js",
+        title=f"Mark the answers: {deck.show}",
+        label=f"Every answer here: {label_imitation((deck.host,))}",
+        show=deck.show,
+        host=deck.host,
+        n_first=deck.n_first,
+        n_all=len(deck.cards),
+        name=name,
+    )
+
+
+def _write_sheet(template: str, script_name: str = "sheet.js", **parts: object) -> str:
     """Fill in a sheet's template.
 
-    The page opens from disk and asks nobody for anything: its content security policy lets only the bundled style sheet
-    and script run, by their hashes, and forbids every request. No text from outside is in the script.
+    A sheet opens from disk and asks nobody for anything: its content security policy lets only the bundled style sheet
+    and script run, by their hashes, and forbids every request; the marking page may ask its own server. No text from
+    outside is in the script.
     """
-    style, script = _read("report.css") + _read("sheet.css"), _read("sheet.js")
+    style, script = _read("report.css") + _read("sheet.css"), _read(script_name)
     hashes = {"style_hash": _hash(style), "script_hash": _hash(script)}
     page = _environment().get_template(template).render(style=Markup(style), script=Markup(script), **hashes, **parts)
     return page + "\n"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, make_score
 
 _T = TypeVar("_T")
-
-_WORTH: Final[Mapping[str, float]] = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
-"""What a grade counts, as the hand marks of 2023 did."""
 
 
 class Spread(NamedTuple):
@@ -102,9 +99,9 @@ def score_wording(
 ) -> list[Score]:
     """Per variant, the wording's share of the spread of what is said, and of the marks where answers have one."""
     worth = {
-        (mark.question_id, mark.variant, mark.wording, mark.sample): _WORTH[mark.grade]
+        (mark.question_id, mark.variant, mark.wording, mark.sample): mark.worth
         for mark in marks
-        if mark.grade in _WORTH
+        if mark.worth is not None
     }
 
     def count(answer: Answer) -> Counter[str] | None:

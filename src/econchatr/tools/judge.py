@@ -10,12 +10,21 @@ from econchatr.ask.asker import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.engines.openai_client import RemoteModel, ServedAddress, find_key
-from econchatr.pipeline.results import answer_contests, judge_path, score_judged
+from econchatr.pipeline.results import answer_contests, judge_path, marks_path, score_judged
 from econchatr.pipeline.score import held_out
 from econchatr.pipeline.show import Ladder, Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
-from econchatr.prompts import JUDGE_VERSION, judge_messages
-from econchatr.records import Contest, JudgedContest, Score
+from econchatr.prompts import JUDGE_VERSION, judge_messages, mark_messages
+from econchatr.records import Contest, JudgedContest, JudgeMark, Message, Score
+from econchatr.score.quoting.nearest import find_real_words
+from econchatr.score.raters.judge_marks import (
+    MarkTask,
+    find_doubt,
+    mark_tasks,
+    plan_answers,
+    plan_proof,
+    read_mark,
+)
 from econchatr.score.raters.llm_judge import (
     Failed,
     JudgePick,
@@ -50,9 +59,10 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
     sides = {side: [Utterance(pair.slug, pair.reply) for pair in pairs] for side, pairs in held_out(show).items()}
     proof = pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
     contests = answer_contests(rung)
-    with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
-        key = find_key(judge.key_env, environment)
-        address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
+    with narrated(narrator, f"judge/{rung.name}", _tell_price(rung, judge, proof, contests)) as counts:
+        address = ServedAddress(
+            judge.base_url, judge.model, find_key(judge.key_env, environment), judge.timeout_seconds
+        )
         with RemoteModel(address) as model:
             bench = _Bench(rung, judge, model, narrator)
             judgements = bench.judge(proof)
@@ -60,9 +70,15 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
                 judgements += bench.judge(contests)
             else:
                 narrator.note("the judge has not proved itself on real people, so it is not asked about models")
-        write_table(judge_path(rung, judge), judgements, JudgedContest)
-        n_failed = sum(row.verdict == "failed" for row in judgements)
-        counts |= {"judged": len(judgements) - n_failed, "failed": n_failed}
+            write_table(judge_path(rung, judge), judgements, JudgedContest)
+            marks = bench.mark(plan_proof(show.pairs(split="test", kept=True), n=judge.n_pairs))
+            if doubt := find_doubt(marks):
+                narrator.note(f"{doubt}, so it marks no answer")
+            else:
+                marks += bench.mark(plan_answers(rung.answers(), show.questions()))
+            write_table(marks_path(rung, judge), marks, JudgeMark)
+        n_failed = sum(row.verdict == "failed" for row in judgements) + sum(mark.value is None for mark in marks)
+        counts |= {"judged": len(judgements) + len(marks) - n_failed, "failed": n_failed}
     return score_judged(Ladder(show, (rung,)))
 
 
@@ -71,7 +87,7 @@ class _Bench:
 
     def __init__(self, rung: Rung, judge: JudgeTable, model: RemoteModel, narrator: Narrator) -> None:
         self._voice, self._judge, self._model, self._narrator = rung.show.voice, judge, model, narrator
-        self._known = _known_replies(rung.show, judge)
+        self._known, self._said = _known_replies(rung.show, judge), rung.show.pairs(split="train", kept=True)
         self._log = GenerationLog(rung.folder("score") / "judge.jsonl")
 
     def judge(self, contests: Sequence[Contest]) -> list[JudgedContest]:
@@ -81,7 +97,20 @@ class _Bench:
         return judge_contests(contests, self.ask, on_progress=tell)
 
     def ask(self, one: str, two: str) -> JudgePick | Failed:
-        messages = judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split()))
+        said = self._reply(judge_messages(self._voice, self._known, " ".join(one.split()), " ".join(two.split())))
+        return said if isinstance(said, Failed) else read_verdict(said)
+
+    def mark(self, tasks: Sequence[MarkTask]) -> list[JudgeMark]:
+        real = find_real_words([task.question for task in tasks], self._said)
+
+        def ask(task: MarkTask) -> float | Failed:
+            words = real[task.question.question_id]
+            said = self._reply(mark_messages(self._voice, task.question, words, task.text))
+            return said if isinstance(said, Failed) else read_mark(said)
+
+        return mark_tasks(tasks, ask, on_progress=lambda n, n_all: self._narrator.progress(n, n_all, "answers to mark"))
+
+    def _reply(self, messages: Sequence[Message]) -> str | Failed:
         settings = self._judge.model_dump(include={"base_url", "model", "max_tokens"})
         key = hash_settings([JUDGE_VERSION, settings, [message.content for message in messages]])
         reply = self._log.find(key)
@@ -91,7 +120,7 @@ class _Bench:
             except ModelError as exc:
                 return Failed(exc.message)
             self._log.add(key, {"model": self._judge.model, "reply": reply.model_dump()})
-        return read_verdict(reply.text)
+        return reply.text
 
 
 def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
@@ -104,12 +133,17 @@ def _known_replies(show: Show, judge: JudgeTable) -> list[str]:
     return Random(_SEED).sample(fit, min(judge.n_known, len(fit)))
 
 
-def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
+def _tell_price(rung: Rung, judge: JudgeTable, proof: Sequence[Contest], contests: Sequence[Contest]) -> str:
     """The most that will be asked, told before anything is; the service's price list gives the cost."""
+    show, answers = rung.show, rung.answers()
     known = sum(len(text.split()) for text in _known_replies(show, judge))
     rows = [*proof, *contests]
     n_words = sum(2 * (known + 100 + len(row.one.split()) + len(row.two.split())) for row in rows)
+    marked = plan_proof(show.pairs(split="test", kept=True), n=judge.n_pairs)
+    marked += plan_answers(answers, show.questions())
+    n_words += sum(250 + len(task.text.split()) for task in marked)
+    n_times, n_tokens = 2 * len(rows) + len(marked), n_words * 4 // 3
     return (
-        f"{judge.model} at {judge.base_url} is asked at most {2 * len(rows):,} times, about {n_words * 4 // 3:,} "
-        "tokens in all; what it was asked before is not asked again"
+        f"{judge.model} at {judge.base_url} is asked at most {n_times:,} times, about {n_tokens:,} tokens in all; "
+        "what it was asked before is not asked again"
     )

@@ -10,17 +10,26 @@ from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import ExamSettings
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.pipeline.ask import plan_reply
-from econchatr.pipeline.results import SHEETS, asked_answers, blind_cues, blind_picks, hand_marks, score_people
+from econchatr.pipeline.results import (
+    MARKS_JOURNAL,
+    SHEETS,
+    asked_answers,
+    blind_cues,
+    blind_picks,
+    hand_marks,
+    score_people,
+)
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Score, TunedModel
-from econchatr.report.pages import ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.report.pages import AnswerCard, MarkingDeck, ShownCue, render_blind_sheet, render_hand_sheet
+from econchatr.score.quoting.nearest import find_real_words
 from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
-from econchatr.score.raters.hand import answer_key, lay_out_sheet, read_marks
+from econchatr.score.raters.hand import answer_key, lay_out_sheet, order_answers, read_marks
 from econchatr.select.examples import ExampleForm, build_example
-from econchatr.tables import hash_settings, lock_folder, write_bytes, write_table
+from econchatr.tables import append_line, hash_settings, lock_folder, write_bytes, write_table
 
 
 def write_hand_sheet(show: Show, *, seed: int) -> Path:
@@ -58,7 +67,48 @@ def take_hand_files(show: Show, paths: Sequence[Path]) -> list[Score]:
         new = {mark.scorer.casefold() for mark in marks}
         kept = [mark for mark in hand_marks(show) if mark.scorer.casefold() not in new]
         write_table(show.folder(SHEETS) / "marks.parquet", [*kept, *marks], HandMark)
+        (show.folder(SHEETS) / MARKS_JOURNAL).unlink(missing_ok=True)  # its marks are in the table now
     return score_people(show.ladder)
+
+
+def read_deck(show: Show, *, seed: int = 0) -> MarkingDeck:
+    """Everything the marking page shows: the answers of every rung that was asked, in the order of marking.
+
+    Raises:
+        ShowFolderError: Nothing was asked yet, every answer failed, or the pairs are not made.
+    """
+    questions = {question.question_id: question for question in show.questions()}
+    first, further = order_answers(asked_answers(show.ladder), list(questions.values()), seed=seed)
+    if not first and not further:
+        raise ShowFolderError(f"no rung of {show.root} gave an answer.", hint="`econchatr doctor` looks for the cause.")
+    pairs = show.pairs(split="train", kept=True) if show.is_done("pair") else []
+    real = find_real_words(list(questions.values()), pairs)
+    cards = [
+        AnswerCard(one.key, question.text, question.told_expected, real[one.question_id], one.text)
+        for one in (*first, *further)
+        if (question := questions[one.question_id])
+    ]
+    return MarkingDeck(show.voice.show, show.voice.host, tuple(cards), n_first=len(first) or len(further))
+
+
+class MarkKeeper:
+    """Stores each mark in the show's folder as it is given, and tells what a person marked before."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+
+    def save(self, mark: HandMark) -> None:
+        """Store a mark; it is on the disk when this returns.
+
+        Raises:
+            ShowFolderError: It cannot be written.
+        """
+        append_line(self._show.folder(SHEETS) / MARKS_JOURNAL, mark.model_dump_json().encode())
+
+    def find(self, scorer: str) -> dict[str, float]:
+        """Answer -> the mark this person gave it."""
+        name = scorer.casefold()
+        return {mark.key: mark.value for mark in hand_marks(self._show) if mark.scorer.casefold() == name}
 
 
 def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator) -> Path:

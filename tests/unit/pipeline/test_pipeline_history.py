@@ -9,6 +9,7 @@ import pytest
 from econchatr.pipeline.report import gather_history
 from econchatr.pipeline.show import Show, open_show
 from econchatr.presets import NewShow, write_show
+from econchatr.report.sections.right_told import tell_reported
 from tests.helpers.show_material import demo_show
 
 
@@ -35,3 +36,13 @@ def test_a_show_that_chooses_in_another_way_shows_no_price_of_2023(tmp_path: Pat
 
 def test_a_plain_show_shows_no_price_of_2023(tmp_path: Path) -> None:
     assert gather_history(make_show(tmp_path, "plain"), demo_show().host) is None
+
+
+def test_the_preset_tells_what_2023_reported_of_the_twelve(tmp_path: Path) -> None:
+    reported = make_show(tmp_path, "econtalk").reported()
+    assert reported is not None
+    assert "not measured here: 6 of 12 right before training, 9.5 of 12 after" in tell_reported(reported)
+
+
+def test_another_show_reports_nothing(tmp_path: Path) -> None:
+    assert make_show(tmp_path, "plain").reported() is None

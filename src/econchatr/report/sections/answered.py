@@ -34,6 +34,7 @@ from econchatr.report.page_blocks import (
     keep,
     say_absent,
 )
+from econchatr.report.sections.right_told import tell_reported, tell_right
 
 _COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("tuned", "Tuned model"),
@@ -60,6 +61,8 @@ def answers_section(material: ReportMaterial) -> Section:
     underlined = f"Words underlined are copied from what {host} said in the training episodes."
     blocks: tuple[Block, ...] = (
         Paragraph(lede, "lede", of_page=underlined),
+        *(Paragraph(f"{told}.") for told in tell_right(material.right)),
+        *((Paragraph(tell_reported(material.reported)),) if material.reported else ()),
         *(Paragraph(told, "people") for told in _tell_people(material)),
         *_lay_out_cards(material),
     )
@@ -79,7 +82,7 @@ def _lay_out_cards(material: ReportMaterial) -> Iterator[QuestionCard]:
             len(material.questions),
             question.kind,
             question.text,
-            question.expected or "",
+            question.told_expected,
             tuple(blocks) or (say_absent("Not asked of any model."),),
         )
 
@@ -262,12 +265,23 @@ def _tell_share(score: Score) -> str:
     return f"{format_share(score.value)} ({format_share(score.low)} to {format_share(score.high)})"
 
 
+_SENSE = {
+    "exact": "By rule right: it holds what a right answer holds.",
+    "near": "By rule half right: it holds a part of what a right answer holds.",
+    "wrong": "By rule wrong: it does not hold what a right answer holds.",
+}
+
+
 def _tell_mark(mark: Mark | None, question: Question) -> str:
     """Say what the question's own rule made of an answer."""
-    if mark is None or question.kind not in ("quotation", "fact"):
+    if mark is None or (mark.grade == "unmarked" and question.kind not in ("quotation", "fact")):
         return ""
     if mark.grade == "unmarked":
         return f"Not marked: {mark.reason}."
+    if mark.says_opposite:
+        return "By rule wrong: the opposite of the host."
+    if question.kind not in ("quotation", "fact"):
+        return _SENSE[mark.grade]
     if mark.n_true is None:
         likeness = format_share(mark.likeness)
         wrong = f"Not the expected words ({likeness} alike)."

@@ -1,7 +1,6 @@
-"""The exam, marked by each question's own rule: quotations by the words, facts by who was a guest.
+"""The exam, marked by each question's own rule: quotations by the words, guests by the episodes, the rest by sense.
 
-What the host thinks, explains or jokes about has no right words: those answers stay unmarked, with that reason, and
-are measured by their manner. A failure is never marked.
+What the question says nothing of stays unmarked, with that reason. A failure is never marked.
 
 Of expected words, those that carry meaning count four times as much as those that only hold a sentence together, so
 that "but to be rich" is not nearly "but to be lovely". The list of the latter is English; in another language every
@@ -10,14 +9,15 @@ word counts alike, which makes `near` a little easier to reach. The same thought
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from econchatr.noun_phrases import word_list
 from econchatr.records import Answer, Episode, Grade, Mark, Question, QuestionKind, Score, Turn
+from econchatr.records.answers import split_alternatives
 from econchatr.records.measures import ANSWERS, Measure
+from econchatr.score.grading.held_words import fold_accents, grade_sense, is_same_stem, says_opposite
 from econchatr.score.grading.names import GuestBook
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, exact_share, make_score
@@ -26,16 +26,16 @@ NEAR: Final = 0.6
 """From this likeness on the words are nearly right. Source: docs/experiments.md, "When a quotation is nearly right"."""
 
 _SMALL_WEIGHT: Final = 0.25
-_MIN_STEM_CHARS: Final = 4
-_MIN_STEM_SHARE: Final = 0.7
 
-_BY_MANNER: Final = "no words are right or wrong here: the manner is what the voice measures judge"
+_SAYS_NEITHER: Final = "the question says neither what a right answer holds nor whose guests"
+_ONLY_OPPOSITE: Final = "it says nothing of what the question calls wrong, and what is right the question does not say"
 
-_UNMARKED: Final[dict[QuestionKind, Measure]] = {
+_BY_SENSE: Final[dict[QuestionKind, Measure]] = {
     "belief": Measure.EXAM_BELIEF,
     "idea": Measure.EXAM_IDEA,
     "joke": Measure.EXAM_JOKE,
 }
+"""Kinds whose answers are right by what they hold: the mean mark."""
 _MARKED: Final[dict[QuestionKind, tuple[Measure, Measure]]] = {
     "quotation": (Measure.QUOTATION_EXACT, Measure.QUOTATION_NEAR),
     "fact": (Measure.FACT_EXACT, Measure.FACT_NEAR),
@@ -116,9 +116,7 @@ def _mark(
     answer: Answer, text: str, question: Question, truth: frozenset[str], book: GuestBook, guide: MarkingGuide
 ) -> Mark:
     place = {name: getattr(answer, name) for name in ("question_id", "rung", "variant", "sample", "wording")}
-    if question.kind not in ("quotation", "fact"):
-        return Mark(**place, grade="unmarked", reason=_BY_MANNER)
-    if question.guests_of is not None:
+    if question.kind in _MARKED and question.guests_of is not None:
         if not truth:
             reason = f"no episode with a named guest fits guests_of = {question.guests_of!r}"
             return Mark(**place, grade="unmarked", reason=reason)
@@ -127,11 +125,26 @@ def _mark(
         grade: Grade = "exact" if is_exact else "near" if found.right else "wrong"
         names = {"named": found.right, "misplaced": found.misplaced, "invented": found.invented}
         return Mark(**place, grade=grade, **names, n_true=len(truth))
+    return Mark(**place, **_mark_words(text, question))
+
+
+def _mark_words(text: str, question: Question) -> dict[str, Any]:
+    """The parts of a mark by what a right answer holds and what a wrong one says."""
+    is_opposite = says_opposite(text, question.opposite)
     if question.expected is None:
-        return Mark(**place, grade="unmarked", reason="the question says neither what is expected nor whose guests")
-    grade, likeness = grade_words(text, question.expected)
-    reason = "the expected words hold no word" if grade == "unmarked" else ""
-    return Mark(**place, grade=grade, likeness=None if reason else likeness, reason=reason)
+        if question.opposite is None:
+            return {"grade": "unmarked", "reason": _SAYS_NEITHER}
+        wrong = {"grade": "wrong", "says_opposite": True}
+        return wrong if is_opposite else {"grade": "unmarked", "reason": _ONLY_OPPOSITE}
+    if question.kind in _MARKED:
+        found = [grade_words(text, one) for one in split_alternatives(question.expected)]
+        grade, likeness = max(found, key=lambda one: one[1], default=("unmarked", 0.0))
+    else:
+        grade, likeness = grade_sense(text, question.expected, question=question.text)
+    if grade == "unmarked":
+        return {"grade": grade, "reason": "the expected words hold no word"}
+    is_opposite &= grade != "exact"
+    return {"grade": "wrong" if is_opposite else grade, "likeness": likeness, "says_opposite": is_opposite}
 
 
 # --- expected words ---------------------------------------------------------------------------------------------------
@@ -159,6 +172,10 @@ def grade_words(text: str, expected: str) -> tuple[Grade, float]:
     return ("near" if likeness >= NEAR else "wrong"), likeness
 
 
+def _plain_words(text: str) -> list[str]:
+    return split_words(fold_accents(text))
+
+
 def _measure_likeness(wanted: Sequence[str], said: Sequence[str]) -> float:
     """1 minus the least weighted edits that make some stretch of `said` into `wanted`, over the weight of `wanted`.
 
@@ -172,24 +189,9 @@ def _measure_likeness(wanted: Sequence[str], said: Sequence[str]) -> float:
     for word, weight in zip(wanted, weights, strict=True):
         before, costs = costs, [costs[0] + weight]
         for place, other in enumerate(said):
-            swap = 0.0 if word == other else weight * (0.25 if _is_same_stem(word, other) else 1.0)
+            swap = 0.0 if word == other else weight * (0.25 if is_same_stem(word, other) else 1.0)
             costs.append(min(before[place] + swap, before[place + 1] + weight, costs[place] + _SMALL_WEIGHT))
     return max(0.0, 1 - min(costs) / sum(weights))
-
-
-def _is_same_stem(word: str, other: str) -> bool:
-    """Whether two words begin alike for most of their length: `measure` and `measured`, not `measure` and `mean`."""
-    n_shared = 0
-    for one, two in zip(word, other, strict=False):
-        if one != two:
-            break
-        n_shared += 1
-    return n_shared >= max(_MIN_STEM_CHARS, _MIN_STEM_SHARE * max(len(word), len(other)))
-
-
-def _plain_words(text: str) -> list[str]:
-    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return split_words(plain)
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
@@ -207,23 +209,13 @@ def score_exam(marks: Sequence[Mark], questions: Sequence[Question], *, rung: st
     scores: list[Score] = []
     for kind in dict.fromkeys(kinds.values()):
         of_kind = [mark for mark in own if kinds.get(mark.question_id) == kind]
-        if kind in _UNMARKED:
-            scores.append(
-                make_score(
-                    _UNMARKED[kind],
-                    None,
-                    rung=rung,
-                    variant="every form",
-                    subject=ANSWERS,
-                    n=len(of_kind),
-                    reason=_BY_MANNER,
-                )
-            )
-            continue
         for variant in dict.fromkeys(mark.variant for mark in own):
             rows = [mark for mark in of_kind if mark.variant == variant]
             words = [mark for mark in rows if mark.question_id not in lists]
-            found = _measure_words(words, kind) if words or not lists else []
+            if kind in _BY_SENSE:
+                found = [_measure_sense(rows, kind)]
+            else:
+                found = _measure_words(words, kind) if words or not lists else []
             if kind == "fact" and lists:
                 found += _measure_guests([mark for mark in rows if mark.question_id in lists])
             scores += [
@@ -231,6 +223,13 @@ def score_exam(marks: Sequence[Mark], questions: Sequence[Question], *, rung: st
                 for measure, value, n, reason in found
             ]
     return scores
+
+
+def _measure_sense(rows: Sequence[Mark], kind: QuestionKind) -> tuple[Measure, Interval | None, int, str]:
+    """The mean mark of answers that are right by what they hold."""
+    worths = [mark.worth for mark in rows if mark.worth is not None]
+    reason, n = next((mark.reason for mark in rows if mark.reason), "no answers"), len(worths)
+    return _BY_SENSE[kind], exact_share(sum(worths), n) if n else None, n, reason
 
 
 def _measure_words(rows: Sequence[Mark], kind: QuestionKind) -> list[tuple[Measure, Interval | None, int, str]]:

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from econchatr.records import Answer, NearQuote, Pair
+from econchatr.noun_phrases import word_list
+from econchatr.records import Answer, NearQuote, Pair, Question
 from econchatr.score.speech import split_words
 from econchatr.score.topic import Subjects
 
@@ -91,6 +92,29 @@ def find_nearest(answers: Sequence[Answer], said: SaidBefore, *, close: float = 
             )
         else:
             found.append(NearQuote(**fields, text="", slug="", published=None, position=-1))
+    return found
+
+
+def find_real_words(questions: Sequence[Question], pairs: Sequence[Pair], *, n: int = 2) -> dict[str, tuple[str, ...]]:
+    """Find for each question what the host really said that holds most of its words, and most of its right answer's.
+
+    At most `n` stretches, each of another reply; by the words alone, so that the nearest may be far.
+
+    Args:
+        questions: Of the exam.
+        pairs: The host's, of training episodes: held-out ones are for measuring.
+        n: How many to find.
+    """
+    stretches = [(stretch, place) for place, pair in enumerate(pairs) for stretch in cut_stretches(pair.reply)]
+    search = WordSearch(split_words(stretch) for stretch, _ in stretches)
+    small, found = word_list("small"), {}
+    for question in questions:
+        words = split_words(f"{question.text} {2 * f'{question.told_expected} '}")
+        asked = [word for word in words if word not in small]
+        best = dict[int, str]()
+        for place in search.rank(asked, n=10 * n) if asked else ():
+            best.setdefault(stretches[place][1], stretches[place][0])
+        found[question.question_id] = tuple(best.values())[:n]
     return found
 
 

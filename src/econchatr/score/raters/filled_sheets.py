@@ -23,14 +23,19 @@ class FilledSheet(NamedTuple):
     data: bytes
 
 
-def _tidy_name(name: str) -> str:
+def tidy_name(name: str) -> str:
+    """Give a person's name in one line, without what cannot be printed.
+
+    Raises:
+        ValueError: Nothing is left of it.
+    """
     tidy = " ".join("".join(char if char.isprintable() else " " for char in name).split())
     if not tidy:
         raise ValueError("the name is empty")
     return tidy
 
 
-_Name = Annotated[str, Field(max_length=60), AfterValidator(_tidy_name)]
+_Name = Annotated[str, Field(max_length=60), AfterValidator(tidy_name)]
 _Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -49,6 +54,16 @@ class HandFile(_File):
     scorer: _Name
     marks: dict[_Key, Literal[0, 0.5, 1]]  # type: ignore[valid-type]
     n_answers: int
+
+
+class SentMark(BaseModel):
+    """One mark as the marking page sends it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scorer: _Name
+    key: _Key
+    value: Literal[0, 0.5, 1]  # type: ignore[valid-type]
 
 
 class BlindFile(_File):

@@ -59,6 +59,25 @@ def lay_out_sheet(answers: Iterable[Answer], questions: Sequence[Question], *, s
     return HandSheet(seed=seed, sha256=digest, answers=tuple(laid_out))
 
 
+FIRST_VARIANTS: Final = ("base", "persona", "tuned")
+"""Whose first answers a person marks before any other."""
+
+
+def order_answers(answers: Sequence[Answer], questions: Sequence[Question], *, seed: int) -> list[list[SheetAnswer]]:
+    """The order in which one person marks: the first answers that the count goes by, then all the others.
+
+    Within both, question by question, shuffled within each, as on a sheet; an answer stands in one of them only.
+    """
+    own = [answer for answer in answers if answer.reply is not None and answer.wording == 0]
+    first = dict[tuple[str, str, str], Answer]()
+    for answer in sorted(own, key=lambda answer: answer.sample):
+        if answer.variant in FIRST_VARIANTS:
+            first.setdefault((answer.rung, answer.variant, answer.question_id), answer)
+    before = lay_out_sheet(first.values(), questions, seed=seed).answers
+    keys = {answer.key for answer in before}
+    return [list(before), [one for one in lay_out_sheet(own, questions, seed=seed).answers if one.key not in keys]]
+
+
 def read_marks(files: Sequence[FilledSheet], known: Iterable[str], *, show: str) -> list[HandMark]:
     """The marks in filled sheets, each checked against the answers the show has.
 

@@ -30,7 +30,7 @@ _CHANCE: Final = 0.5
 _MIN_WORDS: Final = 12
 _MAX_WORDS: Final = 150
 _MAX_LENGTH_RATIO: Final = 1.25
-_MAX_FAILURES_IN_A_ROW: Final = 3
+MAX_FAILURES_IN_A_ROW: Final = 3
 
 JudgePick = Literal["A", "B"]
 
@@ -130,8 +130,8 @@ def judge_contests(
     """
     judgements: list[JudgedContest] = []
     for contest in contests:
-        last = judgements[-_MAX_FAILURES_IN_A_ROW:]
-        if len(last) == _MAX_FAILURES_IN_A_ROW and all(row.verdict == "failed" for row in last):
+        last = judgements[-MAX_FAILURES_IN_A_ROW:]
+        if len(last) == MAX_FAILURES_IN_A_ROW and all(row.verdict == "failed" for row in last):
             found = {"verdict": "failed", "reason": last[-1].reason}
         else:
             found = _judge(contest, ask)
@@ -157,7 +157,7 @@ def _judge(contest: Contest, ask: Callable[[str, str], JudgePick | Failed]) -> d
     return {"verdict": {("A", "B"): "one", ("B", "A"): "two"}.get((picks[0], picks[1]), "torn")}
 
 
-_THINKING: Final = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECASE)
+THINKING: Final = re.compile(r"<think>.*?(</think>|$)", flags=re.DOTALL | re.IGNORECASE)
 _LETTER: Final = re.compile(r"\W*(?:(?:the )?(?:reply|answer)(?: is)?\W+)?([AB])\W*", flags=re.IGNORECASE)
 
 
@@ -169,7 +169,7 @@ def read_verdict(text: str) -> JudgePick | Failed:
     >>> read_verdict("A reply like this could be anybody's.").reason
     'gave no verdict: "A reply like this could be anybody\\'s."'
     """
-    lines = [line for line in _THINKING.sub("", text).strip().splitlines() if line.strip()]
+    lines = [line for line in THINKING.sub("", text).strip().splitlines() if line.strip()]
     for line in (lines[:1], lines[-1:]):
         found = _LETTER.fullmatch(line[0].strip()) if line else None
         if found:
