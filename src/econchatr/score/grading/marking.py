@@ -15,9 +15,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from econchatr.noun_phrases import word_list
 from econchatr.records import Answer, Episode, Grade, Mark, Question, QuestionKind, Score, Turn
 from econchatr.records.measures import ANSWERS, Measure
-from econchatr.score.grading.names import GuestBook, word_list
+from econchatr.score.grading.names import GuestBook
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import Interval, exact_share, make_score
 

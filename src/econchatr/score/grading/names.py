@@ -8,29 +8,20 @@ only one name is given is missed. The lists are there to be read.
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
-from importlib import resources
 from typing import Final, NamedTuple
 
+from econchatr.noun_phrases import word_list
 from econchatr.records import Turn
 
 _SPELLING: Final = 0.88
 """Likeness of two names from which on they are one name, misspelt: `Nasim Taleb` for `Nassim Taleb`."""
 
 _CAPITALISED: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?|[,;:!?()\[\]\"“”\n/&*•—–]|\d+")
-
-
-@lru_cache(maxsize=8)
-def word_list(name: str) -> frozenset[str]:
-    """One list of `word_lists.toml`, in small letters."""
-    text = resources.files("econchatr.score").joinpath("word_lists.toml").read_text(encoding="utf-8")
-    return frozenset(tomllib.loads(text)[name].split())
 
 
 # --- the exam: guests by the lists of word_lists.toml -----------------------------------------------------------------
