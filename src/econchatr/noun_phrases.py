@@ -24,7 +24,8 @@ _FILLER: Final = re.compile(
 _QUANTITY: Final = re.compile(
     r"\ba (?:\w+ )?(?:lot|bit|couple|bunch|number|handful|ton|series|piece|type|group|set) of\b", re.I
 )
-_ADJECTIVE_END: Final = re.compile(r"(?:able|ible|ful|less|ous|ish|like|est)$")
+_ADJECTIVE_END: Final = re.compile(r"(?:able|ible|ful|less|ous|ish|like|est|ive|al|ic|ary)$")
+_VERB_END: Final = re.compile(r".{3}(?:ize|ise|ify|ates?|izes|ifies)$")
 _MAX_WORDS: Final = 4
 
 
@@ -43,18 +44,18 @@ def find_noun_phrases(text: str) -> list[str]:
     pronouns and what may be a verb are left out.
     """
     found: list[str] = []
-    is_joined = False
+    is_joined = is_last = False
     for phrase in _scan(_QUANTITY.sub("some", _FILLER.sub(",", text.replace("’", "'")))):
         if phrase == "of":
-            is_joined = bool(found)
+            is_joined, is_last = is_last, False
         elif phrase:
             if is_joined and len(found[-1].split()) + len(phrase.split()) < _MAX_WORDS:
                 found[-1] = f"{found[-1]} of {phrase}"
             else:
                 found.append(phrase)
-            is_joined = False
+            is_joined, is_last = False, True
         else:
-            is_joined = False
+            is_joined = is_last = False
     return found
 
 
@@ -81,10 +82,14 @@ def verb_form(word: str) -> str:
     """Which form of a known verb a word may be: `plain`, `s`, `ed`, `ing`; empty: of none."""
     if word in word_list("irregulars"):
         return "ed"
-    if word in _plain():
+    if word in _plain() or (_VERB_END.search(word) and word not in word_list("no_verbs")):
         return "plain"
     for ending in ("ing", "ed", "s"):
         if word.endswith(ending) and any(stem in _plain() for stem in _stems(word, ending)):
+            return ending
+    # An unknown word in -ing or -ed is a verb's: the nouns that end so are listed.
+    for ending in ("ing", "ed"):
+        if len(word) > len(ending) + 2 and word.endswith(ending) and word not in word_list("no_verbs"):
             return ending
     return ""
 
@@ -123,10 +128,7 @@ def _scan(text: str) -> Iterator[str]:
         had = bool(chunk)
         yield from _read_chunk(chunk, left)
         chunk = []
-        if word == "of":
-            yield word
-        elif word not in word_list("determiners"):
-            yield ""
+        yield "of" if word == "of" else ""
         if word not in word_list("adverbs") or had:
             left = _left_of(word, left)
     yield from _read_chunk(chunk, left)
@@ -224,7 +226,11 @@ def _well_formed(words: Sequence[str]) -> str:
     form = verb_form(head)
     if head in word_list("vague") or is_adjective(head) or len(head) < 3:
         return ""
-    if form == "ed" or (form == "ing" and head not in word_list("ing_nouns")):
+    if (
+        form == "ed"
+        or (form == "s" and not _is_noun_too(head))
+        or (form == "ing" and head not in word_list("ing_nouns"))
+    ):
         return ""
     if form == "plain" and head not in word_list("noun_verbs"):
         return ""
