@@ -21,6 +21,8 @@ class Question(Record):
     text: str = Field(min_length=1, max_length=2000)
     expected: str | None = None
     """The words or fact a right answer holds; `None` where only the manner of answering counts."""
+    opposite: str | None = None
+    """What a wrong answer says instead: the opposite of what the host says. `None` where no opposite is told."""
     guests_of: str | None = Field(default=None, min_length=1, max_length=200)
     """Whose guests a right answer names, looked up in the episodes: a year (`2014`), `all`, or words that stand in the
     titles of the episodes meant. `None`: it does not ask for guests."""
