@@ -9,10 +9,11 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from econchatr.ask.statements import (
+    MIN_RUN_WORDS,
     Opinion,
     Said,
     Saying,
@@ -51,16 +52,27 @@ _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "likes": ("How do you feel about {}?", "Where do you stand on {}?"),
     "thing": ("What {be} {}, to your mind?", "What would you say {} {be}?", "How would you explain {}?"),
     "like": ("What {be} {} like, in your view?", "How would you describe {}?", "What do you make of {}?"),
+    "saying": ("What do you like to say about {}?", "What comes to your mind when you hear of {}?"),
 }
-_SWAPS: Final[Mapping[str, str]] = {
-    "never": "always", "always": "never", "love": "hate", "hate": "love", "like": "dislike", "dislike": "like",
-    "can": "cannot", "can't": "can", "cannot": "can", "should": "should not", "shouldn't": "should",
-    "must": "need not", "don't": "do", "doesn't": "does", "not": "", "important": "unimportant", "good": "bad", "bad": "good",
-    "easy": "hard", "hard": "easy", "better": "worse", "worse": "better", "more": "less", "less": "more",
-    "possible": "impossible", "impossible": "possible", "everybody": "nobody", "nobody": "everybody",
-    "unreliable": "reliable", "reliable": "unreliable", "trust": "distrust", "necessary": "unnecessary",
-    "simple": "complicated", "complicated": "simple", "helpful": "useless", "valuable": "worthless", "rare": "common",
-}  # fmt: skip
+_SWAPS: Final = dict(
+    pair
+    for one, other in (
+        ("never", "always"), ("can", "cannot"), ("should", "should not"), ("important", "unimportant"),
+        ("easy", "hard"), ("better", "worse"), ("more", "less"), ("possible", "impossible"), ("good", "bad"),
+        ("everybody", "nobody"), ("reliable", "unreliable"), ("trust", "distrust"), ("simple", "complicated"),
+        ("necessary", "unnecessary"), ("love", "hate"), ("helpful", "useless"), ("rare", "common"),
+    )
+    for pair in ((one, other), (other, one))
+) | {"can't": "can", "shouldn't": "should", "don't": "", "doesn't": "does", "not": "", "enjoy": "hate"}  # fmt: skip
+_NO_BEGINNING: Final = frozenset(
+    ["that's", "that", "this", "it", "it's", "he", "she", "they", "there", "there's", "and", "so", "but", "because",
+     "which", "who", "what", "if", "here"]
+)  # fmt: skip
+_SMALL_TALK: Final = frozenset(
+    ["show", "episode", "podcast", "listeners", "listening", "guest", "welcome", "thank", "thanks", "question",
+     "questions", "conversation", "joining", "today", "sponsor", "sponsors", "curious", "appreciate", "guess", "yeah",
+     "maybe", "know", "mean", "excited", "sorry", "think", "saying", "describe", "figure"]
+)  # fmt: skip
 
 
 class Drafted(NamedTuple):
@@ -79,19 +91,6 @@ class Draft(NamedTuple):
     """Why there are fewer than twelve; empty: there are twelve."""
 
 
-class _Material(NamedTuple):
-    """What a show's host says."""
-
-    show: str
-    statements: list[Said]
-    opinions: list[Opinion]
-    """The best of each subject that comes often, the best first."""
-    spread: dict[str, set[str]]
-    """Subject -> the episodes in which the host states something with it."""
-    names: frozenset[str]
-    """Words of the names of all who speak."""
-
-
 def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str, host: str = "") -> Draft:
     """Questions about what a host says often, in the exam's five kinds.
 
@@ -102,154 +101,266 @@ def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str,
     """
     statements = list_statements(turns, host=host)
     if language := _find_other_language(statements, episodes):
-        return Draft((), f"the transcripts are {language}, and questions can be drafted from English only")
-    if not statements:
-        return Draft((), "the host states nothing: every sentence asks, or stands in an introduction or advertisement")
+        return Draft((), f"the transcripts are in another language ({language}), and questions are drafted in English")
     material = _gather(turns, statements, show)
-    drafted = _fill(material, [*_draft_fact(turns, episodes, show), *_draft_joke(material)])
-    return Draft(tuple(drafted), "" if len(drafted) == N_QUESTIONS else _tell_lack(len(drafted), episodes, statements))
+    drafted = tuple(_fill(material, [*_draft_fact(turns, episodes, show), *_draft_joke(material)]))
+    if len(drafted) == N_QUESTIONS:
+        return Draft(drafted, "")
+    return Draft(
+        drafted,
+        f"in {len(episodes)} episodes and {len(statements):,} statements the host says no more that comes in "
+        f"{MIN_EPISODES} episodes and can be understood on its own",
+    )
 
 
 def _find_other_language(statements: Sequence[Said], episodes: Sequence[Episode]) -> str:
     languages = Counter(episode.language for episode in episodes if episode.language)
     if languages and (most := languages.most_common(1)[0][0]) != "en":
-        return f"in another language ({most})"
+        return most
     words = [word for said in statements[:500] for word in said.text.lower().split()]
     n_small = sum(word in word_list("small") for word in words)
-    return "in another language" if n_small < _MIN_ENGLISH * len(words) else ""
-
-
-def _tell_lack(n: int, episodes: Sequence[Episode], statements: Sequence[Said]) -> str:
-    return (
-        f"{n} of {N_QUESTIONS} questions: in {len(episodes)} episodes and {len(statements):,} statements the host says no more"
-        f" that comes in {MIN_EPISODES} episodes and can be understood on its own"
-    )
+    return "not told" if n_small < _MIN_ENGLISH * len(words) else ""
 
 
 # --- what the host says often -----------------------------------------------------------------------------------------
 
 
+class _Material(NamedTuple):
+    """What a show's host says."""
+
+    statements: list[Said]
+    opinions: list[Opinion]
+    """The best of each subject that comes often, the best first."""
+    sayings: list[Saying]
+    """Whole sentences that come again, the most frequent first."""
+
+
 def _gather(turns: Sequence[Turn], statements: list[Said], show: str) -> _Material:
-    spread = _count_episodes((said.slug, said.text) for said in statements)
-    others = Counter[str]()
-    for turn in turns:
-        if turn.role == "guest":
-            others.update(set(list_content(turn.text)))
-    names = frozenset(word for turn in turns for word in turn.speaker.lower().split()) | {*show.lower().split()}
+    names = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
+    spread = _count_episodes(statements)
     n_episodes = len({said.slug for said in statements})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
     for opinion in find_opinions(statements):
         if MIN_EPISODES <= len(spread.get(opinion.subject, ())) <= limit and names.isdisjoint(opinion.subject.split()):
             groups[opinion.subject].append(opinion)
-    own = Counter(word for said in statements for word in set(list_content(said.text)))
+    lean, texts = _measure_lean(turns, statements), "\n".join(said.text.lower() for said in statements)
     scored = []
     for subject, opinions in groups.items():
-        best = max(opinions, key=lambda opinion: (_rate(opinion), opinion.words))
-        head = subject.split()[-1]
-        lean = math.log2((own[head] + 1) / (others[head] + 1) * (others.total() + 1) / (own.total() + 1))
-        score = _rate(best) + min(len({one.said.slug for one in opinions}), 3) + max(-1.0, min(1.0, lean))
-        scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
-    return _Material(show, statements, [best for _, _, best in sorted(scored)], spread, names)
+        kept = [one for one in opinions if one.phrase != subject or not _needs_article(subject, texts)]
+        if kept:
+            best = max(kept, key=lambda opinion: (_rate(opinion), opinion.words))
+            score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
+            scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
+    sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, names)]
+    return _Material(statements, [best for _, _, best in sorted(scored)], sayings)
 
 
-def _count_episodes(texts: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+def _count_episodes(statements: Iterable[Said]) -> dict[str, set[str]]:
     """Phrase -> the episodes it comes in, also as the end of a longer one."""
     found: dict[str, set[str]] = defaultdict(set)
-    for slug, text in texts:
-        for phrase in set(find_noun_phrases(text)):
+    for said in statements:
+        for phrase in find_noun_phrases(said.text):
             words = phrase.lower().split()
             for begin in range(len(words)):
-                found[" ".join(words[begin:])].add(slug)
+                found[" ".join(words[begin:])].add(said.slug)
     return found
+
+
+def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> Callable[[str], float]:
+    """How much more the host says a word than the guests do, as a power of two from -1 to 1."""
+    own = Counter(word for said in statements for word in set(list_content(said.text)))
+    others = Counter(word for turn in turns if turn.role == "guest" for word in set(list_content(turn.text)))
+    total = math.log2((others.total() + 1) / (own.total() + 1))
+    return lambda word: max(-1.0, min(1.0, math.log2((own[word] + 1) / (others[word] + 1)) + total))
+
+
+def _needs_article(subject: str, texts: str) -> bool:
+    """Whether a subject in the singular is mostly said with an article or the like: `CEO`, `process`."""
+    if is_plural(subject.split()[-1]):
+        return False
+    word = re.escape(subject)
+    n_with = len(re.findall(rf"\b(?:an?|the|your|my|our|this|that|their) {word}\b", texts))
+    return 2 * n_with > len(re.findall(rf"\b{word}\b", texts))
 
 
 def _rate(opinion: Opinion) -> float:
     """How well an opinion stands alone: a bare subject is meant in general, `the` often means one at hand."""
-    is_bare = not opinion.phrase.startswith("the ")
     held = {*list_content(opinion.words)} - {*opinion.subject.split()}
-    weights = {"is": 2.0, "does": 1.5, "advice": 1.5, "likes": 1.0}
-    return weights[opinion.form] + 2 * is_bare + min(len(held), 4) / 2 + ("-" not in opinion.said.text) / 2
+    weight = {"is": 1.0, "does": 1.0, "advice": 1.0, "likes": 0.5}[opinion.form]
+    return weight + 2 * (not opinion.phrase.startswith("the ")) + min(len(held), 4) * 0.75
 
 
-# --- questions --------------------------------------------------------------------------------------------------------
+def _is_whole(saying: Saying, names: frozenset[str]) -> bool:
+    """Whether a saying is a sentence, has something in it, and is no small talk."""
+    sentence, text = saying.said[0].text, _bare(saying)
+    words = text.lower().split()
+    strong = set(list_content(text)) - word_list("vague")
+    if len(words) < MIN_RUN_WORDS or len(strong) < 2 or words[0] in _NO_BEGINNING or not list_content(words[-1]):
+        return False
+    if not _SMALL_TALK.isdisjoint(words) or not names.isdisjoint(strong):
+        return False
+    begins = sentence.startswith(text) or any(f"{mark}{text}" in sentence for mark in ("'", '"', ": ", ", "))
+    return begins and sentence.rstrip(" .!…'\"").endswith(text)
 
 
-def _fill(material: _Material, fixed: Sequence[Drafted]) -> list[Drafted]:
-    """Fill the exam: what there is one of, then sayings, then opinions by rank; no two about the same word."""
-    used = {word for one in fixed for word in _stems(one.question.expected or "")}
-    taken = list(fixed)
-    for one in _draft_sayings(material):
-        stems = _stems(one.question.text.partition('"')[2]) | _stems(one.question.expected or "")
-        if _count(taken, "quotation") < _QUOTAS["quotation"] and used.isdisjoint(stems):
-            taken.append(one)
-            used |= stems
-    n_missing = _QUOTAS["quotation"] - _count(taken, "quotation")
-    spare: list[Opinion] = []
-    for opinion in material.opinions:
-        stems = _stems(opinion.subject)
-        if not used.isdisjoint(stems):
-            continue
-        if n_missing and opinion.form in ("is", "does") and len(list_content(opinion.words)) >= 2:
-            taken.append(_quote_opinion(opinion, material))
-            n_missing -= 1
-        elif _count(taken, kind := _kind_of(opinion)) < _QUOTAS[kind]:
-            taken.append(_ask_opinion(opinion, material, taken))
-        else:
-            spare.append(opinion)
-            continue
-        used |= stems
-    for opinion in spare:
-        if len(taken) < N_QUESTIONS and used.isdisjoint(_stems(opinion.subject)):
-            taken.append(_ask_opinion(opinion, material, taken))
-            used |= _stems(opinion.subject)
-    order = list(_QUOTAS)
-    return sorted(taken[:N_QUESTIONS], key=lambda one: order.index(one.question.kind))
+def _bare(saying: Saying) -> str:
+    """A saying without who said it: what stands behind the colon of a quotation."""
+    return saying.text.rpartition(": '")[2].strip(" '\"")
 
 
-def _count(taken: Iterable[Drafted], kind: QuestionKind) -> int:
-    return sum(one.question.kind == kind for one in taken)
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+class _Exam:
+    """Questions taken so far; no two are about the same word."""
+
+    def __init__(self, taken: Iterable[Drafted]) -> None:
+        self.taken = list(taken)
+        self._used = {word for one in taken for word in _stems(one.question.question_id.replace("-", " "))}
+
+    def take(self, drafted: Drafted, about: str) -> None:
+        """Take a question, unless the exam is full or has one about such a word."""
+        stems = _stems(about)
+        if len(self.taken) < N_QUESTIONS and self._used.isdisjoint(stems):
+            self.taken.append(drafted)
+            self._used |= stems
+
+    def has_room(self, kind: QuestionKind) -> bool:
+        """Whether fewer questions of a kind are taken than there should be."""
+        return sum(one.question.kind == kind for one in self.taken) < _QUOTAS[kind]
+
+    def word(self, templates: Sequence[str], phrase: str) -> str:
+        """A question in the wording that was used least so far."""
+        be = "are" if is_plural(phrase.split()[-1].lower()) else "is"
+        wordings = [template.replace("{be}", be) for template in templates]
+        asked = [one.question.text for one in self.taken]
+        best = min(wordings, key=lambda one: sum(text.startswith(one.partition("{}")[0]) for text in asked))
+        return best.replace("{}", phrase)
 
 
 def _stems(text: str) -> set[str]:
     return {word.removesuffix("s").removesuffix("e") for word in list_content(text)}
 
 
+def _fill(material: _Material, first: Sequence[Drafted]) -> list[Drafted]:
+    """Fill the exam: sayings before opinions, each kind up to its number, then whatever is left of the best."""
+    exam = _Exam(first)
+    for saying in material.sayings:
+        if exam.has_room("quotation"):
+            exam.take(_quote_saying(saying), saying.text)
+        elif exam.has_room("belief") and (phrases := find_noun_phrases(_bare(saying))):
+            exam.take(_ask_saying(saying, phrases[-1], exam), saying.text)
+    late: list[Opinion] = []
+    for opinion in material.opinions:
+        is_long = opinion.form in ("is", "does") and len(list_content(opinion.words)) >= 3
+        if exam.has_room("quotation") and is_long:
+            exam.take(_quote_opinion(opinion, material), opinion.subject)
+        elif exam.has_room(_kind_of(opinion)):
+            exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
+        else:
+            late.append(opinion)
+    for opinion in late:
+        exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
+    order = list(_QUOTAS)
+    return sorted(exam.taken, key=lambda one: order.index(one.question.kind))
+
+
 def _kind_of(opinion: Opinion) -> QuestionKind:
     return "idea" if opinion.form == "is" else "belief"
 
 
-def _ask_opinion(opinion: Opinion, material: _Material, taken: Sequence[Drafted]) -> Drafted:
-    """The question about an opinion, in a wording that was used least so far."""
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def _quote_saying(saying: Saying) -> Drafted:
+    words = _bare(saying).split()
+    middle = (len(words) + 1) // 2
+    text = f'Finish the following sentence: "{" ".join(words[:middle])}'
+    subject, expected = " ".join(saying.words[:4]), " ".join(words[middle:])
+    return _make("quotation", subject, text, expected, saying.said[:_N_PASSAGES])
+
+
+def _ask_saying(saying: Saying, phrase: str, exam: _Exam) -> Drafted:
+    text = _bare(saying)
+    asked = exam.word(_TEMPLATES["saying"], _with_article(phrase, text))
+    return _make("belief", phrase, asked, text, saying.said[:_N_PASSAGES], _turn_round(text))
+
+
+def _ask_opinion(opinion: Opinion, material: _Material, exam: _Exam) -> Drafted:
     name: str = opinion.form
     if opinion.form == "is":
         first = opinion.words.lower().split()[0]
         name = "thing" if first in ("a", "an", "the", "all", "part", "what", "about", "your", "how") else "like"
-    be = "are" if is_plural(opinion.subject.split()[-1]) else "is"
-    asked = [one.question.text for one in taken]
+    text = exam.word(_TEMPLATES[name], opinion.phrase)
+    passages = _find_passages(opinion, material)
+    return _make(_kind_of(opinion), opinion.subject, text, opinion.words, passages, _turn_round(opinion.words))
 
-    def n_used(template: str) -> int:
-        return sum(text.startswith(template.replace("{be}", be).partition("{")[0][:14]) for text in asked)
 
-    template = min(_TEMPLATES[name], key=n_used)
+def _quote_opinion(opinion: Opinion, material: _Material) -> Drafted:
+    """A sentence of the host's own, to be finished."""
+    words = opinion.words.split()
+    verb = ("are" if is_plural(opinion.subject.split()[-1]) else "is") if opinion.form == "is" else words.pop(0)
+    text = f'Finish the following sentence: "{opinion.phrase[0].upper()}{opinion.phrase[1:]} {verb}'
+    return _make("quotation", opinion.subject, text, " ".join(words), _find_passages(opinion, material))
+
+
+def _draft_joke(material: _Material) -> Iterator[Drafted]:
+    """What people laugh at: a saying, or what is said of a subject; none where the transcripts note no laughter."""
+    for saying in material.sayings:
+        phrases = find_noun_phrases(saying.text)
+        if phrases and sum(said.is_joke for said in saying.said) >= 2 and len(list_content(saying.text)) >= 4:
+            _, _, rest = saying.text.partition(phrases[0])
+            text = f"What is your joke about {_with_article(phrases[0], saying.text)}?"
+            yield _make("joke", phrases[0], text, rest.strip(" ,:;") or saying.text, saying.said[:_N_PASSAGES])
+            return
+    for opinion in material.opinions:
+        if opinion.said.is_joke:
+            text = f"What do you joke about when it comes to {opinion.phrase}?"
+            yield _make("joke", opinion.subject, text, opinion.words, _find_passages(opinion, material))
+            return
+
+
+def _draft_fact(turns: Sequence[Turn], episodes: Sequence[Episode], show: str) -> Iterator[Drafted]:
+    """Guests of the year that had most, of the whole show where years are not known; else who is always there too."""
+    guests: dict[str, dict[str, Turn]] = defaultdict(dict)
+    for turn in turns:
+        if turn.role == "guest" and len(turn.speaker.split()) >= 2:
+            guests[turn.speaker].setdefault(turn.slug, turn)
+    limit = max(MIN_EPISODES, len(episodes) / 4)
+    always = [name for name, found in guests.items() if len(found) > limit]
+    visits = [turn for name, found in guests.items() if name not in always for turn in found.values()]
+    if len(visits) < MIN_EPISODES:
+        for name in always[:1]:
+            passages = tuple(map(_introduce, guests[name].values()))[:_N_PASSAGES]
+            yield _make("fact", "company", f"Who do you make {show} with?", name, passages)
+        return
+    years = {episode.slug: episode.published.year for episode in episodes if episode.published}
+    by_year = Counter(years[turn.slug] for turn in visits if turn.slug in years)
+    year = max(by_year, key=lambda one: (by_year[one], one)) if len(by_year) > 1 else None
+    chosen = [_introduce(turn) for turn in visits if year is None or years.get(turn.slug) == year]
     question = Question(
-        question_id=_name(_kind_of(opinion), opinion.subject),
-        kind=_kind_of(opinion),
-        text=template.replace("{be}", be).replace("{}", opinion.phrase),
-        expected=opinion.words,
-        opposite=_turn_round(opinion.words),
+        question_id=f"fact-guests-{year}" if year else "fact-guests",
+        kind="fact",
+        text=f"Who were some of the guests of {show} in {year}?" if year else f"Who were some of the guests of {show}?",
+        guests_of=str(year) if year else "all",
     )
-    return Drafted(question, _find_passages(opinion, material))
+    yield Drafted(question, tuple(chosen[:_N_PASSAGES]))
+
+
+def _introduce(turn: Turn) -> Said:
+    return Said(turn.slug, turn.position, f"{turn.speaker}: {turn.text}")
 
 
 def _find_passages(opinion: Opinion, material: _Material) -> tuple[Said, ...]:
-    """The sentence an opinion stands in, and one each of other episodes that has the subject."""
-    found = {opinion.said.slug: opinion.said}
-    pattern = re.compile(rf"\b{re.escape(opinion.subject)}\b", re.I)
+    """The sentence an opinion stands in, and those of other episodes that have its subject and most of its words."""
+    pattern, wanted = re.compile(rf"\b{re.escape(opinion.subject)}\b", re.I), _stems(opinion.words)
+    best: dict[str, tuple[int, Said]] = {}
     for said in material.statements:
-        if len(found) < _N_PASSAGES and said.slug not in found and pattern.search(said.text):
-            found[said.slug] = said
-    return tuple(found.values())
+        if said.slug != opinion.said.slug and pattern.search(said.text):
+            found = (-len(wanted & _stems(said.text)), said)
+            best[said.slug] = min(best.get(said.slug, found), found)
+    return (opinion.said, *(said for _, said in sorted(best.values())[: _N_PASSAGES - 1]))
 
 
 def _turn_round(words: str) -> str | None:
@@ -257,118 +368,23 @@ def _turn_round(words: str) -> str | None:
     parts = words.split()
     for place, word in enumerate(parts[:6]):
         if (other := _SWAPS.get(word.lower())) is not None:
-            return " ".join([*parts[:place], *other.split(), *parts[place + 1 :]]) or None
+            turned = " ".join([*parts[:place], *other.split(), *parts[place + 1 :]])
+            return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", turned) or None
     return None
 
 
-def _name(kind: QuestionKind, subject: str) -> str:
+def _with_article(phrase: str, text: str) -> str:
+    found = re.search(rf"\b(an?|the|my|your) {re.escape(phrase)}\b", text, re.I)
+    article = found[1].lower() if found else ""
+    return f"{'your' if article == 'my' else article} {phrase}".strip()
+
+
+def _make(
+    kind: QuestionKind, subject: str, text: str, expected: str, passages: tuple[Said, ...], opposite: str | None = None
+) -> Drafted:
     slug = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
-    return f"{kind}-{slug}"[:40].rstrip("-")
-
-
-# --- sayings, the joke, the guests ------------------------------------------------------------------------------------
-
-
-def _draft_sayings(material: _Material) -> Iterator[Drafted]:
-    for saying in find_sayings(material.statements, min_episodes=MIN_EPISODES):
-        if (cut := _cut_saying(saying, material.names)) is not None:
-            begun, rest = cut
-            question = Question(
-                question_id=_name("quotation", " ".join(saying.words[:4])),
-                kind="quotation",
-                text=f'Finish the following sentence: "{begun}',
-                expected=rest,
-            )
-            yield Drafted(question, saying.said[:_N_PASSAGES])
-
-
-def _cut_saying(saying: Saying, names: Collection[str]) -> tuple[str, str] | None:
-    """What is given of a saying and what is asked for; `None` where it is small talk or no whole sentence."""
-    sentence = saying.said[0].text
-    text = saying.text.rpartition(": '")[2].strip(" '")
-    words = text.split()
-    strong = [word for word in list_content(text) if word not in word_list("vague")]
-    stock = word_list("stock_subjects") | names | {"thank", "thanks", "question", "curious", "appreciate", "wonder"}
-    is_whole = sentence.rstrip(" .!…'\"").endswith(text[-12:]) and (
-        sentence.startswith(text) or f" '{text}" in sentence or f'"{text}' in sentence or ": " in saying.text
-    )
-    if not is_whole or len(words) < 5 or len(set(strong)) < 3 or not stock.isdisjoint(list_content(text)):
-        return None
-    middle = (len(words) + 1) // 2
-    rest = " ".join(words[middle:])
-    return (" ".join(words[:middle]), rest) if list_content(rest) else None
-
-
-def _quote_opinion(opinion: Opinion, material: _Material) -> Drafted:
-    """A sentence of the host's own, to be finished."""
-    verb = ("are " if is_plural(opinion.subject.split()[-1]) else "is ") if opinion.form == "is" else ""
-    words = opinion.words.split()
-    n_given = 0 if verb else 1
-    begun = f"{opinion.phrase} {verb}{' '.join(words[:n_given])}".strip()
-    question = Question(
-        question_id=_name("quotation", opinion.subject),
-        kind="quotation",
-        text=f'Finish the following sentence: "{begun[0].upper()}{begun[1:]}',
-        expected=" ".join(words[n_given:]),
-    )
-    return Drafted(question, _find_passages(opinion, material))
-
-
-def _draft_joke(material: _Material) -> Iterator[Drafted]:
-    """The subject that people laugh about in most episodes; none where the transcripts note no laughter."""
-    laughed = _count_episodes((said.slug, said.text) for said in material.statements if said.is_joke)
-    ranks = [
-        (len(slugs) ** 2 / len(material.spread[phrase]), phrase)
-        for phrase, slugs in laughed.items()
-        if len(slugs) >= MIN_EPISODES and _is_subject(phrase, material.names)
-    ]
-    if not ranks:
-        return
-    phrase = max(ranks)[1]
-    pattern = re.compile(rf"\b{re.escape(phrase)}\b", re.I)
-    told = {said.slug: said for said in material.statements if said.is_joke and pattern.search(said.text)}
-    best = max(told.values(), key=lambda said: (len(set(list_content(said.text)) & _common(told.values())), said.slug))
-    rest = [one for one in find_noun_phrases(best.text) if phrase not in one.lower()]
-    question = Question(
-        question_id=_name("joke", phrase),
-        kind="joke",
-        text=f"What do you joke about when {phrase} {'come' if is_plural(phrase.split()[-1]) else 'comes'} up?",
-        expected=max(rest, key=len, default=None),
-    )
-    yield Drafted(question, tuple(told.values())[:_N_PASSAGES])
-
-
-def _common(told: Iterable[Said]) -> set[str]:
-    counts = Counter(word for said in told for word in set(list_content(said.text)))
-    return {word for word, n in counts.items() if n > 1}
-
-
-def _is_subject(phrase: str, names: Collection[str]) -> bool:
-    words = set(phrase.split())
-    return words.isdisjoint(word_list("stock_subjects")) and words.isdisjoint(names)
-
-
-def _draft_fact(turns: Sequence[Turn], episodes: Sequence[Episode], show: str) -> Iterator[Drafted]:
-    """Guests of the year that had most; of the whole show where years are not known; none where nobody visits."""
-    guests: dict[str, dict[str, Turn]] = defaultdict(dict)
-    for turn in turns:
-        if turn.role == "guest" and len(turn.speaker.split()) >= 2:
-            guests[turn.slug].setdefault(turn.speaker, turn)
-    years = {episode.slug: episode.published.year for episode in episodes if episode.published}
-    by_year = Counter(years[slug] for slug, found in guests.items() if slug in years for _ in found)
-    if sum(map(len, guests.values())) < MIN_EPISODES:
-        return
-    year = max(by_year, key=lambda one: (by_year[one], one)) if len(by_year) > 1 else None
-    when = f" in {year}" if year else ""
-    slugs = [slug for slug in guests if year is None or years.get(slug) == year][:_N_PASSAGES]
-    question = Question(
-        question_id=f"fact-guests-{year}" if year else "fact-guests",
-        kind="fact",
-        text=f"Who were some of the guests of {show}{when}?",
-        guests_of=str(year) if year else "all",
-    )
-    first = [next(iter(guests[slug].values())) for slug in slugs]
-    yield Drafted(question, tuple(Said(turn.slug, turn.position, f"{turn.speaker}: {turn.text}") for turn in first))
+    name = f"{kind}-{slug}"[:40].rstrip("-")
+    return Drafted(Question(question_id=name, kind=kind, text=text, expected=expected, opposite=opposite), passages)
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------
@@ -376,12 +392,12 @@ def _draft_fact(turns: Sequence[Turn], episodes: Sequence[Episode], show: str) -
 
 def write_exam(draft: Draft, *, host: str) -> str:
     """The drafted exam as a questions.toml: each question with the passages as comments, to be edited."""
-    head = (
-        f"# {len(draft.questions)} questions about {_one_line(host)}, drafted by rule from the transcripts. Read and edit them.\n"
-        "# `expected` holds words a right answer has, `opposite` what a wrong one says; leave either out where it does\n"
-        "# not fit. Under each question stand passages (episode#turn) that show what the host says.\n"
-    )
-    return head + "".join(_write_question(one) for one in draft.questions)
+    head = f"""\
+# {len(draft.questions)} questions about {_one_line(host)}, drafted by rule from the transcripts: read them, and edit them.
+# `expected` holds the words of a right answer, `opposite` what a wrong one says; leave either out where it does not
+# fit. Under each question stand passages that show what the host says, by episode and turn.
+"""
+    return head + "".join(map(_write_question, draft.questions))
 
 
 def _write_question(drafted: Drafted) -> str:
@@ -389,9 +405,14 @@ def _write_question(drafted: Drafted) -> str:
     lines = ["", "[[question]]"]
     for key in ("question_id", "kind", "text", "expected", "opposite", "guests_of"):
         if (value := getattr(question, key)) is not None:
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-    lines += [f"# {_one_line(said.slug)}#{said.position}: {_one_line(said.text)}" for said in drafted.passages]
+            lines.append(f"{key} = {_quote(value)}")
+    lines += [f"# {_one_line(f'{said.slug}#{said.position}: {said.text}')}" for said in drafted.passages]
     return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    # A JSON string is a TOML basic string, but for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(text: str) -> str:

@@ -20,7 +20,9 @@ OpinionForm = Literal["is", "does", "advice", "likes"]
 _SKIPPED: Final = frozenset(["advertisement", "intro", "outro", "garbled", "unclear", "repeat", "cold-open"])
 _NOTE: Final = re.compile(r"\\?\[[^\]]*\]|\((?:laughs?|laughter|laughing)\)", re.I)
 _LAUGH: Final = re.compile(r"\\?[\[(](?:\w+ )?(?:laugh|chuckl)\w*[^\])]{0,20}[\])]", re.I)
-_SENTENCE: Final = re.compile(r"[^.!?…]+(?:[.!?…]+[\"”']*|$)")
+_LAUGHTER: Final = "\N{LATIN SMALL LETTER TURNED R WITH LONG LEG}"
+"""Stands for a note of laughter; no transcript in English has the letter."""
+_SENTENCE: Final = re.compile(rf"[^.!?…]+(?:[.!?…]+[\"”']*(?: ?{_LAUGHTER})?|$)")
 _OPENING: Final = re.compile(
     r"^(?:(?:and|so|but|or|well|yeah|yes|no|right|okay|ok|because|like|now|then|oh|actually|basically|honestly|also|"
     r"just|you know|i mean|you see|again|plus|look|listen|um|uh|maybe|obviously|exactly|really|even|of course)\b[, ]*)+",
@@ -48,18 +50,131 @@ _ADVICE: Final = re.compile(
     re.I,
 )
 _POINTING: Final = frozenset(
-    "i i'm i've i'd i'll me my mine he he's she she's his her him this that that's these those here there there's it it's"
-    " today yesterday tonight our they they're their them whatever yeah uh um gonna ago said another first next kind sort saying talking".split()
+    [
+        "i",
+        "i'm",
+        "i've",
+        "i'd",
+        "i'll",
+        "me",
+        "my",
+        "mine",
+        "he",
+        "he's",
+        "she",
+        "she's",
+        "his",
+        "her",
+        "him",
+        "this",
+        "that",
+        "that's",
+        "these",
+        "those",
+        "here",
+        "there",
+        "there's",
+        "it",
+        "it's",
+        "today",
+        "yesterday",
+        "tonight",
+        "our",
+        "they",
+        "they're",
+        "their",
+        "them",
+        "whatever",
+        "yeah",
+        "uh",
+        "um",
+        "gonna",
+        "ago",
+        "said",
+        "another",
+        "first",
+        "next",
+        "saying",
+        "talking",
+        "now",
+        "themselves",
+        "itself",
+        "going",
+    ]
 )
 """Words that point at something outside the sentence, or at somebody who is present."""
 _FAINT: Final = frozenset(
-    "interesting great good cool awesome amazing example thing things huge big fun lot kind sort way time bit nice weird"
-    " able going really actually probably definitely obviously pretty much different better lots little other have been"
-    " very quite always never also still even just maybe something anything everything someone wonderful incredible"
-    " fantastic hard easy crazy people make makes take takes want need needs means called".split()
+    [
+        "interesting",
+        "great",
+        "good",
+        "cool",
+        "awesome",
+        "amazing",
+        "example",
+        "thing",
+        "things",
+        "huge",
+        "big",
+        "fun",
+        "lot",
+        "kind",
+        "sort",
+        "way",
+        "time",
+        "bit",
+        "nice",
+        "weird",
+        "able",
+        "going",
+        "really",
+        "actually",
+        "probably",
+        "definitely",
+        "obviously",
+        "pretty",
+        "much",
+        "different",
+        "better",
+        "lots",
+        "little",
+        "other",
+        "have",
+        "been",
+        "very",
+        "quite",
+        "always",
+        "never",
+        "also",
+        "still",
+        "even",
+        "just",
+        "maybe",
+        "something",
+        "anything",
+        "everything",
+        "someone",
+        "wonderful",
+        "incredible",
+        "fantastic",
+        "hard",
+        "easy",
+        "crazy",
+        "people",
+        "make",
+        "makes",
+        "take",
+        "takes",
+        "want",
+        "need",
+        "needs",
+        "means",
+        "called",
+    ]
 )
 """Words that a predicate may not consist of alone."""
 _ASKING: Final = frozenset(["who", "what", "which", "whose", "where", "how", "if", "when"])
+_NOT_PLAIN: Final = re.compile(r"[\"“”()\[\]\d/@]|\b(?:kind|sort) of\b", re.I)
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _MIN_CLAUSE, _MAX_CLAUSE = 5, 17
 MIN_RUN_WORDS: Final = 5
@@ -73,7 +188,7 @@ class Said(NamedTuple):
     """Of the turn, in its episode."""
     text: str
     is_joke: bool = False
-    """Whether somebody laughs in that turn or straight after it, by the transcript's own notes."""
+    """Whether somebody laughs at it, by the transcript's own notes."""
 
 
 class Opinion(NamedTuple):
@@ -106,17 +221,19 @@ def list_statements(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
         for flag in flags:
             if flag.kind in _SKIPPED and flag.start is not None:
                 text = text[: flag.start] + " " * ((flag.end or len(text)) - flag.start) + text[flag.end :]
-        is_joke = bool(_LAUGH.search(turn.text) or (after and after.slug == turn.slug and _LAUGH.match(after.text)))
-        found += [Said(turn.slug, turn.position, sentence, is_joke) for sentence in _split_statements(text)]
+        if after and after.slug == turn.slug and _LAUGH.match(after.text):
+            text += _LAUGHTER
+        found += [Said(turn.slug, turn.position, *sentence) for sentence in _split_statements(text)]
     return found
 
 
-def _split_statements(text: str) -> Iterator[str]:
-    plain = " ".join(html.unescape(_NOTE.sub(" ", text)).replace("’", "'").split())
-    for sentence in _SENTENCE.findall(plain):
-        stripped = sentence.strip()
+def _split_statements(text: str) -> Iterator[tuple[str, bool]]:
+    """Sentences that are no questions, and whether somebody laughs at each."""
+    plain = _NOTE.sub(" ", _LAUGH.sub(_LAUGHTER, html.unescape(text).replace("’", "'")))
+    for sentence in _SENTENCE.findall(" ".join(plain.split())):
+        stripped = sentence.replace(_LAUGHTER, "").strip()
         if "?" not in stripped[-3:] and len(stripped.split()) >= 4:
-            yield stripped
+            yield stripped, _LAUGHTER in sentence
 
 
 # --- opinions ---------------------------------------------------------------------------------------------------------
@@ -141,7 +258,7 @@ def _list_clauses(sentence: str) -> Iterator[str]:
                 break
         clause = clause.strip(" .!…'")
         words = clause.lower().split()
-        if len(words) >= 3 and len(words) <= _MAX_CLAUSE and not re.search(r"[\"“”()\[\]\d/@]", clause):
+        if 3 <= len(words) <= _MAX_CLAUSE and not _NOT_PLAIN.search(clause):
             yield clause
 
 
@@ -196,7 +313,7 @@ def _read_liking(clause: str, said: Said) -> Opinion | None:
         return None
     what = found["what"]
     phrases = find_noun_phrases(f"of {what}")
-    if not phrases or not what.lower().startswith((phrases[0].lower(), f"the {phrases[0].lower()}")):
+    if not phrases or not what.lower().startswith(phrases[0].lower()):
         return None
     return _make(phrases[0], phrases[0], "likes", clause, said)
 
