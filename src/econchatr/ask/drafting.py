@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from econchatr.ask.statements import (
@@ -20,7 +21,7 @@ from econchatr.ask.statements import (
     find_opinions,
     find_sayings,
     list_content,
-    list_statements,
+    list_sentences,
 )
 from econchatr.noun_phrases import find_noun_phrases, is_plural, word_list
 from econchatr.records import Episode, Question, QuestionKind, Turn
@@ -37,6 +38,10 @@ _MAX_QUOTE: Final = 160
 _MIN_ENGLISH: Final = 0.25
 """Share of small English words, below which speech is not English."""
 
+_NAME_SHARE: Final = 0.15
+_ARTICLE_SHARE: Final = 0.35
+_BEFORE_ONE: Final = frozenset(["a", "an", "the", "your", "my", "our", "this", "that", "their", "his", "her"])
+
 _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "does": (
         "What do you think about {}?",
@@ -52,6 +57,7 @@ _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "likes": ("How do you feel about {}?", "Where do you stand on {}?"),
     "thing": ("What {be} {}, to your mind?", "What would you say {} {be}?", "How would you explain {}?"),
     "like": ("What {be} {} like, in your view?", "How would you describe {}?", "What do you make of {}?"),
+    "matter": ("What would you say is {}?", "What is {}, in your view?"),
     "saying": ("What do you like to say about {}?", "What comes to your mind when you hear of {}?"),
 }
 _SWAPS: Final = dict(
@@ -64,9 +70,11 @@ _SWAPS: Final = dict(
     )
     for pair in ((one, other), (other, one))
 ) | {"can't": "can", "shouldn't": "should", "don't": "", "doesn't": "does", "not": "", "enjoy": "hate"}  # fmt: skip
+_NAMING: Final = frozenset(["a", "an", "the", "all", "part", "what", "about", "your", "how", "such", "to"])
+"""What begins a predicate that says what something is, not what it is like."""
 _NO_BEGINNING: Final = frozenset(
     ["that's", "that", "this", "it", "it's", "he", "she", "they", "there", "there's", "and", "so", "but", "because",
-     "which", "who", "what", "if", "here"]
+     "which", "who", "if", "here", "them", "their", "him", "her", "these", "those"]
 )  # fmt: skip
 _SMALL_TALK: Final = frozenset(
     ["show", "episode", "podcast", "listeners", "listening", "guest", "welcome", "thank", "thanks", "question",
@@ -99,16 +107,16 @@ def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str,
         show: The show's name, as questions put it.
         host: Only this one of several hosts; empty: every host.
     """
-    statements = list_statements(turns, host=host)
-    if language := _find_other_language(statements, episodes):
+    sentences = list_sentences(turns, host=host)
+    if language := _find_other_language(sentences, episodes):
         return Draft((), f"the transcripts are in another language ({language}), and questions are drafted in English")
-    material = _gather(turns, statements, show)
+    material = _gather(turns, sentences, show)
     drafted = tuple(_fill(material, [*_draft_fact(turns, episodes, show), *_draft_joke(material)]))
     if len(drafted) == N_QUESTIONS:
         return Draft(drafted, "")
     return Draft(
         drafted,
-        f"in {len(episodes)} episodes and {len(statements):,} statements the host says no more that comes in "
+        f"in {len(episodes)} episodes and {len(material.statements):,} statements the host says no more that comes in "
         f"{MIN_EPISODES} episodes and can be understood on its own",
     )
 
@@ -135,24 +143,26 @@ class _Material(NamedTuple):
     """Whole sentences that come again, the most frequent first."""
 
 
-def _gather(turns: Sequence[Turn], statements: list[Said], show: str) -> _Material:
-    names = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
-    spread = _count_episodes(statements)
-    n_episodes = len({said.slug for said in statements})
+def _gather(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> _Material:
+    speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
+    names = speakers | _list_names(sentences)
+    statements = [said for said in sentences if not said.is_question]
+    spread = _count_episodes(sentences)
+    n_episodes = len({said.slug for said in sentences})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
     for opinion in find_opinions(statements):
         if MIN_EPISODES <= len(spread.get(opinion.subject, ())) <= limit and names.isdisjoint(opinion.subject.split()):
             groups[opinion.subject].append(opinion)
-    lean, texts = _measure_lean(turns, statements), "\n".join(said.text.lower() for said in statements)
+    lean, articles = _measure_lean(turns, statements), _Articles(sentences)
     scored = []
     for subject, opinions in groups.items():
-        kept = [one for one in opinions if one.phrase != subject or not _needs_article(subject, texts)]
+        kept = [one for one in opinions if one.phrase != subject or not articles.needs(subject)]
         if kept:
             best = max(kept, key=lambda opinion: (_rate(opinion), opinion.words))
             score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
             scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
-    sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, names)]
+    sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
     return _Material(statements, [best for _, _, best in sorted(scored)], sayings)
 
 
@@ -175,19 +185,39 @@ def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> Callable
     return lambda word: max(-1.0, min(1.0, math.log2((own[word] + 1) / (others[word] + 1)) + total))
 
 
-def _needs_article(subject: str, texts: str) -> bool:
-    """Whether a subject in the singular is mostly said with an article or the like: `CEO`, `process`."""
-    if is_plural(subject.split()[-1]):
-        return False
-    word = re.escape(subject)
-    n_with = len(re.findall(rf"\b(?:an?|the|your|my|our|this|that|their) {word}\b", texts))
-    return 2 * n_with > len(re.findall(rf"\b{word}\b", texts))
+def _list_names(sentences: Iterable[Said]) -> frozenset[str]:
+    """Words that are written with a capital, and often before another word that is: first names of people."""
+    words, firsts = Counter[str](), Counter[str]()
+    for said in sentences:
+        words.update(re.findall(r"(?<=\w )[A-Za-z]+", said.text))
+        firsts.update(re.findall(r"(?<=\w )[A-Z][a-z]+(?= [A-Z][a-z])", said.text))
+    return frozenset(
+        name.lower()
+        for name, n in firsts.items()
+        if n > _NAME_SHARE * words[name] and words[name] > words[name.lower()]
+    )
+
+
+class _Articles:
+    """How often a word is said, and how often with an article or the like before it."""
+
+    def __init__(self, statements: Iterable[Said]) -> None:
+        self._all, self._with = Counter[str](), Counter[str]()
+        for said in statements:
+            words = said.text.lower().replace(",", "").split()
+            self._all.update(words)
+            self._with.update(word for before, word in pairwise(words) if before in _BEFORE_ONE)
+
+    def needs(self, subject: str) -> bool:
+        """Whether a subject in the singular is mostly said with an article: `CEO`, `process`."""
+        first = subject.split()[0]
+        return not is_plural(subject.split()[-1]) and self._with[first] > _ARTICLE_SHARE * self._all[first]
 
 
 def _rate(opinion: Opinion) -> float:
     """How well an opinion stands alone: a bare subject is meant in general, `the` often means one at hand."""
     held = {*list_content(opinion.words)} - {*opinion.subject.split()}
-    weight = {"is": 1.0, "does": 1.0, "advice": 1.0, "likes": 0.5}[opinion.form]
+    weight = {"is": 1.0, "does": 1.0, "advice": 1.0, "likes": 0.5, "matter": 2.0}[opinion.form]
     return weight + 2 * (not opinion.phrase.startswith("the ")) + min(len(held), 4) * 0.75
 
 
@@ -195,8 +225,13 @@ def _is_whole(saying: Saying, names: frozenset[str]) -> bool:
     """Whether a saying is a sentence, has something in it, and is no small talk."""
     sentence, text = saying.said[0].text, _bare(saying)
     words = text.lower().split()
-    strong = set(list_content(text)) - word_list("vague")
-    if len(words) < MIN_RUN_WORDS or len(strong) < 2 or words[0] in _NO_BEGINNING or not list_content(words[-1]):
+    strong = set(list_content(text)) - word_list("vague") - word_list("determiners") - word_list("adverbs")
+    if (
+        len(words) < MIN_RUN_WORDS
+        or len(strong) < 2
+        or not _NO_BEGINNING.isdisjoint(words[:4])
+        or not list_content(words[-1])
+    ):
         return False
     if not _SMALL_TALK.isdisjoint(words) or not names.isdisjoint(strong):
         return False
@@ -249,8 +284,8 @@ def _fill(material: _Material, first: Sequence[Drafted]) -> list[Drafted]:
     for saying in material.sayings:
         if exam.has_room("quotation"):
             exam.take(_quote_saying(saying), saying.text)
-        elif exam.has_room("belief") and (phrases := find_noun_phrases(_bare(saying))):
-            exam.take(_ask_saying(saying, phrases[-1], exam), saying.text)
+        elif asked := _ask_saying(saying, exam):
+            exam.take(asked, saying.text)
     late: list[Opinion] = []
     for opinion in material.opinions:
         is_long = opinion.form in ("is", "does") and len(list_content(opinion.words)) >= 3
@@ -281,17 +316,26 @@ def _quote_saying(saying: Saying) -> Drafted:
     return _make("quotation", subject, text, expected, saying.said[:_N_PASSAGES])
 
 
-def _ask_saying(saying: Saying, phrase: str, exam: _Exam) -> Drafted:
+def _ask_saying(saying: Saying, exam: _Exam) -> Drafted | None:
+    """What the host likes to say about a subject, as a belief or, when there are enough of these, as an idea."""
     text = _bare(saying)
-    asked = exam.word(_TEMPLATES["saying"], _with_article(phrase, text))
-    return _make("belief", phrase, asked, text, saying.said[:_N_PASSAGES], _turn_round(text))
+    kind: QuestionKind = "belief" if exam.has_room("belief") else "idea"
+    phrases = [phrase for phrase in find_noun_phrases(text) if phrase[0].islower()]
+    if not phrases or not exam.has_room(kind):
+        return None
+    asked = exam.word(_TEMPLATES["saying"], _with_article(phrases[0], text))
+    return _make(kind, phrases[0], asked, text, saying.said[:_N_PASSAGES], _turn_round(text))
 
 
 def _ask_opinion(opinion: Opinion, material: _Material, exam: _Exam) -> Drafted:
     name: str = opinion.form
     if opinion.form == "is":
-        first = opinion.words.lower().split()[0]
-        name = "thing" if first in ("a", "an", "the", "all", "part", "what", "about", "your", "how") else "like"
+        first = next((word for word in opinion.words.lower().split() if not word.endswith("ly")), "")
+        name = (
+            "thing"
+            if first in ("a", "an", "the", "all", "part", "what", "about", "your", "how", "such", "to")
+            else "like"
+        )
     text = exam.word(_TEMPLATES[name], opinion.phrase)
     passages = _find_passages(opinion, material)
     return _make(_kind_of(opinion), opinion.subject, text, opinion.words, passages, _turn_round(opinion.words))
@@ -366,6 +410,8 @@ def _find_passages(opinion: Opinion, material: _Material) -> tuple[Said, ...]:
 def _turn_round(words: str) -> str | None:
     """The opposite of what is said, where one word makes it; `None` where none does."""
     parts = words.split()
+    if not {"but", "unless", "without", "not"}.isdisjoint(parts[2:]):
+        return None
     for place, word in enumerate(parts[:6]):
         if (other := _SWAPS.get(word.lower())) is not None:
             turned = " ".join([*parts[:place], *other.split(), *parts[place + 1 :]])
@@ -393,7 +439,7 @@ def _make(
 def write_exam(draft: Draft, *, host: str) -> str:
     """The drafted exam as a questions.toml: each question with the passages as comments, to be edited."""
     head = f"""\
-# {len(draft.questions)} questions about {_one_line(host)}, drafted by rule from the transcripts: read them, and edit them.
+# {len(draft.questions)} questions about {_one_line(host)}, drafted by rule from the transcripts. Read and edit them.
 # `expected` holds the words of a right answer, `opposite` what a wrong one says; leave either out where it does not
 # fit. Under each question stand passages that show what the host says, by episode and turn.
 """

@@ -14,8 +14,9 @@ from typing import Final, Literal, NamedTuple
 from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
 from econchatr.records import Turn
 
-OpinionForm = Literal["is", "does", "advice", "likes"]
-"""What the subject is; what it does; what one can or should do about it; that the host likes it, or does not."""
+OpinionForm = Literal["is", "does", "advice", "likes", "matter"]
+"""What the subject is; what it does; what one can or should do about it; that the host likes it, or does not; what the
+problem, the secret, the best part of it is."""
 
 _SKIPPED: Final = frozenset(["advertisement", "intro", "outro", "garbled", "unclear", "repeat", "cold-open"])
 _NOTE: Final = re.compile(r"\\?\[[^\]]*\]|\((?:laughs?|laughter|laughing)\)", re.I)
@@ -24,14 +25,17 @@ _LAUGHTER: Final = "\N{LATIN SMALL LETTER TURNED R WITH LONG LEG}"
 """Stands for a note of laughter; no transcript in English has the letter."""
 _SENTENCE: Final = re.compile(rf"[^.!?…]+(?:[.!?…]+[\"”']*(?: ?{_LAUGHTER})?|$)")
 _OPENING: Final = re.compile(
-    r"^(?:(?:and|so|but|or|well|yeah|yes|no|right|okay|ok|because|like|now|then|oh|actually|basically|honestly|also|"
-    r"just|you know|i mean|you see|again|plus|look|listen|um|uh|maybe|obviously|exactly|really|even|of course)\b[, ]*)+",
+    r"^(?:(?:and|so|but|or|well|yeah|yes|no|right|okay|ok|because|like|now|then|oh|actually|basically|honestly|"
+    r"also|just|you know|i mean|you see|again|plus|look|listen|um|uh|maybe|obviously|exactly|really|even|of course)"
+    r"\b[, ]*)+",
     re.I,
 )
 _STANCE: Final = re.compile(
-    r"\b(?:i (?:\w+ )?(?:think|believe|feel like|feel|find|found|would say|would argue|say|know|guess|suppose)(?: that)?"
-    r"|i'd (?:say|argue)(?: that)?|the (?:truth|fact|reality|point) (?:is|being)(?: that)?|it turns out(?: that)?"
-    r"|my (?:view|opinion|take|belief|advice) is(?: that)?|in my (?:opinion|view|mind|experience)|to me|for me)\b[, ]*",
+    r"\b(?:i (?:\w+ )?(?:think|believe|feel like|feel|find|found|would say|would argue|say|know|guess|suppose)"
+    r"(?: that)?|"
+    r"i'd (?:say|argue)(?: that)?|the (?:truth|fact|reality|point|thing) (?:is|being)(?: that)?|it turns out(?: that)?|"
+    r"(?:that's|which is) why|(?:which|it) means(?: that)?|my (?:view|opinion|take|belief|advice) is(?: that)?|"
+    r"in my (?:opinion|view|mind|experience)|to me|for me)\b[, ]*",
     re.I,
 )
 _CLAUSE_END: Final = re.compile(
@@ -44,135 +48,19 @@ _LIKING: Final = re.compile(
     re.I,
 )
 _ADVICE: Final = re.compile(
-    r"^(?:(?:you|we|people|everybody|nobody|everyone|most people) (?:\w+ly |just |still |really )*(?:can't|cannot|should|"
-    r"shouldn't|must|have to|need to|never|always|tend to|don't need|don't have to)|(?:never|always|don't) (?!ever|know|"
-    r"have|think|get|even|really|mind|worry)\w+)\b",
+    r"^(?:(?:you|we|people|everybody|nobody|everyone|most people) (?:\w+ly |just |still |really )*(?:can't|cannot|"
+    r"should|shouldn't|must|have to|need to|never|always|tend to|don't need|don't have to)|"
+    r"(?:never|always|don't) (?!ever|know|have|think|get|even|really|mind|worry)\w+)\b",
     re.I,
 )
-_POINTING: Final = frozenset(
-    [
-        "i",
-        "i'm",
-        "i've",
-        "i'd",
-        "i'll",
-        "me",
-        "my",
-        "mine",
-        "he",
-        "he's",
-        "she",
-        "she's",
-        "his",
-        "her",
-        "him",
-        "this",
-        "that",
-        "that's",
-        "these",
-        "those",
-        "here",
-        "there",
-        "there's",
-        "it",
-        "it's",
-        "today",
-        "yesterday",
-        "tonight",
-        "our",
-        "they",
-        "they're",
-        "their",
-        "them",
-        "whatever",
-        "yeah",
-        "uh",
-        "um",
-        "gonna",
-        "ago",
-        "said",
-        "another",
-        "first",
-        "next",
-        "saying",
-        "talking",
-        "now",
-        "themselves",
-        "itself",
-        "going",
-    ]
+_MATTER: Final = re.compile(
+    r"^(?P<matter>the (?:\w+ ){0,2}(?:problem|trouble|thing|beauty|secret|challenge|danger|key|power|benefit|downside|"
+    r"advantage|reason|value|point|goal|hardest part|best part|hard part) (?:with|about|of|to|in|for)) "
+    r"(?P<what>(?:an? |the )?(?:\w+ ){0,2}\w+) (?:is|are) (?:that |to )?(?P<words>.+)",
+    re.I,
 )
-"""Words that point at something outside the sentence, or at somebody who is present."""
-_FAINT: Final = frozenset(
-    [
-        "interesting",
-        "great",
-        "good",
-        "cool",
-        "awesome",
-        "amazing",
-        "example",
-        "thing",
-        "things",
-        "huge",
-        "big",
-        "fun",
-        "lot",
-        "kind",
-        "sort",
-        "way",
-        "time",
-        "bit",
-        "nice",
-        "weird",
-        "able",
-        "going",
-        "really",
-        "actually",
-        "probably",
-        "definitely",
-        "obviously",
-        "pretty",
-        "much",
-        "different",
-        "better",
-        "lots",
-        "little",
-        "other",
-        "have",
-        "been",
-        "very",
-        "quite",
-        "always",
-        "never",
-        "also",
-        "still",
-        "even",
-        "just",
-        "maybe",
-        "something",
-        "anything",
-        "everything",
-        "someone",
-        "wonderful",
-        "incredible",
-        "fantastic",
-        "hard",
-        "easy",
-        "crazy",
-        "people",
-        "make",
-        "makes",
-        "take",
-        "takes",
-        "want",
-        "need",
-        "needs",
-        "means",
-        "called",
-    ]
-)
-"""Words that a predicate may not consist of alone."""
+_COPULA: Final = re.compile(r"\b(?:isn't|aren't|is|are)\b")
+_ARTICLES: Final = frozenset(["", "a", "an", "the", "every", "most", "any", "all", "no", "good"])
 _ASKING: Final = frozenset(["who", "what", "which", "whose", "where", "how", "if", "when"])
 _NOT_PLAIN: Final = re.compile(r"[\"“”()\[\]\d/@]|\b(?:kind|sort) of\b", re.I)
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
@@ -181,12 +69,13 @@ MIN_RUN_WORDS: Final = 5
 
 
 class Said(NamedTuple):
-    """One sentence of the host that states something."""
+    """One sentence of the host."""
 
     slug: str
     position: int
     """Of the turn, in its episode."""
     text: str
+    is_question: bool = False
     is_joke: bool = False
     """Whether somebody laughs at it, by the transcript's own notes."""
 
@@ -204,8 +93,8 @@ class Opinion(NamedTuple):
     said: Said
 
 
-def list_statements(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
-    """The sentences in which a host states something, notes of the transcript taken out.
+def list_sentences(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
+    """The sentences of a host, notes of the transcript, advertisements and introductions taken out.
 
     Args:
         host: Only this one of several hosts; empty: every host.
@@ -223,17 +112,17 @@ def list_statements(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
                 text = text[: flag.start] + " " * ((flag.end or len(text)) - flag.start) + text[flag.end :]
         if after and after.slug == turn.slug and _LAUGH.match(after.text):
             text += _LAUGHTER
-        found += [Said(turn.slug, turn.position, *sentence) for sentence in _split_statements(text)]
+        found += [Said(turn.slug, turn.position, *sentence) for sentence in _split_sentences(text)]
     return found
 
 
-def _split_statements(text: str) -> Iterator[tuple[str, bool]]:
-    """Sentences that are no questions, and whether somebody laughs at each."""
+def _split_sentences(text: str) -> Iterator[tuple[str, bool, bool]]:
+    """Sentences of four words or more, whether each asks, and whether somebody laughs at it."""
     plain = _NOTE.sub(" ", _LAUGH.sub(_LAUGHTER, html.unescape(text).replace("’", "'")))
     for sentence in _SENTENCE.findall(" ".join(plain.split())):
         stripped = sentence.replace(_LAUGHTER, "").strip()
-        if "?" not in stripped[-3:] and len(stripped.split()) >= 4:
-            yield stripped, _LAUGHTER in sentence
+        if len(stripped.split()) >= 4:
+            yield stripped, "?" in stripped[-3:], _LAUGHTER in sentence
 
 
 # --- opinions ---------------------------------------------------------------------------------------------------------
@@ -243,9 +132,8 @@ def find_opinions(statements: Iterable[Said]) -> Iterator[Opinion]:
     """What the host says of subjects, sentence by sentence."""
     for said in statements:
         for clause in _list_clauses(said.text):
-            opinion = _read_liking(clause, said) or _read_predicate(clause, said) or _read_advice(clause, said)
-            if opinion:
-                yield opinion
+            readers = (_read_matter, _read_liking, _read_predicate, _read_advice)
+            yield from [opinion for reader in readers if (opinion := reader(clause, said))][:1]
 
 
 def _list_clauses(sentence: str) -> Iterator[str]:
@@ -265,28 +153,50 @@ def _list_clauses(sentence: str) -> Iterator[str]:
 def _read_predicate(clause: str, said: Said) -> Opinion | None:
     """An opinion whose subject stands first: `surveys tell you who answers surveys`."""
     words = clause.lower().split()
-    if len(words) < 4 or words[0] in _ASKING or not _POINTING.isdisjoint(words) or not _ends_well(words):
+    if len(words) < 4 or words[0] in _ASKING or not word_list("present").isdisjoint(words) or not _ends_well(words):
         return None
     phrases = find_noun_phrases(clause)
-    if not phrases:
-        return None
-    before, _, after = clause.partition(phrases[0])
+    before, phrase, after = clause.partition(phrases[0]) if phrases else ("", "", "")
     article = before.strip().lower()
-    if article not in ("", "a", "an", "the", "every", "most", "any", "all", "no", "good") or not after:
+    if not phrase or article not in _ARTICLES:
         return None
-    words_after = [word for word in after.lower().split() if not _is_adverb(word)]
-    verb, *rest = [*words_after, ""][:3]
-    is_copula = verb in ("is", "are", "isn't", "aren't") and verb_form(rest[0] if rest else "") != "ing"
-    does = verb_form(verb) == ("plain" if is_plural(phrases[0].split()[-1].lower()) else "s")
-    if not (is_copula or does or verb in ("can", "can't", "cannot", "should", "shouldn't", "must", "doesn't", "don't")):
+    follows = [word for word in after.lower().split() if not _is_adverb(word)]
+    verb, follower = [*follows, "", ""][:2]
+    copula = _COPULA.search(after) if verb in ("is", "are", "isn't", "aren't") else None
+    if copula and verb_form(follower) != "ing":
+        predicate = f"{after[: copula.start()]} {'not ' * copula[0].endswith('t')}{after[copula.end() :]}"
+        form: OpinionForm = "is"
+    elif _is_verb(verb, follower, is_after_plural=is_plural(phrase.split()[-1].lower())):
+        predicate, form = after, "does"
+    else:
         return None
-    predicate = " ".join(after.split())
-    if is_copula:
-        predicate = re.sub(
-            r"^(.*?)\b(?:is|are)\b ?", r"\1", re.sub(r"\b(?:isn't|aren't)\b", "are not", predicate, 1), 1
-        )
-    phrase = phrases[0] if article not in ("a", "an", "the") else f"{article} {phrases[0]}"
-    return _make(phrases[0], phrase, "is" if is_copula else "does", predicate, said)
+    named = f"{article} {phrase}" if article in ("a", "an", "the") else phrase
+    return _make(phrase, named, form, " ".join(predicate.split()), said)
+
+
+def _is_verb(word: str, after: str, *, is_after_plural: bool) -> bool:
+    """Whether a word behind a subject is surely a verb in the present."""
+    if word in ("can", "can't", "cannot", "should", "shouldn't", "must", "doesn't", "don't"):
+        return True
+    if word in ("has", "have"):
+        return after in word_list("determiners") or after == "to"
+    if verb_form(word) != ("plain" if is_after_plural else "s"):
+        return False
+    is_noun_too = word in word_list("noun_verbs") or word.removesuffix("s") in word_list("noun_verbs")
+    closed = ("determiners", "prepositions", "adverbs")
+    return not is_noun_too or after in ("you", "to") or any(after in word_list(name) for name in closed)
+
+
+def _read_matter(clause: str, said: Said) -> Opinion | None:
+    """What the matter with a subject is: `the problem with averages is that nobody is average`."""
+    found = _MATTER.match(clause)
+    words = clause.lower().split()
+    if not found or not word_list("present").isdisjoint(words) or not _ends_well(words):
+        return None
+    phrases = find_noun_phrases(f"of {found['what']}")
+    if len(phrases) != 1 or not found["what"].endswith(phrases[0]):
+        return None
+    return _make(phrases[0], f"{found['matter'].lower()} {found['what']}", "matter", found["words"], said)
 
 
 def _read_advice(clause: str, said: Said) -> Opinion | None:
@@ -295,7 +205,7 @@ def _read_advice(clause: str, said: Said) -> Opinion | None:
     if (
         len(words) < _MIN_CLAUSE
         or not _ADVICE.match(clause)
-        or not _POINTING.isdisjoint(words)
+        or not word_list("pointing").isdisjoint(words)
         or not _ends_well(words)
     ):
         return None
@@ -321,9 +231,8 @@ def _read_liking(clause: str, said: Said) -> Opinion | None:
 def _make(subject: str, phrase: str, form: OpinionForm, words: str, said: Said) -> Opinion | None:
     """The opinion, unless it says nothing."""
     own = set(subject.lower().split())
-    held = {word for word in list_content(words) if word not in own and word not in _FAINT}
-    is_name = any(word[0].isupper() and not any(letter.isupper() for letter in word[1:]) for word in subject.split())
-    if is_name or own & word_list("stock_subjects") or len(held) < (2 if form in ("does", "advice") else 1):
+    held = {word for word in list_content(words) if word not in own and word not in word_list("faint")}
+    if own & word_list("stock_subjects") or len(held) < (2 if form in ("does", "advice", "matter") else 1):
         return None
     return Opinion(subject.lower(), phrase, form, words, said)
 
