@@ -74,7 +74,7 @@ _NAMING: Final = frozenset(["a", "an", "the", "all", "part", "what", "about", "y
 """What begins a predicate that says what something is, not what it is like."""
 _NO_BEGINNING: Final = frozenset(
     ["that's", "that", "this", "it", "it's", "he", "she", "they", "there", "there's", "and", "so", "but", "because",
-     "which", "who", "if", "here", "them", "their", "him", "her", "these", "those"]
+     "which", "who", "where", "when", "how", "if", "here", "them", "their", "him", "her", "these", "those"]
 )  # fmt: skip
 _SMALL_TALK: Final = frozenset(
     ["show", "episode", "podcast", "listeners", "listening", "guest", "welcome", "thank", "thanks", "question",
@@ -147,17 +147,18 @@ def _gather(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> _Mat
     speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
     names = speakers | _list_names(sentences)
     statements = [said for said in sentences if not said.is_question]
-    spread = _count_episodes(sentences)
+    spread, stated = _count_episodes(sentences), _count_episodes(statements)
     n_episodes = len({said.slug for said in sentences})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
     for opinion in find_opinions(statements):
-        if MIN_EPISODES <= len(spread.get(opinion.subject, ())) <= limit and names.isdisjoint(opinion.subject.split()):
-            groups[opinion.subject].append(opinion)
+        key = _number_free(opinion.subject)
+        if len(spread[key]) >= MIN_EPISODES and len(stated[key]) <= limit and names.isdisjoint(opinion.subject.split()):
+            groups[key].append(opinion)
     lean, articles = _measure_lean(turns, statements), _Articles(sentences)
     scored = []
     for subject, opinions in groups.items():
-        kept = [one for one in opinions if one.phrase != subject or not articles.needs(subject)]
+        kept = [one for one in opinions if one.phrase.lower() != one.subject or not articles.needs(one.subject)]
         if kept:
             best = max(kept, key=lambda opinion: (_rate(opinion), opinion.words))
             score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
@@ -173,8 +174,13 @@ def _count_episodes(statements: Iterable[Said]) -> dict[str, set[str]]:
         for phrase in find_noun_phrases(said.text):
             words = phrase.lower().split()
             for begin in range(len(words)):
-                found[" ".join(words[begin:])].add(said.slug)
+                found[_number_free(" ".join(words[begin:]))].add(said.slug)
     return found
+
+
+def _number_free(phrase: str) -> str:
+    """The same for a phrase in the singular and in the plural."""
+    return phrase.removesuffix("s")
 
 
 def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> Callable[[str], float]:
@@ -226,12 +232,7 @@ def _is_whole(saying: Saying, names: frozenset[str]) -> bool:
     sentence, text = saying.said[0].text, _bare(saying)
     words = text.lower().split()
     strong = set(list_content(text)) - word_list("vague") - word_list("determiners") - word_list("adverbs")
-    if (
-        len(words) < MIN_RUN_WORDS
-        or len(strong) < 2
-        or not _NO_BEGINNING.isdisjoint(words[:4])
-        or not list_content(words[-1])
-    ):
+    if len(words) < MIN_RUN_WORDS or len(strong) < 2 or words[0] in _NO_BEGINNING or "them" in words:
         return False
     if not _SMALL_TALK.isdisjoint(words) or not names.isdisjoint(strong):
         return False

@@ -194,7 +194,7 @@ def _read_matter(clause: str, said: Said) -> Opinion | None:
     if not found or not word_list("present").isdisjoint(words) or not _ends_well(words):
         return None
     phrases = find_noun_phrases(f"of {found['what']}")
-    if len(phrases) != 1 or not found["what"].endswith(phrases[0]):
+    if not phrases or re.sub(r"^(?:an?|the) ", "", found["what"]) != phrases[0]:
         return None
     return _make(phrases[0], f"{found['matter'].lower()} {found['what']}", "matter", found["words"], said)
 
@@ -239,7 +239,7 @@ def _make(subject: str, phrase: str, form: OpinionForm, words: str, said: Said) 
 
 def list_content(text: str) -> list[str]:
     """The words of a text that are no small words, folded."""
-    return [word for word in _WORD.findall(text.lower()) if word not in word_list("small") and len(word) > 2]
+    return [word for word in _WORD.findall(text.lower()) if word not in word_list("small") and len(word) > 1]
 
 
 def _is_adverb(word: str) -> bool:
