@@ -23,7 +23,7 @@ from econchatr.ask.statements import (
     list_content,
     list_sentences,
 )
-from econchatr.noun_phrases import find_noun_phrases, is_plural, word_list
+from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
 from econchatr.records import Episode, Question, QuestionKind, Turn
 
 N_QUESTIONS: Final = 12
@@ -57,6 +57,7 @@ _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "likes": ("How do you feel about {}?", "Where do you stand on {}?"),
     "thing": ("What {be} {}, to your mind?", "What would you say {} {be}?", "How would you explain {}?"),
     "like": ("What {be} {} like, in your view?", "How would you describe {}?", "What do you make of {}?"),
+    "topic": ("What should people understand about {}?", "Why do you bring up {}?", "How would you explain {}?"),
     "matter": ("What would you say is {}?", "What is {}, in your view?"),
     "saying": ("What do you like to say about {}?", "What comes to your mind when you hear of {}?"),
 }
@@ -81,6 +82,9 @@ _SMALL_TALK: Final = frozenset(
      "questions", "conversation", "joining", "today", "sponsor", "sponsors", "curious", "appreciate", "guess", "yeah",
      "maybe", "know", "mean", "excited", "sorry", "think", "saying", "describe", "figure"]
 )  # fmt: skip
+
+
+_Lean = Callable[[str], float]
 
 
 class Drafted(NamedTuple):
@@ -133,6 +137,16 @@ def _find_other_language(statements: Sequence[Said], episodes: Sequence[Episode]
 # --- what the host says often -----------------------------------------------------------------------------------------
 
 
+class _Topic(NamedTuple):
+    """What the host often speaks of, whatever he says of it."""
+
+    phrase: str
+    """With the article it mostly has."""
+    words: str
+    """What else he mostly says where he speaks of it."""
+    passages: tuple[Said, ...]
+
+
 class _Material(NamedTuple):
     """What a show's host says."""
 
@@ -141,6 +155,8 @@ class _Material(NamedTuple):
     """The best of each subject that comes often, the best first."""
     sayings: list[Saying]
     """Whole sentences that come again, the most frequent first."""
+    topics: list[_Topic]
+    """Of two words or more, the most frequent first."""
 
 
 def _gather(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> _Material:
@@ -164,7 +180,43 @@ def _gather(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> _Mat
             score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
             scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
     sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
-    return _Material(statements, [best for _, _, best in sorted(scored)], sayings)
+    topics = [_describe(phrase, statements) for phrase in _list_topics(statements, stated, limit, names, lean)]
+    return _Material(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))
+
+
+def _list_topics(
+    statements: Iterable[Said], stated: Mapping[str, set[str]], limit: float, names: frozenset[str], lean: _Lean
+) -> list[str]:
+    """Phrases of two words or more that the host says in many episodes, and more than the guests."""
+    ways: dict[str, Counter[str]] = defaultdict(Counter)
+    for said in statements:
+        for phrase in find_noun_phrases(said.text):
+            ways[_number_free(phrase.lower())][phrase] += 1
+    dull = word_list("faint") | word_list("stock_subjects") | word_list("vague") | names
+    found = [
+        (-math.log2(len(stated[key])) - sum(map(lean, key.split())) / 2, key)
+        for key in ways
+        if " " in key and MIN_EPISODES <= len(stated[key]) <= limit and dull.isdisjoint(key.replace("-", " ").split())
+    ]
+    return [
+        max(ways[key], key=lambda phrase: (ways[key][phrase], phrase)) for _, key in sorted(found)[: 4 * N_QUESTIONS]
+    ]
+
+
+def _describe(phrase: str, statements: Sequence[Said]) -> _Topic | None:
+    """A topic with what else the host says there; `None` where nothing comes twice."""
+    pattern = re.compile(rf"(?:\b(an?|the) )?\b{re.escape(phrase)}\b", re.I)
+    told = [(said, found) for said in statements if (found := pattern.search(said.text))]
+    articles = Counter((found[1] or "").lower() for _, found in told)
+    counts = Counter(word for said, _ in told for word in set(list_content(said.text)))
+    own = _stems(phrase)
+    words = [word for word, n in counts.most_common() if n > 1 and len(word) > 3 and not _stems(word) <= own]
+    words = [word for word in words if word not in word_list("faint") and not verb_form(word)][:3]
+    by_episode = {said.slug: said for said, _ in reversed(told) if not set(words).isdisjoint(list_content(said.text))}
+    if len(words) < 2:
+        return None
+    named = f"{articles.most_common(1)[0][0]} {phrase}".strip()
+    return _Topic(named, ", ".join(words), tuple(by_episode.values())[:_N_PASSAGES])
 
 
 def _count_episodes(statements: Iterable[Said]) -> dict[str, set[str]]:
@@ -183,7 +235,7 @@ def _number_free(phrase: str) -> str:
     return phrase.removesuffix("s")
 
 
-def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> Callable[[str], float]:
+def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> _Lean:
     """How much more the host says a word than the guests do, as a power of two from -1 to 1."""
     own = Counter(word for said in statements for word in set(list_content(said.text)))
     others = Counter(word for turn in turns if turn.role == "guest" for word in set(list_content(turn.text)))
@@ -288,7 +340,7 @@ def _fill(material: _Material, first: Sequence[Drafted]) -> list[Drafted]:
         elif asked := _ask_saying(saying, exam):
             exam.take(asked, saying.text)
     late: list[Opinion] = []
-    for opinion in material.opinions:
+    for opinion in [one for one in material.opinions if _is_full(one)]:
         is_long = opinion.form in ("is", "does") and len(list_content(opinion.words)) >= 3
         if exam.has_room("quotation") and is_long:
             exam.take(_quote_opinion(opinion, material), opinion.subject)
@@ -296,10 +348,18 @@ def _fill(material: _Material, first: Sequence[Drafted]) -> list[Drafted]:
             exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
         else:
             late.append(opinion)
-    for opinion in late:
+    for topic in material.topics:
+        exam.take(_ask_topic(topic, exam), topic.phrase)
+    for opinion in [*late, *(one for one in material.opinions if not _is_full(one))]:
         exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
     order = list(_QUOTAS)
     return sorted(exam.taken, key=lambda one: order.index(one.question.kind))
+
+
+def _is_full(opinion: Opinion) -> bool:
+    """Whether an opinion is general, and says more than one thing of its subject."""
+    held = {*list_content(opinion.words)} - {*opinion.subject.split()} - word_list("faint")
+    return len(held) > 1 and not opinion.phrase.startswith("the ")
 
 
 def _kind_of(opinion: Opinion) -> QuestionKind:
@@ -340,6 +400,12 @@ def _ask_opinion(opinion: Opinion, material: _Material, exam: _Exam) -> Drafted:
     text = exam.word(_TEMPLATES[name], opinion.phrase)
     passages = _find_passages(opinion, material)
     return _make(_kind_of(opinion), opinion.subject, text, opinion.words, passages, _turn_round(opinion.words))
+
+
+def _ask_topic(topic: _Topic, exam: _Exam) -> Drafted:
+    kind: QuestionKind = "belief" if exam.has_room("belief") else "idea"
+    text = exam.word(_TEMPLATES["does" if kind == "belief" else "topic"], topic.phrase)
+    return _make(kind, topic.phrase, text, topic.words, topic.passages)
 
 
 def _quote_opinion(opinion: Opinion, material: _Material) -> Drafted:
