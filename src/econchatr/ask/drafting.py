@@ -151,7 +151,7 @@ def _fill(material: Material, first: Sequence[Drafted]) -> list[Drafted]:
             exam.take(asked, saying.text)
     late: list[Opinion] = []
     for opinion in [one for one in material.opinions if _is_full(one)]:
-        is_long = opinion.form in ("is", "does") and len(list_content(opinion.words)) >= 3
+        is_long = opinion.form == "is" and len(list_content(opinion.words)) >= 3
         if exam.has_room("quotation") and is_long:
             exam.take(_quote_opinion(opinion, material), opinion.subject)
         elif exam.has_room(_kind_of(opinion)):
@@ -169,7 +169,7 @@ def _fill(material: Material, first: Sequence[Drafted]) -> list[Drafted]:
 def _is_full(opinion: Opinion) -> bool:
     """Whether an opinion is general, and says more than one thing of its subject."""
     held = {*list_content(opinion.words)} - {*opinion.subject.split()} - word_list("faint")
-    return len(held) > 1 and not opinion.phrase.startswith("the ")
+    return sum(not word.endswith("ly") for word in held) > 1 and not opinion.phrase.startswith("the ")
 
 
 def _kind_of(opinion: Opinion) -> QuestionKind:
@@ -220,10 +220,9 @@ def _ask_topic(topic: Topic, exam: _Exam) -> Drafted:
 
 def _quote_opinion(opinion: Opinion, material: Material) -> Drafted:
     """A sentence of the host's own, to be finished."""
-    words = opinion.words.split()
-    verb = ("are" if is_plural(opinion.subject.split()[-1]) else "is") if opinion.form == "is" else words.pop(0)
+    verb = "are" if is_plural(opinion.subject.split()[-1]) else "is"
     text = f'Finish the following sentence: "{opinion.phrase[0].upper()}{opinion.phrase[1:]} {verb}'
-    return _make("quotation", opinion.subject, text, " ".join(words), _find_passages(opinion, material))
+    return _make("quotation", opinion.subject, text, opinion.words, _find_passages(opinion, material))
 
 
 def _draft_joke(material: Material) -> Iterator[Drafted]:

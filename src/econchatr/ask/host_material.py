@@ -106,13 +106,17 @@ def _list_topics(
 
 
 def _describe(phrase: str, statements: Sequence[Said]) -> Topic | None:
-    """A topic with what else the host says there; `None` where nothing comes twice."""
+    """A topic with what else the host says there; `None` where that is next to nothing."""
     pattern = re.compile(rf"(?:\b(an?|the) )?\b{re.escape(phrase)}\b", re.I)
     told = [(said, found) for said in statements if (found := pattern.search(said.text))]
     articles = Counter((found[1] or "").lower() for _, found in told)
     counts = Counter(word for said, _ in told for word in set(list_content(said.text)))
     own = list_stems(phrase)
-    words = [word for word, n in counts.most_common() if n > 1 and len(word) > 3 and not list_stems(word) <= own]
+    words = [
+        word
+        for word in sorted(counts, key=lambda one: (-counts[one], -len(one), one))
+        if len(word) > 3 and not list_stems(word) <= own
+    ]
     words = [word for word in words if not verb_form(word) and _CLOSED.isdisjoint([word])][:3]
     by_episode = {said.slug: said for said, _ in reversed(told) if not set(words).isdisjoint(list_content(said.text))}
     if len(words) < 2:
