@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from econchatr.ask.host_material import (
     MIN_EPISODES,
     N_PASSAGES,
-    Material,
-    Topic,
+    HostMaterial,
+    HostTopic,
     bare_saying,
     gather_material,
     list_stems,
@@ -141,7 +141,7 @@ class _Exam:
         return best.replace("{}", phrase)
 
 
-def _fill(material: Material, first: Sequence[Drafted]) -> list[Drafted]:
+def _fill(material: HostMaterial, first: Sequence[Drafted]) -> list[Drafted]:
     """Fill the exam: sayings before opinions, each kind up to its number, then whatever is left of the best."""
     exam = _Exam(first)
     for saying in material.sayings:
@@ -198,7 +198,7 @@ def _ask_saying(saying: Saying, exam: _Exam) -> Drafted | None:
     return _make(kind, phrases[0], asked, text, saying.said[:N_PASSAGES], _turn_round(text))
 
 
-def _ask_opinion(opinion: Opinion, material: Material, exam: _Exam) -> Drafted:
+def _ask_opinion(opinion: Opinion, material: HostMaterial, exam: _Exam) -> Drafted:
     name: str = opinion.form
     if opinion.form == "is":
         first = next((word for word in opinion.words.lower().split() if not word.endswith("ly")), "")
@@ -212,20 +212,20 @@ def _ask_opinion(opinion: Opinion, material: Material, exam: _Exam) -> Drafted:
     return _make(_kind_of(opinion), opinion.subject, text, opinion.words, passages, _turn_round(opinion.words))
 
 
-def _ask_topic(topic: Topic, exam: _Exam) -> Drafted:
+def _ask_topic(topic: HostTopic, exam: _Exam) -> Drafted:
     kind: QuestionKind = "belief" if exam.has_room("belief") else "idea"
     text = exam.word(_TEMPLATES["does" if kind == "belief" else "topic"], topic.phrase)
     return _make(kind, topic.phrase, text, topic.words, topic.passages)
 
 
-def _quote_opinion(opinion: Opinion, material: Material) -> Drafted:
+def _quote_opinion(opinion: Opinion, material: HostMaterial) -> Drafted:
     """A sentence of the host's own, to be finished."""
     verb = "are" if is_plural(opinion.subject.split()[-1]) else "is"
     text = f'Finish the following sentence: "{opinion.phrase[0].upper()}{opinion.phrase[1:]} {verb}'
     return _make("quotation", opinion.subject, text, opinion.words, _find_passages(opinion, material))
 
 
-def _draft_joke(material: Material) -> Iterator[Drafted]:
+def _draft_joke(material: HostMaterial) -> Iterator[Drafted]:
     """What people laugh at: a saying, or what is said of a subject; none where the transcripts note no laughter."""
     for saying in material.sayings:
         phrases = find_noun_phrases(saying.text)
@@ -272,7 +272,7 @@ def _introduce(turn: Turn) -> Said:
     return Said(turn.slug, turn.position, f"{turn.speaker}: {turn.text}")
 
 
-def _find_passages(opinion: Opinion, material: Material) -> tuple[Said, ...]:
+def _find_passages(opinion: Opinion, material: HostMaterial) -> tuple[Said, ...]:
     """The sentence an opinion stands in, and those of other episodes that have its subject and most of its words."""
     pattern, wanted = re.compile(rf"\b{re.escape(opinion.subject)}\b", re.I), list_stems(opinion.words)
     best: dict[str, tuple[int, Said]] = {}

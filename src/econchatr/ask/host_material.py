@@ -33,14 +33,20 @@ _SMALL_TALK: Final = frozenset(
      "maybe", "know", "mean", "excited", "sorry", "think", "saying", "describe", "figure"]
 )  # fmt: skip
 N_PASSAGES: Final = 3
-_N_TOPICS: Final = 48
-_CLOSED: Final = word_list("faint") | word_list("adverbs") | word_list("prepositions") | word_list("determiners")
+_N_TOPICS: Final = 30
+_CLOSED: Final = (
+    word_list("faint")
+    | word_list("adverbs")
+    | word_list("prepositions")
+    | word_list("determiners")
+    | word_list("subjects")
+)
 
 
 _Lean = Callable[[str], float]
 
 
-class Topic(NamedTuple):
+class HostTopic(NamedTuple):
     """What the host often speaks of, whatever he says of it."""
 
     phrase: str
@@ -50,7 +56,7 @@ class Topic(NamedTuple):
     passages: tuple[Said, ...]
 
 
-class Material(NamedTuple):
+class HostMaterial(NamedTuple):
     """What a show's host says."""
 
     statements: list[Said]
@@ -58,11 +64,11 @@ class Material(NamedTuple):
     """The best of each subject that comes often, the best first."""
     sayings: list[Saying]
     """Whole sentences that come again, the most frequent first."""
-    topics: list[Topic]
+    topics: list[HostTopic]
     """Of two words or more, the most frequent first."""
 
 
-def gather_material(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> Material:
+def gather_material(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> HostMaterial:
     """What a host says often: opinions, sayings and topics, from the sentences and from what guests say less."""
     speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
     names = speakers | _list_names(sentences)
@@ -85,7 +91,7 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[Said], show: str)
             scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
     sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
     topics = [_describe(phrase, statements) for phrase in _list_topics(statements, stated, limit, names, lean)]
-    return Material(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))
+    return HostMaterial(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))
 
 
 def _list_topics(
@@ -102,28 +108,27 @@ def _list_topics(
         for key in ways
         if " " in key and MIN_EPISODES <= len(stated[key]) <= limit and dull.isdisjoint(key.replace("-", " ").split())
     ]
-    return [max(ways[key], key=lambda phrase: (ways[key][phrase], phrase)) for _, key in sorted(found)[:_N_TOPICS]]
+    chosen = [key for _, key in sorted(found)[:_N_TOPICS]]
+    return [max(ways[key], key=lambda one: (one.endswith("s"), ways[key][one], one)) for key in chosen]
 
 
-def _describe(phrase: str, statements: Sequence[Said]) -> Topic | None:
+def _describe(phrase: str, statements: Sequence[Said]) -> HostTopic | None:
     """A topic with what else the host says there; `None` where that is next to nothing."""
     pattern = re.compile(rf"(?:\b(an?|the) )?\b{re.escape(phrase)}\b", re.I)
-    told = [(said, found) for said in statements if (found := pattern.search(said.text))]
+    plain = phrase.lower()
+    told = [(said, found) for said in statements if plain in said.text.lower() and (found := pattern.search(said.text))]
     articles = Counter((found[1] or "").lower() for _, found in told)
     counts = Counter(word for said, _ in told for word in set(list_content(said.text)))
     own = list_stems(phrase)
-    words = [
-        word
-        for word in sorted(counts, key=lambda one: (-counts[one], -len(one), one))
-        if len(word) > 3 and not list_stems(word) <= own
-    ]
-    words = [word for word in words if not verb_form(word) and _CLOSED.isdisjoint([word])][:3]
+    ranked = sorted(counts, key=lambda word: (-counts[word], -len(word), word))
+    words = [word for word in ranked if len(word) > 3 and word not in _CLOSED and not verb_form(word)]
+    words = [word for word in words if not word.endswith("ly") and not list_stems(word) <= own][:3]
     by_episode = {said.slug: said for said, _ in reversed(told) if not set(words).isdisjoint(list_content(said.text))}
     if len(words) < 2:
         return None
     article = max(("a", "an", "the"), key=lambda one: articles[one])
-    named = f"{article} {phrase}" if 3 * articles[article] > len(told) else phrase
-    return Topic(named, ", ".join(words), tuple(by_episode.values())[:N_PASSAGES])
+    named = f"{article} {phrase}" if 4 * articles[article] > len(told) else phrase
+    return HostTopic(named, ", ".join(words), tuple(by_episode.values())[:N_PASSAGES])
 
 
 def _count_episodes(statements: Iterable[Said]) -> dict[str, set[str]]:

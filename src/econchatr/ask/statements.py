@@ -163,7 +163,7 @@ def _read_predicate(clause: str, said: Said) -> Opinion | None:
     follows = [word for word in after.lower().split() if not _is_adverb(word)]
     verb, follower = [*follows, "", ""][:2]
     copula = _COPULA.search(after) if verb in ("is", "are", "isn't", "aren't") else None
-    if copula and verb_form(follower) != "ing":
+    if copula and verb_form(follower) != "ing" and follower not in ("in", "at", "on", "for", "with"):
         predicate = f"{after[: copula.start()]} {'not ' * copula[0].endswith('t')}{after[copula.end() :]}"
         form: OpinionForm = "is"
     elif _is_verb(verb, follower, is_after_plural=is_plural(phrase.split()[-1].lower())):
