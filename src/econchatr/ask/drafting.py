@@ -20,7 +20,7 @@ from econchatr.ask.host_material import (
     gather_material,
     list_stems,
 )
-from econchatr.ask.statements import Opinion, Said, Saying, list_content, list_sentences
+from econchatr.ask.statements import HostSentence, Opinion, Saying, list_content, list_sentences
 from econchatr.noun_phrases import find_noun_phrases, is_plural, word_list
 from econchatr.records import Episode, Question, QuestionKind, Turn
 
@@ -68,10 +68,10 @@ class Drafted(NamedTuple):
     """A question, and where the host said what it asks for."""
 
     question: Question
-    passages: tuple[Said, ...]
+    passages: tuple[HostSentence, ...]
 
 
-class Draft(NamedTuple):
+class DraftedExam(NamedTuple):
     """The drafted exam of a show."""
 
     questions: tuple[Drafted, ...]
@@ -80,7 +80,7 @@ class Draft(NamedTuple):
     """Why there are fewer than twelve; empty: there are twelve."""
 
 
-def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str, host: str = "") -> Draft:
+def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str, host: str = "") -> DraftedExam:
     """Questions about what a host says often, in the exam's five kinds.
 
     Args:
@@ -90,19 +90,21 @@ def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str,
     """
     sentences = list_sentences(turns, host=host)
     if language := _find_other_language(sentences, episodes):
-        return Draft((), f"the transcripts are in another language ({language}), and questions are drafted in English")
+        return DraftedExam(
+            (), f"the transcripts are in another language ({language}), and questions are drafted in English"
+        )
     material = gather_material(turns, sentences, show)
     drafted = tuple(_fill(material, [*_draft_fact(turns, episodes, show), *_draft_joke(material)]))
     if len(drafted) == N_QUESTIONS:
-        return Draft(drafted, "")
-    return Draft(
+        return DraftedExam(drafted, "")
+    return DraftedExam(
         drafted,
         f"in {len(episodes)} episodes and {len(material.statements):,} statements the host says no more that comes in "
         f"{MIN_EPISODES} episodes and can be understood on its own",
     )
 
 
-def _find_other_language(statements: Sequence[Said], episodes: Sequence[Episode]) -> str:
+def _find_other_language(statements: Sequence[HostSentence], episodes: Sequence[Episode]) -> str:
     languages = Counter(episode.language for episode in episodes if episode.language)
     if languages and (most := languages.most_common(1)[0][0]) != "en":
         return most
@@ -268,14 +270,14 @@ def _draft_fact(turns: Sequence[Turn], episodes: Sequence[Episode], show: str) -
     yield Drafted(question, tuple(chosen[:N_PASSAGES]))
 
 
-def _introduce(turn: Turn) -> Said:
-    return Said(turn.slug, turn.position, f"{turn.speaker}: {turn.text}")
+def _introduce(turn: Turn) -> HostSentence:
+    return HostSentence(turn.slug, turn.position, f"{turn.speaker}: {turn.text}")
 
 
-def _find_passages(opinion: Opinion, material: HostMaterial) -> tuple[Said, ...]:
+def _find_passages(opinion: Opinion, material: HostMaterial) -> tuple[HostSentence, ...]:
     """The sentence an opinion stands in, and those of other episodes that have its subject and most of its words."""
     pattern, wanted = re.compile(rf"\b{re.escape(opinion.subject)}\b", re.I), list_stems(opinion.words)
-    best: dict[str, tuple[int, Said]] = {}
+    best: dict[str, tuple[int, HostSentence]] = {}
     for said in material.statements:
         if said.slug != opinion.said.slug and pattern.search(said.text):
             found = (-len(wanted & list_stems(said.text)), said)
@@ -302,7 +304,12 @@ def _with_article(phrase: str, text: str) -> str:
 
 
 def _make(
-    kind: QuestionKind, subject: str, text: str, expected: str, passages: tuple[Said, ...], opposite: str | None = None
+    kind: QuestionKind,
+    subject: str,
+    text: str,
+    expected: str,
+    passages: tuple[HostSentence, ...],
+    opposite: str | None = None,
 ) -> Drafted:
     slug = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
     name = f"{kind}-{slug}"[:40].rstrip("-")
@@ -312,7 +319,7 @@ def _make(
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def write_exam(draft: Draft, *, host: str) -> str:
+def write_exam(draft: DraftedExam, *, host: str) -> str:
     """The drafted exam as a questions.toml: each question with the passages as comments, to be edited."""
     head = f"""\
 # {len(draft.questions)} questions about {_one_line(host)}, drafted by rule from the transcripts. Read and edit them.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from econchatr.ask.statements import MIN_RUN_WORDS, Opinion, Said, Saying, find_opinions, find_sayings, list_content
+from econchatr.ask.statements import MIN_RUN_WORDS, Opinion, HostSentence, Saying, find_opinions, find_sayings, list_content
 from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
 from econchatr.records import Turn
 
@@ -34,7 +34,9 @@ _SMALL_TALK: Final = frozenset(
 )  # fmt: skip
 N_PASSAGES: Final = 3
 _N_TOPICS: Final = 30
-_CLOSED: Final = (
+_CLOSED: Final = frozenset[str]().union(
+    *map(word_list, ("faint", "adverbs", "prepositions", "determiners", "subjects"))
+)
     word_list("faint")
     | word_list("adverbs")
     | word_list("prepositions")
@@ -53,13 +55,13 @@ class HostTopic(NamedTuple):
     """With the article it mostly has."""
     words: str
     """What else he mostly says where he speaks of it."""
-    passages: tuple[Said, ...]
+    passages: tuple[HostSentence, ...]
 
 
 class HostMaterial(NamedTuple):
     """What a show's host says."""
 
-    statements: list[Said]
+    statements: list[HostSentence]
     opinions: list[Opinion]
     """The best of each subject that comes often, the best first."""
     sayings: list[Saying]
@@ -68,7 +70,7 @@ class HostMaterial(NamedTuple):
     """Of two words or more, the most frequent first."""
 
 
-def gather_material(turns: Sequence[Turn], sentences: Sequence[Said], show: str) -> HostMaterial:
+def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], show: str) -> HostMaterial:
     """What a host says often: opinions, sayings and topics, from the sentences and from what guests say less."""
     speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
     names = speakers | _list_names(sentences)
@@ -95,7 +97,7 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[Said], show: str)
 
 
 def _list_topics(
-    statements: Iterable[Said], stated: Mapping[str, set[str]], limit: float, names: frozenset[str], lean: _Lean
+    statements: Iterable[HostSentence], stated: Mapping[str, set[str]], limit: float, names: frozenset[str], lean: _Lean
 ) -> list[str]:
     """Phrases of two words or more that the host says in many episodes, and more than the guests."""
     ways: dict[str, Counter[str]] = defaultdict(Counter)
@@ -112,7 +114,7 @@ def _list_topics(
     return [max(ways[key], key=lambda one: (one.endswith("s"), ways[key][one], one)) for key in chosen]
 
 
-def _describe(phrase: str, statements: Sequence[Said]) -> HostTopic | None:
+def _describe(phrase: str, statements: Sequence[HostSentence]) -> HostTopic | None:
     """A topic with what else the host says there; `None` where that is next to nothing."""
     pattern = re.compile(rf"(?:\b(an?|the) )?\b{re.escape(phrase)}\b", re.I)
     plain = phrase.lower()
@@ -127,11 +129,11 @@ def _describe(phrase: str, statements: Sequence[Said]) -> HostTopic | None:
     if len(words) < 2:
         return None
     article = max(("a", "an", "the"), key=lambda one: articles[one])
-    named = f"{article} {phrase}" if 4 * articles[article] > len(told) else phrase
+    named = f"{article} {phrase}" if not is_plural(phrase.split()[-1]) and 3 * (articles.total() - articles[""]) >= len(told) else phrase
     return HostTopic(named, ", ".join(words), tuple(by_episode.values())[:N_PASSAGES])
 
 
-def _count_episodes(statements: Iterable[Said]) -> dict[str, set[str]]:
+def _count_episodes(statements: Iterable[HostSentence]) -> dict[str, set[str]]:
     """Phrase -> the episodes it comes in, also as the end of a longer one."""
     found: dict[str, set[str]] = defaultdict(set)
     for said in statements:
@@ -147,7 +149,7 @@ def _number_free(phrase: str) -> str:
     return phrase.removesuffix("s")
 
 
-def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> _Lean:
+def _measure_lean(turns: Sequence[Turn], statements: Sequence[HostSentence]) -> _Lean:
     """How much more the host says a word than the guests do, as a power of two from -1 to 1."""
     own = Counter(word for said in statements for word in set(list_content(said.text)))
     others = Counter(word for turn in turns if turn.role == "guest" for word in set(list_content(turn.text)))
@@ -155,7 +157,7 @@ def _measure_lean(turns: Sequence[Turn], statements: Sequence[Said]) -> _Lean:
     return lambda word: max(-1.0, min(1.0, math.log2((own[word] + 1) / (others[word] + 1)) + total))
 
 
-def _list_names(sentences: Iterable[Said]) -> frozenset[str]:
+def _list_names(sentences: Iterable[HostSentence]) -> frozenset[str]:
     """Words that are written with a capital, and often before another word that is: first names of people."""
     words, firsts = Counter[str](), Counter[str]()
     for said in sentences:
@@ -171,7 +173,7 @@ def _list_names(sentences: Iterable[Said]) -> frozenset[str]:
 class _Articles:
     """How often a word is said, and how often with an article or the like before it."""
 
-    def __init__(self, statements: Iterable[Said]) -> None:
+    def __init__(self, statements: Iterable[HostSentence]) -> None:
         self._all, self._with = Counter[str](), Counter[str]()
         for said in statements:
             words = said.text.lower().replace(",", "").split()

@@ -68,7 +68,7 @@ _MIN_CLAUSE, _MAX_CLAUSE = 5, 17
 MIN_RUN_WORDS: Final = 5
 
 
-class Said(NamedTuple):
+class HostSentence(NamedTuple):
     """One sentence of the host."""
 
     slug: str
@@ -90,10 +90,10 @@ class Opinion(NamedTuple):
     form: OpinionForm
     words: str
     """What is said of it: `a dress rehearsal with a kind audience`, `tell you who answers surveys`."""
-    said: Said
+    said: HostSentence
 
 
-def list_sentences(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
+def list_sentences(turns: Sequence[Turn], *, host: str = "") -> list[HostSentence]:
     """The sentences of a host, notes of the transcript, advertisements and introductions taken out.
 
     Args:
@@ -112,7 +112,7 @@ def list_sentences(turns: Sequence[Turn], *, host: str = "") -> list[Said]:
                 text = text[: flag.start] + " " * ((flag.end or len(text)) - flag.start) + text[flag.end :]
         if after and after.slug == turn.slug and _LAUGH.match(after.text):
             text += _LAUGHTER
-        found += [Said(turn.slug, turn.position, *sentence) for sentence in _split_sentences(text)]
+        found += [HostSentence(turn.slug, turn.position, *sentence) for sentence in _split_sentences(text)]
     return found
 
 
@@ -128,7 +128,7 @@ def _split_sentences(text: str) -> Iterator[tuple[str, bool, bool]]:
 # --- opinions ---------------------------------------------------------------------------------------------------------
 
 
-def find_opinions(statements: Iterable[Said]) -> Iterator[Opinion]:
+def find_opinions(statements: Iterable[HostSentence]) -> Iterator[Opinion]:
     """What the host says of subjects, sentence by sentence."""
     for said in statements:
         for clause in _list_clauses(said.text):
@@ -150,7 +150,7 @@ def _list_clauses(sentence: str) -> Iterator[str]:
             yield clause
 
 
-def _read_predicate(clause: str, said: Said) -> Opinion | None:
+def _read_predicate(clause: str, said: HostSentence) -> Opinion | None:
     """An opinion whose subject stands first: `surveys tell you who answers surveys`."""
     words = clause.lower().split()
     if len(words) < 4 or words[0] in _ASKING or not word_list("present").isdisjoint(words) or not _ends_well(words):
@@ -187,7 +187,7 @@ def _is_verb(word: str, after: str, *, is_after_plural: bool) -> bool:
     return not is_noun_too or after in ("you", "to") or any(after in word_list(name) for name in closed)
 
 
-def _read_matter(clause: str, said: Said) -> Opinion | None:
+def _read_matter(clause: str, said: HostSentence) -> Opinion | None:
     """What the matter with a subject is: `the problem with averages is that nobody is average`."""
     found = _MATTER.match(clause)
     words = clause.lower().split()
@@ -199,7 +199,7 @@ def _read_matter(clause: str, said: Said) -> Opinion | None:
     return _make(phrases[0], f"{found['matter'].lower()} {found['what']}", "matter", found["words"], said)
 
 
-def _read_advice(clause: str, said: Said) -> Opinion | None:
+def _read_advice(clause: str, said: HostSentence) -> Opinion | None:
     """What one can or should do: `you can't trust the network`."""
     words = clause.lower().split()
     if (
@@ -216,7 +216,7 @@ def _read_advice(clause: str, said: Said) -> Opinion | None:
     return None
 
 
-def _read_liking(clause: str, said: Said) -> Opinion | None:
+def _read_liking(clause: str, said: HostSentence) -> Opinion | None:
     """What the host likes or does not: `I love sales`."""
     found = _LIKING.match(clause)
     if not found:
@@ -228,7 +228,7 @@ def _read_liking(clause: str, said: Said) -> Opinion | None:
     return _make(phrases[0], phrases[0], "likes", clause, said)
 
 
-def _make(subject: str, phrase: str, form: OpinionForm, words: str, said: Said) -> Opinion | None:
+def _make(subject: str, phrase: str, form: OpinionForm, words: str, said: HostSentence) -> Opinion | None:
     """The opinion, unless it says nothing."""
     own = set(subject.lower().split())
     held = {word for word in list_content(words) if word not in own and word not in word_list("faint")}
@@ -265,11 +265,11 @@ class Saying(NamedTuple):
     """Folded."""
     text: str
     """As said."""
-    said: tuple[Said, ...]
+    said: tuple[HostSentence, ...]
     """A sentence for each episode that has it."""
 
 
-def find_sayings(statements: Sequence[Said], *, min_episodes: int) -> list[Saying]:
+def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> list[Saying]:
     """Runs of at least five words that come in so many episodes; the most frequent first, and no run inside another."""
     tokens = [[(m.start(), m.end(), m[0].lower()) for m in _WORD.finditer(said.text)] for said in statements]
     slugs: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -277,7 +277,7 @@ def find_sayings(statements: Sequence[Said], *, min_episodes: int) -> list[Sayin
         for gram in _grams([word for _, _, word in words]):
             slugs[gram].add(said.slug)
     common = {gram for gram, held in slugs.items() if len(held) >= min_episodes}
-    runs: dict[tuple[str, ...], dict[str, tuple[Said, str]]] = defaultdict(dict)
+    runs: dict[tuple[str, ...], dict[str, tuple[HostSentence, str]]] = defaultdict(dict)
     for said, words in zip(statements, tokens, strict=True):
         folded = [word for _, _, word in words]
         for begin, end in _join_runs(folded, common):

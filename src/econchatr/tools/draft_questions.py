@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from econchatr.ask.drafting import Draft, draft_exam, write_exam
+from econchatr.ask.drafting import DraftedExam, draft_exam, write_exam
 from econchatr.config import QUESTIONS_NAME
 from econchatr.errors import InputError
 from econchatr.pipeline import Narrator, Show, run_show
 from econchatr.tables import write_bytes
 
 
-def draft_questions(show: Show, narrator: Narrator) -> tuple[Draft, str]:
+def draft_questions(show: Show, narrator: Narrator) -> tuple[DraftedExam, str]:
     """The drafted exam of a show, and the text of its questions.toml; the transcripts are read first where needed.
 
     Raises:
@@ -20,7 +20,7 @@ def draft_questions(show: Show, narrator: Narrator) -> tuple[Draft, str]:
     return draft, write_exam(draft, host=show.voice.host)
 
 
-def write_questions(show: Show, draft: Draft, text: str, *, may_overwrite: bool) -> None:
+def write_questions(show: Show, draft: DraftedExam, text: str, *, may_overwrite: bool) -> None:
     """Write a draft as the show's questions.toml.
 
     Raises:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from econchatr.ask.drafting import Draft, draft_exam, write_exam
+from econchatr.ask.drafting import DraftedExam, draft_exam, write_exam
 from econchatr.config import load_questions
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Show, Silent, open_show, run_show
@@ -20,7 +20,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Show:
     return show
 
 
-def draft(show: Show) -> Draft:
+def draft(show: Show) -> DraftedExam:
     return draft_exam(show.turns(), show.episodes(), show=show.config.show.name)
 
 
@@ -95,7 +95,7 @@ def test_two_episodes_are_too_few_to_say_something_often() -> None:
 def test_another_language_is_said_and_nothing_is_drafted() -> None:
     turns, episodes = make_show("Ich glaube, dass der Durchschnitt nichts über den Menschen sagt, der vor uns steht.")
     drafted = draft_exam(turns, [one.model_copy(update={"language": "de"}) for one in episodes], show="Made Up")
-    assert drafted == Draft((), drafted.lacks)
+    assert drafted == DraftedExam((), drafted.lacks)
     assert "another language (de)" in drafted.lacks
     assert draft_exam(turns, [], show="Made Up").questions == ()
 
