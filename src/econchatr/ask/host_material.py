@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from econchatr.ask.statements import MIN_RUN_WORDS, Opinion, HostSentence, Saying, find_opinions, find_sayings, list_content
+from econchatr.ask.statements import (
+    MIN_RUN_WORDS,
+    HostSentence,
+    Opinion,
+    Saying,
+    find_opinions,
+    find_sayings,
+    list_content,
+)
 from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
 from econchatr.records import Turn
 
@@ -36,12 +44,6 @@ N_PASSAGES: Final = 3
 _N_TOPICS: Final = 30
 _CLOSED: Final = frozenset[str]().union(
     *map(word_list, ("faint", "adverbs", "prepositions", "determiners", "subjects"))
-)
-    word_list("faint")
-    | word_list("adverbs")
-    | word_list("prepositions")
-    | word_list("determiners")
-    | word_list("subjects")
 )
 
 
@@ -129,7 +131,8 @@ def _describe(phrase: str, statements: Sequence[HostSentence]) -> HostTopic | No
     if len(words) < 2:
         return None
     article = max(("a", "an", "the"), key=lambda one: articles[one])
-    named = f"{article} {phrase}" if not is_plural(phrase.split()[-1]) and 3 * (articles.total() - articles[""]) >= len(told) else phrase
+    has_article = not is_plural(phrase.split()[-1]) and 3 * (articles.total() - articles[""]) >= len(told)
+    named = f"{article} {phrase}" if has_article else phrase
     return HostTopic(named, ", ".join(words), tuple(by_episode.values())[:N_PASSAGES])
 
 
