@@ -9,6 +9,7 @@ from econchatr.config import load_questions
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Show, Silent, open_show, run_show
 from econchatr.records import Episode, Turn
+from econchatr.select.overlap import measure_overlaps
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,10 @@ def test_hostile_words_stay_inside_their_line() -> None:
     assert "\x07" not in text
     assert all(line.startswith(("#", "[[question]]", "")) for line in text.splitlines())
     assert text.count("\n[[question]]\n") == text.count("question_id = ")
+
+
+def test_the_words_of_drafted_questions_are_looked_for_in_the_selection(demo: Show) -> None:
+    exam = [text for one in draft(demo).questions for text in (one.question.text, one.question.expected or "")]
+    pool = ["Nobody planted the orchard.", *["The boat was late again that day."] * 60]
+    (overlap,) = measure_overlaps(exam, pool, {"small": [0]})
+    assert overlap.words == ("orchard",)
