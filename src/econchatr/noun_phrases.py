@@ -224,7 +224,7 @@ def _well_formed(words: Sequence[str]) -> str:
     folded = [word.lower() for word in words]
     head = folded[-1]
     form = verb_form(head)
-    if head in word_list("vague") or is_adjective(head) or len(head) < 3:
+    if head in word_list("vague") or is_adjective(head) or (len(head) < 3 and not words[-1].isupper()):
         return ""
     if (
         form == "ed"

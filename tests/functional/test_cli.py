@@ -29,7 +29,8 @@ def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path
     econchatr("init", tmp_path / "new", "--from", tiny_show / "transcripts", "--host", "Hester Pellow")
     result = json.loads(econchatr("select", tmp_path / "new", "--json").stdout)
     assert result["counts"]["parse"]["episodes"] == 6
-    assert result["done"] == ["fetch", "parse", "pair", "pair/guests", "pair/answers", "select"]
+    # init read the transcripts to draft the exam
+    assert result["done"] == ["pair", "pair/guests", "pair/answers", "select"]
 
 
 def test_init_never_overwrites(tiny_show: Path, econchatr: Run) -> None:
@@ -322,3 +323,24 @@ def test_the_page_is_made_anew_and_leaves_every_step_as_it_was(tiny_show: Path, 
 def test_one_file_or_the_whole_show_is_looked_at(tiny_show: Path, econchatr: Run) -> None:
     done = econchatr("parse", tiny_show, "--report", "--explain", tiny_show / "show.toml", check=2)
     assert "--explain looks at one file" in done.stderr
+
+
+def test_questions_are_printed_and_never_replace_a_persons_edits_unasked(tmp_path: Path, econchatr: Run) -> None:
+    from econchatr.demo import write_demo_show
+
+    write_demo_show(tmp_path / "demo")
+    before = (tmp_path / "demo" / "questions.toml").read_bytes()
+    assert "[[question]]" in econchatr("questions", tmp_path / "demo").stdout
+    assert "--force" in econchatr("questions", tmp_path / "demo", "--write", check=2).stderr
+    assert (tmp_path / "demo" / "questions.toml").read_bytes() == before
+    econchatr("questions", tmp_path / "demo", "--write", "--force")
+    assert "drafted by rule" in (tmp_path / "demo" / "questions.toml").read_text(encoding="utf-8")
+
+
+def test_init_names_the_show_after_its_own_folder_and_drafts_the_exam(tmp_path: Path, econchatr: Run) -> None:
+    from econchatr.demo import write_demo_show
+
+    write_demo_show(tmp_path / "demo")
+    econchatr("init", tmp_path / "ferry-talk", "--from", tmp_path / "demo" / "transcripts", "--host", "Hester Pellow")
+    assert 'name = "ferry-talk"' in (tmp_path / "ferry-talk" / "show.toml").read_text(encoding="utf-8")
+    assert "guests of ferry-talk" in (tmp_path / "ferry-talk" / "questions.toml").read_text(encoding="utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from econchatr.cli.app import app
+from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_result, run_and_print, say
 
 
@@ -29,18 +31,18 @@ def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; repeat for more hosts.")] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="The show's name.", show_default="the transcripts' folder's")
-    ] = "",
+    name: Annotated[str, typer.Option("--name", help="The show's name, as questions put it; else it is asked.")] = "",
     rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
     as_json: JsonOption = False,
 ) -> None:
-    """Create a show: write a show.toml and a questions.toml to edit."""
+    """Create a show: write a show.toml, and a questions.toml drafted from the transcripts where they are there."""
     from econchatr.presets import NewShow, write_show
 
-    title = name or (Path(source).resolve() if source else show.resolve()).name
+    title = name or (_ask_name(show) if preset == "plain" else show.resolve().name)
     paths = write_show(show, NewShow(title, tuple(host or ()), _relate_path(source, show), rights), preset=preset)
+    if source and preset == "plain" and show / "questions.toml" in paths:
+        _draft_first(show)
     if as_json:
         return print_json({"written": [str(path) for path in paths]})
     for path in paths:
@@ -51,6 +53,29 @@ def init(
 
 
 @app.command()
+def questions(
+    show: ShowArgument = HERE,
+    write: Annotated[bool, typer.Option("--write", help="Write them as the show's questions.toml.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --write: replace a questions.toml, edits too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft twelve questions for the exam from what the host says often, by rule; print them, or write them."""
+    from econchatr.pipeline import open_show
+    from econchatr.tools.draft_questions import draft_questions, write_questions
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        draft, text = draft_questions(opened, narrator)
+    if write or not draft.questions:
+        write_questions(opened, draft, text, may_overwrite=force)
+    if draft.lacks:
+        say(f"{len(draft.questions)} questions, not twelve: {draft.lacks}.")
+    if as_json:
+        return print_json([one.question.model_dump() for one in draft.questions])
+    typer.echo(f"wrote {opened.root / 'questions.toml'}" if write else text, nl=write)
+
+
+@app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Check this machine: what is installed, and what it can train."""
     from econchatr.tools.doctor import examine
@@ -58,6 +83,37 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+_MIN_DRAFTED = 6
+"""Fewer make no exam: the general questions stay."""
+
+
+def _ask_name(show: Path) -> str:
+    """The show's name: asked in a terminal; else the name of its own folder, which is said."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("What is the show called?", default=show.resolve().name, err=True))
+    say(f"The show is called {show.resolve().name!r} in questions and prompts: --name says it better.")
+    return show.resolve().name
+
+
+def _draft_first(show: Path) -> None:
+    """Put drafted questions in place of the general ones; where that cannot be done, say why."""
+    from econchatr.errors import EconChatRError
+    from econchatr.pipeline import open_show
+    from econchatr.tools.draft_questions import draft_questions, write_questions
+
+    try:
+        opened = open_show(show)
+        with open_narrator() as narrator:
+            draft, text = draft_questions(opened, narrator)
+        if len(draft.questions) >= _MIN_DRAFTED:
+            write_questions(opened, draft, text, may_overwrite=True)
+            say(f"{len(draft.questions)} questions are drafted from the transcripts.")
+        if draft.lacks:
+            say(f"{len(draft.questions)} questions could be drafted, not twelve: {draft.lacks}.")
+    except EconChatRError as exc:
+        say(f"No questions are drafted from the transcripts: {exc.message}")
 
 
 def _relate_path(source: str, show: Path) -> str:
