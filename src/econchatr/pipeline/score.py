@@ -115,7 +115,7 @@ def _inputs(rung: Rung) -> dict[str, str]:
 
 SCORE = Stage[Rung](
     "score",
-    version=4,
+    version=5,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
         "form": lambda rung: FORM_VERSION,
