@@ -20,6 +20,7 @@ from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, EncodedExample
 from econchatr.records import Example, Pair
 from econchatr.score.likelihood import Choice, ChoiceLikelihood, ReplyLikelihood, draw_choices
+from econchatr.score.speech import spread_evenly
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_bytes
 
@@ -162,7 +163,7 @@ class _Contexts:
 
     def __init__(self, rung: Rung, sides: HeldOut) -> None:
         self._rung, self._form, config = rung, rung.form, rung.show.config
-        first = {side: thin_out(pairs, config.score.max_replies) for side, pairs in sides.items()}
+        first = {side: spread_evenly(pairs, n=config.score.max_replies) for side, pairs in sides.items()}
         chosen = {pair.pair_id for pairs in first.values() for pair in pairs}
         rest = {side: [pair for pair in pairs if pair.pair_id not in chosen] for side, pairs in sides.items()}
         self.chunks = [*_cut_chunks(first), *_cut_chunks(rest)]
@@ -236,11 +237,6 @@ def _cut_chunks(sides: HeldOut) -> Iterator[list[tuple[str, Pair]]]:
     rows = [row for pair_of_sides in zip_longest(*ordered) for row in pair_of_sides if row is not None]
     size = _CHUNK_REPLIES * len(sides)
     return (rows[at : at + size] for at in range(0, len(rows), size))
-
-
-def thin_out(rows: Sequence[Pair], n: int) -> list[Pair]:
-    """At most `n` of the rows, evenly spread over their order."""
-    return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
 
 
 def _spread_order(n: int) -> list[int]:

@@ -51,12 +51,19 @@ def measure_dodging(said: Sequence[Said]) -> Dodging:
     said = [one for one in said if split_words(one.text)]
     if not said:
         return Dodging(None, reason="no answers")
-    asking = [float(asks_back(one.text)) for one in said]
+    asking = [float(asks_back(one.text) or _asks_mostly(one.text)) for one in said]
     handing = [float(gives_the_word_back(one.text)) for one in said]
     either = [max(both) for both in zip(asking, handing, strict=True)]
     groups, ones = [one.group for one in said], [1.0] * len(said)
     share, asks, hands = (share_interval(hits, ones, groups) for hits in (either, asking, handing))
     return Dodging(share, asks, hands, n=len(said))
+
+
+def _asks_mostly(text: str) -> bool:
+    """Whether more words ask than state: a remark behind a question does not make it an answer."""
+    sentences = read_sentences(text)
+    asked, stated = (sum(one.n_words for one in sentences if one.act == act) for act in (Act.ASKS, Act.STATES))
+    return asked > stated
 
 
 def measure_asked(host: Sequence[Pair]) -> HostAsked:

@@ -38,7 +38,7 @@ from econchatr.score.gates import (
 from econchatr.score.length_and_repetition import Length, Repetition, measure_host, measure_length, measure_repetition
 from econchatr.score.quoting.copying import Copying, SpeechIndex, find_copied, index_speech, measure_copying
 from econchatr.score.quoting.nearest import WordSearch
-from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_pairs
+from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_evenly
 from econchatr.score.statistics import Interval, average_groups, make_score, sign_flip_p
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
 from econchatr.score.voice import MAX_REPLIES, MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
@@ -119,7 +119,7 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
     fresh = _drop_reread([pair for pair in host if pair.split != "train"], speech)
-    held_out, sides = read_pairs(spread_pairs(fresh, n=_MAX_REPLIES)), ([*speech.pairs, *fresh], guest)
+    held_out, sides = read_pairs(spread_evenly(fresh, n=_MAX_REPLIES)), ([*speech.pairs, *fresh], guest)
     return Yardstick(
         voice=fit_voice(*(_list_statements(side) for side in sides), seed=seed),
         voice_all=fit_voice(*sides, seed=seed),
@@ -137,11 +137,11 @@ def _list_statements(pairs: Sequence[Pair]) -> list[Pair]:
     """What one side states, of as many replies of each split as a scale is made of."""
     splits = {pair.split: None for pair in pairs}
     of_split = ([pair for pair in pairs if pair.split == split] for split in splits)
-    return [pair for ones in of_split for pair in keep_statements(spread_pairs(ones, n=MAX_REPLIES))]
+    return [pair for ones in of_split for pair in keep_statements(spread_evenly(ones, n=MAX_REPLIES))]
 
 
 def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
-    return spread_pairs([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
+    return spread_evenly([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
 
 
 def _drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from econchatr.records import Pair
-from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words, spread_pairs
+from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words, spread_evenly
 from econchatr.score.statistics import (
     Interval,
     draw_left_out,
@@ -233,7 +233,7 @@ def set_scale(profiles: Profiles, host: Sequence[Said], guest: Sequence[Said], *
 
 
 def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
-    return spread_pairs([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
+    return spread_evenly([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
 
 
 def _fill_pool(profiles: Profiles, said: Sequence[Said], numbers: Mapping[str, int]) -> _Pool:
