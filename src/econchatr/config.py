@@ -224,7 +224,7 @@ class ScoreTable(_Table):
     max_choices: int = Field(default=20, ge=0)
     """Held-out cues put to base and tuned model with twenty replies to choose from: some ten seconds each."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
-    """Bootstrap resamples behind each interval."""
+    """Bootstrap resamples behind the intervals over questions: agreement between people, the share of the wording."""
     judge: JudgeTable | None = None
 
 

@@ -49,7 +49,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
 
     likelihoods = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in pairs}
     scores = [
-        *score_sides(likelihoods["host"], likelihoods["guest"], rung=name, n_resamples=n_resamples),
+        *score_sides(likelihoods["host"], likelihoods["guest"], rung=name),
         *(
             score_choices(chosen, rung=name, variant=model, reason=measured.choices.reason)
             for model, chosen in measured.choices.by_model.items()

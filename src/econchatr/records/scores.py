@@ -50,7 +50,7 @@ class Score(Record):
     n: int
     unit: str
     reason: str = ""
-    """Why `value` is `None`."""
+    """Why `value` is `None`, or why there is no interval."""
 
 
 class Gate(Record):

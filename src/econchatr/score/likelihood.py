@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from econchatr.records import Pair, Score
 from econchatr.records.measures import GUEST_REPLIES, HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
 from econchatr.score.speech import split_words
-from econchatr.score.statistics import Interval, bootstrap_ratio, make_score, share_interval
+from econchatr.score.statistics import jackknife_ratio, jackknife_sums, make_score, share_interval
 
 
 class ReplyLikelihood(NamedTuple):
@@ -33,18 +33,16 @@ class ReplyLikelihood(NamedTuple):
     tuned_nats: float
 
 
-def score_sides(
-    host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str, n_resamples: int
-) -> list[Score]:
+def score_sides(host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str) -> list[Score]:
     """The likelihood scores of the host's held-out replies and of the guests', and host bits saved."""
     return [
-        *score_likelihood(host, rung=rung, subject=HOST_REPLIES, n_resamples=n_resamples),
-        *score_likelihood(guest, rung=rung, subject=GUEST_REPLIES, n_resamples=n_resamples),
-        score_host_share(host, guest, rung=rung, n_resamples=n_resamples),
+        *score_likelihood(host, rung=rung, subject=HOST_REPLIES),
+        *score_likelihood(guest, rung=rung, subject=GUEST_REPLIES),
+        score_host_share(host, guest, rung=rung),
     ]
 
 
-def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str, n_resamples: int) -> list[Score]:
+def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str) -> list[Score]:
     """Bits per byte and nats per token of base and tuned model, and their difference, over `subject`'s replies.
 
     With no replies the scores are there, unscored, with the reason.
@@ -68,46 +66,43 @@ def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str
     scores = []
     for measure, size in sizes.items():
         for variant, tops in nats.items():
-            value = bootstrap_ratio(tops, size, groups, n_resamples=n_resamples)
+            value = jackknife_ratio(tops, size, groups)
             scores.append(make_score(measure, value, rung=rung, variant=variant, subject=subject, n=len(rows)))
     return scores
 
 
-def score_host_share(
-    host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str, n_resamples: int
-) -> Score:
+def score_host_share(host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str) -> Score:
     """Host bits saved: how many more bits per byte training saves on the host's replies than on the guests'.
 
-    Source: shared reference `evaluation.md`, 9.2, H2 (episode bootstrap of each side, joined by normal theory).
+    Only episodes with replies of both count: in the others nothing tells the host from the subject.
+
+    Source: shared reference `evaluation.md`, 9.2, H2; the interval: docs/decisions/0009-intervals.md.
     """
     score = partial(make_score, Measure.HOST_BITS_SAVED, rung=rung, variant=TUNED_MINUS_BASE, subject=HOST_LESS_GUEST)
     if not host or not guest:
         return score(None, n=0, reason="no held-out replies of the host or of guests")
-    names = sorted({row.slug for row in (*host, *guest)})
-    sides = [_sum_episodes(rows, names) for rows in (host, guest)]
-
-    def saved(picks: NDArray[np.int64]) -> NDArray[np.float64]:
-        of_host, of_guest = (top[picks].sum(axis=-1) / size[picks].sum(axis=-1) for top, size in sides)
-        return np.asarray(of_host - of_guest)
-
-    value = float(saved(np.arange(len(names))))
-    low = high = None
-    if len(names) > 1:
-        draws = np.random.default_rng(0).integers(0, len(names), size=(n_resamples, len(names)))
-        low, high = np.quantile(saved(draws), [0.025, 0.975]).tolist()
-    return score(Interval(value, low, high), n=len(host))
+    names = sorted({row.slug for row in host} & {row.slug for row in guest})
+    if not names:
+        return score(None, n=0, reason="no held-out episode has replies of both the host and a guest")
+    found = jackknife_sums(np.concatenate([_sum_episodes(rows, names) for rows in (host, guest)]), save_bits)
+    reason = "no interval: one held-out episode has replies of both" if len(names) == 1 else ""
+    return score(found, n=sum(row.slug in names for row in host)).model_copy(update={"reason": reason})
 
 
-def _sum_episodes(
-    rows: Sequence[ReplyLikelihood], names: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Per episode: bits saved by training, and bytes."""
+def save_bits(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Host bits saved, of the host's saved bits and bytes and the guests' (first axis)."""
+    host_bits, host_bytes, guest_bits, guest_bytes = sums
+    return np.asarray(host_bits / host_bytes - guest_bits / guest_bytes)
+
+
+def _sum_episodes(rows: Sequence[ReplyLikelihood], names: Sequence[str]) -> NDArray[np.float64]:
+    """Bits saved by training, and bytes; a column for each episode."""
     place = {name: i for i, name in enumerate(names)}
-    saved, size = np.zeros(len(names)), np.zeros(len(names))
+    sums = np.zeros((2, len(names)))
     for row in rows:
-        saved[place[row.slug]] += (row.base_nats - row.tuned_nats) / math.log(2)
-        size[place[row.slug]] += row.n_bytes
-    return saved, size
+        if row.slug in place:
+            sums[:, place[row.slug]] += (row.base_nats - row.tuned_nats) / math.log(2), row.n_bytes
+    return sums
 
 
 N_CANDIDATES: Final = 20

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -34,23 +34,29 @@ class Interval(NamedTuple):
     high: float | None = None
 
 
-def bootstrap_ratio(
-    tops: Sequence[float], bottoms: Sequence[float], groups: Sequence[str], *, n_resamples: int, seed: int = 0
-) -> Interval:
-    """sum(tops) / sum(bottoms), with the percentile interval over resampled groups (whole episodes).
+def jackknife_ratio(tops: Sequence[float], bottoms: Sequence[float], groups: Sequence[str]) -> Interval:
+    """sum(tops) / sum(bottoms), with the interval of the jackknife over groups (whole episodes).
 
-    Replies of one episode resemble each other, so episodes are resampled, never single replies.
-
-    Source: shared reference `evaluation.md`, section 3, "Statistics".
+    Replies of one episode resemble each other, so episodes are left out, never single replies. Fewer than two episodes
+    that hold something give no interval.
     """
-    top, bottom = _sum_groups(tops, bottoms, groups)
-    value = float(top.sum() / bottom.sum())
-    if len(top) < 2:
-        return Interval(value)
-    draws = np.random.default_rng(seed).integers(0, len(top), size=(n_resamples, len(top)))
-    ratios = top[draws].sum(axis=1) / bottom[draws].sum(axis=1)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+    table = np.stack(_sum_groups(tops, bottoms, groups))
+    return jackknife_sums(table[:, table[1] > 0], lambda sums: sums[0] / sums[1])
+
+
+def jackknife_sums(
+    table: NDArray[np.float64], measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Interval:
+    """What `measure` makes of the sums of a table's columns, with the interval of leaving out a column at a time.
+
+    Args:
+        table: Last axis: the groups. No group may hold all there is of a sum that is divided by.
+        measure: From sums to a value; it takes one more axis at the end, for many sums at once.
+    """
+    whole = table.sum(axis=-1, keepdims=True)
+    value = float(measure(whole)[..., 0])
+    left_out = measure(whole - table) if table.shape[-1] > 1 else np.zeros(0)
+    return jackknife_interval(value, [left_out.tolist()])
 
 
 def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Sequence[str]) -> Interval:

@@ -1,10 +1,10 @@
 """Trials of several strategies -> what each is worth at each budget, beside random choice.
 
 A value is the mean over a strategy's trials of host bits saved: what training saved on the host's held-out replies
-beyond the guests'. Intervals resample episodes, the same ones for every strategy, and each strategy's own trials; a
-difference from random choice is therefore paired by episode.
+beyond the guests'. Intervals are the jackknife's, over episodes and over each strategy's own trials; a difference from
+random choice is paired by episode.
 
-Source: shared reference `evaluation.md`, 5.4.
+Source: shared reference `evaluation.md`, 5.4; the interval: docs/decisions/0009-intervals.md.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from econchatr.records import ComparedStrategy, Trial
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from econchatr.score.likelihood import save_bits
+from econchatr.score.statistics import Interval, jackknife_interval
 
 RANDOM = "random"
 
 
-def compare_strategies(trials: Sequence[Trial], *, n_resamples: int = 2000, seed: int = 0) -> list[ComparedStrategy]:
+def compare_strategies(trials: Sequence[Trial]) -> list[ComparedStrategy]:
     """Get one row per budget and strategy, smallest budget first, best strategy first within it.
 
     All trials must have been measured on the same episodes.
@@ -35,9 +36,9 @@ def compare_strategies(trials: Sequence[Trial], *, n_resamples: int = 2000, seed
         for trial in sorted(trials, key=lambda trial: (trial.strategy, trial.key)):
             if trial.share == share:
                 by_strategy[trial.strategy].append(trial)
-        draws = {name: _draw(own, n_resamples=n_resamples, seed=seed) for name, own in by_strategy.items()}
-        chance = draws.get(RANDOM)
-        found = [_tell(by_strategy[name], own, None if name == RANDOM else chance) for name, own in draws.items()]
+        saved = {name: _measure(own) for name, own in by_strategy.items()}
+        chance = saved.get(RANDOM)
+        found = [_tell(by_strategy[name], own, None if name == RANDOM else chance) for name, own in saved.items()]
         rows += sorted(found, key=lambda row: -row.value)
     return rows
 
@@ -59,38 +60,44 @@ def random_multiplier(rows: Sequence[ComparedStrategy], strategy: str, share: fl
     return None
 
 
-def _draw(trials: Sequence[Trial], *, n_resamples: int, seed: int) -> tuple[float, NDArray[np.float64] | None]:
-    """The mean over trials, and its resampled values; `None` for a single episode."""
-    import numpy as np
+class _Saved(NamedTuple):
+    """Host bits saved by a strategy, the mean over its trials."""
 
-    slugs = sorted(saving.slug for saving in trials[0].savings)
+    value: float
+    by_episode: NDArray[np.float64]
+    """Without each episode."""
+    by_trial: NDArray[np.float64]
+    """Without each trial; empty for a single one, which says nothing of how trials differ."""
+
+    def span(self, chance: _Saved | None = None) -> Interval:
+        """The value with its interval, or how far it is above random choice's."""
+        if chance is None:
+            return jackknife_interval(self.value, _list_sources(self.by_episode, self.by_trial))
+        sources = _list_sources(self.by_episode - chance.by_episode, self.by_trial, chance.by_trial)
+        return jackknife_interval(self.value - chance.value, sources)
+
+
+def _list_sources(by_episode: NDArray[np.float64], *by_trial: NDArray[np.float64]) -> list[list[float]]:
+    return [by_episode.tolist(), *(values.tolist() for values in by_trial if len(values))]
+
+
+def _measure(trials: Sequence[Trial]) -> _Saved:
+    """Measure a strategy on the episodes that have replies of both sides."""
     by_slug = [{saving.slug: saving for saving in trial.savings} for trial in trials]
+    slugs = sorted(slug for slug, saving in by_slug[0].items() if saving.host_bytes and saving.guest_bytes)
     columns = ("host_bits", "host_bytes", "guest_bits", "guest_bytes")
-    table = [[[getattr(one[slug], name) for slug in slugs] for name in columns] for one in by_slug]
-    sums = np.array(table, dtype=float)  # trial, column, episode
-    whole = sums.sum(axis=2)
-    value = float(np.mean(whole[:, 0] / whole[:, 1] - whole[:, 2] / whole[:, 3]))
-    if len(slugs) < 2:
-        return value, None
-    # The same seed for every strategy: draw k takes the same episodes everywhere.
-    episodes = np.random.default_rng(seed).integers(0, len(slugs), size=(n_resamples, len(slugs)))
-    picks = np.random.default_rng([seed, len(trials)]).integers(0, len(trials), size=(n_resamples, len(trials)))
-    drawn = sums[:, :, episodes].sum(axis=3)  # trial, column, resample
-    saved = drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3]
-    return value, saved[picks, np.arange(n_resamples)[:, None]].mean(axis=1)
+    table = [[[getattr(one[slug], name) for slug in slugs] for one in by_slug] for name in columns]
+    sums = np.array(table, dtype=float)  # column, trial, episode
+    whole = sums.sum(axis=2, keepdims=True)
+    by_trial = save_bits(whole)[:, 0]
+    n = len(trials)
+    by_episode = save_bits(whole - sums).mean(axis=0) if len(slugs) > 1 else np.zeros(0)
+    without = (by_trial.sum() - by_trial) / (n - 1) if n > 1 else np.zeros(0)
+    return _Saved(float(by_trial.mean()), by_episode, without)
 
 
-def _tell(
-    trials: Sequence[Trial],
-    own: tuple[float, NDArray[np.float64] | None],
-    chance: tuple[float, NDArray[np.float64] | None] | None,
-) -> ComparedStrategy:
-    value, resampled = own
-    over, difference = None, None
-    if chance is not None:
-        over = value - chance[0]
-        difference = resampled - chance[1] if resampled is not None and chance[1] is not None else None
-    (low, high), (over_low, over_high) = _ends(resampled), _ends(difference)
+def _tell(trials: Sequence[Trial], own: _Saved, chance: _Saved | None) -> ComparedStrategy:
+    span, over = own.span(), own.span(chance) if chance is not None else None
     n = len(trials)
     return ComparedStrategy(
         strategy=trials[0].strategy,
@@ -99,19 +106,10 @@ def _tell(
         mean_pairs=sum(trial.n_pairs for trial in trials) / n,
         mean_tokens=sum(trial.n_tokens for trial in trials) / n,
         mean_steps=sum(trial.n_steps for trial in trials) / n,
-        value=value,
-        low=low,
-        high=high,
-        over_random=over,
-        over_random_low=over_low,
-        over_random_high=over_high,
+        value=span.value,
+        low=span.low,
+        high=span.high,
+        over_random=over.value if over else None,
+        over_random_low=over.low if over else None,
+        over_random_high=over.high if over else None,
     )
-
-
-def _ends(resampled: NDArray[np.float64] | None) -> tuple[float | None, float | None]:
-    import numpy as np
-
-    if resampled is None:
-        return None, None
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)

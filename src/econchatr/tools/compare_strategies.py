@@ -79,7 +79,7 @@ def compare_selections(
     show.require_rights()
     with lock_folder(show.root):
         trials = _run_trials(rung, plan, narrator, clock=clock, max_seconds=max_seconds)
-        rows = compare_strategies(trials, n_resamples=show.config.score.n_resamples)
+        rows = compare_strategies(trials)
         write_table(show.folder("select") / COMPARED_NAME, rows, ComparedStrategy)
     return rows
 
@@ -172,10 +172,11 @@ class _Bench:
         self._base: BaseWeights = rung.base.weights()
         self._n_epochs, self._recipe = rung.n_epochs, rung.recipe
         pairs, n = held_out(rung.show), plan.max_replies
-        sides = {side: [build_example(pair, form) for pair in spread_evenly(pairs[side], n=n)] for side in _SIDES}
-        if not all(sides.values()):
+        held = {side: spread_evenly(pairs[side], n=n) for side in _SIDES}
+        sides = {side: [build_example(pair, form) for pair in held[side]] for side in _SIDES}
+        if not set.intersection(*({pair.slug for pair in held[side]} for side in _SIDES)):
             raise InputError(
-                "no held-out replies of the host and of guests to compare by.", hint="Raise test_share under [pair]."
+                "no held-out episode has replies of both the host and guests.", hint="Raise test_share under [pair]."
             )
         self._held_out = [(side, example) for side in _SIDES for example in sides[side]]
         self._base_nats = self._measure(None)

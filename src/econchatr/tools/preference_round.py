@@ -39,7 +39,7 @@ from econchatr.records.measures import (
 from econchatr.score.gates import BitsChange, Ruling, decide_keeping, list_lost_gates, share_agreeing
 from econchatr.score.rows import Row, Yardstick, compare_rows, list_gates, list_scores, make_yardstick, measure_row
 from econchatr.score.speech import read_answers
-from econchatr.score.statistics import Interval, bootstrap_ratio, exact_share, make_score
+from econchatr.score.statistics import Interval, exact_share, jackknife_ratio, make_score
 from econchatr.tables import disk_errors, hash_file
 from econchatr.tokens import cut_left, cut_right
 from econchatr.tools.rankings import Judgements, RankedText, gather_judgements, hash_judgements
@@ -267,7 +267,6 @@ class _DevBench:
         self._encoded, self._base = rung.encode(dev), base
         self._sizes = [len(row.messages[-1].content.encode()) * math.log(2) for row in dev]
         self._slugs = [row.pair_id.rsplit("#", 1)[0] for row in dev]
-        self._n_resamples = rung.show.config.score.n_resamples
         self._nats = [self._measure(place) for place in (None, rung.folder("train"))]
         self.spans: tuple[Interval, Interval, Interval] | None = None
         """Bits per byte of the tuned model, of the adapter measured last, and their difference."""
@@ -279,8 +278,7 @@ class _DevBench:
         (of_base, before), after = self._nats, self._measure(folder)
         differences = [now - then for then, now in zip(before, after, strict=True)]
         base, *spans = (
-            bootstrap_ratio(nats, self._sizes, self._slugs, n_resamples=self._n_resamples)
-            for nats in (of_base, before, after, differences)
+            jackknife_ratio(nats, self._sizes, self._slugs) for nats in (of_base, before, after, differences)
         )
         self.spans = (spans[0], spans[1], spans[2])
         return BitsChange(base.value, spans[0].value, spans[1].value, spans[2].low, spans[2].high)

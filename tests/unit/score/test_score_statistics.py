@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from econchatr.score import speech, statistics
-from econchatr.score.statistics import bootstrap_ratio, jackknife_interval, share_interval, sign_flip_p
+from econchatr.score.statistics import jackknife_interval, jackknife_ratio, share_interval, sign_flip_p
 
 
 def covers(interval: statistics.Interval, truth: float) -> bool:
@@ -59,6 +59,11 @@ def test_the_jackknife_of_a_mean_is_the_t_interval() -> None:
     assert (ours.low, ours.high) == pytest.approx(theirs, abs=1e-6)
 
 
+def test_the_jackknife_of_a_ratio_leaves_out_whole_groups() -> None:
+    ours = jackknife_ratio([1, 2, 3, 6], [1, 1, 2, 3], ["a", "a", "b", "c"])
+    assert ours == jackknife_interval(12 / 7, [[9 / 5, 9 / 5, 6 / 4]])
+
+
 def test_the_share_of_independent_cases_gets_wilsons_interval_with_student_t() -> None:
     """Written out for 3 of 12, once each: variance p(1-p)/11, so 11 cases' worth."""
     p, n, t = 0.25, 11, 2.200985
@@ -72,7 +77,7 @@ def test_one_group_gives_no_interval() -> None:
     assert share_interval([1], [2], ["a"]) == (0.5, None, None)
     assert jackknife_interval(0.5, [[0.5]]) == (0.5, None, None)
     assert jackknife_interval(0.5, []) == (0.5, None, None)
-    assert bootstrap_ratio([1], [2], ["a"], n_resamples=100) == (0.5, None, None)
+    assert jackknife_ratio([1], [2], ["a"]) == (0.5, None, None)
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=12))

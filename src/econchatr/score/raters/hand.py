@@ -24,7 +24,7 @@ from econchatr.score.raters.filled_sheets import (
     read_file,
     sheet_sha256,
 )
-from econchatr.score.statistics import Interval, average_groups, bootstrap_ratio, make_score
+from econchatr.score.statistics import Interval, average_groups, jackknife_ratio, make_score, share_interval
 from econchatr.tables import hash_settings
 
 _CONTRASTS: Final = (("tuned", "base"), ("tuned", "persona"))
@@ -84,7 +84,7 @@ def score_hand(
 ) -> list[Score]:
     """The mean mark of every rung and variant, what training changed, and how far scorers agree.
 
-    Each answer's marks are averaged over its scorers first. The intervals resample questions, because answers to one
+    Each answer's marks are averaged over its scorers first. The intervals are over questions, because answers to one
     question are alike; `n` is the number of answers marked. Nothing marked gives no scores.
     """
     if not marks:
@@ -106,14 +106,14 @@ def score_hand(
     scores = list[Score]()
     for (rung, variant), rows in marked.items():
         groups, values = zip(*rows, strict=True)
-        mean = bootstrap_ratio(values, [1.0] * len(rows), groups, n_resamples=n_resamples)
+        mean = share_interval(values, [1.0] * len(rows), groups)
         scores.append(_score(Measure.HAND_MARK, mean, rung=rung, variant=variant, n=len(rows)))
     for rung in dict.fromkeys(rung for rung, _ in marked):
-        scores += _contrast(marked, rung=rung, n_resamples=n_resamples)
+        scores += _contrast(marked, rung=rung)
     return [*scores, *_score_agreement({key: by_key[key] for key in owners}, owners, n_resamples=n_resamples)]
 
 
-def _contrast(marked: Mapping[tuple[str, str], _Marks], *, rung: str, n_resamples: int) -> list[Score]:
+def _contrast(marked: Mapping[tuple[str, str], _Marks], *, rung: str) -> list[Score]:
     """Mean mark of one variant less another's, over the questions marked for both, each counting once."""
     scores = []
     for after, before in _CONTRASTS:
@@ -121,7 +121,7 @@ def _contrast(marked: Mapping[tuple[str, str], _Marks], *, rung: str, n_resample
         shared = [question_id for question_id in now if question_id in then]
         if shared:
             gains = [now[question_id] - then[question_id] for question_id in shared]
-            found = bootstrap_ratio(gains, [1.0] * len(gains), shared, n_resamples=n_resamples)
+            found = jackknife_ratio(gains, [1.0] * len(gains), shared)
             name = name_difference(after, before)
             scores.append(_score(Measure.HAND_MARK, found, rung=rung, variant=name, n=len(shared)))
     return scores
