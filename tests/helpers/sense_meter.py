@@ -12,7 +12,7 @@ from econchatr.prompts import Voice, chat_messages, encode_example, system_line
 from econchatr.score.gates import Ruling
 from econchatr.score.rows import Yardstick
 from econchatr.score.sense import MAX_TOKENS, Sense, Surprise, judge_sense, pick_measurable, summarise_sense
-from econchatr.score.speech import Said, spread_evenly
+from econchatr.score.speech import Said
 from econchatr.tokens import cut_left, cut_right
 
 
@@ -30,7 +30,7 @@ class SenseMeter:
 
     def measure(self, said: Sequence[Said], *, n: int) -> Sense:
         """Measure so many of the replies."""
-        picked = spread_evenly(pick_measurable(said), n=n)
+        picked = pick_measurable(said, n=n)
         tokenizer, template, system = (
             self._base.tokenizer(),
             self._base.template,

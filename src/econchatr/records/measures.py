@@ -46,6 +46,12 @@ class Measure(StrEnum):
     TRUE_REPLY = ("true reply among twenty", "share, chance 0.05", "higher",
         "Given what was said to the host, how often the model finds the host's true reply among twenty that the "
         "host gave elsewhere: a guess finds 5%.")
+    TRUE_ANSWER = ("true answer among twenty", "share, chance 0.05", "higher",
+        "Given a question, how often the model finds the host's true answer among the beginnings of twenty held-out "
+        "answers of the host: a guess finds 5%.")
+    ANSWER_SURPRISE = ("bits per byte of answers", "bits", "near the host's",
+        "How surprised the untrained model is by the median answer, after its question: nonsense surprises more than "
+        "anything the host says.")
     # How an answer sounds.
     VOICE = ("voice", _VOICE_SCALE, "near 1",
         "How it talks, whatever it talks about: 0 is how the guests talk when they state something and 1 is how the "
@@ -179,6 +185,8 @@ MARKS_GIVEN: Final = "answers, marks"
 HOST_REPLIES: Final = "host replies (test)"
 GUEST_REPLIES: Final = "guest replies (test)"
 HOST_LESS_GUEST: Final = "host minus guest (test)"
+STATEMENTS_LESS_GUEST: Final = "host minus guest, statements (test)"
+HELD_OUT_ANSWERS: Final = "held-out answers (test)"
 DEV_REPLIES: Final = "host replies (dev)"
 HELD_OUT_REPLIES: Final = "held-out replies (test)"
 HELD_OUT_CUES: Final = "held-out cues (test)"

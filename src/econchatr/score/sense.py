@@ -10,18 +10,21 @@ Source: shared reference `answers.md`, 6; our own figures: docs/experiments.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from econchatr.records import Score
+from econchatr.records.measures import ANSWERS, Measure
 from econchatr.score.gates import Ruling
 from econchatr.score.speech import Said, split_words, spread_evenly
-from econchatr.score.statistics import Interval
+from econchatr.score.statistics import Interval, make_score
 
 MAX_TOKENS: Final = 160
 """Of each answer, from its beginning."""
-MAX_ANSWERS: Final = 120
-"""Of a row, evenly over all of them."""
+_MAX_ANSWERS: Final = 60
+"""Of a row, evenly over all of them: the median of more would hardly differ."""
 _MIN_WORDS: Final = 12
 """A shorter reply surprises by being short."""
 _MIN_REPLIES: Final = 12
@@ -48,9 +51,9 @@ class Sense(NamedTuple):
     reason: str = ""
 
 
-def pick_measurable(said: Sequence[Said]) -> list[Said]:
-    """Pick the replies that are long enough, at most `MAX_ANSWERS`, evenly over all of them."""
-    return spread_evenly([one for one in said if len(split_words(one.text)) >= _MIN_WORDS], n=MAX_ANSWERS)
+def pick_measurable(said: Sequence[Said], *, n: int = _MAX_ANSWERS) -> list[Said]:
+    """Pick the replies that are long enough: at most `n`, and never more than 60, evenly over all of them."""
+    return spread_evenly([one for one in said if len(split_words(one.text)) >= _MIN_WORDS], n=min(n, _MAX_ANSWERS))
 
 
 def summarise_sense(replies: Sequence[Surprise]) -> Sense:
@@ -96,6 +99,12 @@ def judge_under_all(row: Mapping[str, Sense], host: Mapping[str, Sense]) -> Ruli
     worse = ("fails", "in doubt", "unscored", "passes")
     rulings = [judge_sense(row[model], host[model], model=model) for model in row]
     return min(rulings, key=lambda ruling: worse.index(ruling.outcome))
+
+
+def score_sense(sense: Sense, *, rung: str, variant: str) -> Score:
+    """Put the median down as a score."""
+    score = partial(make_score, Measure.ANSWER_SURPRISE, rung=rung, variant=variant, subject=ANSWERS)
+    return score(sense.bits, n=len(sense.replies), reason=sense.reason)
 
 
 def _draw_medians(replies: Sequence[Surprise], n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
