@@ -1,7 +1,8 @@
 """How long the text measures take: 5 models x 12 questions x 4 samples against six million words of the host.
 
-python benchmarks/score_text.py            # made-up speech: 6 million words of the host, 3 million of guests
-python benchmarks/score_text.py SHOW       # a show that was paired, with the guests' side paired here
+python benchmarks/score_text.py                     # made-up speech: 6 million words of the host, 3 million of guests
+python benchmarks/score_text.py SHOW                # a show that was paired
+python benchmarks/score_text.py SHOW N_EPISODES     # so many of its episodes: the newest; with changed words if fewer
 
 The real host, the guests, the parrot and the nearest real quotation to each answer are in it. Prints seconds and the
 most memory, from pairs in memory to scores. Speech is made, or read, before the clock starts.
@@ -9,6 +10,7 @@ most memory, from pairs in memory to scores. Speech is made, or read, before the
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
@@ -16,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from econchatr.pair import PROFILES, drop_duplicates, pair_episode
-from econchatr.records import Episode, Pair, Question, Turn
+from econchatr.pair import drop_duplicates
+from econchatr.records import Pair, Question
 from econchatr.score.quoting.nearest import SaidBefore
 from econchatr.score.rows import (
     Parrot,
@@ -36,12 +38,13 @@ N_MODELS, N_QUESTIONS, N_SAMPLES = 5, 12, 4
 N_HOST_WORDS, N_GUEST_WORDS = 6_000_000, 3_000_000
 REPLY_WORDS = 50
 N_EPISODES = 500
-_OTHER_SIDE = {"host": "guest", "guest": "host", "other": "other"}
 
 
 def main() -> None:
     """Measure made-up speech, or a show."""
     host, guest = read_sides(Path(sys.argv[1])) if sys.argv[1:] else make_sides()
+    if sys.argv[2:]:
+        host, guest = resize_show(host, guest, int(sys.argv[2]))
     rows = make_answers(host)
     n_words = sum(len(pair.reply.split()) for pair in host)
     before_mb = peak_mb()
@@ -68,7 +71,7 @@ def main() -> None:
     n_guest_words = sum(len(pair.reply.split()) for pair in guest)
     print(
         f"{len(rows)} rows of {len(rows[0])} answers against {n_words:,} words of the host and {n_guest_words:,} of "
-        f"guests: {n_scores} records\n"
+        f"guests in {len({pair.slug for pair in host})} episodes: {n_scores} records\n"
         f"yardstick {made - started:.1f} s, index {indexed - made:.1f} s, "
         f"rows and references {measured - indexed:.1f} s, "
         f"{n_near} nearest quotations {ended - measured:.1f} s, together {ended - started:.1f} s "
@@ -110,23 +113,31 @@ def make_pair(text: str, number: int, n_all: int) -> Pair:
 
 
 def read_sides(show: Path) -> tuple[list[Pair], list[Pair]]:
-    """The kept pairs of a show, and the same with the sides exchanged."""
-    pairs = read_table(show / "pair" / "pairs.parquet", Pair)
-    splits = {pair.slug: pair.split for pair in pairs}
-    turns: dict[str, list[Turn]] = {slug: [] for slug in splits}
-    for turn in read_table(show / "parse" / "turns.parquet", Turn):
-        if turn.slug in splits:
-            turns[turn.slug].append(turn.model_copy(update={"role": _OTHER_SIDE[turn.role]}))
-    guest = [
-        pair
-        for episode in read_table(show / "parse" / "episodes.parquet", Episode)
-        if episode.slug in splits
-        for pair in pair_episode(
-            episode, turns[episode.slug], split=splits[episode.slug], profile=PROFILES["default"],
-            count_tokens=lambda texts: [len(text) // 4 for text in texts],
-        )
-    ]  # fmt: skip
-    return [pair for pair in pairs if pair.is_kept], [pair for pair in drop_duplicates(guest) if pair.is_kept]
+    """The kept pairs of a show, and those of the guests' side."""
+    host, guest = (read_table(show / "pair" / name, Pair) for name in ("pairs.parquet", "guests/guest_pairs.parquet"))
+    return [pair for pair in host if pair.is_kept], [pair for pair in drop_duplicates(guest) if pair.is_kept]
+
+
+def resize_show(host: list[Pair], guest: list[Pair], n_episodes: int) -> tuple[list[Pair], list[Pair]]:
+    """The newest episodes, the last fifth for testing; copies with other long words where there are too few."""
+    ranks = sorted({(pair.rank, pair.slug) for pair in host}, reverse=True)
+    parts: dict[str, list[tuple[int, str]]] = {slug: [] for _, slug in ranks}
+    for number in range(n_episodes):
+        split = "test" if number < n_episodes * 0.2 else "dev" if number < n_episodes * 0.3 else "train"
+        parts[ranks[number % len(ranks)][1]].append((number // len(ranks), split))
+    return tuple(  # type: ignore[return-value]
+        [copy_pair(pair, n, split) for pair in side for n, split in parts.get(pair.slug, ())] for side in (host, guest)
+    )
+
+
+def copy_pair(pair: Pair, n: int, split: str) -> Pair:
+    """The n-th copy, with an ending of its own on every word of seven letters or more."""
+    cue, reply = (
+        re.sub(r"\b[a-z]{7,}\b", rf"\g<0>{'abcdefgh'[n]}", text) if n else text for text in (pair.cue, pair.reply)
+    )
+    slug = f"{pair.slug}-{n}"
+    pair_id = f"{slug}#{pair.pair_id.rsplit('#', 1)[1]}"
+    return pair.model_copy(update={"slug": slug, "pair_id": pair_id, "split": split, "cue": cue, "reply": reply})
 
 
 def make_answers(host: list[Pair]) -> list[list[Said]]:
@@ -142,7 +153,7 @@ def make_answers(host: list[Pair]) -> list[list[Said]]:
                 while len(words) < 150:
                     pool = host if rng.random() < 0.05 else held_out
                     words += split_words(pool[rng.integers(len(pool))].reply)[:40]
-                said.append(Said(held_out[question].cue, " ".join(words), f"q{question}", sample))
+                said.append(Said(held_out[question].cue[:500], " ".join(words), f"q{question}", sample))
         rows.append(said)
     return rows
 

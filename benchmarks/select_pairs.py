@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from econchatr.select.coverage import Coverage, band_lengths, certify, maximize_coverage
-from econchatr.select.features import Speech, find_features
+from econchatr.select.features import Sides, find_features
 from econchatr.select.knapsack import Knapsack
 
 N_WORDS, N_PHRASES = 200_000, 50_000
@@ -32,7 +32,7 @@ def main() -> None:
     # What is said to the host: as long and as rich, by people who like other words.
     cues, _ = make_pairs(n_pairs, seed=7)
     find_features(
-        replies[:100], acts=[Speech(replies[:100], cues[:100])]
+        replies[:100], acts=[Sides(replies[:100], cues[:100])]
     )  # libraries are loaded before the clock starts
     print(f"{n_pairs:,} pairs, {sum(map(len, replies)):,} characters: {memory_mb()} MB before anything is chosen")
     for share in shares:
@@ -42,7 +42,7 @@ def main() -> None:
 def measure(replies: list[str], cues: list[str], costs: np.ndarray, share: float) -> None:
     """Choose from the texts for one budget, all the way, and print what each part took."""
     clocks = [(time.perf_counter(), time.process_time())]
-    features = find_features(replies, acts=[Speech(replies, cues)])
+    features = find_features(replies, acts=[Sides(replies, cues)])
     clocks.append((time.perf_counter(), time.process_time()))
     strata, _ = band_lengths(features.n_words, 5, "{}")
     knapsack = Knapsack(costs, int(costs.sum() * share))

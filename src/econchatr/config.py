@@ -85,12 +85,43 @@ class FetchTable(_Table):
     """Hosts of your own that may have a private address or an unusual port."""
 
 
+class WriterTable(_Table):
+    """`[pair.writer]`: the model that writes questions for answer pairs; asked with `--write-questions` only."""
+
+    base: str = ""
+    """A model on this machine: `embedded`, or the path of a .gguf file. Empty: a served model."""
+    base_url: str = Field(default="", max_length=300)
+    """Of any service that speaks OpenAI's `/chat/completions`, up to and with `/v1`."""
+    model: str = Field(default="", max_length=200)
+    """The served model's name."""
+    key_env: str = Field(default="", max_length=100, pattern=r"^$|^[A-Z_][A-Z0-9_]*$")
+    """Name of the environment variable that holds the key; the key itself never stands in a file. Empty: no key."""
+    candidates: int = Field(default=3, ge=1, le=10)
+    """Questions asked for per passage; the first that passes every check is taken."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=60, ge=1, le=8192)
+    """Of one question; models that think aloud need room."""
+    timeout_seconds: float = Field(default=60, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _one_model(self) -> WriterTable:
+        if bool(self.base) == bool(self.base_url and self.model):
+            raise ValueError("name either base, or base_url and model")
+        return self
+
+    @property
+    def name(self) -> str:
+        """By which pairs tell who made their questions."""
+        return self.base or self.model
+
+
 class PairTable(_Table):
     """`[pair]`: which turns become pairs, and which episodes are held out."""
 
     profile: Literal["default", "2023"] = "default"
     private: Literal["patterns", "presidio"] = "patterns"
     """What finds private data: tested patterns, or these and Microsoft Presidio (the extra `presidio`)."""
+    writer: WriterTable | None = None
     dev_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.2, ge=0, lt=1)
 

@@ -200,6 +200,19 @@ def encode_example(
     return EncodedExample((*prompt_ids, *encode(reply), *end_ids), len(prompt_ids))
 
 
+WRITER_VERSION = 1
+"""Raised whenever the writer's text changes: questions written for another text are not taken over."""
+
+
+def writer_messages(passage: str) -> tuple[Message, ...]:
+    """What a model is asked that writes a question for a passage."""
+    system = (
+        "You are shown what somebody said in a conversation. Write the one short question that it answers, as a "
+        "curious person would ask it. Do not repeat its sentences, and do not answer. Write nothing but the question."
+    )
+    return Message(role="system", content=system), Message(role="user", content=passage)
+
+
 JUDGE_VERSION = 1
 """Raised whenever the judge's text changes: verdicts given to another text are not taken over."""
 

@@ -29,7 +29,7 @@ def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path
     econchatr("init", tmp_path / "new", "--from", tiny_show / "transcripts", "--host", "Hester Pellow")
     result = json.loads(econchatr("select", tmp_path / "new", "--json").stdout)
     assert result["counts"]["parse"]["episodes"] == 6
-    assert result["done"] == ["fetch", "parse", "pair", "pair/guests", "select"]
+    assert result["done"] == ["fetch", "parse", "pair", "pair/guests", "pair/answers", "select"]
 
 
 def test_init_never_overwrites(tiny_show: Path, econchatr: Run) -> None:

@@ -75,7 +75,7 @@ def test_the_notebook_runs(
     names = run_notebook(NOTEBOOK)
     assert capsys.readouterr().out.count("AI imitation of Hester Pellow, not Hester Pellow") == 4
     assert {said.variant for said in names["said"].values()} == {"base", "persona", "tuned"}
-    assert repr(names["show"]) == "Show('The Slow Answer', host 'Hester Pellow', 9 of 9 steps done)"
+    assert repr(names["show"]) == "Show('The Slow Answer', host 'Hester Pellow', 10 of 10 steps done)"
     log = (tmp_path / "econchatr-demo" / "talk" / "generations.jsonl").read_text().split("\n")
     assert len([line for line in log if line]) == 4
     with pytest.raises(InputError, match="closed"):

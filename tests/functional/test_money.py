@@ -122,7 +122,7 @@ def test_a_changed_price_or_budget_makes_the_selection_stale(show: Path) -> None
 
 
 def test_a_budget_too_small_for_one_pair_says_so(show: Path) -> None:
-    edit_show(show, "budget_usd = 5", "budget_usd = 0.20")
+    edit_show(show, "budget_usd = 5", "budget_usd = 0.12")
     with pytest.raises(BudgetError, match="the cheapest of"):
         select(show)
 

@@ -97,6 +97,16 @@ def test_held_out_replies_are_scored_for_host_and_guests(finished_show: Path) ->
     assert {(f"{side} replies (test)", variant) for side in ("host", "guest") for variant in ("base", "tuned")} <= found
 
 
+def test_the_terminal_shows_the_scores_in_20_lines_and_all_of_them_on_demand(show: Path, econchatr: Run) -> None:
+    few = econchatr("score", show).stdout.splitlines()
+    assert len(few) <= 20
+    assert max(map(len, few)) <= 80
+    assert "`--all` gives everything" in few[-1]
+    every = econchatr("score", show, "--all").stdout.splitlines()
+    n_scored = sum(row.value is not None for row in read_table(show / "score" / "tiny" / "scores.parquet", Score))
+    assert sum(" n=" in line for line in every) == n_scored
+
+
 def test_the_report_stands_alone_and_carries_the_label(finished_show: Path) -> None:
     html = (finished_show / "report" / "index.html").read_text(encoding="utf-8")
     assert "AI imitation of Hester Pellow, not Hester Pellow" in html

@@ -113,9 +113,22 @@ def parse(
 def pair(
     show: ShowArgument = HERE,
     n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, kept and dropped.")] = 0,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write-questions",
+            help="Let the model set under pair.writer write questions for the host's statements; may cost money.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make training pairs: what was said to the host, and the host's reply."""
+    if write:
+        from econchatr.tools.write_questions import write_questions
+
+        opened, _ = run_until(show, "pair")
+        with open_narrator() as narrator:
+            write_questions(opened, narrator, environment=os.environ)
     if not n_shown:
         return run_stage(show, "pair", as_json=as_json)
     from econchatr.cli.layouts import tell_pair
@@ -237,6 +250,7 @@ def score(
     ] = 20,
     judge: _JudgeOption = False,
     minutes: _MinutesOption = None,
+    is_whole: Annotated[bool, typer.Option("--all", help="Print every score, not only the most telling ones.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the models on held-out episodes, or collect marks from people or an LLM judge."""
@@ -248,8 +262,9 @@ def score(
         raise InputError(f"what is {more[0]} for?", hint="A filled sheet is given with --hand or --blind.")
     if sheet:
         return _write_sheet(show, sheet, rung=rung, seed=seed, n_cues=n_cues, as_json=as_json)
+    from econchatr.cli.score_summary import sum_up_scores
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.results import read_scores
+    from econchatr.pipeline.results import read_gates, read_scores
     from econchatr.tools.judge import run_judge
     from econchatr.tools.sheets import take_blind_files, take_hand_files
 
@@ -262,7 +277,10 @@ def score(
     else:
         if minutes is not None:
             _measure_for(show, rung, minutes)
-        scores = read_scores(run_until(show, "score", rung=rung)[0], rung)
+        opened, _ = run_until(show, "score", rung=rung)
+        scores = read_scores(opened, rung)
+        if not (is_whole or as_json):
+            return print_result(None, sum_up_scores(scores, read_gates(opened, rung)), as_json=False)
     print_scores(scores, as_json=as_json)
 
 

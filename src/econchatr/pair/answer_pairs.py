@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from econchatr.pair.made_questions import RULE, PassageIndex
@@ -14,7 +15,7 @@ from econchatr.speech_acts import Act
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 
-class Passage(NamedTuple):
+class Stating(NamedTuple):
     """A stating passage of a pair's reply."""
 
     pair: Pair
@@ -41,10 +42,10 @@ class _Cue(NamedTuple):
     reason: str
 
 
-def find_passages(pairs: Sequence[Pair]) -> list[Passage]:
+def find_passages(pairs: Sequence[Pair]) -> list[Stating]:
     """The stating passages of every kept pair, in the order of the pairs."""
     return [
-        Passage(pair, number, text)
+        Stating(pair, number, text)
         for pair in pairs
         if pair.is_kept
         for number, text in enumerate(list_passages(pair.reply))
@@ -52,12 +53,12 @@ def find_passages(pairs: Sequence[Pair]) -> list[Passage]:
 
 
 def make_answer_pairs(
-    passages: Sequence[Passage],
+    passages: Sequence[Stating],
     count_tokens: CountTokens,
     *,
     speech: Iterable[str] = (),
     exam: Sequence[str] = (),
-    written: Mapping[str, Sequence[str]] | None = None,
+    written: Mapping[str, Sequence[str]] = MappingProxyType({}),
     writer: str = "",
 ) -> list[Pair]:
     """One answer pair for each passage; those without a question are dropped and say why.
@@ -66,13 +67,14 @@ def make_answer_pairs(
         count_tokens: The tokens of each of many texts, by the profile's tokenizer.
         speech: Everything that is said in the show.
         exam: Questions of the exam, which no made question may ask.
-        written: By passage id, the questions that a model wrote for it; `None`: the rule makes them.
+        written: By the id of the answer pair, the questions that a model wrote; where it was not asked, the rule
+            makes one.
         writer: The model that wrote them.
     """
     names = {name for one in passages for name in (one.pair.cue_speaker, one.pair.reply_speaker)}
     index = PassageIndex([one.text for one in passages], speech=speech, exam=exam, names=names)
     cues = [
-        _find_cue(one, index, place, written=None if written is None else written.get(one.pair_id, ()), writer=writer)
+        _find_cue(one, index, place, written=written.get(one.pair_id), writer=writer)
         for place, one in enumerate(passages)
     ]
     n_cue, n_reply = count_tokens([cue.text for cue in cues]), count_tokens([one.text for one in passages])
@@ -97,11 +99,11 @@ def make_answer_pairs(
     ]
 
 
-def _find_cue(passage: Passage, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str) -> _Cue:
-    if asked := passage.asked:
+def _find_cue(one: Stating, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str) -> _Cue:
+    if asked := one.asked:
         return _Cue(asked, "asked", "", "")
     if written is None:
-        made = index.make_question(place, passage.pair_id)
+        made = index.make_question(place, one.pair_id)
         return _Cue(made.text, "made", RULE, made.reason)
     faults = []
     for question in written:

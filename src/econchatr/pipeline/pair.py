@@ -22,8 +22,8 @@ from econchatr.pair import (
 )
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.records import Pair, Split, Turn
-from econchatr.tables import hash_settings
+from econchatr.records import Pair, Split, Turn, WrittenQuestion
+from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import open_tokenizer
 
 _TOKENIZER: Final = "gpt2"
@@ -70,11 +70,21 @@ def _pair_answers(show: Show, narrator: Narrator) -> Made:
         open_tokenizer(_TOKENIZER).count_each,
         speech=(text for pair in said for text in (pair.cue, pair.reply)),
         exam=_list_exam(show),
+        written=_read_written(show),
+        writer=show.config.pair.writer.name if show.config.pair.writer else "",
     )
     counts = count_answer_pairs(pairs)
     if not counts["train"]:
         narrator.note(f"{show.voice.host} states nothing to train answers on: {len(passages):,} passages, none kept")
     return Made({"answer_pairs": drop_duplicates(pairs)}, counts=counts)
+
+
+def _read_written(show: Show) -> dict[str, list[str]]:
+    """By passage, the questions that a model wrote for it: empty where it failed each time."""
+    written = defaultdict[str, list[str]](list)
+    for row in show.table_if_there(show.written_path, WrittenQuestion) if show.config.pair.writer else ():
+        written[row.passage_id] += [row.text] if row.text else []
+    return written
 
 
 def _list_exam(show: Show) -> list[str]:
@@ -109,10 +119,15 @@ def _pair_episodes(
     return pairs
 
 
+def _filters(show: Show) -> dict[str, object]:
+    """`[pair]` without the writer, who changes answer pairs only."""
+    return show.config.pair.model_dump(exclude={"writer"})
+
+
 PAIR = Stage[Show](
     "pair",
     version=3,
-    settings={"pair": "pair", "persona": "show.persona"},
+    settings={"pair": _filters, "persona": "show.persona"},
     inputs=lambda show: {"parse": show.made("parse")},
     reads=("parse",),
     writes={"pairs": Pair},
@@ -123,7 +138,7 @@ GUESTS = Stage[Show](
     "pair",
     part="guests",
     version=1,
-    settings={"pair": "pair"},
+    settings={"pair": _filters},
     inputs=lambda show: {"parse": show.made("parse"), "pair": show.made("pair")},
     reads=("parse", "pair"),
     writes={"guest_pairs": Pair},
@@ -131,13 +146,21 @@ GUESTS = Stage[Show](
 )
 """Apart from `pair`, so that models trained before this table was stored stay valid."""
 
+
+def _answers_inputs(show: Show) -> dict[str, str]:
+    inputs = {"pair": show.made("pair"), "exam": hash_settings(_list_exam(show))}
+    if show.config.pair.writer and show.written_path.is_file():
+        inputs["written"] = hash_file(show.written_path)
+    return inputs
+
+
 ANSWERS = Stage[Show](
     "pair",
     part="answers",
     version=1,
     settings={"pair": "pair"},
-    inputs=lambda show: {"pair": show.made("pair"), "exam": hash_settings(_list_exam(show))},
-    reads=("pair", "questions.toml"),
+    inputs=_answers_inputs,
+    reads=("pair", "questions.toml", "what a model wrote"),
     writes={"answer_pairs": Pair},
     do=_pair_answers,
 )

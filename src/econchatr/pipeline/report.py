@@ -223,7 +223,7 @@ def _history_subsets(show: Show, pairs: Sequence[Pair]) -> SubsetTable:
         )
         for price in _history_prices()
     ]
-    solution = choose_subsets(pool, knapsacks, strategy_settings(show))
+    solution = choose_subsets(pool, knapsacks, strategy_settings(show, pairs))
     rows = [
         SubsetRow(
             model=knapsack.name,

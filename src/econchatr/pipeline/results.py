@@ -141,6 +141,11 @@ def read_scores(show: Show, rung: str = "") -> list[Score]:
     return [*keep_listed(rows), *score_people(ladder), *score_judged(ladder)]
 
 
+def read_gates(show: Show, rung: str = "") -> list[Gate]:
+    """The stored gates of one rung, or of every rung trained at home."""
+    return [gate for one in show.local_ladder(rung).rungs for gate in one.gates()]
+
+
 def read_counts(show: Show) -> dict[str, dict[str, int]]:
     """Per finished step, what its manifest counted."""
     folders = {stage: show.folder(stage) for stage in (*_SHOW_STAGES, "report")}

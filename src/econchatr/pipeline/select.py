@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,8 +25,8 @@ from econchatr.money.quote import ExamPlan, HostedRung, count_exam
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Example, Overlap, Pair, PriceRow, Reason, Selection
-from econchatr.select.coverage import compare_acts
 from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
+from econchatr.select.features import compare_acts
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy, shuffle_pairs
@@ -126,10 +126,14 @@ SELECT = Stage[Show](
 # --- the choice -------------------------------------------------------------------------------------------------------
 
 
-def strategy_settings(show: Show) -> StrategySettings:
-    """What `[select]` sets for the strategy that the show names; the host is compared with others in what was said."""
+def strategy_settings(show: Show, said: Iterable[Pair]) -> StrategySettings:
+    """What `[select]` sets for the strategy that the show names.
+
+    Args:
+        said: The pairs as they were said, in which the host is compared with others.
+    """
     table = show.config.select
-    acts = compare_acts(show.pairs(split="train", kept=True))
+    acts = compare_acts(pair for pair in said if pair.is_kept and pair.split == "train")
     return StrategySettings(table.strategy, table.seed, table.subjects, table.answers, tuple(acts))
 
 
@@ -140,7 +144,8 @@ def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
         InputError: No pair is left to train on, a rung has no known price or no budget, or a file is wrong.
         BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    rungs, settings, choices, pairs = show.rungs, strategy_settings(show), show.choices(), show.learnable()
+    rungs, choices, pairs = show.rungs, show.choices(), show.learnable()
+    settings = strategy_settings(show, show.pairs())
     prices = {rung.name: rung.price() for rung in show.hosted_rungs}
     pool = _list_candidates(show, pairs, choices)
     dev = [pair for pair in pairs if pair.split == "dev" and pair.is_kept]

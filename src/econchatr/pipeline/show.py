@@ -37,6 +37,7 @@ from econchatr.prompts import FORM_VERSION, ChatTemplate, EncodedExample, Voice,
 from econchatr.records import (
     Answer,
     Example,
+    Gate,
     Pair,
     PreferenceOutcome,
     PriceRow,
@@ -337,6 +338,10 @@ class Rung:
     def scores(self) -> list[Score]:
         """Everything that was measured of the rung."""
         return self.show.table(self.folder("score") / "scores.parquet", Score)
+
+    def gates(self) -> list[Gate]:
+        """What was checked of each row before its Voice is believed."""
+        return self.show.table(self.folder("score") / "gates.parquet", Gate)
 
     def probes(self) -> list[Probe]:
         """The closed questions that were asked."""

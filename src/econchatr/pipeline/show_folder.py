@@ -106,6 +106,11 @@ class ShowFolder:
         """
         return _choose(self.table_if_there(self.folder("pair", "answers") / "answer_pairs.parquet", Pair), split, kept)
 
+    @property
+    def written_path(self) -> Path:
+        """The table of questions that a model wrote for answer pairs; the file is missing where none did."""
+        return self.folder("pair", "written") / "written.parquet"
+
     def selections(self) -> list[Selection]:
         """What was selected for each rung."""
         return self.table(self.folder("select") / "selections.parquet", Selection)

@@ -16,7 +16,7 @@ from econchatr.records.base import (
     Split,
     Variant,
 )
-from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, read_flag
+from econchatr.records.episodes import Episode, Failure, Flag, Pair, SourceFile, Turn, WrittenQuestion, read_flag
 from econchatr.records.money import BillRow, Price, PriceRow, PriceUnit
 from econchatr.records.preferences import JudgedSample, PreferenceOutcome, Ranking, Verdict
 from econchatr.records.scores import (

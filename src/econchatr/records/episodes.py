@@ -128,6 +128,18 @@ class Failure(Record):
 # --- pair -------------------------------------------------------------------------------------------------------------
 
 
+class WrittenQuestion(Record):
+    """A question that a model wrote for a passage; nothing says yet whether it may be used."""
+
+    passage_id: str
+    """Of the answer pair that is to be made."""
+    seed: int
+    text: str
+    """Empty: the model wrote none."""
+    error: str = ""
+    """Why there is none, where the model failed."""
+
+
 class Pair(Record):
     """A cue (what was said to the host) and the reply (what the host said)."""
 

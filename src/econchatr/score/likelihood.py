@@ -29,6 +29,8 @@ from econchatr.records.measures import (
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import jackknife_ratio, jackknife_sums, make_score, share_interval
 
+_NOT_FINITE: Final = "the likelihood of a held-out reply is no finite number"
+
 
 class ReplyLikelihood(NamedTuple):
     """How likely one model finds one true reply."""
@@ -85,7 +87,7 @@ def score_likelihood(rows: Sequence[ReplyLikelihood], *, rung: str, subject: str
     scores = []
     for measure, size in sizes.items():
         for variant, tops in nats.items():
-            value = jackknife_ratio(tops, size, groups)
+            value = jackknife_ratio(tops, size, groups) if all(map(math.isfinite, tops)) else _NOT_FINITE
             scores.append(make_score(measure, value, rung=rung, variant=variant, subject=subject, n=len(rows)))
     return scores
 
@@ -103,7 +105,10 @@ def score_host_share(host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikel
     names = sorted({row.slug for row in host} & {row.slug for row in guest})
     if not names:
         return score(None, n=0, reason="no held-out episode has replies of both the host and a guest")
-    found = jackknife_sums(np.concatenate([_sum_episodes(rows, names) for rows in (host, guest)]), save_bits)
+    table = np.concatenate([_sum_episodes(rows, names) for rows in (host, guest)])
+    if not np.isfinite(table).all():
+        return score(_NOT_FINITE, n=0)
+    found = jackknife_sums(table, save_bits)
     reason = "no interval: one held-out episode has replies of both" if len(names) == 1 else ""
     return score(found, n=sum(row.slug in names for row in host)).model_copy(update={"reason": reason})
 

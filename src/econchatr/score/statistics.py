@@ -25,6 +25,9 @@ _MAX_FLIPS: Final = 20
 _MAX_GROUPS: Final = 20
 """Episodes beyond this many are left out several at a time: more would cost time and change the interval little."""
 
+_FIRST_REPLIES: Final = 64
+"""Of each order that are gone through at first, to fill a window."""
+
 
 class Interval(NamedTuple):
     """A value with its 95% interval; the ends are `None` where one group, or none, cannot give an interval."""
@@ -207,9 +210,8 @@ def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed:
 
     Within a window no reply comes twice. A pool of fewer words gives windows that hold all of it.
     """
-    rng = np.random.default_rng(seed)
-    picks = [_fill(rng.permutation(len(n_words)), n_words, size) for _ in range(n_windows)]
-    return _to_matrix(picks, len(n_words))
+    orders = _shuffle(len(n_words), n_windows, seed)
+    return _fill(orders, n_words, np.ones(len(n_words), dtype=bool), size)
 
 
 def draw_left_out(
@@ -220,24 +222,30 @@ def draw_left_out(
     A window without its group is the same window, filled up with what came next: so what leaving a group out changes is
     not hidden behind the chance of another draw.
     """
+    orders = _shuffle(len(n_words), n_windows, seed)
+    return [_fill(orders, n_words, groups != group, size) for group in (-1, *range(n_groups))]
+
+
+def _shuffle(n_replies: int, n_windows: int, seed: int) -> NDArray[np.int64]:
+    """For each window, the replies in an order of its own."""
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(n_words)) for _ in range(n_windows)]
-    matrices = [_to_matrix([_fill(order, n_words, size) for order in orders], len(n_words))]
-    for group in range(n_groups):
-        without = [_fill(order[groups[order] != group], n_words, size) for order in orders]
-        matrices.append(_to_matrix(without, len(n_words)))
-    return matrices
+    return np.stack([rng.permutation(n_replies) for _ in range(n_windows)])
 
 
-def _fill(order: NDArray[np.int64], n_words: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Take replies in this order until `size` words are reached."""
-    reached = np.cumsum(n_words[order])
-    return order[: int(np.searchsorted(reached, size)) + 1]
-
-
-def _to_matrix(picks: Sequence[NDArray[np.int64]], n_replies: int) -> sparse.csr_matrix:
+def _fill(
+    orders: NDArray[np.int64], n_words: NDArray[np.int64], is_kept: NDArray[np.bool_], size: int
+) -> sparse.csr_matrix:
+    """Fill each window with the kept replies in its order, until `size` words are reached: all windows at once."""
     from scipy import sparse
 
-    rows = np.repeat(np.arange(len(picks)), [len(pick) for pick in picks])
-    columns = np.concatenate(picks)
-    return sparse.csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(picks), n_replies))
+    kept_words, n_replies = n_words * is_kept, len(n_words)
+    width = min(_FIRST_REPLIES, n_replies)
+    # Few replies of a long order are needed, mostly; so that the rest is not gone through.
+    while width < n_replies and (kept_words[orders[:, :width]].sum(axis=1) < size).any():
+        width = min(2 * width, n_replies)
+    first = orders[:, :width]
+    words = kept_words[first]
+    is_taken = (np.cumsum(words, axis=1) - words < size) & is_kept[first]
+    ends = np.concatenate([[0], np.cumsum(is_taken.sum(axis=1))])
+    columns = first[is_taken]
+    return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(orders), n_replies))

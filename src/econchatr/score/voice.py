@@ -92,7 +92,8 @@ class Profiles:
     def place(self, bags: Bags, windows: sparse.csr_matrix) -> _Floats:
         """Place each window by both scorers: positive is towards the host. Shape (window, 2)."""
         z = (_frequencies(bags, windows) - self.mean) / self.spread
-        weights = (windows @ bags.grams).toarray() * self.idf
+        weights = windows @ bags.grams
+        weights.data *= self.idf[weights.indices]
         return np.column_stack([_lean(z, *self.words), _lean(weights, *self.characters)])
 
 
@@ -148,10 +149,11 @@ def _halves(rows: _Floats) -> tuple[_Floats, _Floats]:
     return rows[:half].mean(axis=0), rows[half:].mean(axis=0)
 
 
-def _lean(rows: _Floats, host: _Floats, guest: _Floats) -> _Floats:
-    """Cosine with the host less cosine with the guests."""
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    lean: _Floats = rows @ (host / np.linalg.norm(host) - guest / np.linalg.norm(guest))
+def _lean(rows: Any, host: _Floats, guest: _Floats) -> _Floats:
+    """Cosine with the host less cosine with the guests, of each row of a matrix, dense or sparse."""
+    squares = rows.multiply(rows) if sparse.issparse(rows) else rows * rows
+    lengths = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
+    lean: _Floats = rows @ (host / np.linalg.norm(host) - guest / np.linalg.norm(guest)) / np.maximum(lengths, 1e-12)
     return lean
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from econchatr.records import Pair, Reason
-from econchatr.select.features import Features, Integers, SparseRows, Speech, find_features
+from econchatr.select.features import Features, Integers, Sides, SparseRows, compare_acts, find_features
 from econchatr.select.knapsack import Knapsack, Solution, Subset, find_smallest_holder
 
 _N_STRATA: Final = 5
@@ -38,7 +38,7 @@ def cover_pairs(
     pins: Sequence[int],
     *,
     answers: float = 0.0,
-    acts: Sequence[Speech] = (),
+    acts: Sequence[Sides] = (),
 ) -> Solution:
     """The pairs that cover most for their cost, with the pool's mix of reply lengths.
 
@@ -62,18 +62,6 @@ def cover_pairs(
         reasons[place].model_copy(update={"stratum": names[stratum]}) for place, stratum in enumerate(strata.tolist())
     ]
     return Solution(tuple(subsets), tuple(in_order))
-
-
-def compare_acts(pairs: Iterable[Pair]) -> list[Speech]:
-    """What host and others state, and what they ask, in pairs as they were said."""
-    own: dict[bool, list[str]] = {False: [], True: []}
-    others: dict[bool, list[str]] = {False: [], True: []}
-    for pair in pairs:
-        if not pair.is_answer:
-            for asks, text in zip((False, True), pair.split_reply(), strict=True):
-                own[asks] += [text] if text else []
-            others[pair.cue_act == "asks"].append(pair.cue)
-    return [Speech(own[asks], others[asks]) for asks in (False, True) if own[asks]]
 
 
 def _stratify(n_words: Integers, mix: Mix) -> tuple[Integers, list[str]]:

@@ -7,7 +7,7 @@ depend on threads or on the order of the replies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from econchatr.records import Pair
 
 if TYPE_CHECKING:
     import polars as pl
@@ -120,14 +122,26 @@ def split_words(texts: Sequence[str]) -> pl.Series:
     return folded.str.extract_all(_WORD)
 
 
-class Speech(NamedTuple):
+class Sides(NamedTuple):
     """What the host and what others said in doing the same: stating, or asking."""
 
     own: Sequence[str]
     others: Sequence[str]
 
 
-def find_features(replies: Sequence[str], *, acts: Sequence[Speech] = ()) -> Features:
+def compare_acts(pairs: Iterable[Pair]) -> list[Sides]:
+    """What host and others state, and what they ask, in pairs as they were said."""
+    own: dict[bool, list[str]] = {False: [], True: []}
+    others: dict[bool, list[str]] = {False: [], True: []}
+    for pair in pairs:
+        if not pair.is_answer:
+            for asks, text in zip((False, True), pair.split_reply(), strict=True):
+                own[asks] += [text] if text else []
+            others[pair.cue_act == "asks"].append(pair.cue)
+    return [Sides(own[asks], others[asks]) for asks in (False, True) if own[asks]]
+
+
+def find_features(replies: Sequence[str], *, acts: Sequence[Sides] = ()) -> Features:
     """Number the words and pairs of neighbouring words that at least three of the replies hold.
 
     Args:

@@ -42,8 +42,16 @@ def find_nearest_id(pair_id: str, ids: Sequence[str]) -> str:
     if not likest:
         return ""
     turns = [one for one in ids if one.rpartition("#")[0] == likest[0]]
-    wanted = int(turn) if turn.isdecimal() else 0
-    return min(turns, key=lambda one: (abs(int(one.rpartition("#")[2]) - wanted), one))
+    wanted, is_answer = _read_turn(turn), "/" in turn
+    return min(
+        turns, key=lambda one: (abs(_read_turn(one.rpartition("#")[2]) - wanted), ("/" in one) != is_answer, one)
+    )
+
+
+def _read_turn(text: str) -> int:
+    """The turn's position in what stands behind the `#` of an id; 0 where there is none."""
+    number = text.partition("/")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def list_pool(pairs: Sequence[Pair], ban: Collection[str]) -> list[Pair]:

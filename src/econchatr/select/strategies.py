@@ -18,7 +18,7 @@ import numpy as np
 from econchatr.errors import BudgetError, InputError
 from econchatr.records import Pair, Reason
 from econchatr.select.coverage import cover_pairs, rank_turn
-from econchatr.select.features import Speech
+from econchatr.select.features import Sides
 from econchatr.select.knapsack import Knapsack, Solution, Subset, find_smallest_holder
 
 
@@ -30,7 +30,7 @@ class StrategySettings(NamedTuple):
     subjects: tuple[str, ...] = ()
     answers: float = 0.0
     """What share of the money goes to answer pairs, 0 to 1."""
-    acts: tuple[Speech, ...] = ()
+    acts: tuple[Sides, ...] = ()
     """What the host's words are compared with; empty: the pool's own replies and cues."""
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from econchatr.ask.asker import GenerationLog
 from econchatr.config import CONFIG_NAME, JudgeTable
 from econchatr.errors import InputError, ModelError, ShowFolderError
-from econchatr.models.engines.openai_client import RemoteModel, ServedAddress
+from econchatr.models.engines.openai_client import RemoteModel, ServedAddress, find_key
 from econchatr.pipeline.results import answer_contests, judge_path, score_judged
 from econchatr.pipeline.score import held_out
 from econchatr.pipeline.show import Ladder, Rung, Show
@@ -51,7 +51,8 @@ def run_judge(rung: Rung, narrator: Narrator, *, environment: Mapping[str, str])
     proof = pair_with_guests(sides["host"], sides["guest"], rung=rung.name, n=judge.n_pairs, seed=_SEED)
     contests = answer_contests(rung)
     with narrated(narrator, f"judge/{rung.name}", _tell_price(show, judge, proof, contests)) as counts:
-        address = ServedAddress(judge.base_url, judge.model, _find_key(judge, environment), judge.timeout_seconds)
+        key = find_key(judge.key_env, environment)
+        address = ServedAddress(judge.base_url, judge.model, key, judge.timeout_seconds)
         with RemoteModel(address) as model:
             bench = _Bench(rung, judge, model, narrator)
             judgements = bench.judge(proof)
@@ -112,12 +113,3 @@ def _tell_price(show: Show, judge: JudgeTable, proof: Sequence[Contest], contest
         f"{judge.model} at {judge.base_url} is asked at most {2 * len(rows):,} times, about {n_words * 4 // 3:,} "
         "tokens in all; what it was asked before is not asked again"
     )
-
-
-def _find_key(judge: JudgeTable, environment: Mapping[str, str]) -> str:
-    if not judge.key_env:
-        return ""
-    key = environment.get(judge.key_env, "").strip()
-    if not key:
-        raise InputError(f"${judge.key_env} is not set.", hint=f"export {judge.key_env}=... with the judge's key.")
-    return key

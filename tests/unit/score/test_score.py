@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from econchatr.records import Score
-from econchatr.records.measures import Measure
+from econchatr.records.measures import HOST_LESS_GUEST, HOST_REPLIES, Measure
 from econchatr.score.length_and_repetition import score_lengths
-from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood
+from econchatr.score.likelihood import ReplyLikelihood, score_host_share, score_likelihood, score_sides
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import jackknife_ratio
 from tests.helpers.make_records import make_answer
@@ -63,6 +63,18 @@ def test_host_and_guests_who_share_no_episode_are_not_compared() -> None:
     told = score_host_share([row("a", 100, 60)], [row("b", 100, 90)], rung="s")
     assert (told.value, told.low, told.n) == (None, None, 0)
     assert "no held-out episode has replies of both" in told.reason
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_likelihood_that_is_no_number_leaves_its_model_unscored(broken: float) -> None:
+    host, guest = [row("a", 100, broken), row("b", 100, 60)], [row("a", 100, 90), row("b", 100, 80)]
+    scores = score_sides(host, guest, rung="s")
+    values = [x for score in scores for x in (score.value, score.low, score.high) if x is not None]
+    assert all(map(math.isfinite, values))
+    assert {score.subject for score in scores if score.value is None and "no finite number" in score.reason} == {
+        HOST_REPLIES,
+        HOST_LESS_GUEST,
+    }
 
 
 def simulate_coverage(n_episodes: int, *, n_draws: int) -> dict[str, float]:

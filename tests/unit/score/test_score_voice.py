@@ -198,6 +198,21 @@ def test_windows_hold_their_words_and_no_reply_twice() -> None:
     assert ((windows @ n_words) < 100 + 39).all()
 
 
+def test_windows_filled_at_once_are_those_filled_one_by_one() -> None:
+    """A hundred words and more of replies of 0 to 3: longer than what is gone through at first."""
+    rng = np.random.default_rng(3)
+    n_words, groups = rng.integers(0, 4, 300), rng.integers(0, 5, 300)
+    drawn = draw_left_out(n_words, groups, n_groups=5, size=120, n_windows=9, seed=7)
+    orders = np.random.default_rng(7)
+    for window, order in enumerate(orders.permutation(300) for _ in range(9)):
+        for group, windows in zip((-1, *range(5)), drawn, strict=True):
+            taken = list[int]()
+            for reply in order[groups[order] != group]:
+                if sum(n_words[taken]) < 120:
+                    taken.append(int(reply))
+            assert sorted(windows[window].indices) == sorted(taken)
+
+
 def test_many_groups_share_numbers() -> None:
     assert set(fold_groups([f"e{n}" for n in range(45)]).values()) == set(range(20))
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econchatr.select import features as features_module
-from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, SparseRows, Speech, find_features, split_words
+from econchatr.select.features import MAX_WEIGHT, OWN_PARTS, Sides, SparseRows, find_features, split_words
 
 WORDS = ("so", "we", "can't", "all", "agree", "über", "94", "Who")
 SPOKEN = st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=12)
@@ -75,7 +75,7 @@ def test_a_pool_without_words_has_no_features() -> None:
 
 def test_what_others_say_as_often_is_left_out_and_what_only_the_host_says_weighs_all() -> None:
     replies = ["hold the kettle"] * 4
-    features = find_features(replies, acts=[Speech(replies, ["the"] * 3 + ["the report"] * 3 + ["a"] * 3)])
+    features = find_features(replies, acts=[Sides(replies, ["the"] * 3 + ["the report"] * 3 + ["a"] * 3)])
     weights = {features.name(number): weight for number, weight in enumerate(features.weights.tolist())}
     assert weights["kettle"] == weights["hold the"] == 4 * OWN_PARTS
     assert "the" not in weights
@@ -84,7 +84,7 @@ def test_what_others_say_as_often_is_left_out_and_what_only_the_host_says_weighs
 def test_a_share_is_the_same_worked_out_by_hand() -> None:
     # 4 of 12 reply words are "kettle", 1 of 6 cue words: (4/12 - 1/6) / (4/12 + 1/6) = 1/3 of 32 parts, rounded down.
     replies = ["hold the kettle"] * 4
-    features = find_features(replies, acts=[Speech(replies, ["kettle on so many words here"])])
+    features = find_features(replies, acts=[Sides(replies, ["kettle on so many words here"])])
     assert dict(zip(features.words, features.weights.tolist(), strict=False))["kettle"] == 4 * 10
 
 
@@ -95,9 +95,9 @@ def test_without_cues_every_feature_weighs_as_often_as_it_is_held() -> None:
 def test_it_does_not_matter_in_how_many_pieces_the_texts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(5)
     said = [[" ".join(rng.choices(WORDS, k=rng.randrange(9))) for _ in range(90)] for _ in range(2)]
-    whole = find_features(said[0], acts=[Speech(said[0], said[1])])
+    whole = find_features(said[0], acts=[Sides(said[0], said[1])])
     monkeypatch.setattr(features_module, "_CHUNK_BITS", 3)
-    pieces = find_features(said[0], acts=[Speech(said[0], said[1])])
+    pieces = find_features(said[0], acts=[Sides(said[0], said[1])])
     assert len(whole.weights) > 5
     assert (pieces.words, pieces.known) == (whole.words, whole.known)
     for ours, theirs in zip((*pieces.rows, pieces.weights, pieces.bigrams, pieces.n_words),

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.records import Pair
-from econchatr.select.coverage import compare_acts
-from econchatr.select.features import find_features
+from econchatr.select.features import compare_acts, find_features
 from econchatr.select.knapsack import Knapsack, Solution
 from econchatr.select.strategies import StrategySettings, choose_subsets
 from tests.unit.select.test_select_strategies import make_pool

@@ -28,6 +28,7 @@ from econchatr.score.speech import split_words
 from econchatr.tables import read_lines
 from econchatr.talk.playground.answering import (
     DrawSettings,
+    Halt,
     Teller,
     check_question,
     plan_answer,
@@ -198,6 +199,28 @@ def test_whoever_stops_listening_ends_every_answer(tmp_path: Path) -> None:
     # Stopped between its last token and what is looked up for it.
     (whole,) = stop_rows([replace(row, state="writing", seconds=1.0)])
     assert whole.state == "done"
+
+
+def test_what_is_stopped_is_shown_once_more_and_stop_waits_for_that(tmp_path: Path) -> None:
+    slots, halt, seen = ScriptedSlots("Well, ", waits=True), Halt(), []
+    teller, models = make_teller(slots, tmp_path)
+
+    async def listen() -> None:
+        async with aclosing(teller.tell([plan_answer(models[0], VOICE, "Why?", DrawSettings())], halt)) as updates:
+            async for (row,) in updates:
+                seen.append((row.state, row.text))
+
+    async def run() -> None:
+        await halt.stop()  # nothing is written yet
+        listener = asyncio.create_task(listen())
+        while ("writing", "Well, ") not in seen:
+            await asyncio.sleep(0.01)
+        await halt.stop()
+        assert seen[-1] == ("stopped", "Well, ")
+        await listener
+
+    asyncio.run(run())
+    assert slots.n_open == 0
 
 
 def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -36,6 +36,18 @@ class ServedAddress(NamedTuple):
     timeout_seconds: float = 60.0
     """For one whole answer."""
     n_tries: int = 3
+
+
+def find_key(name: str, environment: Mapping[str, str]) -> str:
+    """The key in the environment variable of that name; empty where no variable is named.
+
+    Raises:
+        InputError: The variable is not set.
+    """
+    key = environment.get(name, "").strip() if name else ""
+    if name and not key:
+        raise InputError(f"${name} is not set.", hint=f"export {name}=... with the service's key.")
+    return key
 
 
 class RemoteModel:

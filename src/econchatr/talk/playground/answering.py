@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -138,6 +138,34 @@ def begin(planned: Planned) -> Answering:
     )  # fmt: skip
 
 
+class Halt:
+    """Ends the answers that one tab of one page is having written.
+
+    The one who writes them shows how they end. So no late piece can show an answer as being written that was stopped.
+    """
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self._changed: asyncio.Event | None = None
+        self._ended: asyncio.Event | None = None
+
+    @contextmanager
+    def watch(self, changed: asyncio.Event) -> Iterator[None]:
+        """Answers are written until the block ends; `changed` is set when they are to end."""
+        self.is_wanted, self._changed, self._ended = False, changed, (ended := asyncio.Event())
+        try:
+            yield
+        finally:
+            ended.set()
+
+    async def stop(self) -> None:
+        """End what is written, and wait until the last of it was shown; nothing where nothing is written."""
+        if self._changed is not None and self._ended is not None and not self._ended.is_set():
+            self.is_wanted = True
+            self._changed.set()
+            await self._ended.wait()
+
+
 class Teller:
     """Writes answers, and looks up what the host said to each."""
 
@@ -159,8 +187,12 @@ class Teller:
         given = [self._library.cite(pair) for pair in real or ()]
         return plan_answer(model, voice, said, drawing, history=history, real=real, given=given)
 
-    async def tell(self, planned: Sequence[Planned]) -> AsyncGenerator[list[Answering], None]:
-        """All answers so far, again and again until all have come; whoever stops listening ends every one of them."""
+    async def tell(self, planned: Sequence[Planned], halt: Halt | None = None) -> AsyncGenerator[list[Answering], None]:
+        """All answers so far, again and again until all have come; whoever stops listening ends every one of them.
+
+        Args:
+            halt: What ends them before: then they come once more, as they were when they were stopped.
+        """
         rows = [begin(one) for one in planned]
         changed = asyncio.Event()
 
@@ -173,15 +205,17 @@ class Teller:
                 changed.set()
 
         tasks = [asyncio.create_task(follow(place)) for place in range(len(planned))]
+        halt = halt or Halt()
         try:
-            yield list(rows)
-            while not all(task.done() for task in tasks):
-                await changed.wait()
-                changed.clear()
+            with halt.watch(changed):
                 yield list(rows)
-                await asyncio.sleep(_TICK_SECONDS)
-            yield list(rows)
-            for task in tasks:
+                while not (all(task.done() for task in tasks) or halt.is_wanted):
+                    await changed.wait()
+                    changed.clear()
+                    yield list(rows)
+                    await asyncio.sleep(_TICK_SECONDS)
+                yield stop_rows(rows) if halt.is_wanted else list(rows)
+            for task in tasks if not halt.is_wanted else ():
                 task.result()
         finally:
             for task in tasks:

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from econchatr.errors import EconChatRError
 from econchatr.records import Message
-from econchatr.talk.playground.answering import Answering, check_question, read_drawing, stop_rows
-from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_prompt, show_text, wire
+from econchatr.talk.playground.answering import Answering, Halt, check_question, read_drawing
+from econchatr.talk.playground.speech_html import (
+    Desk,
+    make_fields,
+    show_answer,
+    show_prompt,
+    show_text,
+    wire,
+    wire_stop,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ def make_chat(desk: Desk) -> None:
     import gradio as gr
 
     tab = _Chat(desk)
-    history = gr.State(())
+    history, halt = gr.State(()), gr.State(Halt())
     pane = gr.HTML(tab.show((), False), elem_id="chat-pane", autoscroll=True)
     text = gr.Textbox(label="You say", lines=2, max_lines=6, elem_id="chat-text", placeholder="Ask something",
                       submit_btn=False)  # fmt: skip
@@ -48,13 +56,12 @@ def make_chat(desk: Desk) -> None:
     with gr.Accordion("How answers are drawn", open=False, elem_id="chat-drawing"):
         fields = make_fields()
 
-    drawn = [model, *fields, grounds, shows]
-    sent = wire([send.click, text.submit], tab.send, [text, history, *drawn], [pane, history, text])
-    tried = wire(retry.click, tab.retry, [history, *drawn], [pane, history, text])
-    running = [sent, tried]
-    wire(stop.click, tab.stop, [history, shows], [pane, history], cancels=running)
-    wire(edit.click, tab.edit, [history, shows], [pane, history, text], cancels=running)
-    wire(clear.click, tab.clear, [], [pane, history, text], cancels=running)
+    drawn = [model, *fields, grounds, shows, halt]
+    wire([send.click, text.submit], tab.send, [text, history, *drawn], [pane, history, text])
+    wire(retry.click, tab.retry, [history, *drawn], [pane, history, text])
+    wire_stop(stop.click, halt)
+    wire_stop(edit.click, halt, tab.edit, [history, shows], [pane, history, text])
+    wire_stop(clear.click, halt, tab.clear, [], [pane, history, text])
     wire(shows.change, lambda known, shown: tab.show(known, shown), [history, shows], [pane])
 
 
@@ -72,6 +79,7 @@ class _Chat:
         seed: float,
         grounds: bool,
         shows: bool,
+        halt: Halt,
     ) -> AsyncGenerator[tuple[str, History, str], None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         drawing = drawing.with_seed(drawing.seed + len(history))
@@ -83,7 +91,7 @@ class _Chat:
         except EconChatRError as exc:
             yield self.show(history, shows, error=f"{exc.message} {exc.hint}"), history, text
             return
-        async with aclosing(self._desk.teller.tell([planned])) as rows:
+        async with aclosing(self._desk.teller.tell([planned], halt)) as rows:
             async for (row,) in rows:
                 now = (*history, Exchange(said, row))
                 yield self.show(now, shows), now, ""
@@ -97,6 +105,7 @@ class _Chat:
         seed: float,
         grounds: bool,
         shows: bool,
+        halt: Halt,
     ) -> AsyncGenerator[tuple[str, History, str], None]:
         """The last question once more, with the seed after the last one's."""
         if not history:
@@ -105,14 +114,10 @@ class _Chat:
         last, before = history[-1], history[:-1]
         next_seed = last.answer.seed + 1 - len(before)
         async with aclosing(
-            self.send(last.said, before, model, temperature, max_tokens, next_seed, grounds, shows)
+            self.send(last.said, before, model, temperature, max_tokens, next_seed, grounds, shows, halt)
         ) as shown:
             async for update in shown:
                 yield update
-
-    def stop(self, history: History, shows: bool) -> tuple[str, History]:
-        now = _stopped(history)
-        return self.show(now, shows), now
 
     def edit(self, history: History, shows: bool) -> tuple[str, History, str]:
         """The last question back in the field, and the conversation as it was before it."""
@@ -136,13 +141,6 @@ class _Chat:
         if error:
             parts.append(f"<div class='failed' role='alert'>Error: {show_text(error)}</div>")
         return f"<div class='talk'>{''.join(parts)}</div>"
-
-
-def _stopped(history: History) -> History:
-    if not history:
-        return history
-    last = history[-1]
-    return (*history[:-1], replace(last, answer=stop_rows([last.answer])[0]))
 
 
 def _messages(history: Sequence[Exchange]) -> list[Message]:

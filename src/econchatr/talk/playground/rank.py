@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from econchatr.errors import EconChatRError, InputError
 from econchatr.records import JudgedSample, Ranking, Verdict
-from econchatr.talk.playground.answering import Answering, check_question, plan_answer, read_drawing, stop_rows
-from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire
+from econchatr.talk.playground.answering import Answering, Halt, check_question, plan_answer, read_drawing
+from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire, wire_stop
 
 _MAX_ANSWERS = 4
 ORDER, VERDICTS = "Put them in order", "Right or wrong"
@@ -32,6 +32,7 @@ def make_rank(desk: Desk) -> None:
 
     tab = _Rank(desk)
     asked, rows = gr.State(""), gr.State(())
+    halt = gr.State(Halt())
     text = gr.Textbox(label="Question", lines=2, max_lines=6, elem_id="rank-text", placeholder="Ask something")
     with gr.Row():
         model = gr.Dropdown(list(desk.models), value=desk.tuned[0], label="Model", elem_id="rank-model")
@@ -54,9 +55,9 @@ def make_rank(desk: Desk) -> None:
         save = gr.Button("Keep", variant="primary", elem_id="rank-save", min_width=80)
     told = gr.HTML(elem_id="rank-told")
 
-    drawn = wire([draw.click, text.submit], tab.draw, [text, model, n_answers, way, *fields],
+    wire([draw.click, text.submit], tab.draw, [text, model, n_answers, way, *fields, halt],
                  [asked, rows, *columns, *panes, *marks, told])  # fmt: skip
-    wire(stop.click, tab.stop, [rows], [rows, *panes], cancels=[drawn])
+    wire_stop(stop.click, halt)
     wire(way.input, tab.change_way, [rows, way], marks)
     wire(save.click, tab.save, [asked, rows, way, who, *marks], [told])
 
@@ -66,7 +67,15 @@ class _Rank:
         self._desk = desk
 
     async def draw(
-        self, text: str, model: str, n: float, way: str, temperature: float, max_tokens: float, seed: float
+        self,
+        text: str,
+        model: str,
+        n: float,
+        way: str,
+        temperature: float,
+        max_tokens: float,
+        seed: float,
+        halt: Halt,
     ) -> AsyncGenerator[tuple[Any, ...], None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         try:
@@ -81,14 +90,10 @@ class _Rank:
             yield "", (), *_make_columns(2), *self._show(()), *_make_marks((), way), error
             return
         rows: list[Answering] = []
-        async with aclosing(self._desk.teller.tell(tellings)) as updates:
+        async with aclosing(self._desk.teller.tell(tellings, halt)) as updates:
             async for rows in updates:
                 yield said, tuple(rows), *_make_columns(len(rows)), *self._show(rows), *_make_marks((), way), ""
         yield said, tuple(rows), *_make_columns(len(rows)), *self._show(rows), *_make_marks(rows, way), ""
-
-    def stop(self, rows: Rows) -> tuple[Any, ...]:
-        now = tuple(stop_rows(rows))
-        return now, *self._show(now)
 
     def change_way(self, rows: Rows, way: str) -> list[Any]:
         return _make_marks(rows if _is_whole(rows) else (), way)

@@ -9,10 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from econchatr.errors import EconChatRError
-from econchatr.talk.playground.answering import Answering, check_question, read_drawing, stop_rows
-from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire
-
-Rows = tuple[Answering, ...]
+from econchatr.talk.playground.answering import Answering, Halt, check_question, read_drawing
+from econchatr.talk.playground.speech_html import Desk, make_fields, show_answer, show_text, wire, wire_stop
 
 
 def make_compare(desk: Desk) -> None:
@@ -20,7 +18,7 @@ def make_compare(desk: Desk) -> None:
     import gradio as gr
 
     tab = _Compare(desk)
-    rows = gr.State(())
+    halt = gr.State(Halt())
     text = gr.Textbox(label="The same question to all", lines=2, max_lines=6, elem_id="compare-text",
                       placeholder="Ask something")  # fmt: skip
     with gr.Row(elem_classes="buttons"):
@@ -32,8 +30,8 @@ def make_compare(desk: Desk) -> None:
         fields = make_fields()
     pane = gr.HTML(elem_id="compare-pane")
 
-    asked = wire([ask.click, text.submit], tab.ask, [text, models, *fields, grounds], [pane, rows])
-    wire(stop.click, tab.stop, [rows], [pane, rows], cancels=[asked])
+    wire([ask.click, text.submit], tab.ask, [text, models, *fields, grounds, halt], [pane])
+    wire_stop(stop.click, halt)
 
 
 class _Compare:
@@ -41,8 +39,15 @@ class _Compare:
         self._desk = desk
 
     async def ask(
-        self, text: str, names: Sequence[str], temperature: float, max_tokens: float, seed: float, grounds: bool
-    ) -> AsyncGenerator[tuple[str, Rows], None]:
+        self,
+        text: str,
+        names: Sequence[str],
+        temperature: float,
+        max_tokens: float,
+        seed: float,
+        grounds: bool,
+        halt: Halt,
+    ) -> AsyncGenerator[str, None]:
         drawing = read_drawing(temperature, max_tokens, seed)
         try:
             said = check_question(text)
@@ -52,18 +57,14 @@ class _Compare:
                 for model in chosen
             ]
         except EconChatRError as exc:
-            yield f"<div class='failed' role='alert'>Error: {show_text(f'{exc.message} {exc.hint}')}</div>", ()
+            yield f"<div class='failed' role='alert'>Error: {show_text(f'{exc.message} {exc.hint}')}</div>"
             return
         if not planned:
-            yield "<div class='failed' role='alert'>Error: choose at least one model.</div>", ()
+            yield "<div class='failed' role='alert'>Error: choose at least one model.</div>"
             return
-        async with aclosing(self._desk.teller.tell(planned)) as updates:
+        async with aclosing(self._desk.teller.tell(planned, halt)) as updates:
             async for rows in updates:
-                yield self._show(rows), tuple(rows)
-
-    def stop(self, rows: Rows) -> tuple[str, Rows]:
-        now = tuple(stop_rows(rows))
-        return self._show(now) if now else "", now
+                yield self._show(rows)
 
     def _show(self, rows: Sequence[Answering]) -> str:
         return f"<div class='side-by-side'>{''.join(show_answer(row, self._desk.voice) for row in rows)}</div>"

@@ -17,7 +17,7 @@ from econchatr.models.engines.llama_server import ServedModel
 from econchatr.prompts import Voice
 from econchatr.records import Turn
 from econchatr.score.speech import split_words
-from econchatr.talk.playground.answering import DEFAULTS, MAX_TOKENS, Answering, Teller
+from econchatr.talk.playground.answering import DEFAULTS, MAX_TOKENS, Answering, Halt, Teller
 from econchatr.talk.playground.lookups import Evidence, Given, Keeper, Library
 
 
@@ -58,14 +58,12 @@ def make_fields() -> Fields:
 
 
 def wire(
-    listen: Any, act: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], *,
-    cancels: Sequence[Any] = (), js: str | None = None,
+    listen: Any, act: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], *, js: str | None = None
 ) -> Any:  # fmt: skip
     """Let a click, a return key or a loading page do something; nothing of it becomes a public API.
 
     Args:
         listen: A component's method for its event, or a list of them.
-        cancels: Events that are stopped first.
         js: What the browser does before.
     """
     import gradio as gr
@@ -73,8 +71,28 @@ def wire(
     triggers = list(listen) if isinstance(listen, list | tuple) else [listen]
     return gr.on(
         triggers, act, list(inputs), list(outputs), api_visibility="private", show_progress="hidden",
-        concurrency_limit=None, cancels=list(cancels) or None, js=js, trigger_mode="once",
+        concurrency_limit=None, js=js, trigger_mode="once",
     )  # fmt: skip
+
+
+def wire_stop(
+    listen: Any, halt: Any, act: Callable[..., Any] | None = None, inputs: Sequence[Any] = (),
+    outputs: Sequence[Any] = (),
+) -> None:  # fmt: skip
+    """Let a click end what is being written; then do something, if anything, with what is shown by then.
+
+    Args:
+        halt: The state that holds the tab's `Halt`.
+    """
+    stopped = wire(listen, _stop, [halt], [])
+    if act is not None:
+        stopped.then(
+            act, list(inputs), list(outputs), api_visibility="private", show_progress="hidden", concurrency_limit=None
+        )
+
+
+async def _stop(halt: Halt) -> None:
+    await halt.stop()
 
 
 _SIGNS = {sign: f"&#{ord(sign)};" for sign in "${}@`"}
