@@ -127,7 +127,7 @@ def _inputs(rung: Rung) -> dict[str, str]:
 
 SCORE = Stage[Rung](
     "score",
-    version=5,
+    version=6,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
         "form": lambda rung: FORM_VERSION,
