@@ -39,8 +39,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     pairs = kept_pairs(show)
     likely = LikelihoodBook(rung)
     measured = measure_likelihoods(rung, held_out(show), likely, narrator)
-    held_answers = show.answer_pairs(split="test", kept=True)
-    answered = measure_answers(rung, held_answers, held_out(show), likely, narrator)
+    answered = measure_answers(rung, show.answer_pairs(split="test", kept=True), held_out(show), likely, narrator)
     replies = _list_replies(measured.replies, name)
 
     labels = {turn.speaker for turn in turns if is_anonymous(turn.speaker) or is_pseudo(turn.speaker)}
@@ -80,9 +79,12 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
         "nearest": nearest,
         "replies": replies,
     }
-    counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
-    counts |= {f"{side} replies": len(of_side) for side, of_side in likelihoods.items()}
-    return Made(tables, counts=counts | {"near quotes": sum(bool(near.text) for near in nearest)})
+    counts = {f"{side} replies": len(of_side) for side, of_side in likelihoods.items()}
+    return Made(tables, counts=_count_scores(scores) | counts | {"near quotes": sum(bool(one.text) for one in nearest)})
+
+
+def _count_scores(scores: Sequence[Score]) -> dict[str, int]:
+    return {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
 
 
 def _list_replies(measured: Sequence[MeasuredReply], rung: str) -> list[HeldOutReply]:
