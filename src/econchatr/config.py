@@ -252,6 +252,9 @@ class ScoreTable(_Table):
 
     max_replies: int = Field(default=200, ge=1)
     """Held-out replies measured per side, spread evenly over the test episodes."""
+    max_answers: int = Field(default=200, ge=0)
+    """Held-out answers measured, each to be found among twenty: some two seconds each. Of host and guests half as many
+    statements besides."""
     max_choices: int = Field(default=20, ge=0)
     """Held-out cues put to base and tuned model with twenty replies to choose from: some ten seconds each."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)

@@ -89,7 +89,7 @@ def test_a_rule_that_likes_short_answers_gets_shorter_ones_and_the_host_pays_not
     assert hash_file(root / "train" / rung.name / "adapter_model.safetensors") == tuned
     scores, gates = round_measures(rung)
     assert {score.variant for score in scores} == {"tuned before preferences", "preferred", "preferred minus tuned"}
-    assert len(gates) == 8
+    assert len(gates) == 10
     assert outcome.n_agreeing_questions is not None
     stamp = (folder / "manifest.json").stat().st_mtime_ns
     assert prefer_rungs(show, Silent()) == [outcome]

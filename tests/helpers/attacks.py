@@ -22,18 +22,20 @@ REFUSAL = (
 )
 
 
-def attack(show: ShowMaterial, name: str, *, seed: int = 0) -> list[Said]:
+def attack(show: ShowMaterial, name: str, *, seed: int = 0, tricks: Tricks | None = None) -> list[Said]:
     """Four answers of about the host's length to each of twelve cues, by one trick."""
     rng = random.Random(seed)
     cues = rng.sample([pair.cue for pair in show.take("host", "dev") if len(split_words(pair.cue)) >= 20], N_QUESTIONS)
     n_words = max(30, round(median(len(pair.reply.split()) for pair in show.take("host", "test"))))
-    say = ATTACKS[name](show, n_words, rng)
+    say = (tricks or ATTACKS)[name](show, n_words, rng)
     return [
         Said(cue, say(cue), f"q{number:02}", sample) for sample in range(N_SAMPLES) for number, cue in enumerate(cues)
     ]
 
 
 Say = Callable[[str], str]
+Trick = Callable[[ShowMaterial, int, random.Random], Say]
+Tricks = dict[str, Trick]
 
 
 def copy_turns(show: ShowMaterial, n_words: int, rng: random.Random) -> Say:
@@ -119,7 +121,7 @@ def _grams(words: list[str]) -> Iterator[str]:
     return (" ".join(words[place : place + 4]) for place in range(len(words) - 3))
 
 
-ATTACKS: dict[str, Callable[[ShowMaterial, int, random.Random], Say]] = {
+ATTACKS: Tricks = {
     "copied turns": copy_turns,
     "babble": babble,
     "salad": salad,

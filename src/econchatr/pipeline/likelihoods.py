@@ -20,11 +20,15 @@ from econchatr.pipeline.stage import Narrator, narrated
 from econchatr.prompts import FORM_VERSION, EncodedExample
 from econchatr.records import Example, Pair
 from econchatr.score.likelihood import Choice, ChoiceLikelihood, ReplyLikelihood, draw_choices
+from econchatr.score.speech import spread_evenly
 from econchatr.select.examples import ExampleForm, build_example
 from econchatr.tables import append_line, hash_settings, lock_folder, read_lines, write_bytes
 
 _CHUNK_REPLIES: Final = 8
 """Of each side, measured together and kept together: some seconds of work."""
+
+_MAX_OTHER_TOKENS: Final = 400
+"""Of an answer that is measured for sense, and of what stands before every cue."""
 
 _LOG_NAME: Final = "likelihoods.jsonl"
 _CONTEXTS_NAME: Final = "contexts.json"
@@ -66,7 +70,7 @@ class Likelihoods(NamedTuple):
     choices: MeasuredChoices
 
 
-def measure_likelihoods(rung: Rung, sides: HeldOut, narrator: Narrator) -> Likelihoods:
+def measure_likelihoods(rung: Rung, sides: HeldOut, book: LikelihoodBook, narrator: Narrator) -> Likelihoods:
     """Measure as many contexts as the settings say, or `measure_longer` came to; what is known is not measured again.
 
     Raises:
@@ -76,7 +80,6 @@ def measure_likelihoods(rung: Rung, sides: HeldOut, narrator: Narrator) -> Likel
     contexts = _Contexts(rung, sides)
     n_chunks, n_choices = contexts.read_counts() or (contexts.n_first_chunks, rung.show.config.score.max_choices)
     chunks, choices = contexts.chunks[:n_chunks], contexts.choices[:n_choices]
-    book = _Book(rung, contexts.longest)
     n_all = 2 * (sum(map(len, chunks)) + len(choices))
     n_done = 0
 
@@ -108,7 +111,7 @@ def measure_longer(
     name, why = f"score/{rung.name}: likelihoods", f"as many held-out replies as {seconds / 60:g} minutes allow"
     with lock_folder(rung.show.root), narrated(narrator, name, why) as told:
         contexts = _Contexts(rung, sides)
-        book = _Book(rung, contexts.longest)
+        book = LikelihoodBook(rung)
         streams = (
             [lambda chunk=chunk: contexts.measure_chunk(chunk, book) for chunk in contexts.chunks],
             [lambda choice=choice: contexts.measure_choice(choice, book) for choice in contexts.choices],
@@ -162,15 +165,14 @@ class _Contexts:
 
     def __init__(self, rung: Rung, sides: HeldOut) -> None:
         self._rung, self._form, config = rung, rung.form, rung.show.config
-        first = {side: thin_out(pairs, config.score.max_replies) for side, pairs in sides.items()}
+        first = {side: spread_evenly(pairs, n=config.score.max_replies) for side, pairs in sides.items()}
         chosen = {pair.pair_id for pairs in first.values() for pair in pairs}
         rest = {side: [pair for pair in pairs if pair.pair_id not in chosen] for side, pairs in sides.items()}
         self.chunks = [*_cut_chunks(first), *_cut_chunks(rest)]
         self.n_first_chunks = len(list(_cut_chunks(first)))
         self.choices = draw_choices(_list_whole(sides["host"], self._form))
-        self.longest = config.train.max_example_tokens + 1
 
-    def count_known(self, book: _Book) -> tuple[int, int]:
+    def count_known(self, book: LikelihoodBook) -> tuple[int, int]:
         """How many chunks, and how many choices, were measured before, from the first on without a gap."""
         chunks = (self._encode([build_example(pair, self._form) for _, pair in chunk]) for chunk in self.chunks)
         n_chunks = sum(1 for _ in takewhile(book.knows, chunks))
@@ -179,7 +181,7 @@ class _Contexts:
         return n_chunks, sum(1 for _ in takewhile(book.knows, given))
 
     def measure_chunk(
-        self, chunk: Sequence[tuple[str, Pair]], book: _Book, tell: Callable[[int], None] = lambda n: None
+        self, chunk: Sequence[tuple[str, Pair]], book: LikelihoodBook, tell: Callable[[int], None] = lambda n: None
     ) -> list[MeasuredReply]:
         """Measure these replies, each after its own cue."""
         examples = [build_example(pair, self._form) for _, pair in chunk]
@@ -194,7 +196,7 @@ class _Contexts:
         ]
 
     def measure_choice(
-        self, choice: Choice, book: _Book, tell: Callable[[int], None] = lambda n: None
+        self, choice: Choice, book: LikelihoodBook, tell: Callable[[int], None] = lambda n: None
     ) -> dict[str, ChoiceLikelihood]:
         """Measure twenty replies after one cue, and after none."""
         with_cue = self._encode(self._give_cue(choice))
@@ -238,11 +240,6 @@ def _cut_chunks(sides: HeldOut) -> Iterator[list[tuple[str, Pair]]]:
     return (rows[at : at + size] for at in range(0, len(rows), size))
 
 
-def thin_out(rows: Sequence[Pair], n: int) -> list[Pair]:
-    """At most `n` of the rows, evenly spread over their order."""
-    return list(rows) if len(rows) <= n else [rows[i * len(rows) // n] for i in range(n)]
-
-
 def _spread_order(n: int) -> list[int]:
     """The numbers below n so that every beginning of the list is spread evenly: van der Corput's sequence.
 
@@ -284,13 +281,21 @@ def _read_counts(path: Path, of: str) -> tuple[int, int] | None:
 # --- what was measured ------------------------------------------------------------------------------------------------
 
 
-class _Book:
+class LikelihoodBook:
     """Likelihoods by what they are of; the model is opened only for one that is not known."""
 
-    def __init__(self, rung: Rung, n_positions: int) -> None:
-        self._rung, self._n_positions = rung, n_positions
+    def __init__(self, rung: Rung, *, of: Rung | None = None) -> None:
+        """Read what is known.
+
+        Args:
+            rung: The rung that is scored, in whose folder it is kept.
+            of: The rung whose models measure; `None`: the same.
+        """
+        train = rung.show.config.train
+        self._n_positions = max(train.max_example_tokens, train.max_cue_tokens + _MAX_OTHER_TOKENS) + 1
+        self._rung = of or rung
         self._path = rung.folder("score") / _LOG_NAME
-        tuned = rung.tuned()
+        tuned = self._rung.tuned()
         self._sha256 = {"base": tuned.base_sha256, "tuned": hash_settings([tuned.base_sha256, tuned.adapter_sha256])}
         self._meter: ReplyMeter | None = None
         self._known: dict[str, list[float]] = {}

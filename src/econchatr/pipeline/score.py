@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from econchatr.pair import drop_duplicates
 from econchatr.parse.people import find_ad_voices, is_anonymous, is_pseudo
-from econchatr.pipeline.likelihoods import HeldOut, MeasuredReply, contexts_input, measure_likelihoods
+from econchatr.pipeline.answer_likelihoods import judge_rows, measure_answers, score_held_out
+from econchatr.pipeline.likelihoods import (
+    HeldOut,
+    LikelihoodBook,
+    MeasuredReply,
+    contexts_input,
+    measure_likelihoods,
+)
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import FORM_VERSION
@@ -20,6 +27,7 @@ from econchatr.score.length_and_repetition import score_lengths
 from econchatr.score.likelihood import score_choices, score_sides
 from econchatr.score.quoting.nearest import SaidBefore, find_nearest
 from econchatr.score.rows import Parrot, list_gates, list_spans, make_yardstick, measure_rows, score_rows
+from econchatr.score.sense import score_sense
 from econchatr.score.wording import score_wording
 
 
@@ -29,7 +37,9 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     answers, paraphrased, told = (rung.answers(table) for table in ("answers", "paraphrased", "probes"))
     questions, probes, episodes, turns = show.questions(), rung.probes(), show.episodes(), show.turns()
     pairs = kept_pairs(show)
-    measured = measure_likelihoods(rung, held_out(show), narrator)
+    likely = LikelihoodBook(rung)
+    measured = measure_likelihoods(rung, held_out(show), likely, narrator)
+    answered = measure_answers(rung, show.answer_pairs(split="test", kept=True), held_out(show), likely, narrator)
     replies = _list_replies(measured.replies, name)
 
     labels = {turn.speaker for turn in turns if is_anonymous(turn.speaker) or is_pseudo(turn.speaker)}
@@ -45,15 +55,14 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     before = SaidBefore(pairs["host"], yardstick.subjects)
     parrot = Parrot(pairs["host"], before.search)
     rows = measure_rows(answers, questions, pairs, yardstick, parrot, n_samples=ask.samples)
+    rows, senses = judge_rows(rung, rows, yardstick, likely)
     nearest = find_nearest(answers, before)
 
     likelihoods = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in pairs}
     scores = [
         *score_sides(likelihoods["host"], likelihoods["guest"], rung=name),
-        *(
-            score_choices(chosen, rung=name, variant=model, reason=measured.choices.reason)
-            for model, chosen in measured.choices.by_model.items()
-        ),
+        *score_choices(measured.choices.by_model, rung=name, reason=measured.choices.reason),
+        *score_held_out(answered, rung=name),
         *score_lengths(answers, [pair.reply for pair in pairs["host"] if pair.split == "test"], rung=name),
         *score_probes(told, probes, book, rung=name, reasons=reasons),
         *score_exam(marks, questions, rung=name),
@@ -61,6 +70,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     if ask.paraphrases:
         scores += score_wording([*answers, *paraphrased], marks, rung=name, n_resamples=n_resamples)
     scores += score_rows(rows, yardstick, rung=name)
+    scores += [score_sense(sense, rung=name, variant=variant) for variant, sense in senses.items()]
     tables: dict[str, Sequence[Record]] = {
         "scores": scores,
         "marks": marks,
@@ -69,9 +79,12 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
         "nearest": nearest,
         "replies": replies,
     }
-    counts = {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
-    counts |= {f"{side} replies": len(of_side) for side, of_side in likelihoods.items()}
-    return Made(tables, counts=counts | {"near quotes": sum(bool(near.text) for near in nearest)})
+    counts = {f"{side} replies": len(of_side) for side, of_side in likelihoods.items()}
+    return Made(tables, counts=_count_scores(scores) | counts | {"near quotes": sum(bool(one.text) for one in nearest)})
+
+
+def _count_scores(scores: Sequence[Score]) -> dict[str, int]:
+    return {"scores": len(scores), "unscored": sum(score.value is None for score in scores)}
 
 
 def _list_replies(measured: Sequence[MeasuredReply], rung: str) -> list[HeldOutReply]:
@@ -105,6 +118,7 @@ def kept_pairs(show: Show) -> HeldOut:
 def _inputs(rung: Rung) -> dict[str, str]:
     show = rung.show
     stages = {"pairs": show.made("pair"), "transcripts": show.made("parse")}
+    stages |= {"answer pairs": show.made("pair", "answers")}
     # What is expected of an answer may change without any answer changing.
     stages["questions"] = show.questions_sha256()
     stages |= {"tuned model": rung.made("train"), "answers": rung.made("ask")}
@@ -115,13 +129,13 @@ def _inputs(rung: Rung) -> dict[str, str]:
 
 SCORE = Stage[Rung](
     "score",
-    version=5,
+    version=6,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
         "form": lambda rung: FORM_VERSION,
     },
     inputs=_inputs,
-    reads=("parse", "pair", "pair/guests", "train", "ask", "questions.toml"),
+    reads=("parse", "pair", "pair/guests", "pair/answers", "train", "ask", "questions.toml"),
     writes={
         "scores": Score,
         "marks": Mark,

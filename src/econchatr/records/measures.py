@@ -46,15 +46,23 @@ class Measure(StrEnum):
     TRUE_REPLY = ("true reply among twenty", "share, chance 0.05", "higher",
         "Given what was said to the host, how often the model finds the host's true reply among twenty that the "
         "host gave elsewhere: a guess finds 5%.")
+    TRUE_ANSWER = ("true answer among twenty", "share, chance 0.05", "higher",
+        "Given a question, how often the model finds the host's true answer among the beginnings of twenty held-out "
+        "answers of the host: a guess finds 5%.")
+    ANSWER_SURPRISE = ("bits per byte of answers", "bits", "near the host's",
+        "How surprised the untrained model is by the median answer, after its question: nonsense surprises more than "
+        "anything the host says.")
     # How an answer sounds.
     VOICE = ("voice", _VOICE_SCALE, "near 1",
-        "How it talks, whatever it talks about: 0 is how the guests talk and 1 is how the host talks, so the "
-        "nearest to 1 is best, and above 1 is caricature.")
+        "How it talks, whatever it talks about: 0 is how the guests talk when they state something and 1 is how the "
+        "host does, so the nearest to 1 is best, and above 1 is caricature.")
     VOICE_DISTANCE = ("voice, distance from the host", "0 is the host", "lower",
         "How far the Voice is from 1, on either side.")
     VOICE_WORDS = "voice by common words", _VOICE_SCALE, "near 1", "The Voice by the commonest words and marks alone."
     VOICE_CHARACTERS = ("voice by masked characters", _VOICE_SCALE, "near 1",
         "The Voice by sequences of four characters alone, rarer words masked.")
+    VOICE_ALL_SPEECH = ("voice, all speech", _VOICE_SCALE, "near 1",
+        "The Voice on the scale of all that host and guests say, their questions included.")
     VOICE_CLOSER = ("voice, closer to the host by", _VOICE_SCALE, "higher",
         "By how much one row is nearer to the host than another, over the questions both answered.")
 
@@ -69,6 +77,10 @@ class Measure(StrEnum):
         "How many four-word sequences were said before, within one pass through the questions.")
     ON_QUESTION = ("answers on their question", "share", "higher",
         "How often an answer fits its own question best among all the questions.")
+    ASKS_BACK = ("answers that ask back", "share", "near the host's",
+        "How many answers end in a question, or only ask. The host's are his replies to real questions.")
+    HANDS_OVER = ("answers that hand over or thank", "share", "near the host's",
+        "How many answers give the word back instead of answering.")
     MEDIAN_WORDS = "median reply words", "words", "near the host's", "How many words a typical reply has."
     LENGTH_CHANCE = ("reply length, chance of such a difference", _P, "neither",
         "How often chance alone would make two rows differ so much in length.")
@@ -173,6 +185,8 @@ MARKS_GIVEN: Final = "answers, marks"
 HOST_REPLIES: Final = "host replies (test)"
 GUEST_REPLIES: Final = "guest replies (test)"
 HOST_LESS_GUEST: Final = "host minus guest (test)"
+STATEMENTS_LESS_GUEST: Final = "host minus guest, statements (test)"
+HELD_OUT_ANSWERS: Final = "held-out answers (test)"
 DEV_REPLIES: Final = "host replies (dev)"
 HELD_OUT_REPLIES: Final = "held-out replies (test)"
 HELD_OUT_CUES: Final = "held-out cues (test)"

@@ -63,7 +63,7 @@ class Score(Record):
 class Gate(Record):
     """Whether a row's Voice may be believed, as far as one known trick goes."""
 
-    gate: Literal["copying", "repetition", "on the question", "length"]
+    gate: Literal["copying", "repetition", "on the question", "length", "answers", "sense"]
     rung: str
     variant: str
     """As in `Score`."""
@@ -76,6 +76,8 @@ class Gate(Record):
     """Replies that were measured."""
     reason: str
     """Why, in a sentence."""
+    is_void: bool = False
+    """Unscored because the real host himself does not pass this gate on this show: it greys nothing out."""
 
 
 class CopiedSpan(Record):

@@ -32,6 +32,8 @@ _GATE_WORDS = {
     "repetition": _GateWords("it repeats itself", "repetition", "repetition"),
     "on the question": _GateWords("it misses the question", "keeping to the question", "answers beside the question"),
     "length": _GateWords("its answers are not of the host’s length", "length", "answers of another length"),
+    "answers": _GateWords("it asks back instead of answering", "asking back", "answers that answer nothing"),
+    "sense": _GateWords("its answers make no sense", "sense", "nonsense"),
 }
 
 
@@ -40,7 +42,9 @@ def tell_why_closed(gates: Sequence[Gate]) -> str:
     if not gates:
         return "nobody checked whether a trick produced it"
     failed = [_GATE_WORDS[gate.gate].fault for gate in gates if gate.outcome == "fails"]
-    unknown = [_GATE_WORDS[gate.gate].guards_against for gate in gates if gate.outcome == "unscored"]
+    unknown = [
+        _GATE_WORDS[gate.gate].guards_against for gate in gates if gate.outcome == "unscored" and not gate.is_void
+    ]
     told = (" and ".join(failed), f"not checked for {' and '.join(unknown)}" if unknown else "")
     return "; ".join(filter(None, told))
 

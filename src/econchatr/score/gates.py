@@ -1,16 +1,18 @@
-"""G1 to G4: the tricks that a style measure cannot see, and whether a row uses one. Any that fails greys its Voice out.
+"""The tricks that a style measure cannot see, and whether a row uses one. Any that fails greys its Voice out.
 
 Each limit is set by the held-out host. A row fails only if it is past the limit by more than its interval: at twelve
-answers the real host would otherwise fail one time in four. One verbatim run of fifty words fails by itself.
+answers the real host would otherwise fail one time in four. One verbatim run of fifty words fails by itself. A gate
+that the real host himself does not pass on this show is void: it says nothing there, of any row.
 
 Source: shared reference `evaluation.md`, 9.2, "Gates"; how often the host passes: docs/experiments.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
+from econchatr.score.dodging import Dodging, HostAsked
 from econchatr.score.length_and_repetition import Length, Repetition
 from econchatr.score.quoting.copying import Copying
 from econchatr.score.statistics import Interval
@@ -25,8 +27,10 @@ _MIN_TOPIC: Final = 0.8
 """Times the host's own rate of replies that match their cue."""
 _LENGTH_RATIO: Final = (0.5, 2.0)
 """Of the host's median words. Source of all: shared reference `evaluation.md`, 9.2."""
+_MAX_DODGING: Final = 2.0
+"""Times the host's own share when really asked, but at most halfway from his share to all. Source: a choice."""
 
-_GateName = Literal["copying", "repetition", "on the question", "length"]
+_GateName = Literal["copying", "repetition", "on the question", "length", "answers", "sense"]
 
 
 class Ruling(NamedTuple):
@@ -38,6 +42,8 @@ class Ruling(NamedTuple):
     limit: float | None
     n: int
     reason: str
+    is_void: bool = False
+    """Unscored because the real host himself does not pass on this show: the Voice is not greyed out by it."""
 
 
 def judge_copying(row: Copying, host: Copying) -> Ruling:
@@ -91,6 +97,37 @@ def judge_length(row: Length, host: Length) -> Ruling:
     told = f"half of the answers have {row.words.value:.0f} words or more, of the host's replies {host.words.value:.0f}"
     told += "; half to twice as many pass"
     return _rule("length", ratio, lambda value: low <= value <= high, limit, n, told)
+
+
+def judge_answers(row: Dodging, host: HostAsked) -> Ruling:
+    """At most twice as many answers ask back, hand over or thank as replies of the host who is really asked."""
+    if row.share is None:
+        return _leave_open("answers", row.n, row.reason)
+    limit = min(_MAX_DODGING * host.share, (1 + host.share) / 2)
+    told = (
+        f"{row.share.value:.0%} of the answers ask back, hand over or thank; {host.told}, and {limit:.0%} is the limit"
+    )
+    return _rule("answers", row.share, lambda value: value <= limit, limit, row.n, told)
+
+
+def list_void(host: Iterable[Ruling]) -> dict[str, Ruling]:
+    """Find the gates that the real host's own replies do not pass, by name."""
+    return {ruling.gate: ruling for ruling in host if ruling.outcome not in ("passes", "unscored")}
+
+
+def apply_void(rulings: Iterable[Ruling], void: dict[str, Ruling]) -> tuple[Ruling, ...]:
+    """Give the rulings with those of void gates unscored, and the reason."""
+    return tuple(
+        ruling._replace(outcome="unscored", is_void=True, reason=_tell_void(void[ruling.gate]))
+        if ruling.gate in void
+        else ruling
+        for ruling in rulings
+    )
+
+
+def _tell_void(host: Ruling) -> str:
+    outcome = "are in doubt by" if host.outcome == "in doubt" else "fail"
+    return f"Not scored on this show: the real host's own replies {outcome} this gate. Of them: {host.reason}"
 
 
 def _rule(

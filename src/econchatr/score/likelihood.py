@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econchatr.records import Pair, Score
-from econchatr.records.measures import GUEST_REPLIES, HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import (
+    GUEST_REPLIES,
+    HELD_OUT_ANSWERS,
+    HOST_LESS_GUEST,
+    HOST_REPLIES,
+    STATEMENTS_LESS_GUEST,
+    TUNED_MINUS_BASE,
+    Measure,
+)
 from econchatr.score.speech import split_words
 from econchatr.score.statistics import jackknife_ratio, jackknife_sums, make_score, share_interval
 
@@ -33,6 +41,17 @@ class ReplyLikelihood(NamedTuple):
     n_tokens: int
     base_nats: float
     tuned_nats: float
+
+
+def score_answers(
+    answers: Sequence[ReplyLikelihood], statements: Mapping[str, Sequence[ReplyLikelihood]], *, rung: str
+) -> list[Score]:
+    """The likelihood scores of the host's held-out answers, and host bits saved on what both sides state."""
+    shared = score_host_share(statements["host"], statements["guest"], rung=rung)
+    return [
+        *score_likelihood(answers, rung=rung, subject=HELD_OUT_ANSWERS),
+        shared.model_copy(update={"subject": STATEMENTS_LESS_GUEST}),
+    ]
 
 
 def score_sides(host: Sequence[ReplyLikelihood], guest: Sequence[ReplyLikelihood], *, rung: str) -> list[Score]:
@@ -176,23 +195,34 @@ def choose_reply(choice: ChoiceLikelihood) -> float:
 
 
 def score_choices(
-    likelihoods: Sequence[ChoiceLikelihood],
+    by_model: Mapping[str, Sequence[ChoiceLikelihood]],
     *,
     rung: str,
-    variant: str,
+    measure: Measure = Measure.TRUE_REPLY,
+    subject: str = HOST_REPLIES,
     reason: str = "too few held-out replies to choose from",
-) -> Score:
-    """How often a model finds the true reply, with its interval over episodes; chance is 1 in 20.
+) -> list[Score]:
+    """How often each model finds the true reply, and how much more often the tuned one; chance is 1 in 20.
 
-    A choice with a likelihood that is no finite number is left out, never counted as wrong.
+    A choice with a likelihood that is no finite number, under either model, is left out, never counted as wrong.
 
     Args:
-        likelihoods: Of one model.
+        by_model: The same choices under `base` and `tuned`.
         reason: Why there is no choice, where there is none.
     """
-    score = partial(make_score, Measure.TRUE_REPLY, rung=rung, variant=variant, subject=HOST_REPLIES)
-    known = [one for one in likelihoods if all(map(math.isfinite, (*one.with_cue, *one.without_cue)))]
-    if not known:
-        return score(None, n=0, reason="no likelihood is a finite number" if likelihoods else reason)
-    hits = [choose_reply(one) for one in known]
-    return score(share_interval(hits, [1.0] * len(hits), [one.slug for one in known]), n=len(known))
+    score = partial(make_score, measure, rung=rung, subject=subject)
+    choices = [both for both in zip(*by_model.values(), strict=True) if all(map(_is_finite, both))]
+    if not choices:
+        why = "no likelihood is a finite number" if any(by_model.values()) else reason
+        return [score(None, variant=variant, n=0, reason=why) for variant in (*by_model, TUNED_MINUS_BASE)]
+    hits = {model: [choose_reply(both[n]) for both in choices] for n, model in enumerate(by_model)}
+    groups, ones = [both[0].slug for both in choices], [1.0] * len(choices)
+    more = [tuned - base for base, tuned in zip(hits["base"], hits["tuned"], strict=True)]
+    return [
+        *(score(share_interval(found, ones, groups), variant=model, n=len(ones)) for model, found in hits.items()),
+        score(jackknife_ratio(more, ones, groups), variant=TUNED_MINUS_BASE, n=len(ones)),
+    ]
+
+
+def _is_finite(one: ChoiceLikelihood) -> bool:
+    return all(map(math.isfinite, (*one.with_cue, *one.without_cue)))

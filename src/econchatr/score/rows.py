@@ -10,20 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Final, NamedTuple, get_args
 
 from econchatr.records import Answer, CopiedSpan, Gate, Pair, Question, Score, Variant
-from econchatr.records.measures import ANSWERS, PARROT, Measure, name_difference
-from econchatr.score.gates import MAX_RUN_WORDS, Ruling, judge_copying, judge_length, judge_repetition, judge_topic
+from econchatr.records.measures import ANSWERS, GUEST, HOST, PARROT, Measure, name_difference
+from econchatr.score.dodging import (
+    Dodging,
+    HostAsked,
+    cut_to_statement,
+    keep_statements,
+    measure_asked,
+    measure_dodging,
+)
+from econchatr.score.gates import (
+    MAX_RUN_WORDS,
+    Ruling,
+    apply_void,
+    judge_answers,
+    judge_copying,
+    judge_length,
+    judge_repetition,
+    judge_topic,
+    list_void,
+)
 from econchatr.score.length_and_repetition import Length, Repetition, measure_host, measure_length, measure_repetition
 from econchatr.score.quoting.copying import Copying, SpeechIndex, find_copied, index_speech, measure_copying
 from econchatr.score.quoting.nearest import WordSearch
-from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_pairs
+from econchatr.score.speech import Said, read_answers, read_pairs, split_words, spread_evenly
 from econchatr.score.statistics import Interval, average_groups, make_score, sign_flip_p
 from econchatr.score.topic import OnTopic, Subjects, learn_subjects, measure_topic
-from econchatr.score.voice import MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
+from econchatr.score.voice import MAX_REPLIES, MeasuredVoice, VoiceScale, compare_voices, fit_voice, measure_voice
+from econchatr.speech_acts import asks_back
 
 _MAX_REPLIES: Final = 1000
 """Of one side and split, evenly over the episodes: more would cost time and change nothing."""
@@ -42,13 +61,19 @@ class Yardstick:
     """What rows are measured by: made of what host and guests really said."""
 
     voice: VoiceScale | str
+    """Made of what both sides state: a host asks for a living, and who is asked should not sound like it."""
+    voice_all: VoiceScale | str
+    """Made of all that both sides say, questions included."""
+    asked: HostAsked
     speech: SpeechIndex
     """Of all that the host said in training episodes."""
     subjects: Subjects
     host: tuple[Said, ...]
-    """Held-out replies of the host, evenly over the test episodes."""
+    """Held-out replies of the host, evenly over development and test episodes: the gates' limits are made of them."""
     host_copying: Copying
     host_length: Length
+    reference: tuple[Said, ...]
+    """The real host's row: what was really said in development episodes."""
     _topics: dict[int, OnTopic] = field(default_factory=dict)
     _repetitions: dict[int, float | None] = field(default_factory=dict)
 
@@ -64,17 +89,24 @@ class Yardstick:
             self._repetitions[n_words] = measure_host([one.text for one in self.host], n_words)
         return self._repetitions[n_words]
 
+    @cached_property
+    def void(self) -> dict[str, Ruling]:
+        """The gates that the real host's own row does not pass: none of them says anything on this show."""
+        return list_void(_measure_row(self.reference, self, HOST).rulings)
+
 
 class Row(NamedTuple):
     """All measures of one row."""
 
     said: tuple[Said, ...]
-    voice: MeasuredVoice
+    dodging: Dodging
     copying: Copying
     repetition: Repetition
     topic: OnTopic
     length: Length
     rulings: tuple[Ruling, ...]
+    voice: MeasuredVoice = MeasuredVoice(None)
+    voice_all: MeasuredVoice = MeasuredVoice(None)
 
 
 def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0) -> Yardstick:
@@ -87,19 +119,29 @@ def make_yardstick(host: Sequence[Pair], guest: Sequence[Pair], *, seed: int = 0
     """
     speech = index_speech([pair for pair in host if pair.split == "train"])
     fresh = _drop_reread([pair for pair in host if pair.split != "train"], speech)
-    test = read_pairs(_take(fresh, "test"))
+    held_out, sides = read_pairs(spread_evenly(fresh, n=_MAX_REPLIES)), ([*speech.pairs, *fresh], guest)
     return Yardstick(
-        voice=fit_voice([*speech.pairs, *fresh], guest, seed=seed),
+        voice=fit_voice(*(_list_statements(side) for side in sides), seed=seed),
+        voice_all=fit_voice(*sides, seed=seed),
+        asked=measure_asked(host),
         speech=speech,
         subjects=learn_subjects([pair.reply for side in (host, guest) for pair in _take(side, "train")]),
-        host=tuple(test),
-        host_copying=measure_copying(test, speech),
-        host_length=measure_length(test),
+        host=tuple(held_out),
+        host_copying=measure_copying(held_out, speech),
+        host_length=measure_length(held_out),
+        reference=tuple(take_reference(host, speech)),
     )
 
 
+def _list_statements(pairs: Sequence[Pair]) -> list[Pair]:
+    """What one side states, of as many replies of each split as a scale is made of."""
+    splits = {pair.split: None for pair in pairs}
+    of_split = ([pair for pair in pairs if pair.split == split] for split in splits)
+    return [pair for ones in of_split for pair in keep_statements(spread_evenly(ones, n=MAX_REPLIES))]
+
+
 def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
-    return spread_pairs([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
+    return spread_evenly([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
 
 
 def _drop_reread(pairs: Sequence[Pair], index: SpeechIndex) -> list[Pair]:
@@ -137,11 +179,30 @@ def measure_rows(
     said = {variant: read_answers(answers, questions, variant=variant) for variant in variants}
     said |= {side: take_reference(of_side, yardstick.speech) for side, of_side in pairs.items()}
     said[PARROT] = parrot_questions(parrot, questions, n_samples=n_samples)
-    return {name: measure_row(ones, yardstick) for name, ones in said.items()}
+    return {name: measure_row(ones, yardstick, name) for name, ones in said.items()}
 
 
-def measure_row(said: Sequence[Said], yardstick: Yardstick) -> Row:
-    """Measure a row by all but likelihoods and facts; a row of nothing is unscored everywhere, with the reason."""
+def measure_row(said: Sequence[Said], yardstick: Yardstick, name: str = "") -> Row:
+    """Measure a row by all but likelihoods and facts; a row of nothing is unscored everywhere, with the reason.
+
+    Args:
+        said: The replies.
+        yardstick: Of the show.
+        name: Of the row. What host and guest really said is no answer: their Voice is that of what they state, and who
+            answers is looked at where they were really asked.
+    """
+    row = _measure_row(said, yardstick, name)
+    is_real = name in (HOST, GUEST)
+    stated = [one._replace(text=text) for one in said if (text := cut_to_statement(one.text))] if is_real else said
+    return row._replace(
+        voice=measure_voice(stated, yardstick.voice),
+        voice_all=measure_voice(said, yardstick.voice_all),
+        rulings=apply_void(row.rulings, yardstick.void),
+    )
+
+
+def _measure_row(said: Sequence[Said], yardstick: Yardstick, name: str) -> Row:
+    """Measure all but the Voice, and rule by every gate as if none were void."""
     copying, topic = measure_copying(said, yardstick.speech), measure_topic(said, yardstick.subjects)
     repetition, length = measure_repetition(said), measure_length(said)
     rulings = (
@@ -149,14 +210,22 @@ def measure_row(said: Sequence[Said], yardstick: Yardstick) -> Row:
         judge_repetition(repetition, yardstick.repeat_host(repetition.n_words), n=len(said)),
         judge_topic(topic, yardstick.match_host(topic.n_ways)),
         judge_length(length, yardstick.host_length),
+        judge_answers(dodging := _measure_dodging(said, yardstick, name), yardstick.asked),
     )
-    return Row(tuple(said), measure_voice(said, yardstick.voice), copying, repetition, topic, length, rulings)
+    return Row(tuple(said), dodging, copying, repetition, topic, length, rulings)
+
+
+def _measure_dodging(said: Sequence[Said], yardstick: Yardstick, name: str) -> Dodging:
+    if name == HOST:
+        return yardstick.asked.dodging
+    asked = [one for one in said if asks_back(one.prompt)] if name == GUEST else said
+    return measure_dodging(asked)
 
 
 def take_reference(pairs: Sequence[Pair], index: SpeechIndex) -> list[Said]:
     """Take the reference row of one side: what was really said in development episodes, or else in test episodes.
 
-    The marks and limits come from the test episodes, so a row of the others shows what an honest row scores. `index`
+    The Voice's marks come from the test episodes, so a row of the others shows what an honest row scores. `index`
     holds the host's training speech: what is read out again from there is left out.
     """
     return read_pairs(_drop_reread(_take(pairs, "dev"), index) or _drop_reread(_take(pairs, "test"), index))
@@ -238,7 +307,7 @@ def score_rows(rows: Mapping[str, Row], yardstick: Yardstick, *, rung: str) -> l
 def list_scores(row: Row, yardstick: Yardstick, *, rung: str, variant: str) -> list[Score]:
     """Put the measures down as scores, each with its interval and n, or with the reason why there is none."""
     voice, copying, own, n = row.voice, row.copying, yardstick.host_copying.share, len(row.said)
-    known = Interval(voice.value, voice.low, voice.high) if voice.value is not None else None
+    known, all_speech = (_as_interval(one) for one in (voice, row.voice_all))
     distance = Interval(voice.distance) if voice.distance is not None else None
     words, characters = (Interval(value) for value in voice.by_scorer) if known else (None, None)
     share, run = copying.share, copying.longest
@@ -250,12 +319,19 @@ def list_scores(row: Row, yardstick: Yardstick, *, rung: str, variant: str) -> l
         score(Measure.VOICE_DISTANCE, distance, n=n, reason=voice.reason),
         score(Measure.VOICE_WORDS, words, n=n, reason=voice.reason),
         score(Measure.VOICE_CHARACTERS, characters, n=n, reason=voice.reason),
+        score(Measure.VOICE_ALL_SPEECH, all_speech, n=n, reason=row.voice_all.reason),
+        score(Measure.ASKS_BACK, row.dodging.asking, n=row.dodging.n, reason=row.dodging.reason),
+        score(Measure.HANDS_OVER, row.dodging.handing, n=row.dodging.n, reason=row.dodging.reason),
         score(Measure.COPIED_WORDS, share, n=n, reason=copying.reason),
         score(Measure.COPIED_BEYOND_HOST, beyond, n=n, reason=copying.reason or "no held-out host"),
         score(Measure.LONGEST_RUN, longest, n=n, reason=copying.reason),
         score(Measure.REPETITION, row.repetition.share, n=n, reason=row.repetition.reason),
         score(Measure.ON_QUESTION, row.topic.share, n=row.topic.n, reason=row.topic.reason),
     ]
+
+
+def _as_interval(voice: MeasuredVoice) -> Interval | None:
+    return None if voice.value is None else Interval(voice.value, voice.low, voice.high)
 
 
 def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, variant: str) -> list[Score]:

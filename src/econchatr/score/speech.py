@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from econchatr.records import Answer, Pair, Question
 
+_T = TypeVar("_T")
 _TYPOGRAPHY: Final = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": " - ", "—": " - ", "…": "..."})
 """The shape of quotation marks and dashes is the transcriber's, or the model's, and nobody's voice."""
 
@@ -50,11 +51,9 @@ def read_pairs(pairs: Iterable[Pair]) -> list[Said]:
     return [Said(pair.cue, pair.reply, pair.slug) for pair in pairs]
 
 
-def spread_pairs(pairs: Sequence[Pair], *, n: int) -> list[Pair]:
-    """Get at most `n` of the pairs, evenly over all of them, in order."""
-    if len(pairs) <= n:
-        return list(pairs)
-    return [pairs[place * len(pairs) // n] for place in range(n)]
+def spread_evenly(ones: Sequence[_T], *, n: int) -> list[_T]:
+    """Get at most `n` of them, evenly over all, in order."""
+    return list(ones) if len(ones) <= n else [ones[place * len(ones) // n] for place in range(n)]
 
 
 def _normalise(text: str) -> str:

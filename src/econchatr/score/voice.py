@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from econchatr.records import Pair
-from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words, spread_pairs
+from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words, spread_evenly
 from econchatr.score.statistics import (
     Interval,
     draw_left_out,
@@ -37,7 +37,7 @@ _Counts = NDArray[np.int64]
 _WINDOW_WORDS: Final = (1000, 500, 250)
 """A text is measured in windows of the largest of these sizes that it fills. Source: docs/experiments.md."""
 _N_WINDOWS: Final = 200
-_MAX_REPLIES: Final = 2000
+MAX_REPLIES: Final = 2000
 """Of each side and split that are read, evenly over the episodes: more would only cost time."""
 _MIN_TRAINING_WORDS: Final = 2000
 _MIN_EPISODES: Final = 2
@@ -235,7 +235,7 @@ def set_scale(profiles: Profiles, host: Sequence[Said], guest: Sequence[Said], *
 
 
 def _take(pairs: Sequence[Pair], split: str) -> list[Pair]:
-    return spread_pairs([pair for pair in pairs if pair.split == split], n=_MAX_REPLIES)
+    return spread_evenly([pair for pair in pairs if pair.split == split], n=MAX_REPLIES)
 
 
 def _fill_pool(profiles: Profiles, said: Sequence[Said], numbers: Mapping[str, int]) -> _Pool:

@@ -21,12 +21,12 @@ from econchatr.models.base_model import free_memory
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.llama.meter import reply_nats
 from econchatr.money.budget import Budget
-from econchatr.pipeline.likelihoods import thin_out
 from econchatr.pipeline.report import COMPARED_NAME
 from econchatr.pipeline.score import held_out
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import ComparedStrategy, EpisodeSaving, Example, Trial
+from econchatr.score.speech import spread_evenly
 from econchatr.score.strategy_trials import RANDOM, compare_strategies
 from econchatr.select.examples import build_example, make_knapsack, make_selection
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy
@@ -172,8 +172,9 @@ class _Bench:
         self._base: BaseWeights = rung.base.weights()
         self._n_epochs, self._recipe = rung.n_epochs, rung.recipe
         pairs, n = held_out(rung.show), plan.max_replies
-        sides = {side: [build_example(pair, form) for pair in thin_out(pairs[side], n)] for side in _SIDES}
-        if not set.intersection(*({pair.slug for pair in thin_out(pairs[side], n)} for side in _SIDES)):
+        held = {side: spread_evenly(pairs[side], n=n) for side in _SIDES}
+        sides = {side: [build_example(pair, form) for pair in held[side]] for side in _SIDES}
+        if not set.intersection(*({pair.slug for pair in held[side]} for side in _SIDES)):
             raise InputError(
                 "no held-out episode has replies of both the host and guests.", hint="Raise test_share under [pair]."
             )

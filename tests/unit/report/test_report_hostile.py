@@ -26,7 +26,7 @@ ATTACKS = (
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
 KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id"}
-KEPT_EMPTY = {"doubt", "language", "text"}
+KEPT_EMPTY = {"doubt", "language", "text", "cue_act", "reply_act", "made_by"}
 """What is empty has no row or other words on the page: the same page has others that are not."""
 
 
@@ -55,7 +55,7 @@ def poison(value: Any, attack: str) -> Any:
         "weighed",
         "kept",
     }
-    closed |= {"day", "month", "season", "none"}
+    closed |= {"day", "month", "season", "none", "said", "asked", "made"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
     closed |= {"token", "hour", "none"}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from econchatr.records import Pair, Score
+from econchatr.records.measures import Measure
 from econchatr.score import likelihood
 from econchatr.score.likelihood import ChoiceLikelihood, choose_reply, draw_choices, score_choices
 from econchatr.score.speech import split_words
@@ -23,7 +24,7 @@ def make_held_out(n_episodes: int, n_each: int, *, n_words: int = 20) -> list[Pa
 
 
 def score_of(*likelihoods: ChoiceLikelihood) -> Score:
-    return score_choices(likelihoods, rung="r", variant="tuned")
+    return score_choices({"base": likelihoods, "tuned": likelihoods}, rung="r")[1]
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
@@ -89,6 +90,16 @@ def test_a_choice_without_a_finite_likelihood_is_no_wrong_answer() -> None:
         assert (score_of(good, broken).value, score_of(good, broken).n) == (1.0, 1)
         assert score_of(broken).value is None
         assert "finite" in score_of(broken).reason
+
+
+def test_the_tuned_model_is_compared_with_its_base_choice_by_choice() -> None:
+    """The base finds one of two in each episode, the tuned model both: a half more, in every episode alike."""
+    right, wrong = ((-1.0, -9.0), (-9.0, -9.0)), ((-9.0, -1.0), (-9.0, -9.0))
+    base = [ChoiceLikelihood(f"e{n // 2}", *(right if n % 2 else wrong)) for n in range(8)]
+    tuned = [ChoiceLikelihood(f"e{n // 2}", *right) for n in range(8)]
+    more = score_choices({"base": base, "tuned": tuned}, rung="r", measure=Measure.TRUE_ANSWER)[2]
+    assert (more.variant, more.measure) == ("tuned minus base", "true answer among twenty")
+    assert (more.value, more.low, more.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_nothing_to_choose_from_is_unscored() -> None:

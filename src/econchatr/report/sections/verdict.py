@@ -142,7 +142,7 @@ def _tell_grey(tuned: ScoredRow) -> Iterator[tuple[str, str]]:
     if score is None or score.value is None:
         return
     if tell_why_closed(tuned.gates):
-        closed = (gate for gate in tuned.gates if gate.outcome in ("fails", "unscored"))
+        closed = (gate for gate in tuned.gates if gate.outcome in ("fails", "unscored") and not gate.is_void)
         told = f"Its Voice of {format_decimal(score.value, 2)} is greyed out, since a trick can reach that too."
         yield "Greyed out", " ".join([told, *(_capitalise(gate.reason) for gate in closed)]).strip()
     elif doubts := list_doubts(tuned.gates):

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from econchatr.records import Answer, JudgeMark, Pair, Question
 from econchatr.score.raters.hand import answer_key, ordinal_alpha
 from econchatr.score.raters.llm_judge import MAX_FAILURES_IN_A_ROW, THINKING, Failed
-from econchatr.score.speech import spread_pairs
+from econchatr.score.speech import spread_evenly
 from econchatr.score.statistics import jackknife_ratio
 
 MIN_PROOF_CUES: Final = 20
@@ -53,8 +53,8 @@ def plan_proof(pairs: Sequence[Pair], *, n: int) -> list[MarkTask]:
     """
     fit = [pair for pair in pairs if _is_fit(pair.cue) and _is_fit(pair.reply)]
     asking = [pair for pair in fit if "?" in pair.cue]
-    chosen = spread_pairs(asking, n=n)
-    chosen += spread_pairs([pair for pair in fit if pair not in asking], n=n - len(chosen)) if len(chosen) < n else []
+    chosen = spread_evenly(asking, n=n)
+    chosen += spread_evenly([pair for pair in fit if pair not in asking], n=n - len(chosen)) if len(chosen) < n else []
     tasks = []
     for place, pair in enumerate(chosen):
         other = chosen[(place + len(chosen) // 2) % len(chosen)]
