@@ -107,7 +107,7 @@ def _report(ladder: Ladder, narrator: Narrator) -> Made:
 
 REPORT = Stage[Ladder](
     "report",
-    version=3,
+    version=4,
     settings={"show": "show", "rights": "rights", "version": lambda ladder: __version__},
     inputs=_inputs,
     reads=("fetch", "parse", "pair", "select", "train", "ask", "score", "questions.toml", "sheets/", "the ledger"),
