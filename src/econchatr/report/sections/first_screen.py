@@ -19,6 +19,7 @@ from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, QuestionC
 from econchatr.report.sections.answered import lay_out_before_and_after
 from econchatr.report.sections.verdict import give_verdicts
 from econchatr.score.habits import Habits, find_sayings, measure_habits
+from econchatr.score.statistics import exact_share
 
 _WORTH = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
 _GUESS = 0.2
@@ -44,7 +45,7 @@ def first_screen(material: ReportMaterial) -> Section:
 
 
 def _lay_out(material: ReportMaterial, rung: str) -> Iterator[Block]:
-    counts, habits = count_right(material, rung), measure_all_habits(material, rung)
+    habits = measure_all_habits(material, rung)
     if question := choose_question(material, rung):
         number = material.questions.index(question) + 1
         answers = lay_out_before_and_after(material, question, rung)
@@ -59,7 +60,7 @@ def _lay_out(material: ReportMaterial, rung: str) -> Iterator[Block]:
         )
         yield Paragraph("Shown: the first question with a marked answer, else the first; not the best.", "note")
     facts = (
-        ("Right answers", " ".join(_tell_right(material, counts))),
+        ("Right answers", " ".join(tell_right(material, rung))),
         ("Can readers tell?", tell_readers(material, rung)),
         ("What it cost", _tell_cost(material, rung)),
     )
@@ -94,7 +95,9 @@ def count_right(material: ReportMaterial, rung: str) -> tuple[RightAnswers, ...]
     return tuple(found)
 
 
-def _tell_right(material: ReportMaterial, counts: tuple[RightAnswers, ...]) -> Iterator[str]:
+def tell_right(material: ReportMaterial, rung: str) -> Iterator[str]:
+    """Say how many answers are right, a sentence for each marker."""
+    counts = count_right(material, rung)
     for marker in ("people", "rule"):
         own = {one.variant: one for one in counts if one.marker == marker}
         if own:
@@ -115,10 +118,18 @@ def _tell_count(one: RightAnswers) -> str:
 
 def tell_readers(material: ReportMaterial, rung: str) -> str:
     """Say how often people found the real reply among five, on sheets and in the playground."""
-    score = material.find_score(Measure.BLIND_PICKS, rung, "tuned", HELD_OUT_CUES)
-    if score is None or score.value is None:
+    found, n = count_found(material, rung)
+    if not n:
         return "Not tried yet: `econchatr play`, tab Blind."
-    return f"Readers found the real one {score.value * score.n:.3g} of {score.n}; a guess finds one of five."
+    return f"Readers found the real one {found:.3g} of {n}; a guess finds one of five."
+
+
+def count_found(material: ReportMaterial, rung: str) -> tuple[float, int]:
+    """Count how often the real reply was found, and of how many: cues of the sheets, guesses in the playground."""
+    score = material.find_score(Measure.BLIND_PICKS, rung, "tuned", HELD_OUT_CUES)
+    guesses = [is_right for of_rung, is_right in material.guesses if of_rung == rung]
+    found, n = (0.0, 0) if score is None or score.value is None else (score.value * score.n, score.n)
+    return found + sum(guesses), n + len(guesses)
 
 
 # --- habits and cost --------------------------------------------------------------------------------------------------
@@ -159,10 +170,8 @@ def _tabulate_habits(material: ReportMaterial, rung: str, habits: dict[str, Habi
 def _tell_cost(material: ReportMaterial, rung: str) -> str:
     charged = sum((row.charged_usd - row.refunded_usd for row in material.bill if row.rung == rung), Decimal(0))
     tuned = next((one for one in material.tuned_models if one.rung == rung), None)
-    seconds = max((point.seconds for point in material.curve if point.rung == rung), default=None)
     steps = f", {count_noun(tuned.n_steps, 'step')} of training" if tuned else ""
-    took = f", {count_noun(max(round(seconds / 60), 1), 'minute')}" if seconds is not None else ""
-    return f"{format_usd(charged)}{steps}{took}."
+    return f"{format_usd(charged)}{steps}."
 
 
 # --- the sentence that weighs them ------------------------------------------------------------------------------------
@@ -178,11 +187,11 @@ def weigh(material: ReportMaterial, rung: str) -> str:
 
 
 def _weigh_readers(material: ReportMaterial, rung: str) -> str:
-    score, host = material.find_score(Measure.BLIND_PICKS, rung, "tuned", HELD_OUT_CUES), name_hosts(material.hosts)
-    if score is None or score.value is None:
+    (n_found, n), host = count_found(material, rung), name_hosts(material.hosts)
+    if not n:
         return ""
-    found = f"{score.value * score.n:.3g} of {score.n}"
-    if score.low is not None and score.low > _GUESS:
+    found, low = f"{n_found:.3g} of {n}", exact_share(n_found, n).low
+    if low is not None and low > _GUESS:
         return f"Readers tell {rung} from {host}: they found the real one {found} times"
     return f"Readers found {host}’s own reply {found} times, which does not show that they can tell"
 
