@@ -56,7 +56,7 @@ def _list_choices(material: ReportMaterial) -> Iterator[Block]:
 
 
 def tabulate_selections(material: ReportMaterial) -> Table | None:
-        """Give each rung's own budget and what was chosen within it; `None` when nothing was selected."""
+    """Give each rung's own budget and what was chosen within it; `None` when nothing was selected."""
     if not material.selections:
         return None
     return tabulate(
@@ -109,7 +109,7 @@ def _tabulate_history(history: PricesOf2023) -> Iterator[Table]:
 
 
 def tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
-        """Give what the budget buys from each model of a price profile, for this show."""
+    """Give what the budget buys from each model of a price profile, for this show."""
     return tabulate(
         f"subsets-{index}",
         f"What {subsets.budget} per model would buy of this show (profile {subsets.profile})",
