@@ -104,7 +104,7 @@ def tell_right(material: ReportMaterial, rung: str) -> Iterator[str]:
             told = "; ".join(f"{title} {_tell_count(own[form])}" for form, title in _FORMS if form in own)
             yield f"By {marker}: {told}."
     if not any(one.marker == "people" for one in counts):
-        yield "By people: not marked yet (`econchatr mark`)."
+        yield "By people: not marked yet (econchatr mark)."
     if material.history is not None:
         yield _REPORTED_2023
 
@@ -120,7 +120,7 @@ def tell_readers(material: ReportMaterial, rung: str) -> str:
     """Say how often people found the real reply among five, on sheets and in the playground."""
     found, n = count_found(material, rung)
     if not n:
-        return "Not tried yet: `econchatr play`, tab Blind."
+        return "Not tried yet: econchatr play, tab Blind."
     return f"Readers found the real one {found:.3g} of {n}; a guess finds one of five."
 
 
