@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from econchatr.report.habits import find_sayings, measure_habits
 from econchatr.report.sections.first_screen import count_found, tell_readers, weigh
-from econchatr.score.habits import find_sayings, measure_habits
 from tests.unit.report.test_report_verdict import make_proved_material
 
 

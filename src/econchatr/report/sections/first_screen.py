@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from math import comb
 from typing import NamedTuple
 
 from econchatr.display import name_hosts
 from econchatr.records import Question
 from econchatr.records.measures import HELD_OUT_CUES, Measure
 from econchatr.report.formats import count_noun, format_decimal, format_share, format_usd
+from econchatr.report.habits import Habits, find_sayings, measure_habits
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, QuestionCard, Section, Statement, Table, tabulate
 from econchatr.report.sections.answered import lay_out_before_and_after
 from econchatr.report.sections.verdict import give_verdicts
-from econchatr.score.habits import Habits, find_sayings, measure_habits
-from econchatr.score.statistics import exact_share
 
 _WORTH = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
 _GUESS = 0.2
@@ -190,8 +190,9 @@ def _weigh_readers(material: ReportMaterial, rung: str) -> str:
     (n_found, n), host = count_found(material, rung), name_hosts(material.hosts)
     if not n:
         return ""
-    found, low = f"{n_found:.3g} of {n}", exact_share(n_found, n).low
-    if low is not None and low > _GUESS:
+    found = f"{n_found:.3g} of {n}"
+    by_chance = sum(comb(n, k) * _GUESS**k * (1 - _GUESS) ** (n - k) for k in range(int(n_found), n + 1))
+    if by_chance < 0.025:
         return f"Readers tell {rung} from {host}: they found the real one {found} times"
     return f"Readers found {host}’s own reply {found} times, which does not show that they can tell"
 

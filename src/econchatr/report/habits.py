@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final, NamedTuple
-
-from econchatr.score.speech import split_words
 
 _SAYING_WORDS: Final = 4
 """A saying of five or six words that is said in many episodes holds one of four that is said in as many."""
@@ -58,5 +57,5 @@ def measure_habits(texts: Sequence[str], sayings: frozenset[Run]) -> Habits | No
 
 
 def _list_runs(text: str) -> Iterator[Run]:
-    words = split_words(text)
+    words = re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)*", text.casefold())
     return zip(*(words[start:] for start in range(_SAYING_WORDS)), strict=False)
