@@ -290,9 +290,19 @@ def score(
 
 
 @app.command()
-def report(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
+def report(
+    show: ShowArgument = HERE,
+    rung: RungOption = "",
+    is_post: Annotated[bool, typer.Option("--post", help="Also write a blog post: post.html and post.md.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Write the report; runs the stages before it if they are not done."""
     run_and_print(show, rung=rung, as_json=as_json)
+    if is_post:
+        from econchatr.pipeline import open_show
+        from econchatr.pipeline.report import write_post
+
+        typer.echo(f"Post: {write_post(open_show(show))}", err=as_json)
 
 
 @app.command()

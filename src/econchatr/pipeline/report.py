@@ -5,11 +5,14 @@ What is not in a table is not in the report. A table that an older run did not w
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -56,6 +59,7 @@ from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
 from econchatr.report.material import EpochRow, PricesOf2023, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.pages import render_html, render_markdown
+from econchatr.report.post import render_post
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
 from econchatr.select.knapsack import Knapsack
 from econchatr.select.strategies import choose_subsets
@@ -71,6 +75,8 @@ R = TypeVar("R", bound=Record)
 _PACKAGES = ("torch", "transformers", "peft", "trl", "xllamacpp", "numpy", "scikit-learn", "polars")
 _EXCERPTS = 3
 """Of each kind of flag, in the report."""
+GUESSES_NAME = "guesses.jsonl"
+"""In talk/: what was guessed in the playground."""
 COMPARED_NAME = "compared.parquet"
 """In select/: what `select --compare` found."""
 
@@ -81,6 +87,8 @@ def _inputs(ladder: Ladder) -> dict[str, str]:
     stages = dict(list_made(ladder)) | ({"compared strategies": hash_file(compared)} if compared.is_file() else {})
     bill = [row.model_dump(mode="json") for row in read_bill(show)]
     paid = {"bill": hash_settings(bill)} if bill else {}
+    guesses = show.folder("talk") / GUESSES_NAME
+    stages |= {"guesses": hash_file(guesses)} if guesses.is_file() else {}
     heard = hash_people(show) | hash_judged(ladder)
     rounds = {f"preferences/{rung.name}": made for rung in ladder.rungs if (made := round_sha256(rung))}
     return {**stages, **paid, **heard, **rounds, "questions": show.questions_sha256()}
@@ -108,7 +116,7 @@ def _report(ladder: Ladder, narrator: Narrator) -> Made:
 
 REPORT = Stage[Ladder](
     "report",
-    version=3,
+    version=4,
     settings={"show": "show", "rights": "rights", "version": lambda ladder: __version__},
     inputs=_inputs,
     reads=("fetch", "parse", "pair", "select", "train", "ask", "score", "questions.toml", "sheets/", "the ledger"),
@@ -151,6 +159,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         gates=gates,
         spans=rows("score", "spans", CopiedSpan),
         nearest=rows("score", "nearest", NearQuote),
+        guesses=tuple(_read_guesses(show)),
         replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
         system_line=system_line(show.voice),
@@ -160,6 +169,26 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         version=__version__,
         made_on=None,
     )
+
+
+def _read_guesses(show: Show) -> Iterator[tuple[str, bool]]:
+    """Whose reply was guessed in the playground, and whether rightly; a line that is no guess counts for nothing."""
+    path = show.folder("talk") / GUESSES_NAME
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        try:
+            row = json.loads(line)
+            yield str(row["rung"]), int(row["pick"]) == int(row["real"])
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def write_post(show: Show) -> Path:
+    """Write `post.html` and `post.md` beside the report, with today's date; gives the page's path."""
+    material = gather_material(show.local_ladder(""))
+    folder = show.folder("report")
+    for name, text in render_post(material.model_copy(update={"made_on": datetime.now(tz=UTC).date()})).items():
+        write_bytes(folder / name, text.encode())
+    return folder / "post.html"
 
 
 def _gather_scores(ladder: Ladder) -> tuple[tuple[Score, ...], tuple[Gate, ...]]:

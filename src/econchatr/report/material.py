@@ -163,6 +163,8 @@ class ReportMaterial(Record):
     spans: tuple[CopiedSpan, ...] = ()
     nearest: tuple[NearQuote, ...] = ()
     replies: tuple[HeldOutReply, ...] = ()
+    guesses: tuple[tuple[str, bool], ...] = ()
+    """In the playground: the rung, and whether the real reply was found."""
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of what else a repeat needs: temperature, tokens per answer, seeds."""
     system_line: str = ""

@@ -335,6 +335,8 @@ class Section:
     blocks: tuple[Block, ...]
     menu: str = ""
     """What the menu calls it; empty: the menu leaves it out, and its title is read aloud but not seen."""
+    is_folded: bool = False
+    """A click or a link to it unfolds it; on paper and in Markdown it is unfolded."""
 
 
 @dataclass(frozen=True, slots=True)

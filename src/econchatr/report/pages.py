@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -22,6 +22,7 @@ from econchatr.report.page_blocks import Block, Document, Figure, Link, Section
 from econchatr.report.sections.answered import answers_section
 from econchatr.report.sections.chosen import chosen_section
 from econchatr.report.sections.cost import cost_section
+from econchatr.report.sections.first_screen import first_screen
 from econchatr.report.sections.left_out import left_out_section
 from econchatr.report.sections.made_of import made_of_section
 from econchatr.report.sections.measured import measures_section
@@ -33,6 +34,7 @@ from econchatr.report.sections.transcripts import transcript_sections
 from econchatr.report.sections.verdict import verdict_section
 
 _SECTIONS: tuple[Callable[[ReportMaterial], Section | None], ...] = (
+    first_screen,
     verdict_section,
     cost_section,
     measures_section,
@@ -87,7 +89,11 @@ def lay_out_report(material: ReportMaterial) -> Document:
         subtitle=f"What a language model learned of {host}’s way of answering, and what it did not.",
         version=material.version,
         made_on=made_on,
-        sections=tuple(made for make in _SECTIONS if (made := make(material)) is not None),
+        sections=tuple(
+            made if make is first_screen else replace(made, is_folded=True)
+            for make in _SECTIONS
+            if (made := make(material)) is not None
+        ),
     )
 
 

@@ -136,7 +136,7 @@ class PlayKeeper:
         return save_judgement(self._show, verdict)
 
     def save_guess(self, cue: BlindCue, *, who: str, pick: int) -> None:
-        """Add a guess to `talk/guesses.jsonl`; nothing reads the file yet.
+        """Add a guess to `talk/guesses.jsonl`; the report counts the guesses.
 
         Raises:
             ShowFolderError: The file cannot be written.

@@ -69,6 +69,11 @@ def answers_section(material: ReportMaterial) -> Section:
     return Section("answers", title, blocks, menu="Answers")
 
 
+def lay_out_before_and_after(material: ReportMaterial, question: Question, rung: str) -> tuple[Block, ...]:
+    """Give the first answers to one question in the order of time: base, persona, tuned, each with its real quote."""
+    return (_Layout(material).lay_out_first(question, rung),)
+
+
 def _lay_out_cards(material: ReportMaterial) -> Iterator[QuestionCard]:
     layout, rungs = _Layout(material), tuple(dict.fromkeys(answer.rung for answer in material.answers))
     for number, question in enumerate(material.questions, start=1):
@@ -108,6 +113,14 @@ class _Layout:
             return (columns,)
         more = Box("columns two", tuple(self._lay_out_column(question, rung, *form) for form in self._with_excerpts))
         return (columns, Folded(f"With real turns of {self._host} put before the question", (more,)))
+
+    def lay_out_first(self, question: Question, rung: str) -> Box:
+        """Give the first answer of each form, without the other samples."""
+        columns = [self._lay_out_column(question, rung, *form) for form in (*_COLUMNS[1:], _COLUMNS[0])]
+        kept = (tuple(block for block in one.blocks if not isinstance(block, More)) for one in columns)
+        return Box(
+            "columns", tuple(AnswerColumn(one.variant, one.title, k) for one, k in zip(columns, kept, strict=True))
+        )
 
     def _lay_out_column(self, question: Question, rung: str, variant: Variant, title: str) -> AnswerColumn:
         found = self._answers.get((question.question_id, rung, variant), [])

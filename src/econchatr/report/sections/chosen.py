@@ -40,7 +40,7 @@ def chosen_section(material: ReportMaterial) -> Section:
     """Give the section."""
     history = _tabulate_history(material.history) if material.history else ()
     blocks = keep(
-        _tabulate_selections(material) or say_absent("Nothing has been selected."),
+        tabulate_selections(material) or say_absent("Nothing has been selected."),
         *_list_choices(material),
         _chart_strategies(material.compared),
         *(fold_table(table) for table in history),
@@ -55,7 +55,7 @@ def _list_choices(material: ReportMaterial) -> Iterator[Block]:
         yield Facts(facts) if len(told) == 1 else Part(rung, (Facts(facts),))
 
 
-def _tabulate_selections(material: ReportMaterial) -> Table | None:
+def tabulate_selections(material: ReportMaterial) -> Table | None:
     """Give each rung's own budget and what was chosen within it; `None` when nothing was selected."""
     if not material.selections:
         return None
@@ -101,14 +101,14 @@ def tell_choice(material: ReportMaterial, chosen: Selection) -> tuple[tuple[str,
 def _tabulate_history(history: PricesOf2023) -> Iterator[Table]:
     """Give the tables of the 2023 experiment: subsets, prices, cost of one epoch."""
     for index, subsets in enumerate(history.subsets, start=1):
-        yield _tabulate_subsets(subsets, index=index)
+        yield tabulate_subsets(subsets, index=index)
     yield from tabulate_prices(history.prices)
     epochs = tabulate_epochs(history)
     if epochs is not None:
         yield epochs
 
 
-def _tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
+def tabulate_subsets(subsets: SubsetTable, *, index: int) -> Table:
     """Give what the budget buys from each model of a price profile, for this show."""
     return tabulate(
         f"subsets-{index}",
