@@ -16,11 +16,23 @@ from pathlib import Path
 import pytest
 
 from econchatr.ask.exam import TUNED_VARIANTS
+from econchatr.pipeline.show import open_show
 from econchatr.records import Answer, Pair, Score, Selection, TunedModel
 from econchatr.tables import hash_file, read_table
 from tests.functional.conftest import Run, write_tiny_show
 
-ALL_STEPS = ["fetch", "parse", "pair", "pair/guests", "select", "train/tiny", "ask/tiny", "score/tiny", "report"]
+ALL_STEPS = [
+    "fetch",
+    "parse",
+    "pair",
+    "pair/guests",
+    "pair/answers",
+    "select",
+    "train/tiny",
+    "ask/tiny",
+    "score/tiny",
+    "report",
+]
 
 
 @pytest.fixture
@@ -50,7 +62,7 @@ def test_no_episode_is_in_two_splits(finished_show: Path) -> None:
 
 
 def test_only_training_pairs_are_selected(finished_show: Path) -> None:
-    splits = {pair.pair_id: pair.split for pair in read_table(finished_show / "pair" / "pairs.parquet", Pair)}
+    splits = {pair.pair_id: pair.split for pair in open_show(finished_show).learnable()}
     (selection,) = read_table(finished_show / "select" / "selections.parquet", Selection)
     assert {splits[pair_id] for pair_id in selection.pair_ids} == {"train"}
 
@@ -127,7 +139,7 @@ def test_beside_the_report_lie_its_tables_and_a_card_of_the_tuned_model(finished
 def test_a_changed_question_asks_again_and_trains_nothing(show: Path, econchatr: Run) -> None:
     path = show / "questions.toml"
     path.write_text(path.read_text().replace("Why mend things?", "Why mend anything?"))
-    assert redone(show, econchatr) == ["ask/tiny", "score/tiny", "report"]
+    assert redone(show, econchatr) == ["pair/answers", "ask/tiny", "score/tiny", "report"]
 
 
 def test_a_changed_file_that_changes_no_turn_redoes_only_the_parsing(show: Path, econchatr: Run) -> None:

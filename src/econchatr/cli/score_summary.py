@@ -122,12 +122,13 @@ def _tell_gates(gates: Sequence[Gate]) -> Iterator[str]:
 
 
 def _judge(gates: Sequence[Gate], width: int) -> str:
-    """Which gates are closed, or how many where the names take more room than there is."""
-    closed = [gate.gate for gate in gates if gate.outcome in ("fails", "unscored")]
-    if not closed:
-        return "all pass" if gates else ""
-    named = f"fails {', '.join(closed)}"
-    return named if len(named) <= width else f"{len(closed)} fail"
+    """Which gates fail, or were not checked; how many where the names take more room than there is."""
+    counted = [gate for gate in gates if not gate.is_void]
+    for outcome, verb in (("fails", "fails"), ("unscored", "not checked:")):
+        if closed := [gate.gate for gate in counted if gate.outcome == outcome]:
+            named = f"{verb} {', '.join(closed)}"
+            return named if len(named) <= width else f"{len(closed)} {outcome}".replace("fails", "fail")
+    return "all pass" if counted else ""
 
 
 def _lay_out(*cells: str) -> str:
