@@ -11,7 +11,7 @@ from econchatr.speech_acts import Act, Sentence, read_sentences
 MIN_WORDS: Final = 25
 MAX_WORDS: Final = 160
 """Shorter passages say too little to answer a question; longer ones are cut at the end of a sentence."""
-_MAX_ADDRESS_SHARE: Final = 0.04
+_MAX_ADDRESS_SHARE: Final = 0.03
 """More words than this that speak to the guest (`you wrote`), and the passage tells of the guest."""
 _ADDRESS: Final = re.compile(r"\b(?:you|your|yours|yourself|you're|you've|you'd)\b", re.IGNORECASE)
 _GENERAL_YOU: Final = re.compile(
