@@ -113,7 +113,8 @@ def _draft_first(show: Path) -> None:
         if draft.lacks:
             say(f"{len(draft.questions)} questions could be drafted, not twelve: {draft.lacks}.")
     except EconChatRError as exc:
-        say(f"No questions are drafted from the transcripts: {exc.message}")
+        say(f"No questions are drafted from the transcripts: {exc.message} {exc.hint}".rstrip())
+        say(f"Mend its show.toml, then `econchatr questions {show} --write --force` drafts them.")
 
 
 def _relate_path(source: str, show: Path) -> str:
