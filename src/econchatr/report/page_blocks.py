@@ -248,10 +248,15 @@ class ModelAnswer:
         return ("", "") if self.worth is None else known.get(self.worth, half)
 
     def split_long(self) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
-        """Give the first sixty words or so, and the rest; a rest of a few words stays with them."""
-        if len("".join(one.text for one in self.stretches).split()) <= _SHOWN_WORDS + _FEW_WORDS:
+        """Give the first sentences, sixty words at most, and the rest; a rest of a few words stays with them."""
+        said = "".join(one.text for one in self.stretches).split()
+        if len(said) <= _SHOWN_WORDS + _FEW_WORDS:
             return self.stretches, ()
-        left, shown, rest = _SHOWN_WORDS, list[Stretch](), list[Stretch]()
+        ends = [
+            place for place, word in enumerate(said[:_SHOWN_WORDS], 1) if word.rstrip("\"'”’)")[-1:] in (".", "!", "?")
+        ]
+        left = ends[-1] if ends and ends[-1] > _SHOWN_WORDS / 2 else _SHOWN_WORDS
+        shown, rest = list[Stretch](), list[Stretch]()
         for one in self.stretches:
             words = list(re.finditer(r"\S+", one.text))
             cut = words[left - 1].end() if left and len(words) > left else len(one.text) if left else 0

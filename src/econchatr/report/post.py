@@ -9,7 +9,7 @@ from econchatr.report.counts import keep_start
 from econchatr.report.formats import count_noun, format_count, format_date, format_decimal
 from econchatr.report.markdown_writer import write_markdown
 from econchatr.report.material import ReportMaterial
-from econchatr.report.page_blocks import Block, Document, Items, Paragraph, Part, Picture, Section, keep
+from econchatr.report.page_blocks import Block, Document, Items, Paragraph, Part, Picture, Section, Statement, keep
 from econchatr.report.pages import write_html
 from econchatr.report.playground_picture import draw_playground
 from econchatr.report.sections.answered import lay_out_before_and_after
@@ -58,7 +58,7 @@ def lay_out_post(material: ReportMaterial) -> Document:
 
 def _sum_up(material: ReportMaterial) -> Iterator[Block]:
     for rung in list_rungs(material):
-        yield Paragraph(weigh(material, rung), "lede")
+        yield Statement(weigh(material, rung))
         right = (
             f"{title[:1].upper()}{title[1:]}: {told}."
             for title, told in tell_by_marker(material.find_right_counts(rung))
@@ -94,8 +94,8 @@ def _tell_background(host: str) -> str:
     return (
         f"Can a language model be taught to answer as {host} does, from transcripts and for little money? An "
         "experiment of 2023 tried this: it paired what was said to a podcast’s host with what the host replied, "
-        "trained four hosted models on as many pairs as ten dollars buy from each, and asked them twelve questions before and "
-        "after. Those models are gone. This is the same experiment with a model that runs at home.¹"
+        "trained four hosted models on as many pairs as ten dollars buy from each, and asked them twelve questions "
+        "before and after. Those models are gone. This is the same experiment with a model that runs at home.¹"
     )
 
 
@@ -141,7 +141,7 @@ def _list_answers(material: ReportMaterial) -> Iterator[Block]:
 
 def _show_playground(material: ReportMaterial) -> Iterator[Block]:
     yield Paragraph(
-        "`econchatr play` opens a page on your own machine: chat, compare, guess who is real, rank, search."
+        "The command econchatr play opens a page on your own machine: chat, compare, guess who is real, rank, search."
     )
     yield from keep(*(draw_playground(material, rung) for rung in list_rungs(material)[:1]))
 

@@ -25,7 +25,7 @@ ATTACKS = (
     "| a | b |\n| --- | --- |\n\n# heading\n\n```\nfence",
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
-KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id"}
+KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id", "marker"}
 KEPT_EMPTY = {"doubt", "language", "text", "cue_act", "reply_act", "made_by"}
 """What is empty has no row or other words on the page: the same page has others that are not."""
 

@@ -27,9 +27,9 @@ _SURE: Final = 0.025
 _MIN_ASKED: Final = 20
 """Real questions put to the host, from which on its habits are those of its answers. As where answers are scored."""
 _FORMS: Final = (
-    ("base", "before: base model"),
-    ("persona", "base model with a persona prompt"),
-    ("tuned", "after: tuned model"),
+    ("base", "Before: base model"),
+    ("persona", "Base model with a persona prompt"),
+    ("tuned", "After: tuned model"),
 )
 _RANKS: Final = {
     "people": "as people mark them",
@@ -96,8 +96,8 @@ def tell_readers(material: ReportMaterial, rung: str) -> str:
     """Say how often people found the real reply among five, on sheets and in the playground."""
     found, n = count_found(material, rung)
     if not n:
-        return "Not tried yet: `econchatr play`, tab Blind."
-    return f"They found the real one {found:.3g} of {n}; a guess finds one of five."
+        return "Not tried yet: econchatr play, tab Blind."
+    return f"Readers found the real one {found:.3g} of {n}; a guess finds one of five."
 
 
 def count_found(material: ReportMaterial, rung: str) -> tuple[float, int]:
@@ -137,11 +137,12 @@ def _tabulate_habits(material: ReportMaterial, rung: str, habits: dict[str, Habi
         habits.items(),
         {
             "": lambda row: titles[row[0]],
-            "#words of a typical answer": lambda row: format_decimal(row[1].n_words, 0),
-            "#answers with a saying": lambda row: f"{row[1].n_with_saying} of {row[1].n}",
-            "#answers that ask back": lambda row: f"{row[1].n_ask_back} of {row[1].n}",
+            "#words": lambda row: format_decimal(row[1].n_words, 0),
+            "#with a saying": lambda row: f"{row[1].n_with_saying} of {row[1].n}",
+            "#ask back": lambda row: f"{row[1].n_ask_back} of {row[1].n}",
         },
-        note="A saying: four words in a row that the host says in many training episodes.",
+        note="Words of a typical answer; answers that hold a saying (four words in a row that the host says in many "
+        "training episodes); answers that ask back.",
     )
 
 

@@ -45,7 +45,7 @@ def _tell(counts: Sequence[RightCount]) -> str:
     found = [count for count in counts if count.n_right is not None]
     if not found:
         is_open = counts[0].marker == "people"
-        return f"not marked yet: `{TO_MARK}`" if is_open else counts[0].reason
+        return f"not marked yet: {TO_MARK}" if is_open else counts[0].reason
     return ", ".join(
         f"{ROW_NAMES[one.variant]} {one.n_right:g} of {one.n_marked} marked"
         + ("" if one.best_of_tries is None else f" (best of {one.n_tries} tries: {one.best_of_tries:g})")
