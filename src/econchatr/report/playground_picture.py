@@ -32,7 +32,7 @@ def draw_playground(material: ReportMaterial, rung: str) -> Picture | None:
         for one in material.answers
         if (one.rung, one.question_id, one.sample) == (rung, question.question_id, 0) and one.reply and not one.error
     }
-    parts = [_box(0, 0, _WIDTH, _HEIGHT), *_draw_head(material), *_draw_text(question.text, 24, 96, _LINE_CHARS * 2, 1)]
+    parts = [_box(0, 0, _WIDTH, _HEIGHT), *_draw_head(material), *_draw_text(question.text, 24, 88, _LINE_CHARS * 2, 2)]
     for variant, title, x in _PANES:
         text = said.get(variant, "No answer.")
         parts += [_box(x, 120, 324, 190), _write(title, x + 12, 142, "bold")]

@@ -104,7 +104,7 @@ def _tell_data(material: ReportMaterial) -> Iterator[Block]:
     n_out = len({pair.slug for pair in material.pairs if pair.split == "test"})
     yield Paragraph(
         f"{count_noun(len(material.episodes), 'episode')} gave {count_noun(n_kept, 'pair')} of what was said to the "
-        f"host and what the host replied. The newest {format_count(n_out)} with pairs were held out whole: no model "
+        f"host and what the host replied. The newest {count_noun(n_out, 'episode')} were held out whole: no model "
         "saw them, and what the model learned is measured on them."
     )
     yield from keep(tabulate_corpus(material.corpus))

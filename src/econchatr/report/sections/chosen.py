@@ -56,7 +56,7 @@ def _list_choices(material: ReportMaterial) -> Iterator[Block]:
         yield Facts(facts) if len(told) == 1 else Part(rung, (Facts(facts),))
 
 
-_N_TAKEN = 5
+_N_TAKEN, _N_ASKED = 5, 2
 _TAKEN_WORDS = 25
 
 
@@ -64,11 +64,13 @@ def _show_taken(material: ReportMaterial) -> Iterator[Block]:
     """Show some answer pairs it was trained on, and who asked or what made their questions."""
     if not material.taken:
         return
-    step = max(1, len(material.taken) // _N_TAKEN)
+    asked = [pair for pair in material.taken if pair.origin == "asked"][:_N_ASKED]
+    made = [pair for pair in material.taken if pair.origin == "made"]
+    step = max(1, len(made) // _N_TAKEN)
     yield tabulate(
         "taken",
         "Some statements it learned as answers, and their questions",
-        material.taken[::step][:_N_TAKEN],
+        (*asked, *made[::step])[:_N_TAKEN],
         {
             "question": lambda pair: pair.cue,
             "from": lambda pair: f"made by {pair.made_by}" if pair.origin == "made" else f"asked by {pair.cue_speaker}",
