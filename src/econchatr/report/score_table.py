@@ -10,7 +10,7 @@ from typing import NamedTuple
 from econchatr.display import name_hosts
 from econchatr.records import Gate, Score
 from econchatr.records.measures import CLOSED_QUESTIONS, HOST, PREFERRED, ROW_NAMES, TUNED_MINUS_BASE, Measure
-from econchatr.report.formats import MISSING, format_count, format_decimal, format_share, format_value
+from econchatr.report.formats import MISSING, format_cases, format_count, format_decimal, format_share, format_value
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Cell, Facts, Figure, Table, name_columns, tabulate
 
@@ -177,9 +177,10 @@ def show_score(score: Score | None, form: Callable[[float], str]) -> Figure:
     if score.value is None:
         return Figure("not scored", score.reason or "no reason was given")
     n = f"n {format_count(score.n)}"
+    told = format_cases(score.value, score.n) if form is format_share else form(score.value)
     if score.low is None or score.high is None:
-        return Figure(form(score.value), n)
-    return Figure(form(score.value), f"{form(score.low)} to {form(score.high)}, {n}")
+        return Figure(told, n)
+    return Figure(told, f"{form(score.low)} to {form(score.high)}, {n}")
 
 
 def show_voice(row: ScoredRow) -> Figure:
@@ -221,7 +222,8 @@ def _show_made_up(row: ScoredRow) -> Figure:
     ):
         score = row.find(measure, CLOSED_QUESTIONS)
         if score is not None and score.value is not None:
-            parts.append(f"{told} {format_share(score.value)}, n {format_count(score.n)}")
+            cases = format_cases(score.value, score.n)
+            parts.append(f"{told} {cases}" + (f", n {format_count(score.n)}" if "%" in cases else ""))
     return Figure(cell.value, "; ".join(parts))
 
 

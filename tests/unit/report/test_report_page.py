@@ -227,7 +227,7 @@ def test_marks_by_hand_stand_with_their_agreement() -> None:
     agreement = people_score("agreement between scorers", 0.71, rung="", variant="all")
     marks = [people_score("hand mark", 0.5, variant="base"), people_score("hand mark", 0.79, low=0.6, high=0.9)]
     told = read_people(*marks, agreement)
-    assert "r: base model 50%, n = 12; tuned model 79% (60% to 90%), n = 12." in told
+    assert "r: base model 6 of 12; tuned model 9.48 of 12." in told
     assert "alpha = 0.71" in told
 
 

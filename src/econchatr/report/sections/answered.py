@@ -15,7 +15,7 @@ from econchatr.display import label_imitation, name_hosts
 from econchatr.records import Answer, CopiedSpan, Mark, NearQuote, Question, Score, Variant
 from econchatr.records.measures import HELD_OUT_CUES, ROW_NAMES, Measure
 from econchatr.report.counts import keep_start
-from econchatr.report.formats import count_noun, format_decimal, format_share, format_source
+from econchatr.report.formats import count_noun, format_cases, format_decimal, format_share, format_source
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import (
     AnswerColumn,
@@ -264,7 +264,7 @@ def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
     ]
     if not found:
         return ""
-    told = "; ".join(f"{title} {_tell_share(score)}, n = {score.n}" for title, score in found)
+    told = "; ".join(f"{title} {_tell_share(score)}" for title, score in found)
     agreement = material.find_score(Measure.SCORER_AGREEMENT, "", "all")
     if agreement is None or agreement.value is None:
         trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
@@ -286,15 +286,16 @@ def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
         verdict = "so it is not shown that they can tell"
     return (
         f"Blind test, {rung}: of five replies to a cue no model had seen, people picked {name_hosts(material.hosts)}'s "
-        f"own {_tell_share(score)} of the time, n = {score.n} cues; a guess is right {format_share(_CHANCE)} of the "
-        f"time, {verdict}."
+        f"own {_tell_share(score)} times; a guess is right one time in five, {verdict}."
     )
 
 
 def _tell_share(score: Score) -> str:
-    if score.low is None or score.high is None:
-        return format_share(score.value)
-    return f"{format_share(score.value)} ({format_share(score.low)} to {format_share(score.high)})"
+    told = format_cases(score.value, score.n)
+    if "%" not in told:
+        return told
+    span = f"{format_share(score.low)} to {format_share(score.high)}, " if score.low is not None else ""
+    return f"{told} ({span}n = {score.n})"
 
 
 _SENSE = {

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.records.measures import CLOSED_QUESTIONS, TUNED_MINUS_BASE, TUNED_MINUS_PERSONA, Measure
-from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
+from econchatr.report.formats import (
+    count_noun,
+    format_cases,
+    format_count,
+    format_decimal,
+    format_interval,
+    format_share,
+)
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Part, Section, Statement, keep
 from econchatr.report.score_table import ScoredRow, list_doubts, tell_why_closed
@@ -21,8 +28,6 @@ from econchatr.report.sections.preferences_told import tell_round
 from econchatr.report.sections.replies import chart_bits, tell_surprise
 
 _BY_READERS = "People"
-_FEW = 20
-"""Of so few cases a count is told, not a share."""
 _NEAR = 0.5
 """An interval that reaches the host and begins above this is called as near as the measure can tell."""
 
@@ -228,16 +233,17 @@ def _tell_rest(tuned: ScoredRow) -> Iterator[tuple[str, str]]:
 
 def _tell_share(score: Score) -> str:
     """A share with its interval and n; of few cases their count."""
-    if score.n < _FEW and score.value is not None:
-        return f"{score.value * score.n:.3g} of {score.n}"
-    span = ""
+    told, span = format_cases(score.value, score.n), ""
+    if "%" not in told:
+        return told
     if score.low is not None and score.high is not None:
         span = f"{format_share(score.low)} to {format_share(score.high)}, "
-    return f"{format_share(score.value)} ({span}n = {format_count(score.n)})"
+    return f"{told} ({span}n = {format_count(score.n)})"
 
 
 def _tell_times(score: Score) -> str:
-    return f"{_tell_share(score)} times" if score.n < _FEW else f"{format_share(score.value)} of the time"
+    told = format_cases(score.value, score.n)
+    return f"{told} of the time" if "%" in told else f"{told} times"
 
 
 def _tell_interval(score: Score) -> str:
