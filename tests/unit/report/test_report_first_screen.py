@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from econchatr.records import Gate
+from econchatr.records import Gate, ReportedMarks
 from econchatr.report import ReportMaterial, render_html, render_markdown
 from econchatr.report.habits import find_sayings, measure_habits
 from econchatr.report.page_blocks import ModelAnswer, Stretch
@@ -133,3 +133,19 @@ def test_a_saying_is_said_in_three_episodes() -> None:
     found = measure_habits(["But who counted the bottles then?", "They do."], sayings)
     assert found is not None
     assert (found.n, found.n_ask_back, found.n_with_saying) == (2, 1, 1)
+
+
+def test_a_ladder_shows_one_question_and_the_reported_marks_once() -> None:
+    proved = make_proved_material()
+    larger = tuple(answer.model_copy(update={"rung": "larger"}) for answer in proved.answers)
+    reported = ReportedMarks(right_before=6, right_after=9.5, n_questions=12, how="by hand", source="its write-up")
+    material = proved.model_copy(update={"answers": (*proved.answers, *larger), "reported": reported})
+    text = render_markdown(material).split("## How near it comes")[0]
+    assert text.count("Kind: ") == text.count("6 of 12 right before training, 9.5 of 12 after") == 1
+    assert text.count("What it cost") == 2
+
+
+def test_answers_that_say_the_opposite_of_the_host_are_told_at_once() -> None:
+    material = make_unread()
+    marks = tuple(mark.model_copy(update={"says_opposite": True}) for mark in material.marks)
+    assert f"to 1 of them it says the opposite of {HOST};" in weigh(material.model_copy(update={"marks": marks}), RUNG)

@@ -88,3 +88,10 @@ def test_hostile_texts_stay_texts(attack: str) -> None:
     read = PageReader(MarkdownIt("commonmark").render(files["post.md"]))
     assert read.links == []
     assert read.loads == ["img src=playground.svg"]
+
+
+def test_a_show_that_was_not_asked_yet_has_a_post_without_answers() -> None:
+    bare = make_proved_material().model_copy(update={"answers": (), "tuned_models": (), "right": (), "marks": ()})
+    seen = PageReader(render_post(bare)["post.html"])
+    assert seen.faults == []
+    assert seen.quotes == []

@@ -65,7 +65,8 @@ def _lay_out(material: ReportMaterial, rung: str, *, is_only: bool) -> Iterator[
     if not is_only:
         yield Paragraph(rung, "variant")
     right = [(f"{title[:1].upper()}{title[1:]}", f"{told}.") for title, told in tell_by_marker(_count(material, rung))]
-    reported = [("Reported", tell_reported(material.reported))] if material.reported else []
+    is_first = rung == list_rungs(material)[0]
+    reported = [("Reported", tell_reported(material.reported))] if material.reported and is_first else []
     yield Facts((*right, *reported, ("Can readers tell?", tell_readers(material, rung))))
     if habits := measure_all_habits(material, rung):
         yield _tabulate_habits(material, rung, habits)
@@ -171,7 +172,10 @@ def weigh(material: ReportMaterial, rung: str) -> str:
         *([] if readers else [f"tried to tell it from {name_hosts(material.hosts)}"]),
     ]
     yet = f"nobody has {' or '.join(missing)} yet" if missing else ""
-    return "; ".join(filter(None, (readers, marks, _weigh_asking(material, rung), yet))) + "."
+    return (
+        "; ".join(filter(None, (readers, marks, _weigh_opposites(material, rung), _weigh_asking(material, rung), yet)))
+        + "."
+    )
 
 
 def _weigh_readers(material: ReportMaterial, rung: str) -> str:
@@ -194,6 +198,14 @@ def _weigh_marks(material: ReportMaterial, rung: str) -> tuple[str, str]:
             before = f", and before training {own['base']}" if "base" in own else ""
             return marker, f"{rung} answers {own['tuned']} questions rightly{before}, {by}"
     return "", ""
+
+
+def _weigh_opposites(material: ReportMaterial, rung: str) -> str:
+    own = [
+        mark for mark in material.marks if (mark.rung, mark.variant, mark.wording, mark.sample) == (rung, "tuned", 0, 0)
+    ]
+    n = sum(mark.says_opposite for mark in own)
+    return f"to {n} of them it says the opposite of {name_hosts(material.hosts)}" if n else ""
 
 
 def _weigh_asking(material: ReportMaterial, rung: str) -> str:
