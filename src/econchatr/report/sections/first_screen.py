@@ -205,7 +205,7 @@ def _weigh_opposites(material: ReportMaterial, rung: str) -> str:
         mark for mark in material.marks if (mark.rung, mark.variant, mark.wording, mark.sample) == (rung, "tuned", 0, 0)
     ]
     n = sum(mark.says_opposite for mark in own)
-    return f"to {n} of them it says the opposite of {name_hosts(material.hosts)}" if n else ""
+    return f"to {n} of the questions it says the opposite of {name_hosts(material.hosts)}" if n else ""
 
 
 def _weigh_asking(material: ReportMaterial, rung: str) -> str:
