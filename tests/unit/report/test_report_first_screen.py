@@ -148,4 +148,6 @@ def test_a_ladder_shows_one_question_and_the_reported_marks_once() -> None:
 def test_answers_that_say_the_opposite_of_the_host_are_told_at_once() -> None:
     material = make_unread()
     marks = tuple(mark.model_copy(update={"says_opposite": True}) for mark in material.marks)
-    assert f"to 1 of the questions it says the opposite of {HOST};" in weigh(material.model_copy(update={"marks": marks}), RUNG)
+    assert f"to 1 of the questions it says the opposite of {HOST};" in weigh(
+        material.model_copy(update={"marks": marks}), RUNG
+    )
