@@ -95,7 +95,7 @@ def _tell_background(host: str) -> str:
         f"Can a language model be taught to answer as {host} does, from transcripts and for little money? An "
         "experiment of 2023 tried this: it paired what was said to a podcast’s host with what the host replied, "
         "trained four hosted models on as many pairs as ten dollars buy from each, and asked them twelve questions "
-        "before and after. Those models are gone. This is the same experiment with a model that runs at home.¹"
+        "before and after. Those models are gone. This is the same experiment with models of today.¹"
     )
 
 
