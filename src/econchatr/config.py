@@ -1,13 +1,12 @@
 """show.toml -> ShowConfig: what the user wants of one show, checked before anything runs.
 
 Each stage has one table of its own name. Unknown keys are refused with their line and the key that was probably meant.
-Questions, choices and the places of the user's own folders are read here too.
+Questions and choices are read here too.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from decimal import Decimal
@@ -431,24 +430,3 @@ def _known_keys(kind: type[BaseModel], keys: list[Any]) -> list[str]:
             tables = [item for item in (annotation, *get_args(annotation)) if hasattr(item, "model_fields")]
             fields = tables[0].model_fields if tables else {}
     return list(fields)
-
-
-# --- the user's own folders, which belong to no show ------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Where converted weights and tokenizers are kept: `$ECONCHATR_CACHE`, or the user's cache folder."""
-    if place := os.environ.get("ECONCHATR_CACHE"):
-        return Path(place)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("econchatr", appauthor=False))
-
-
-def config_folder() -> Path:
-    """Where the user's own settings for all shows are kept: `$ECONCHATR_CONFIG`, or the user's config folder."""
-    if place := os.environ.get("ECONCHATR_CONFIG"):
-        return Path(place)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("econchatr", appauthor=False))

@@ -126,6 +126,17 @@ def test_the_report_stands_alone_and_carries_the_label(finished_show: Path) -> N
     assert "Is ninety-four per cent good?" in html
 
 
+def test_the_post_is_written_beside_the_report(finished_show: Path, econchatr: Run) -> None:
+    done = econchatr("report", finished_show, "--post")
+    folder = finished_show / "report"
+    assert f"Post: {folder / 'post.html'}" in done.stdout
+    page, text = ((folder / name).read_text(encoding="utf-8") for name in ("post.html", "post.md"))
+    assert "AI imitation of Hester Pellow" in page
+    assert "at home in 1 minute" in text
+    assert "Hester Pellow, really" in text
+    assert (folder / "playground.svg").is_file()
+
+
 def test_beside_the_report_lie_its_tables_and_a_card_of_the_tuned_model(finished_show: Path) -> None:
     folder = finished_show / "report"
     answers = read_table(finished_show / "ask" / "tiny" / "answers.parquet", Answer)

@@ -13,6 +13,7 @@ from econchatr.records import (
     Overlap,
     Probe,
     Reply,
+    RightCount,
     Score,
 )
 from econchatr.report import ReportMaterial
@@ -81,6 +82,19 @@ def make_more_answers() -> tuple[Answer, ...]:
     )
 
 
+def make_right_counts() -> tuple[RightCount, ...]:
+    """Give what the rule found of two forms, in the best of four tries too; people marked nothing yet."""
+    fields = {"rung": RUNG, "n_questions": 12}
+    found = {"base": {"n_right": 0.0, "best_of_tries": 2.0}, "tuned": {"n_right": 4.5, "best_of_tries": 6.0}}
+    return (
+        *(RightCount(marker="rule", variant=one, n_marked=11, n_tries=4, **fields, **of) for one, of in found.items()),
+        *(
+            RightCount(marker="people", variant=one, n_right=None, n_marked=0, reason="not marked yet", **fields)
+            for one in found
+        ),
+    )  # type: ignore[arg-type]
+
+
 def make_proved_material() -> ReportMaterial:
     """Give the made-up show with its proof."""
     material = make_material()
@@ -113,8 +127,16 @@ def make_proved_material() -> ReportMaterial:
         reply=Reply(text="=HYPERLINK(1)", stop="end", n_prompt_tokens=9, n_reply_tokens=4),
     )  # fmt: skip
     doubtful = material.episodes[2].model_copy(update={"doubt": "the file ends in the middle", "language": "en"})
+    kept = [pair for pair in material.pairs if pair.split == "train" and pair.is_kept]
+    made = {"origin": "made", "made_by": "rule 1", "cue": "What do you make of kettles?"}
     return material.model_copy(
         update={
+            "taken": (kept[0].model_copy(update=made), kept[1].model_copy(update={"origin": "asked"})),
+            "minutes": ((RUNG, 3.4),),
+            "right": make_right_counts(),
+            "real_words": tuple(
+                (one.question_id, "A census of the nosy.", "On tides, 1 May 2021") for one in QUESTIONS
+            ),
             "episodes": (*material.episodes[:2], doubtful, *material.episodes[3:]),
             "failures": (
                 *material.failures,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import typer
 
-from econchatr.config import config_folder
 from econchatr.display import strip_controls
 from econchatr.money.prices import PRICES_NAME, PriceWarning
 from econchatr.money.quote import Cost, Quote, RungQuote
@@ -18,6 +17,7 @@ from econchatr.pipeline.quotes import tell_sum
 from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
 from econchatr.records import ComparedStrategy, Pair, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier
+from econchatr.user_folders import config_folder
 
 
 class Sheet(NamedTuple):

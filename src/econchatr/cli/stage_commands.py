@@ -363,8 +363,8 @@ def prices(
 
 def _read_prices(folder: Path, *, until: date | None) -> tuple[tuple[PriceRow, ...], list[PriceWarning]]:
     """Every price that counts in a folder, which need not hold a show, and what to know before relying on it."""
-    from econchatr.config import config_folder
     from econchatr.money.prices import PRICES_NAME, load_prices, warn_of_prices
+    from econchatr.user_folders import config_folder
 
     if not folder.is_dir():
         raise ShowFolderError(f"no folder {folder}.", hint="Leave it out to list the prices of every show.")

@@ -57,13 +57,15 @@ from econchatr.records import (
 from econchatr.records.measures import keep_listed
 from econchatr.report.card import card_from_report, render_card
 from econchatr.report.counts import count_by_role
+from econchatr.report.formats import format_source
 from econchatr.report.material import EpochRow, PricesOf2023, ReportMaterial, SubsetRow, SubsetTable, describe_corpus
 from econchatr.report.pages import render_html, render_markdown
 from econchatr.report.post import render_post
 from econchatr.report.spreadsheets import write_answers, write_gates, write_scores
+from econchatr.score.quoting.nearest import find_real_words
 from econchatr.select.knapsack import Knapsack
 from econchatr.select.strategies import choose_subsets
-from econchatr.tables import hash_file, hash_settings, write_bytes
+from econchatr.tables import hash_file, hash_settings, read_manifest, write_bytes
 
 _HISTORY_PROFILE = "gpt3-2023"
 _HISTORY_BUDGET_USD = Decimal(10)
@@ -116,7 +118,7 @@ def _report(ladder: Ladder, narrator: Narrator) -> Made:
 
 REPORT = Stage[Ladder](
     "report",
-    version=4,
+    version=5,
     settings={"show": "show", "rights": "rights", "version": lambda ladder: __version__},
     inputs=_inputs,
     reads=("fetch", "parse", "pair", "select", "train", "ask", "score", "questions.toml", "sheets/", "the ledger"),
@@ -143,10 +145,12 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         history=gather_history(show, pairs),
         bill=read_bill(show),
         selections=tuple(show.selections()),
+        taken=tuple(_list_taken(show)),
         overlaps=tuple(overlaps_of(show)),
         compared=_compared(show),
         curve=rows("train", "curve", CurvePoint),
         tuned_models=rows("train", "tuned", TunedModel),
+        minutes=tuple(_read_minutes(ladder)),
         rounds=tuple(outcome for rung in rungs if (outcome := round_outcome(rung))),
         questions=show.questions(),
         answers=rows("ask", "answers", Answer),
@@ -159,6 +163,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         gates=gates,
         spans=rows("score", "spans", CopiedSpan),
         nearest=rows("score", "nearest", NearQuote),
+        real_words=tuple(_find_real_words(show, pairs)),
         guesses=tuple(_read_guesses(show)),
         replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
@@ -180,6 +185,28 @@ def _read_guesses(show: Show) -> Iterator[tuple[str, bool]]:
             yield str(row["rung"]), int(row["pick"]) == int(row["real"])
         except (ValueError, KeyError, TypeError):
             continue
+
+
+def _list_taken(show: Show) -> Iterator[Pair]:
+    """The answer pairs that were chosen for some rung, in the order of the table."""
+    taken = {pair_id for chosen in show.selections() for pair_id in chosen.pair_ids}
+    yield from (pair for pair in show.answer_pairs() if pair.pair_id in taken)
+
+
+def _read_minutes(ladder: Ladder) -> Iterator[tuple[str, float]]:
+    for rung in ladder.rungs:
+        if manifest := read_manifest(rung.folder("train")):
+            yield rung.name, manifest.seconds / 60
+
+
+def _find_real_words(show: Show, pairs: Sequence[Pair]) -> Iterator[tuple[str, str, str]]:
+    """What the host said in training episodes that is nearest to each question and its right answer."""
+    spoken = [pair for pair in pairs if pair.is_kept and pair.split == "train"]
+    titles = {episode.slug: episode.title for episode in show.episodes()}
+    for question_id, found in find_real_words(show.questions(), spoken, n=1).items():
+        for words in found:
+            pair = next(pair for pair in spoken if words in pair.reply)
+            yield question_id, words, format_source(titles.get(pair.slug) or pair.slug, pair.published)
 
 
 def write_post(show: Show) -> Path:

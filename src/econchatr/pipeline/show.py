@@ -21,8 +21,6 @@ from econchatr.config import (
     Choices,
     RungConfig,
     ShowConfig,
-    cache_folder,
-    config_folder,
     load_choices,
     load_config,
     load_questions,
@@ -56,6 +54,7 @@ from econchatr.select.strategies import find_strategy
 from econchatr.tables import hash_file, hash_settings, read_manifest, refuse_newer
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
+from econchatr.user_folders import cache_folder, config_folder
 
 PREFERRED = "preferred"
 """Folder, inside a trained rung's, of the adapter that a preference round made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
+_FEW = 20
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 # Written out, because strftime's month names change with the reader's locale.
@@ -36,6 +37,15 @@ def format_share(share: float | None, places: int = 0) -> str:
     if 0 < share < smallest / 2:
         return f"under {format_decimal(100 * smallest, places)}%"
     return f"{format_decimal(100 * share, places)}%"
+
+
+def format_cases(share: float | None, n: int) -> str:
+    """Give a share of `n` cases: as a count where they are fewer than twenty, else as percent.
+
+    >>> format_cases(1.0, 1), format_cases(0.25, 40)
+    ('1 of 1', '25%')
+    """
+    return format_share(share) if share is None or n >= _FEW else f"{share * n:.3g} of {n}"
 
 
 def format_interval(low: float | None, high: float | None, places: int) -> str:

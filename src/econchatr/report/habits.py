@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
+from econchatr.speech_acts import asks_back
+
 _SAYING_WORDS: Final = 4
 """A saying of five or six words that is said in many episodes holds one of four that is said in as many."""
 _MIN_EPISODES: Final = 3
@@ -22,7 +24,7 @@ class Habits(NamedTuple):
     n: int
     """Answers, without the failures."""
     n_ask_back: int
-    """Of them, those that end in a question."""
+    """Of them, those that ask instead of answering, or at their end (`speech_acts.asks_back`)."""
     n_with_saying: int
     """Of them, those that hold a saying of the host's."""
     n_words: float
@@ -50,7 +52,7 @@ def measure_habits(texts: Sequence[str], sayings: frozenset[Run]) -> Habits | No
         return None
     return Habits(
         n=len(texts),
-        n_ask_back=sum(text.rstrip(" \n\t\"'\N{RIGHT DOUBLE QUOTATION MARK}").endswith("?") for text in texts),
+        n_ask_back=sum(map(asks_back, texts)),
         n_with_saying=sum(any(run in sayings for run in _list_runs(text)) for text in texts),
         n_words=float(median(len(text.split()) for text in texts)),
     )

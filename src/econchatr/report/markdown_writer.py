@@ -29,6 +29,7 @@ from econchatr.report.page_blocks import (
     Paragraph,
     Part,
     Passage,
+    Picture,
     QuestionCard,
     RealQuote,
     Section,
@@ -93,6 +94,8 @@ def _write_block(block: Block, level: int) -> str:  # noqa: C901 - one case for 
             return f"**{escape_markdown(block.text)}**"
         case Items():
             return _list(block.items)
+        case Picture():
+            return f"![{escape_markdown(block.description)}]({block.name})"
         case Commands():
             return _list(block.lines)
         case Facts():
@@ -108,8 +111,9 @@ def _write_block(block: Block, level: int) -> str:  # noqa: C901 - one case for 
         case Passage():
             return _write_passage(block)
         case ModelAnswer():
-            told = [escape_markdown(text) for text in (block.mark, block.copied) if text]
-            facts = f"*{escape_markdown(block.label)}*, {escape_markdown(block.facts)}"
+            mark = " ".join(text for text in (*block.verdict, block.mark) if text) if block.mark else ""
+            told = [escape_markdown(text) for text in (mark, block.copied) if text]
+            facts = ", ".join(filter(None, (f"*{escape_markdown(block.label)}*", escape_markdown(block.facts))))
             return "\n\n".join([_quote(block.stretches), *told, facts])
         case FailedAnswer():
             return f"**No answer.** Error: {escape_markdown(block.failure)}\n\n{escape_markdown(block.facts)}"

@@ -138,12 +138,16 @@ class ReportMaterial(Record):
     bill: tuple[BillRow, ...] = ()
     """Empty: nothing is to be paid, and the page says nothing of it."""
     selections: tuple[Selection, ...] = ()
+    taken: tuple[Pair, ...] = ()
+    """Answer pairs that some rung was trained on: statements of the host behind a question that was asked or made."""
     overlaps: tuple[Overlap, ...] = ()
     """How far each selection leans towards the exam."""
     compared: tuple[ComparedStrategy, ...] = ()
     """Strategies tried beside random choice; empty unless somebody asked for that."""
     curve: tuple[CurvePoint, ...] = ()
     tuned_models: tuple[TunedModel, ...] = ()
+    minutes: tuple[tuple[str, float], ...] = ()
+    """Rung, and how long its training at home took."""
     rounds: tuple[PreferenceOutcome, ...] = ()
     """Rounds on preferences, kept or not; their scores and gates stand among the others."""
     questions: tuple[Question, ...] = ()
@@ -162,6 +166,8 @@ class ReportMaterial(Record):
     """Empty: no gate was checked, and no Voice is shown as if it had passed them."""
     spans: tuple[CopiedSpan, ...] = ()
     nearest: tuple[NearQuote, ...] = ()
+    real_words: tuple[tuple[str, str, str], ...] = ()
+    """Question id, what the host really said that is nearest to it and to its right answer, and where."""
     replies: tuple[HeldOutReply, ...] = ()
     guesses: tuple[tuple[str, bool], ...] = ()
     """In the playground: the rung, and whether the real reply was found."""

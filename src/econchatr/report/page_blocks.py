@@ -6,9 +6,12 @@ A new kind of block needs three things: its class here, its macro in `templates/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from markupsafe import Markup
 
 from econchatr.report.counts import Neighbour
 from econchatr.report.svg import Drawing
@@ -122,6 +125,17 @@ def tabulate(
     return Table(key, caption, name_columns(*columns), cells, note, anchors)
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing without figures: on the page itself, for Markdown in a file beside it."""
+
+    name: str
+    """Of the file."""
+    description: str
+    drawing: Markup
+    """A whole `<svg>`."""
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +187,10 @@ class Commands:
     lines: tuple[str, ...]
 
 
+_SHOWN_WORDS = 60
+_FEW_WORDS = 15
+"""So many words of a long answer are seen at once; a rest of fewer is not folded away."""
+
 # --- what was said ----------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +237,33 @@ class ModelAnswer:
     """How it was marked; empty: no rule marks it."""
     copied: str = ""
     """What it copies; empty: no run of eight words."""
+    worth: float | None = None
+    """1, a half or 0, by its question's own rule; `None`: unmarked."""
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """The sign and the words for its worth; empty: unmarked."""
+        known = {1.0: ("\N{CHECK MARK}", "Right by rule."), 0.0: ("\N{BALLOT X}", "Wrong by rule.")}
+        half = ("\N{VULGAR FRACTION ONE HALF}", "Half right by rule.")
+        return ("", "") if self.worth is None else known.get(self.worth, half)
+
+    def split_long(self) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
+        """Give the first sentences, sixty words at most, and the rest; a rest of a few words stays with them."""
+        said = "".join(one.text for one in self.stretches).split()
+        if len(said) <= _SHOWN_WORDS + _FEW_WORDS:
+            return self.stretches, ()
+        ends = [
+            place for place, word in enumerate(said[:_SHOWN_WORDS], 1) if word.rstrip("\"'”’)")[-1:] in (".", "!", "?")
+        ]
+        left = ends[-1] if ends and ends[-1] > _SHOWN_WORDS / 2 else _SHOWN_WORDS
+        shown, rest = list[Stretch](), list[Stretch]()
+        for one in self.stretches:
+            words = list(re.finditer(r"\S+", one.text))
+            cut = words[left - 1].end() if left and len(words) > left else len(one.text) if left else 0
+            shown += [replace(one, text=one.text[:cut])] if cut else []
+            rest += [replace(one, text=one.text[cut:])] if cut < len(one.text) else []
+            left = max(0, left - len(words))
+        return tuple(shown), tuple(rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +356,7 @@ Block = (
     | KeyFigures
     | Table
     | Chart
+    | Picture
     | Commands
     | Passage
     | ModelAnswer
@@ -353,6 +399,10 @@ class Document:
     made_on: str
     """A date in words; empty: not told."""
     sections: tuple[Section, ...]
+    description: str = ""
+    """For search engines and those who link to it; empty: it is not for them, and they are told so."""
+    published: str = ""
+    """The same date as `made_on`, as a machine reads it."""
 
 
 def keep(*blocks: Block | None) -> tuple[Block, ...]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from econchatr.display import name_hosts
 from econchatr.records import Gate, Score
-from econchatr.records.measures import CLOSED_QUESTIONS, PREFERRED, ROW_NAMES, TUNED_MINUS_BASE, Measure
-from econchatr.report.formats import MISSING, format_count, format_decimal, format_share, format_value
+from econchatr.records.measures import CLOSED_QUESTIONS, HOST, PREFERRED, ROW_NAMES, TUNED_MINUS_BASE, Measure
+from econchatr.report.formats import MISSING, format_cases, format_count, format_decimal, format_share, format_value
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Cell, Facts, Figure, Table, name_columns, tabulate
 
@@ -43,7 +43,9 @@ def tell_why_closed(gates: Sequence[Gate]) -> str:
         return "nobody checked whether a trick produced it"
     failed = [_GATE_WORDS[gate.gate].fault for gate in gates if gate.outcome == "fails"]
     unknown = [
-        _GATE_WORDS[gate.gate].guards_against for gate in gates if gate.outcome == "unscored" and not gate.is_void
+        _GATE_WORDS[gate.gate].guards_against
+        for gate in gates
+        if gate.outcome == "unscored" and not (gate.is_void or gate.variant == HOST)  # the host is what is held against
     ]
     told = (" and ".join(failed), f"not checked for {' and '.join(unknown)}" if unknown else "")
     return "; ".join(filter(None, told))
@@ -67,7 +69,7 @@ def tabulate_gates(material: ReportMaterial) -> Table | None:
             "row": lambda gate: ROW_NAMES.get(gate.variant, gate.variant),
             "rung": lambda gate: gate.rung or MISSING,
             "gate": lambda gate: gate.gate,
-            "outcome": lambda gate: gate.outcome,
+            "outcome": lambda gate: "not scored there" if gate.outcome == "unscored" else gate.outcome,
             "#value": lambda gate: show_gate_value(gate, gate.value),
             "#limit": lambda gate: show_gate_value(gate, gate.limit),
             "#n": lambda gate: format_count(gate.n),
@@ -175,9 +177,10 @@ def show_score(score: Score | None, form: Callable[[float], str]) -> Figure:
     if score.value is None:
         return Figure("not scored", score.reason or "no reason was given")
     n = f"n {format_count(score.n)}"
+    told = format_cases(score.value, score.n) if form is format_share else form(score.value)
     if score.low is None or score.high is None:
-        return Figure(form(score.value), n)
-    return Figure(form(score.value), f"{form(score.low)} to {form(score.high)}, {n}")
+        return Figure(told, n)
+    return Figure(told, f"{form(score.low)} to {form(score.high)}, {n}")
 
 
 def show_voice(row: ScoredRow) -> Figure:
@@ -219,7 +222,8 @@ def _show_made_up(row: ScoredRow) -> Figure:
     ):
         score = row.find(measure, CLOSED_QUESTIONS)
         if score is not None and score.value is not None:
-            parts.append(f"{told} {format_share(score.value)}, n {format_count(score.n)}")
+            cases = format_cases(score.value, score.n)
+            parts.append(f"{told} {cases}" + (f", n {format_count(score.n)}" if "%" in cases else ""))
     return Figure(cell.value, "; ".join(parts))
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.config import cache_folder
 from econchatr.errors import EconChatRError
 from econchatr.models.files.weights import locate_embedded_gguf
+from econchatr.user_folders import cache_folder
 
 _LOCAL = ("torch", "transformers", "peft", "trl", "xllamacpp")
 """Packages of the extra `local`."""

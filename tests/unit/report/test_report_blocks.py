@@ -77,6 +77,7 @@ def make_block(kind: type[Any]) -> Block:
     values |= {"tuple[Block, ...]": (Paragraph("words"),), "tuple[KeyFigure, ...]": (KeyFigure("words", "1", ""),)}
     values |= {"tuple[Stretch, ...]": (Stretch("words"),), "tuple[Column, ...]": name_columns("words")}
     values |= {"tuple[tuple[Cell, ...], ...]": (("1",),), "Table": Table("k", "words", name_columns("a"), (("1",),))}
+    values |= {"Markup": Markup("<svg><text>words</text></svg>")}
     needed = [field for field in fields(kind) if field.default is MISSING]
     block: Block = kind(**{field.name: values[str(field.type)] for field in needed})
     return block
@@ -106,7 +107,7 @@ def test_the_menu_leads_to_every_section_that_has_a_name_in_it() -> None:
     links = [link for link in PageReader(write_html(document)).links if link.startswith("#")]
     named = [f"#{section.key}" for section in document.sections if section.menu]
     assert links[1 : len(named) + 1] == named  # the first leads past the menu
-    assert len(named) == 10
+    assert len(named) == 12
 
 
 def test_a_block_that_is_not_there_and_an_empty_box_leave_no_trace() -> None:

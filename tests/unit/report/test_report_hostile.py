@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from econchatr.display import disarm, escape_markdown, quote_markdown
 from econchatr.report import ReportMaterial, render_corpus, render_html, render_markdown
+from tests.helpers.report_material import QUESTIONS
 from tests.helpers.report_page_reader import PageReader
 from tests.helpers.report_proof_material import make_proved_material as make_material
 
@@ -25,7 +26,7 @@ ATTACKS = (
     "| a | b |\n| --- | --- |\n\n# heading\n\n```\nfence",
     "\u202egnp.exe\u2066 \x00\x1b[31m \ufeff \u2028 end",
 )
-KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id"}
+KEPT_KEYS = {"question_id", "sha256", "selection_sha256", "pair_id", "slug", "precision", "group", "probe_id", "marker"}
 KEPT_EMPTY = {"doubt", "language", "text", "cue_act", "reply_act", "made_by"}
 """What is empty has no row or other words on the page: the same page has others that are not."""
 
@@ -58,7 +59,7 @@ def poison(value: Any, attack: str) -> Any:
     closed |= {"day", "month", "season", "none", "said", "asked", "made"}
     closed |= {"base", "persona", "tuned", "belief", "quotation", "idea", "joke", "fact", "tuned minus base"}
     closed |= {"bits per byte", "median reply words", "repetition", "host replies (test)", "guest replies (test)"}
-    closed |= {"token", "hour", "none"}
+    closed |= {"token", "hour", "none"} | {question.question_id for question in QUESTIONS}
     closed |= {"retrieval", "grounded", "parrot", "copying", "repetition", "on the question", "passes", "fails"}
     closed |= {"voice", "copied words", "longest copied run", "true reply among twenty", "closed questions"}
     closed |= {"made-up rate", "confabulation", "coverage", "blind picks of the real host", "wrong", "exact", "near"}

@@ -27,7 +27,7 @@ def tell(verdict: RungVerdict, title: str) -> str:
     ("value", "low", "high", "told"),
     [
         (0.74, 0.6, 0.9, "stands 74% of the way from how the guests talk to how Hester Pellow talks"),
-        (0.9, 0.7, 1.1, "By its way of talking alone, smollm2-135m cannot be told from Hester Pellow"),
+        (0.9, 0.7, 1.1, "In its way of talking smollm2-135m comes as near to Hester Pellow as this measure can tell"),
         (0.8, 0.2, 1.4, "talks more like Hester Pellow than the guests do, but how near it comes is not sure"),
         (0.4, -0.3, 1.2, "The answers are too few to say"),
         (0.1, -0.2, 0.4, "not shown that smollm2-135m talks any more like Hester Pellow than the guests do"),
@@ -95,7 +95,7 @@ def test_copying_stands_beside_the_hosts_own() -> None:
 def test_made_up_rate_stands_with_what_it_could_and_could_not_know() -> None:
     told = tell(give_verdicts(make_proved_material())[0], "Made up")
     assert told == (
-        "Asked for names of the show, it got 60% (40% to 80%, n = 40) of those it gave wrong. Where it could not know, "
+        "Asked for names of the show, it got 60% (40% to 80%, n = 40) wrong of those it gave. Where it could not know, "
         "it named somebody 70% of the time. Where it could, it was right 25% of the time."
     )
 

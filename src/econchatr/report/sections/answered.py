@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from econchatr.display import label_imitation, name_hosts
 from econchatr.records import Answer, CopiedSpan, Mark, NearQuote, Question, Score, Variant
 from econchatr.records.measures import HELD_OUT_CUES, ROW_NAMES, Measure
 from econchatr.report.counts import keep_start
-from econchatr.report.formats import count_noun, format_decimal, format_share, format_source
+from econchatr.report.formats import count_noun, format_cases, format_decimal, format_share, format_source
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import (
     AnswerColumn,
@@ -27,6 +27,7 @@ from econchatr.report.page_blocks import (
     More,
     Paragraph,
     Part,
+    Passage,
     QuestionCard,
     RealQuote,
     Section,
@@ -34,7 +35,6 @@ from econchatr.report.page_blocks import (
     keep,
     say_absent,
 )
-from econchatr.report.sections.right_told import tell_reported, tell_right
 
 _COLUMNS: tuple[tuple[Variant, str], ...] = (
     ("tuned", "Tuned model"),
@@ -61,17 +61,17 @@ def answers_section(material: ReportMaterial) -> Section:
     underlined = f"Words underlined are copied from what {host} said in the training episodes."
     blocks: tuple[Block, ...] = (
         Paragraph(lede, "lede", of_page=underlined),
-        *(Paragraph(f"{told}.") for told in tell_right(material.right)),
-        *((Paragraph(tell_reported(material.reported)),) if material.reported else ()),
         *(Paragraph(told, "people") for told in _tell_people(material)),
         *_lay_out_cards(material),
     )
     return Section("answers", title, blocks, menu="Answers")
 
 
-def lay_out_before_and_after(material: ReportMaterial, question: Question, rung: str) -> tuple[Block, ...]:
-    """Give the first answers to one question in the order of time: base, persona, tuned, each with its real quote."""
-    return (_Layout(material).lay_out_first(question, rung),)
+def lay_out_before_and_after(material: ReportMaterial, question: Question, rung: str, *, key: str) -> QuestionCard:
+    """Give one question with what the host really said nearest to it, and the first answers before and after."""
+    number, n = material.questions.index(question) + 1, len(material.questions)
+    columns = (_Layout(material).lay_out_first(material, question, rung),)
+    return QuestionCard(key, number, n, question.kind, question.text, question.told_expected, columns)
 
 
 def _lay_out_cards(material: ReportMaterial) -> Iterator[QuestionCard]:
@@ -114,18 +114,26 @@ class _Layout:
         more = Box("columns two", tuple(self._lay_out_column(question, rung, *form) for form in self._with_excerpts))
         return (columns, Folded(f"With real turns of {self._host} put before the question", (more,)))
 
-    def lay_out_first(self, question: Question, rung: str) -> Box:
-        """Give the first answer of each form, without the other samples."""
-        columns = [self._lay_out_column(question, rung, *form) for form in (*_COLUMNS[1:], _COLUMNS[0])]
-        kept = (tuple(block for block in one.blocks if not isinstance(block, More)) for one in columns)
-        return Box(
-            "columns", tuple(AnswerColumn(one.variant, one.title, k) for one, k in zip(columns, kept, strict=True))
-        )
+    def lay_out_first(self, material: ReportMaterial, question: Question, rung: str) -> Box:
+        """Give what the host really said, and the first answers of base and tuned model, without other samples."""
+        said = [
+            Passage((Stretch(words),), where)
+            for asked, words, where in material.real_words
+            if asked == question.question_id
+        ]
+        real = AnswerColumn("host", f"{self._host}, really", tuple(said) or (say_absent("Nothing close was found."),))
+        columns = [real]
+        forms: tuple[tuple[Variant, str], ...] = (("base", "Before: base model"), ("tuned", "After: tuned model"))
+        for variant, title in forms:
+            found = self._lay_out_column(question, rung, variant, title)
+            kept = tuple(_tell_less(one) for one in found.blocks if not isinstance(one, More | RealQuote))
+            columns.append(AnswerColumn(variant, title, kept))
+        return Box("columns thirds", tuple(columns))
 
     def _lay_out_column(self, question: Question, rung: str, variant: Variant, title: str) -> AnswerColumn:
         found = self._answers.get((question.question_id, rung, variant), [])
         samples = [
-            self._show_sample(answer, number=place, mark=_tell_mark(self._marks.get(name_answer(answer)), question))
+            self._show_sample(answer, question, number=place)
             for place, answer in enumerate(sorted(found, key=lambda one: (one.sample, one.seed)), start=1)
         ]
         blocks: list[Block] = [*samples[0]] if samples else [say_absent("Not asked.")]
@@ -134,7 +142,7 @@ class _Layout:
             blocks.append(More(count_noun(len(samples) - 1, "more sample"), more))
         return AnswerColumn(variant, title, tuple(blocks))
 
-    def _show_sample(self, answer: Answer, *, number: int, mark: str) -> tuple[Block, ...]:
+    def _show_sample(self, answer: Answer, question: Question, *, number: int) -> tuple[Block, ...]:
         where = f"sample {number} \N{MIDDLE DOT} seed {answer.seed}"
         if answer.error is not None or answer.reply is None:
             return (FailedAnswer(answer.error or "no reply and no reason were recorded", where),)
@@ -146,7 +154,18 @@ class _Layout:
             return (FailedAnswer("the model returned no words", facts),)
         key = name_answer(answer)
         speech, copied = split_copied(text, self._quotes.spans.get(key)), self._quotes.tell_copied(key)
-        return keep(ModelAnswer(speech, self._label, facts, mark, copied), self._quotes.near.get(key))
+        mark = self._marks.get(key)
+        told, worth = _tell_mark(mark, question), mark.worth if mark else None
+        return keep(ModelAnswer(speech, self._label, facts, told, copied, worth), self._quotes.near.get(key))
+
+
+def _tell_less(block: Block) -> Block:
+    """Leave out how an answer was drawn, but not that it was cut off."""
+    return (
+        replace(block, facts="cut off at the limit" if "cut off" in block.facts else "")
+        if isinstance(block, ModelAnswer)
+        else block
+    )
 
 
 # --- what was found of an answer --------------------------------------------------------------------------------------
@@ -245,7 +264,7 @@ def _tell_marks_by_hand(material: ReportMaterial, rung: str) -> str:
     ]
     if not found:
         return ""
-    told = "; ".join(f"{title} {_tell_share(score)}, n = {score.n}" for title, score in found)
+    told = "; ".join(f"{title} {_tell_share(score)}" for title, score in found)
     agreement = material.find_score(Measure.SCORER_AGREEMENT, "", "all")
     if agreement is None or agreement.value is None:
         trust = f"How far scorers agree is not known: {agreement.reason if agreement else 'it was not scored'}."
@@ -267,21 +286,22 @@ def _tell_blind_picks(material: ReportMaterial, rung: str) -> str:
         verdict = "so it is not shown that they can tell"
     return (
         f"Blind test, {rung}: of five replies to a cue no model had seen, people picked {name_hosts(material.hosts)}'s "
-        f"own {_tell_share(score)} of the time, n = {score.n} cues; a guess is right {format_share(_CHANCE)} of the "
-        f"time, {verdict}."
+        f"own {_tell_share(score)} times; a guess is right one time in five, {verdict}."
     )
 
 
 def _tell_share(score: Score) -> str:
-    if score.low is None or score.high is None:
-        return format_share(score.value)
-    return f"{format_share(score.value)} ({format_share(score.low)} to {format_share(score.high)})"
+    told = format_cases(score.value, score.n)
+    if "%" not in told:
+        return told
+    span = f"{format_share(score.low)} to {format_share(score.high)}, " if score.low is not None else ""
+    return f"{told} ({span}n = {score.n})"
 
 
 _SENSE = {
-    "exact": "By rule right: it holds what a right answer holds.",
-    "near": "By rule half right: it holds a part of what a right answer holds.",
-    "wrong": "By rule wrong: it does not hold what a right answer holds.",
+    "exact": "It holds what a right answer holds.",
+    "near": "It holds a part of what a right answer holds.",
+    "wrong": "It does not hold what a right answer holds.",
 }
 
 
@@ -292,7 +312,7 @@ def _tell_mark(mark: Mark | None, question: Question) -> str:
     if mark.grade == "unmarked":
         return f"Not marked: {mark.reason}."
     if mark.says_opposite:
-        return "By rule wrong: the opposite of the host."
+        return "It says the opposite of the host."
     if question.kind not in ("quotation", "fact"):
         return _SENSE[mark.grade]
     if mark.n_true is None:

@@ -42,6 +42,7 @@ def chosen_section(material: ReportMaterial) -> Section:
     blocks = keep(
         tabulate_selections(material) or say_absent("Nothing has been selected."),
         *_list_choices(material),
+        *_show_taken(material),
         _chart_strategies(material.compared),
         *(fold_table(table) for table in history),
     )
@@ -53,6 +54,35 @@ def _list_choices(material: ReportMaterial) -> Iterator[Block]:
     told = {rung: facts for rung, facts in choices.items() if facts}
     for rung, facts in told.items():
         yield Facts(facts) if len(told) == 1 else Part(rung, (Facts(facts),))
+
+
+_N_TAKEN, _N_ASKED = 5, 2
+_TAKEN_WORDS = 25
+
+
+def _show_taken(material: ReportMaterial) -> Iterator[Block]:
+    """Show some answer pairs it was trained on, and who asked or what made their questions."""
+    if not material.taken:
+        return
+    asked = [pair for pair in material.taken if pair.origin == "asked"][:_N_ASKED]
+    made = [pair for pair in material.taken if pair.origin == "made"]
+    step = max(1, len(made) // _N_TAKEN)
+    yield tabulate(
+        "taken",
+        "Some statements it learned as answers, and their questions",
+        (*asked, *made[::step])[:_N_TAKEN],
+        {
+            "question": lambda pair: pair.cue,
+            "from": lambda pair: f"made by {pair.made_by}" if pair.origin == "made" else f"asked by {pair.cue_speaker}",
+            "the answer begins": lambda pair: _begin(pair.reply),
+        },
+        note="A made question was asked by nobody; what stands behind it the host did say.",
+    )
+
+
+def _begin(text: str) -> str:
+    words = text.split()
+    return " ".join(words[:_TAKEN_WORDS]) + (" ..." if len(words) > _TAKEN_WORDS else "")
 
 
 def tabulate_selections(material: ReportMaterial) -> Table | None:

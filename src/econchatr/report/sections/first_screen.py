@@ -1,70 +1,77 @@
 """The first screen: one question before and after, how many are right, whether readers can tell, habits, cost.
 
-One sentence weighs them. People outrank marks, and marks outrank Voice, which is named only where neither is there.
+One sentence weighs them. People outrank the judge, the judge outranks rules; Voice is named only where none of them is.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from math import comb
-from typing import NamedTuple
+from typing import Final
 
 from econchatr.display import name_hosts
-from econchatr.records import Question
+from econchatr.records import Question, RightCount
 from econchatr.records.measures import HELD_OUT_CUES, Measure
-from econchatr.report.formats import count_noun, format_decimal, format_share, format_usd
+from econchatr.report.formats import count_noun, format_decimal, format_usd
 from econchatr.report.habits import Habits, find_sayings, measure_habits
 from econchatr.report.material import ReportMaterial
-from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, QuestionCard, Section, Statement, Table, tabulate
+from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Section, Statement, Table, tabulate
 from econchatr.report.sections.answered import lay_out_before_and_after
+from econchatr.report.sections.right_told import tell_by_marker, tell_reported
 from econchatr.report.sections.verdict import give_verdicts
 
-_WORTH = {"exact": 1.0, "near": 0.5, "wrong": 0.0}
-_GUESS = 0.2
-_FORMS = (("base", "Before: base"), ("persona", "Before: base + persona"), ("tuned", "After: tuned"))
-_REPORTED_2023 = "Reported in 2023, by hand, best of several tries: 6 of 12 before, 9.5 of 12 after."
-
-
-class RightAnswers(NamedTuple):
-    """How many first answers of one form are right, by one marker: 1, a half or 0 each."""
-
-    marker: str
-    variant: str
-    n_right: float
-    n_marked: int
+_GUESS: Final = 0.2
+_SURE: Final = 0.025
+"""So rarely at most a guesser finds the real reply as often: readers can tell then."""
+_MIN_ASKED: Final = 20
+"""Real questions put to the host, from which on its habits are those of its answers. As where answers are scored."""
+_FORMS: Final = (
+    ("base", "Before: base model"),
+    ("persona", "Base model with a persona prompt"),
+    ("tuned", "After: tuned model"),
+)
+_RANKS: Final = {
+    "people": "as people mark them",
+    "judge": "as the LLM judge marks them",
+    "rule": "by the exam’s own rules",
+}
+"""Who outranks whom."""
 
 
 def first_screen(material: ReportMaterial) -> Section:
     """Give what a reader with one minute should see."""
-    rungs = tuple(dict.fromkeys(answer.rung for answer in material.answers))
-    blocks = [block for rung in rungs for block in _lay_out(material, rung)]
+    rungs = list_rungs(material)
+    blocks: list[Block] = list(_show_question(material, rungs[0], is_only=len(rungs) == 1)) if rungs else []
+    for rung in rungs:
+        blocks.append(Box("glance", tuple(_lay_out(material, rung, is_only=len(rungs) == 1))))
     unasked = Paragraph("No model has been asked yet.", "absent")
     return Section("first", "At a glance", tuple(blocks) or (unasked,), menu="At a glance")
 
 
-def _lay_out(material: ReportMaterial, rung: str) -> Iterator[Block]:
-    habits = measure_all_habits(material, rung)
+def list_rungs(material: ReportMaterial) -> tuple[str, ...]:
+    """Name the rungs that were asked, in the order of their answers."""
+    return tuple(dict.fromkeys(answer.rung for answer in material.answers))
+
+
+def _show_question(material: ReportMaterial, rung: str, *, is_only: bool) -> Iterator[Block]:
     if question := choose_question(material, rung):
-        number = material.questions.index(question) + 1
-        answers = lay_out_before_and_after(material, question, rung)
-        yield QuestionCard(
-            f"first-{rung}-{question.question_id}",
-            number,
-            len(material.questions),
-            question.kind,
-            question.text,
-            question.expected or "",
-            answers,
-        )
-        yield Paragraph("Shown: the first question with a marked answer, else the first; not the best.", "note")
-    facts = (
-        ("Right answers", " ".join(tell_right(material, rung))),
-        ("Can readers tell?", tell_readers(material, rung)),
-        ("What it cost", _tell_cost(material, rung)),
-    )
-    yield Box("glance", (Statement(weigh(material, rung)), Facts(facts), _tabulate_habits(material, rung, habits)))
+        yield lay_out_before_and_after(material, question, rung, key=f"first-{question.question_id}")
+        of = "" if is_only else f" The answers are of {rung}."
+        yield Paragraph(f"Not picked for being good: the first question whose answer a rule can mark.{of}", "note")
+
+
+def _lay_out(material: ReportMaterial, rung: str, *, is_only: bool) -> Iterator[Block]:
+    if not is_only:
+        yield Paragraph(rung, "variant")
+    right = [(f"{title[:1].upper()}{title[1:]}", f"{told}.") for title, told in tell_by_marker(_count(material, rung))]
+    is_first = rung == list_rungs(material)[0]
+    reported = [("Reported", tell_reported(material.reported))] if material.reported and is_first else []
+    yield Facts((*right, *reported, ("Can readers tell?", tell_readers(material, rung))))
+    if habits := measure_all_habits(material, rung):
+        yield _tabulate_habits(material, rung, habits)
+    yield Facts((("What it cost", tell_cost(material, rung)),))
+    yield Statement(weigh(material, rung))
 
 
 def choose_question(material: ReportMaterial, rung: str) -> Question | None:
@@ -72,45 +79,15 @@ def choose_question(material: ReportMaterial, rung: str) -> Question | None:
     marked = {
         mark.question_id
         for mark in material.marks
-        if mark.rung == rung and mark.variant == "tuned" and mark.grade != "unmarked"
+        if (mark.rung, mark.variant, mark.wording) == (rung, "tuned", 0) and mark.worth is not None
     }
     found = [question for question in material.questions if question.question_id in marked]
     return next(iter(found or material.questions), None)
 
 
-# --- right answers ----------------------------------------------------------------------------------------------------
-
-
-def count_right(material: ReportMaterial, rung: str) -> tuple[RightAnswers, ...]:
-    """Count the right answers by each marker there is: the rule's first tries, and all that people marked."""
-    worth = defaultdict[str, list[float]](list)
-    for mark in material.marks:
-        if (mark.rung, mark.sample, mark.wording) == (rung, 0, 0) and mark.grade in _WORTH:
-            worth[mark.variant].append(_WORTH[mark.grade])
-    found = [RightAnswers("rule", form, sum(worth[form]), len(worth[form])) for form, _ in _FORMS if form in worth]
-    for form, _ in _FORMS:
-        score = material.find_score(Measure.HAND_MARK, rung, form)
-        if score is not None and score.value is not None:
-            found.append(RightAnswers("people", form, score.value * score.n, score.n))
-    return tuple(found)
-
-
-def tell_right(material: ReportMaterial, rung: str) -> Iterator[str]:
-    """Say how many answers are right, a sentence for each marker."""
-    counts = count_right(material, rung)
-    for marker in ("people", "rule"):
-        own = {one.variant: one for one in counts if one.marker == marker}
-        if own:
-            told = "; ".join(f"{title} {_tell_count(own[form])}" for form, title in _FORMS if form in own)
-            yield f"By {marker}: {told}."
-    if not any(one.marker == "people" for one in counts):
-        yield "By people: not marked yet (econchatr mark)."
-    if material.history is not None:
-        yield _REPORTED_2023
-
-
-def _tell_count(one: RightAnswers) -> str:
-    return f"{one.n_right:.3g} of {one.n_marked}"
+def _count(material: ReportMaterial, rung: str) -> tuple[RightCount, ...]:
+    """Give the counts of a rung, those of people first."""
+    return tuple(count for marker in _RANKS for count in material.find_right_counts(rung, marker))
 
 
 # --- readers ----------------------------------------------------------------------------------------------------------
@@ -136,54 +113,69 @@ def count_found(material: ReportMaterial, rung: str) -> tuple[float, int]:
 
 
 def measure_all_habits(material: ReportMaterial, rung: str) -> dict[str, Habits]:
-    """Measure the habits of each form of the model, and of the host in held-out episodes."""
+    """Measure the habits of each form of the model, and of the host in held-out episodes: when asked, if often."""
     kept = [pair for pair in material.pairs if pair.is_kept]
     sayings = find_sayings((pair.slug, pair.reply) for pair in kept if pair.split == "train")
     texts = {
         form: [
             one.reply.text
             for one in material.answers
-            if (one.rung, one.variant) == (rung, form) and one.reply is not None
+            if (one.rung, one.variant) == (rung, form) and one.reply is not None and one.error is None
         ]
         for form, _ in _FORMS
     }
-    texts["host"] = [pair.reply for pair in kept if pair.split == "test"]
+    held_out = [pair for pair in kept if pair.split == "test"]
+    asked = [pair for pair in held_out if pair.cue_act in ("asks", "both")]
+    texts["host"] = [pair.reply for pair in (asked if len(asked) >= _MIN_ASKED else held_out)]
     return {form: found for form, said in texts.items() if (found := measure_habits(said, sayings)) is not None}
 
 
 def _tabulate_habits(material: ReportMaterial, rung: str, habits: dict[str, Habits]) -> Table:
-    titles = dict(_FORMS) | {"host": f"{name_hosts(material.hosts)}, really"}
+    titles = dict(_FORMS) | {"host": f"{name_hosts(material.hosts)}, in new episodes"}
     return tabulate(
-        f"habits-{material.scored_rungs.index(rung) if rung in material.scored_rungs else rung}",
+        f"habits-{list_rungs(material).index(rung)}",
         "What it did learn",
         habits.items(),
         {
             "": lambda row: titles[row[0]],
-            "#words, middle answer": lambda row: format_decimal(row[1].n_words, 0),
+            "#words": lambda row: format_decimal(row[1].n_words, 0),
             "#with a saying": lambda row: f"{row[1].n_with_saying} of {row[1].n}",
-            "#end in a question": lambda row: f"{row[1].n_ask_back} of {row[1].n}",
+            "#ask back": lambda row: f"{row[1].n_ask_back} of {row[1].n}",
         },
-        note="A saying is a run of four words that the host says in many training episodes.",
+        note="Words of a typical answer; answers that hold a saying (four words in a row that the host says in many "
+        "training episodes); answers that ask back.",
     )
 
 
-def _tell_cost(material: ReportMaterial, rung: str) -> str:
+def tell_cost(material: ReportMaterial, rung: str) -> str:
+    """Say what a rung's training cost in dollars, minutes and steps."""
     charged = sum((row.charged_usd - row.refunded_usd for row in material.bill if row.rung == rung), Decimal(0))
     tuned = next((one for one in material.tuned_models if one.rung == rung), None)
-    steps = f", {count_noun(tuned.n_steps, 'step')} of training" if tuned else ""
-    return f"{format_usd(charged)}{steps}."
+    minutes = dict(material.minutes).get(rung)
+    took = f" in {count_noun(max(1, round(minutes)), 'minute')}" if minutes is not None else ""
+    where = "" if charged else ", at home"
+    trained = f" for {count_noun(tuned.n_steps, 'step')} of training{where}{took}" if tuned else ""
+    return f"{format_usd(charged)}{trained}."
 
 
 # --- the sentence that weighs them ------------------------------------------------------------------------------------
 
 
 def weigh(material: ReportMaterial, rung: str) -> str:
-    """Weigh what was found in one sentence: people first, then marks, then Voice."""
-    parts = [_weigh_readers(material, rung), _weigh_marks(material, rung)]
-    if not any(parts):
+    """Weigh what was found in one sentence: people, then the judge, then rules; Voice only where none is there."""
+    readers, (marker, marks) = _weigh_readers(material, rung), _weigh_marks(material, rung)
+    if not (readers or marks):
         verdict = next((one.sentence for one in give_verdicts(material) if one.rung == rung), "")
-        parts = [verdict.rstrip(".") or f"How near {rung} comes to its host was not measured"]
-    return "; ".join(filter(None, (*parts, _weigh_asking(material, rung)))) + "."
+        marks = verdict.rstrip(".") or f"How near {rung} comes to its host was not measured"
+    missing = [
+        *(["marked its answers"] if marker != "people" else []),
+        *([] if readers else [f"tried to tell it from {name_hosts(material.hosts)}"]),
+    ]
+    yet = f"nobody has {' or '.join(missing)} yet" if missing else ""
+    return (
+        "; ".join(filter(None, (readers, marks, _weigh_opposites(material, rung), _weigh_asking(material, rung), yet)))
+        + "."
+    )
 
 
 def _weigh_readers(material: ReportMaterial, rung: str) -> str:
@@ -191,20 +183,29 @@ def _weigh_readers(material: ReportMaterial, rung: str) -> str:
     if not n:
         return ""
     found = f"{n_found:.3g} of {n}"
-    by_chance = sum(comb(n, k) * _GUESS**k * (1 - _GUESS) ** (n - k) for k in range(int(n_found), n + 1))
-    if by_chance < 0.025:
+    by_chance = sum(comb(n, k) * _GUESS**k * (1 - _GUESS) ** (n - k) for k in range(round(n_found), n + 1))
+    if by_chance < _SURE:
         return f"Readers tell {rung} from {host}: they found the real one {found} times"
-    return f"Readers found {host}’s own reply {found} times, which does not show that they can tell"
+    return f"Readers found {host}’s own reply {found} times, which does not show that they can tell {rung} from it"
 
 
-def _weigh_marks(material: ReportMaterial, rung: str) -> str:
-    counts = count_right(material, rung)
-    for marker in ("people", "rule"):
-        own = {one.variant: one for one in counts if one.marker == marker}
+def _weigh_marks(material: ReportMaterial, rung: str) -> tuple[str, str]:
+    """Give the marker that outranks the others, and what it says of the tuned model; both empty: nobody marked."""
+    counts = [count for count in _count(material, rung) if count.n_right is not None]
+    for marker, by in _RANKS.items():
+        own = {count.variant: f"{count.n_right:g} of {count.n_marked}" for count in counts if count.marker == marker}
         if "tuned" in own:
-            before = f", before training {_tell_count(own['base'])}" if "base" in own else ""
-            return f"{rung} answers {_tell_count(own['tuned'])} rightly by {marker}{before}"
-    return ""
+            before = f", and before training {own['base']}" if "base" in own else ""
+            return marker, f"{rung} answers {own['tuned']} questions rightly{before}, {by}"
+    return "", ""
+
+
+def _weigh_opposites(material: ReportMaterial, rung: str) -> str:
+    own = [
+        mark for mark in material.marks if (mark.rung, mark.variant, mark.wording, mark.sample) == (rung, "tuned", 0, 0)
+    ]
+    n = sum(mark.says_opposite for mark in own)
+    return f"to {n} of the questions it says the opposite of {name_hosts(material.hosts)}" if n else ""
 
 
 def _weigh_asking(material: ReportMaterial, rung: str) -> str:
@@ -212,5 +213,5 @@ def _weigh_asking(material: ReportMaterial, rung: str) -> str:
     own, host = habits.get("tuned"), habits.get("host")
     if own is None or host is None or own.n_ask_back / own.n <= host.n_ask_back / host.n:
         return ""
-    really = f"{name_hosts(material.hosts)} in {format_share(host.n_ask_back / host.n)} of {host.n} replies"
+    really = f"{name_hosts(material.hosts)} in {host.n_ask_back} of {host.n}"
     return f"it asks back in {own.n_ask_back} of {own.n} answers, {really}"

@@ -15,11 +15,18 @@ TO_MARK = "econchatr mark"
 
 def tell_right(counts: Sequence[RightCount]) -> Iterator[str]:
     """Give one line a rung and marker: `right of 12, by rule: base model 1 of 11, tuned model 4.5 of 11`."""
-    for rung, marker in dict.fromkeys((count.rung, count.marker) for count in counts):
-        own = {count.variant: count for count in counts if (count.rung, count.marker) == (rung, marker)}
+    for rung in dict.fromkeys(count.rung for count in counts):
+        for title, told in tell_by_marker([count for count in counts if count.rung == rung]):
+            yield f"{rung}  {title}: {told}"
+
+
+def tell_by_marker(counts: Sequence[RightCount]) -> Iterator[tuple[str, str]]:
+    """Give for each marker of one rung `right of 12, by people`, and what it found or why it found nothing."""
+    for marker in dict.fromkeys(count.marker for count in counts):
+        own = {count.variant: count for count in counts if count.marker == marker}
         shown = [own[variant] for variant in _SHOWN if variant in own]
         if shown:
-            yield f"{rung}  right of {shown[0].n_questions}, {_BY[marker]}: {_tell(shown)}"
+            yield f"right of {shown[0].n_questions}, {_BY[marker]}", _tell(shown)
 
 
 def tell_reported(reported: ReportedMarks) -> str:
@@ -38,8 +45,9 @@ def _tell(counts: Sequence[RightCount]) -> str:
     found = [count for count in counts if count.n_right is not None]
     if not found:
         is_open = counts[0].marker == "people"
-        return f"not marked yet: `{TO_MARK}`" if is_open else counts[0].reason
-    first = ", ".join(f"{ROW_NAMES[one.variant]} {one.n_right:g} of {one.n_marked} marked" for one in found)
-    n_tries = max(one.n_tries for one in found)
-    best = ", ".join("-" if one.best_of_tries is None else f"{one.best_of_tries:g}" for one in found)
-    return f"{first}; best of {n_tries} tries {best}" if n_tries > 1 else first
+        return f"not marked yet: {TO_MARK}" if is_open else counts[0].reason
+    return ", ".join(
+        f"{ROW_NAMES[one.variant]} {one.n_right:g} of {one.n_marked} marked"
+        + ("" if one.best_of_tries is None else f" (best of {one.n_tries} tries: {one.best_of_tries:g})")
+        for one in found
+    )

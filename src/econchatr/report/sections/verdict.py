@@ -1,4 +1,4 @@
-"""The first screen: in plain words, how near each rung comes to the host, what it copies and what it makes up.
+"""How near each rung comes to the host by measures alone, what it copies and what it makes up, in plain words.
 
 Each sentence is made from scores and gates alone: a Voice behind a closed gate is no nearness, a value that is not
 there is named with its reason, and a difference whose interval holds zero is not shown to be one.
@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from econchatr.display import name_hosts
 from econchatr.records import Score
 from econchatr.records.measures import CLOSED_QUESTIONS, TUNED_MINUS_BASE, TUNED_MINUS_PERSONA, Measure
-from econchatr.report.formats import count_noun, format_count, format_decimal, format_interval, format_share
+from econchatr.report.formats import (
+    count_noun,
+    format_cases,
+    format_count,
+    format_decimal,
+    format_interval,
+    format_share,
+)
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Part, Section, Statement, keep
 from econchatr.report.score_table import ScoredRow, list_doubts, tell_why_closed
@@ -20,6 +27,7 @@ from econchatr.report.sections.measured import chart_voices
 from econchatr.report.sections.preferences_told import tell_round
 from econchatr.report.sections.replies import chart_bits, tell_surprise
 
+_BY_READERS = "People"
 _NEAR = 0.5
 """An interval that reaches the host and begins above this is called as near as the measure can tell."""
 
@@ -37,7 +45,7 @@ class RungVerdict:
 
 
 def verdict_section(material: ReportMaterial) -> Section:
-    """Give the first screen: a sentence and a chart, and below them what the scores show."""
+    """Give a sentence, a chart, and what the scores show; what people found stands on the first screen."""
     verdicts = give_verdicts(material)
     unscored = Paragraph("Nothing has been scored yet, so nothing can be said of how close the model came.", "sentence")
     told = tuple(Statement(one.sentence, one.is_greyed) for one in verdicts) or (unscored,)
@@ -52,11 +60,11 @@ def verdict_section(material: ReportMaterial) -> Section:
         Box("shown", keep(chart_voices(material) or chart_bits(material))),
         Box("rest", (*points, Paragraph(caveat, "caveat"), *gaps)),
     )
-    return Section("verdict", "Verdict", blocks)
+    return Section("verdict", "How near it comes, by measures alone", blocks, menu="Nearness")
 
 
 def _list_points(verdict: RungVerdict, *, with_rung: bool) -> Block:
-    points = Facts(verdict.points, "points")
+    points = Facts(tuple(point for point in verdict.points if point[0] != _BY_READERS), "points")
     return Box("rung-points", (Part(verdict.rung, (points,), style=""),) if with_rung else (points,))
 
 
@@ -119,7 +127,7 @@ def _place(rung: str, value: float, low: float, high: float, host: str) -> str:
             return f"It is not shown that {rung} talks any more like {host} than the guests do"
         return _place_share(rung, value, host)
     if low >= _NEAR:
-        return f"By its way of talking alone, {rung} cannot be told from {host}"
+        return f"In its way of talking {rung} comes as near to {host} as this measure can tell"
     if low > 0:
         return f"{rung} talks more like {host} than the guests do, but how near it comes is not sure"
     return f"The answers are too few to say whether {rung} talks like {host} or like the guests"
@@ -200,11 +208,11 @@ def _tell_made_up(tuned: ScoredRow) -> Iterator[tuple[str, str]]:
     if made_up.value is None:
         told = [f"How many names are wrong is not known: {made_up.reason or 'no reason was given'}."]
     else:
-        told = [f"Asked for names of the show, it got {_tell_share(made_up)} of those it gave wrong."]
+        told = [f"Asked for names of the show, it got {_tell_share(made_up)} wrong of those it gave."]
     if blurted is not None and blurted.value is not None:
-        told.append(f"Where it could not know, it named somebody {format_share(blurted.value)} of the time.")
+        told.append(f"Where it could not know, it named somebody {_tell_times(blurted)}.")
     if covered is not None and covered.value is not None:
-        told.append(f"Where it could, it was right {format_share(covered.value)} of the time.")
+        told.append(f"Where it could, it was right {_tell_times(covered)}.")
     yield "Made up", " ".join(told)
 
 
@@ -220,15 +228,22 @@ def _tell_rest(tuned: ScoredRow) -> Iterator[tuple[str, str]]:
     score = tuned.find(Measure.BLIND_PICKS)
     if score is not None and score.value is not None:
         found = f"People found {tuned.host}’s own reply among five {_tell_share(score)}"
-        yield "People", f"{found}; a guess finds 20%."
+        yield _BY_READERS, f"{found}; a guess finds 20%."
 
 
 def _tell_share(score: Score) -> str:
-    """A share with its interval and n."""
-    span = ""
+    """A share with its interval and n; of few cases their count."""
+    told, span = format_cases(score.value, score.n), ""
+    if "%" not in told:
+        return told
     if score.low is not None and score.high is not None:
         span = f"{format_share(score.low)} to {format_share(score.high)}, "
-    return f"{format_share(score.value)} ({span}n = {format_count(score.n)})"
+    return f"{told} ({span}n = {format_count(score.n)})"
+
+
+def _tell_times(score: Score) -> str:
+    told = format_cases(score.value, score.n)
+    return f"{told} of the time" if "%" in told else f"{told} times"
 
 
 def _tell_interval(score: Score) -> str:
