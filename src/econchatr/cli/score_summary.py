@@ -7,7 +7,15 @@ from typing import Final, NamedTuple
 
 from econchatr.display import strip_controls
 from econchatr.records import Gate, RightCount, Score
-from econchatr.records.measures import CLOSED_QUESTIONS, HOST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import (
+    CLOSED_QUESTIONS,
+    HOST,
+    HOST_LESS_GUEST,
+    HOST_REPLIES,
+    STATEMENTS_LESS_GUEST,
+    TUNED_MINUS_BASE,
+    Measure,
+)
 from econchatr.report.sections.right_told import TO_MARK
 
 MAX_LINES: Final = 20
@@ -36,8 +44,10 @@ _LINES: Final = (
     _Line("judge took for the host", Measure.JUDGE_PICKS, after="tuned against base"),
     _Line("voice: 1 is the host", Measure.VOICE, ".2f"),
     _Line("voice nearer by", Measure.VOICE_CLOSER, ".2f", TUNED_MINUS_BASE),
-    _Line("", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE),
+    _Line("", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE, HOST_LESS_GUEST),
+    _Line("... on statements", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE, STATEMENTS_LESS_GUEST),
     _Line("", Measure.TRUE_REPLY),
+    _Line("", Measure.TRUE_ANSWER),
     _Line("answers on the question", Measure.ON_QUESTION),
     _Line("", Measure.COPIED_WORDS, ".1%"),
     _Line("repetition", Measure.REPETITION, ".1%"),
