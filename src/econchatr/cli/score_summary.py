@@ -135,7 +135,8 @@ def _judge(gates: Sequence[Gate], width: int) -> str:
     """Which gates are closed, or how many where the names take more room than there is."""
     closed = [gate.gate for gate in gates if gate.outcome in ("fails", "unscored")]
     if not closed:
-        return "all pass" if gates else ""
+        n_doubts = sum(gate.outcome == "in doubt" for gate in gates)
+        return f"{n_doubts} in doubt" if n_doubts else "all pass" if gates else ""
     named = f"fails {', '.join(closed)}"
     return named if len(named) <= width else f"{len(closed)} fail"
 

@@ -55,3 +55,8 @@ def test_host_bits_saved_on_all_speech_and_on_statements_are_two_lines() -> None
         ["host", "bits", "saved", "0.050"],
         ["...", "on", "statements", "0.040"],
     ]
+
+
+def test_a_gate_in_doubt_is_not_told_as_passed() -> None:
+    lines = sum_up_scores([score("voice", "tuned", 1.0)], [gate("tuned", outcome="in doubt")])
+    assert lines[1].split() == ["gates", "1", "in", "doubt"]
