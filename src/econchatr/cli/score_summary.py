@@ -7,11 +7,19 @@ from typing import Final, NamedTuple
 
 from econchatr.display import strip_controls
 from econchatr.records import Gate, RightCount, Score
-from econchatr.records.measures import CLOSED_QUESTIONS, HOST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import (
+    CLOSED_QUESTIONS,
+    HOST,
+    HOST_LESS_GUEST,
+    HOST_REPLIES,
+    STATEMENTS_LESS_GUEST,
+    TUNED_MINUS_BASE,
+    Measure,
+)
 from econchatr.report.sections.right_told import TO_MARK
 
 MAX_LINES: Final = 20
-_COLUMNS: Final = (24, 22, 22, 8)
+_COLUMNS: Final = (24, 21, 21, 10)
 """Characters of each column; one blank between two, so that a line has 79."""
 _FEWEST: Final = 3
 """Lines of a rung, below which it is better left out."""
@@ -36,8 +44,10 @@ _LINES: Final = (
     _Line("judge took for the host", Measure.JUDGE_PICKS, after="tuned against base"),
     _Line("voice: 1 is the host", Measure.VOICE, ".2f"),
     _Line("voice nearer by", Measure.VOICE_CLOSER, ".2f", TUNED_MINUS_BASE),
-    _Line("", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE),
+    _Line("", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE, HOST_LESS_GUEST),
+    _Line("... on statements", Measure.HOST_BITS_SAVED, ".3f", TUNED_MINUS_BASE, STATEMENTS_LESS_GUEST),
     _Line("", Measure.TRUE_REPLY),
+    _Line("", Measure.TRUE_ANSWER),
     _Line("answers on the question", Measure.ON_QUESTION),
     _Line("", Measure.COPIED_WORDS, ".1%"),
     _Line("repetition", Measure.REPETITION, ".1%"),
@@ -122,12 +132,12 @@ def _tell_gates(gates: Sequence[Gate]) -> Iterator[str]:
 
 
 def _judge(gates: Sequence[Gate], width: int) -> str:
-    """Which gates fail, or were not checked; how many where the names take more room than there is."""
+    """Which gates fail, were not checked or are in doubt; how many where the names take more room than there is."""
     counted = [gate for gate in gates if not gate.is_void]
-    for outcome, verb in (("fails", "fails"), ("unscored", "not checked:")):
-        if closed := [gate.gate for gate in counted if gate.outcome == outcome]:
-            named = f"{verb} {', '.join(closed)}"
-            return named if len(named) <= width else f"{len(closed)} {outcome}".replace("fails", "fail")
+    for outcome, verb in (("fails", "fails"), ("unscored", "not checked:"), ("in doubt", "in doubt:")):
+        if found := [gate.gate for gate in counted if gate.outcome == outcome]:
+            named = f"{verb} {', '.join(found)}"
+            return named if len(named) <= width else f"{len(found)} {outcome}".replace("fails", "fail")
     return "all pass" if counted else ""
 
 

@@ -32,7 +32,7 @@ from econchatr.select.examples import build_example
 from econchatr.tokens import cut_left, cut_right
 
 N_START_TOKENS: Final = 24
-"""Of each of twenty answers: what 200 contexts in five minutes on two cores allow. Source: docs/performance.md."""
+"""Of each of twenty answers: 200 contexts take some five minutes of two cores. Source: docs/performance.md."""
 _N_TOGETHER: Final = 8
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from econchatr.display import escape_markdown, label_imitation, name_hosts
 from econchatr.records import Score, TunedModel
-from econchatr.records.measures import CLOSED_QUESTIONS, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import CLOSED_QUESTIONS, HOST_LESS_GUEST, TUNED_MINUS_BASE, Measure
 from econchatr.report.formats import format_date
 from econchatr.report.markdown_writer import write_section, write_table
 from econchatr.report.material import ReportMaterial, RightsNote
@@ -186,8 +186,9 @@ def _tabulate_scores(scores: Sequence[Score]) -> Table:
 
 _RESULTS = (
     (Measure.VOICE, "tuned", None),
-    (Measure.HOST_BITS_SAVED, TUNED_MINUS_BASE, None),
+    (Measure.HOST_BITS_SAVED, TUNED_MINUS_BASE, HOST_LESS_GUEST),
     (Measure.TRUE_REPLY, "tuned", None),
+    (Measure.TRUE_ANSWER, "tuned", None),
     (Measure.COPIED_WORDS, "tuned", None),
     (Measure.MADE_UP, "tuned", CLOSED_QUESTIONS),
     (Measure.CONFABULATION, "tuned", CLOSED_QUESTIONS),

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from econchatr.display import name_hosts
 from econchatr.records import Gate, Score
-from econchatr.records.measures import CLOSED_QUESTIONS, HOST, PREFERRED, ROW_NAMES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import (
+    CLOSED_QUESTIONS,
+    HOST,
+    HOST_LESS_GUEST,
+    PREFERRED,
+    ROW_NAMES,
+    TUNED_MINUS_BASE,
+    Measure,
+)
 from econchatr.report.formats import MISSING, format_cases, format_count, format_decimal, format_share, format_value
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Cell, Facts, Figure, Table, name_columns, tabulate
@@ -197,7 +205,8 @@ def show_voice(row: ScoredRow) -> Figure:
 
 def _show_bits(row: ScoredRow) -> Figure:
     # The difference is of the two models; it stands in the row of the one it speaks for.
-    score = row.of(TUNED_MINUS_BASE).find(Measure.HOST_BITS_SAVED) if row.variant == "tuned" else None
+    saved = row.of(TUNED_MINUS_BASE).find(Measure.HOST_BITS_SAVED, HOST_LESS_GUEST)
+    score = saved if row.variant == "tuned" else None
     return show_score(score, partial(format_decimal, places=3))
 
 

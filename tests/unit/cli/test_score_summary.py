@@ -45,3 +45,18 @@ def test_a_name_that_is_long_or_hostile_keeps_to_its_column() -> None:
 def test_a_measure_nobody_took_has_no_line() -> None:
     lines = sum_up_scores([score("voice", "base", None), score("copied words", "base", 0.02)], [])
     assert [line.split("  ")[0] for line in lines[:-1]] == [RUNG, "copied words"]
+
+
+def test_host_bits_saved_on_all_speech_and_on_statements_are_two_lines() -> None:
+    subjects = {"host minus guest (test)": 0.05, "host minus guest, statements (test)": 0.04}
+    scores = [score("host bits saved", "tuned minus base", value, subject=name) for name, value in subjects.items()]
+    lines = sum_up_scores(scores, [])
+    assert [line.split() for line in lines[1:3]] == [
+        ["host", "bits", "saved", "0.050"],
+        ["...", "on", "statements", "0.040"],
+    ]
+
+
+def test_a_gate_in_doubt_is_not_told_as_passed() -> None:
+    lines = sum_up_scores([score("voice", "tuned", 1.0)], [gate("tuned", outcome="in doubt")])
+    assert lines[1].split() == ["gates", "1", "in", "doubt"]

@@ -69,6 +69,7 @@ def poison(value: Any, attack: str) -> Any:
         "host bits saved",
         "hand mark",
         "held-out cues (test)",
+        "host minus guest (test)",
         "wording's share of the spread",
         "guests by year",
         "name cloze",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from econchatr.display import name_hosts
 from econchatr.records import HeldOutReply, Score
-from econchatr.records.measures import GUEST_REPLIES, HOST_REPLIES, TUNED_MINUS_BASE, Measure
+from econchatr.records.measures import GUEST_REPLIES, HOST_LESS_GUEST, HOST_REPLIES, TUNED_MINUS_BASE, Measure
 from econchatr.report.counts import Neighbour, drop_middle, keep_end
 from econchatr.report.formats import MISSING, count_noun, format_count, format_decimal, format_interval, format_source
 from econchatr.report.material import ReportMaterial
@@ -210,7 +210,7 @@ def tell_surprise(material: ReportMaterial, rung: str) -> str:
     sentence = _tell_fall(rung, name, host, guest)
     if isinstance(host, str) or host.percent <= 0:
         return sentence
-    share = material.find_score(Measure.HOST_BITS_SAVED, rung, TUNED_MINUS_BASE)
+    share = material.find_score(Measure.HOST_BITS_SAVED, rung, TUNED_MINUS_BASE, HOST_LESS_GUEST)
     weighed = _weigh(host, guest, name) if share is None or share.value is None else _weigh_share(share, name)
     return f"{sentence} {weighed}"
 
