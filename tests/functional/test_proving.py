@@ -26,6 +26,7 @@ from econchatr.records import (
     Record,
     Score,
 )
+from econchatr.records.measures import HOST_LESS_GUEST
 from econchatr.tables import hash_file, read_table, write_table
 from tests.functional.conftest import Run
 
@@ -120,13 +121,13 @@ def test_closed_questions_are_asked_of_base_and_tuned_and_scored(finished_show: 
 
 
 def test_minutes_add_replies_and_are_kept(show: Path, econchatr: Run) -> None:
-    before = values(scored(show, "scores.parquet", Score), "host bits saved")
+    before = [row.value for row in scored(show, "scores.parquet", Score) if row.subject == HOST_LESS_GUEST]
     told = econchatr("score", show, "--minutes", "0.3").stderr
     assert "as many held-out replies as 0.3 minutes allow" in told
     replies = scored(show, "replies.parquet", HeldOutReply)
     assert len(replies) > 4
     assert len(replies) == len({(reply.side, reply.pair_id) for reply in replies})
-    assert values(scored(show, "scores.parquet", Score), "host bits saved") != before
+    assert [row.value for row in scored(show, "scores.parquet", Score) if row.subject == HOST_LESS_GUEST] != before
     assert json.loads(econchatr("run", show, "--json").stdout)["done"] == ["report"]
     assert econchatr("score", show, "--minutes", "1", "--judge", check=2).stderr
 
