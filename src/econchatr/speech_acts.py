@@ -92,11 +92,6 @@ def _find_turn(sentences: Sequence[Sentence]) -> int:
     return next(one.start for one in told if one.act != told[0].act)
 
 
-def ends_in_question(text: str) -> bool:
-    """Whether the last sign of the text, closing quotes aside, is a question mark."""
-    return text.rstrip(_CLOSING + "\n\t")[-1:] in tuple(_QUESTION_MARKS)
-
-
 def gives_the_word_back(text: str) -> bool:
     """Whether an answer hands over or thanks instead of answering."""
     return read_act(text).act in (Act.HANDS_OVER, Act.THANKS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.speech_acts import Act, asks_back, ends_in_question, gives_the_word_back, read_act, read_sentences
+from econchatr.speech_acts import Act, asks_back, gives_the_word_back, read_act, read_sentences
 
 CASES = [
     ("How did you come to write this book?", Act.ASKS),
@@ -45,7 +45,7 @@ def test_an_abbreviation_does_not_end_a_sentence() -> None:
 
 @pytest.mark.parametrize("text", ["Is it so?", 'He said: "Is it so?"', "Is it so?*", "真的吗？"])
 def test_quotes_and_marks_after_a_question_do_not_hide_it(text: str) -> None:
-    assert ends_in_question(text)
+    assert asks_back(text)
 
 
 def test_an_answer_with_a_tag_does_not_ask_back_and_one_that_ends_in_a_question_does() -> None:

@@ -45,9 +45,9 @@ def test_one_guess_of_one_is_a_case_and_shows_nothing() -> None:
 
 
 def test_people_outrank_the_judge_and_the_judge_the_rule() -> None:
-    assert "9.5 of 12 questions rightly, as people mark them" in weigh(mark_by("people", 9.5), RUNG)
-    assert "3 of 12 questions rightly, as the LLM judge marks them" in weigh(mark_by("judge", 3), RUNG)
-    assert "4.5 of 11 questions rightly, and before training 0 of 11, by the exam’s own rules" in weigh(
+    assert "9.5 of 12 questions right, as people mark them" in weigh(mark_by("people", 9.5), RUNG)
+    assert "3 of 12 questions right, as the LLM judge marks them" in weigh(mark_by("judge", 3), RUNG)
+    assert "4.5 of 11 questions right, and before training 0 of 11, by the exam’s own rules" in weigh(
         make_unread(), RUNG
     )
 

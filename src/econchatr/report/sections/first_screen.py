@@ -196,7 +196,7 @@ def _weigh_marks(material: ReportMaterial, rung: str) -> tuple[str, str]:
         own = {count.variant: f"{count.n_right:g} of {count.n_marked}" for count in counts if count.marker == marker}
         if "tuned" in own:
             before = f", and before training {own['base']}" if "base" in own else ""
-            return marker, f"{rung} answers {own['tuned']} questions rightly{before}, {by}"
+            return marker, f"{rung} gets {own['tuned']} questions right{before}, {by}"
     return "", ""
 
 
