@@ -297,7 +297,7 @@ class _Form(NamedTuple):
 FORMS = {
     "adapter": _Form(_write_adapter, {"adapter": 0.01}),
     "checkpoint": _Form(_write_checkpoint, {"checkpoint": 0.05}),
-    "gguf": _Form(_write_gguf, {"gguf F16": 0.1, "gguf Q8_0": 0.5}),
+    "gguf": _Form(_write_gguf, {"gguf F16": 0.1, "gguf Q8_0": 0.3}),
     "ollama": _Form(_write_ollama),  # its model file is a GGUF file, and compared as one
     "training": _Form(_write_training),
 }
