@@ -71,8 +71,7 @@ def test_guests_own_answers_have_the_guests_voice(show: str) -> None:
     voice = measure_row(answer(show, "guests' own answers"), yardstick(show)).voice
     assert voice.value is not None
     assert voice.high is not None
-    assert voice.value < 0.5
-    assert voice.high < 0.8, "the host is far outside the interval"
+    assert voice.high < 0.6
 
 
 @pytest.mark.slow
