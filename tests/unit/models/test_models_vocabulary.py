@@ -16,44 +16,8 @@ from econchatr.models.files.gguf_file import read_gguf_file
 from econchatr.models.files.vocabulary import PRE_TOKENIZERS, build_tokenizer, keep_vocabulary, write_tokenizer
 from tests.helpers.tiny_gguf import write_byte_level_gguf, write_sentencepiece_gguf
 
-WORDS = [
-    "who",
-    "counted",
-    "the",
-    "bridges,",
-    "in",
-    "1849",
-    "and",
-    "3.14?",
-    "don't",
-    "YOU'RE",
-    "ÜBER",
-    "straße",
-    "naïve",
-    "日本語",
-    "русский",
-    "(yes)",
-    "—",
-    "“well”",
-    "🫖",
-]
-PARTS = [
-    "a",
-    "aa",
-    " ",
-    "   ",
-    "\n",
-    "\n\n",
-    "\r\n",
-    "\t",
-    "<s>",
-    "<break>",
-    "<|im_end|>",
-    "ha",
-    "▁",
-    "<0x0A>",
-    "12345",
-]
+SPEECH = "who counted the bridges, in 1849 and 3.14? don't YOU'RE ÜBER straße naïve 日本語 русский (yes) — “well” 🫖"
+PARTS = ["a", "aa", " ", "   ", "\n", "\n\n", "\r\n", "\t", "<s>", "<break>", "<|im_end|>", "ha", "▁", "<0x0A>", "123"]
 ODD = "\u200b\u200d\ufeff\x00\x07\x85\u00a0\u2028\u0301\U0001f1e6\ufffd\U0010ffff\ue000²ⅷ٣"
 PIECES = ["▁", "t", "h", "e", "a", "aa", "aaa", "ha", "th", "the", "▁the", "▁a", "▁▁", ".", "..", "aaaa", "\n", "é"]
 
@@ -62,7 +26,7 @@ def draw_texts(n: int) -> list[str]:
     """Speech, hostile fragments, odd signs, runs of one sign, and signs from anywhere."""
     draw = random.Random(14)
     kinds = [
-        lambda: " ".join(draw.choices(WORDS, k=30)),
+        lambda: " ".join(draw.choices(SPEECH.split(), k=30)),
         lambda: "".join(draw.choices(PARTS, k=25)),
         lambda: "".join(draw.choices(ODD, k=20)),
         lambda: draw.choice("ah.- =0\n\t") * draw.randrange(1, 80),
