@@ -74,10 +74,19 @@ def read_chat_template(path: Path) -> ChatTemplate:
     Raises:
         ModelError: The file or folder has no chat template, or cannot be read.
     """
-    found = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
+    found = read_special_tokens(path)
     if not found.template:
-        raise ModelError(f"{path}: has no chat template.", hint="Use an instruct model.")
+        raise ModelError(f"{path}: has no chat template.", hint='Use an instruct model, or set form = "completion".')
     return found
+
+
+def read_special_tokens(path: Path) -> ChatTemplate:
+    """Give the special tokens of a GGUF file or a checkpoint folder; its chat template is empty where it has none.
+
+    Raises:
+        ModelError: The file or folder cannot be read.
+    """
+    return _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
 
 
 def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseWeights:
@@ -184,7 +193,16 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         bos=special("bos"),
         eos=special("eos"),
         specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+        adds_bos=found.metadata.get("tokenizer.ggml.add_bos_token", _adds_bos(found)) is True,
     )
+
+
+def _adds_bos(found: GgufFile) -> bool:
+    """Whether llama.cpp puts the beginning token first where the file does not say.
+
+    Source: github.com/ggml-org/llama.cpp, src/llama-vocab.cpp, `add_bos`.
+    """
+    return found.text("tokenizer.ggml.model") == "llama" or found.text("tokenizer.ggml.pre") == "llama-bpe"
 
 
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
@@ -235,7 +253,10 @@ def _folder_template(folder: Path) -> ChatTemplate:
         token = config.get(f"{name}_token") or ""
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
-    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+    # Which of the two files says so depends on the age of the checkpoint.
+    bos, adds = special("bos"), json.dumps(tokenizer.get("post_processor"), ensure_ascii=False)
+    adds_bos = bool(bos) and (json.dumps(bos, ensure_ascii=False) in adds or config.get("add_bos_token") is True)
+    return ChatTemplate(template if isinstance(template, str) else "", bos, special("eos"), specials, adds_bos)
 
 
 def _is_hub_id(base: str) -> bool:
