@@ -52,6 +52,11 @@ class ChatTemplate(NamedTuple):
     adds_bos: bool = False
     """Whether the model's tokenizer puts `bos` before every text."""
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the base has no chat template: it knows plain text only."""
+        return not self.template
+
 
 CHATML = ChatTemplate(
     template="{% for message in messages %}"
@@ -147,7 +152,7 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     can think aloud the answer without thinking is wanted.
 
     Raises:
-        ModelError: The template does not work.
+        ModelError: The base has no template, or one that does not work.
     """
     rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
     if rows and rows[0]["role"] == "system" and not _takes_system(template):
@@ -158,9 +163,9 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
 def _fold_system(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """The messages with the system's text before the first user's."""
     system, *rest = rows
-    if not rest or rest[0]["role"] != "user":
-        return [{**system, "role": "user"}, *rest]
-    return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    if rest and rest[0]["role"] == "user":
+        return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    return [{**system, "role": "user"}, *rest]
 
 
 @lru_cache(maxsize=8)
@@ -176,13 +181,12 @@ def _render(rows: list[dict[str, str]], template: ChatTemplate, *, is_open: bool
     """The messages as the template writes them; `is_open`: with the opening of an answer behind them."""
     import jinja2
 
+    if template.is_missing:
+        raise ModelError("the base model has no chat template.", hint='Set form = "completion".')
     try:
+        tokens = {"bos_token": template.bos, "eos_token": template.eos}
         return _compile(template.template).render(
-            messages=rows,
-            add_generation_prompt=is_open,
-            bos_token=template.bos,
-            eos_token=template.eos,
-            enable_thinking=False,
+            messages=rows, add_generation_prompt=is_open, enable_thinking=False, **tokens
         )
     except (jinja2.TemplateError, TypeError) as exc:
         raise ModelError(
@@ -237,21 +241,17 @@ def completion_template(voice: Voice, base: ChatTemplate) -> ChatTemplate:
         base: The base's special tokens; its own template is not looked at.
     """
     asks = f"{voice.host} responds:"
+    quoted = f"{{{{ {json.dumps(asks, ensure_ascii=False)} }}}}"
     break_up = "{% set said = message.content | replace('\\r', ' ') | replace('\\n', ' ') %}"
     text = (
         f"{{% for message in messages %}}{{% if message.role == 'assistant' %}}{break_up}"
-        f" {{{{ said }}}}\n\n{{% elif message.role == 'user' %}}{{{{ message.content }}}}\n\n{_literal(asks)}"
+        f" {{{{ said }}}}\n\n{{% elif message.role == 'user' %}}{{{{ message.content }}}}\n\n{quoted}"
         "{% else %}{{ message.content }}\n\n{% endif %}{% endfor %}"
     )
     specials = tuple(dict.fromkeys((*base.specials, base.bos, base.eos, asks)))
     # Elsewhere a template is told the base's token whether its tokenizer adds it or not.
     text = "{{ bos_token }}" + text if base.adds_bos else text
     return ChatTemplate(text, bos=base.bos if base.adds_bos else "", eos=_STOP_2023, specials=specials)
-
-
-def _literal(text: str) -> str:
-    """A text as a template writes it down unchanged."""
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
 
 
 def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:

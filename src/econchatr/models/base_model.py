@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from econchatr.errors import ModelError
 from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
-from econchatr.models.files.gguf_weights import keep_vocabulary
-from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_special_tokens
+from econchatr.models.files.vocabulary import keep_vocabulary
+from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
-_read_tokens = lru_cache(maxsize=8)(read_special_tokens)
+_read_template = lru_cache(maxsize=8)(read_chat_template)
 
 
 @dataclass(frozen=True)
@@ -40,34 +39,16 @@ class Base:
         return locate_embedded_gguf() if self.name == EMBEDDED else Path(self.name)
 
     @property
-    def special_tokens(self) -> ChatTemplate:
-        """Its special tokens; the chat template is empty where it has none, and ChatML where it is out of reach.
-
-        Raises:
-            ModelError: The base cannot be read.
-        """
-        return _read_tokens(self.path) if self.path.exists() else CHATML
-
-    @property
     def template(self) -> ChatTemplate:
-        """The chat template; ChatML, to count with, where the base is out of reach.
-
-        Raises:
-            ModelError: The base cannot be read, or has no chat template.
-        """
-        found = self.special_tokens
-        if not found.template:
-            raise ModelError(
-                f"{self.name}: has no chat template.", hint='Use an instruct model, or set form = "completion".'
-            )
-        return found
+        """The chat template; ChatML, to count with, where the base is out of reach."""
+        return _read_template(self.path) if self.path.exists() else CHATML
 
     def tokenizer(self, name: str = "") -> Tokenizer:
         """The base's own tokenizer, or the one of another name.
 
         Raises:
             InputError: No such tokenizer.
-            ModelError: A GGUF file's vocabulary cannot be read, or is not byte-pair.
+            ModelError: A GGUF file's vocabulary cannot be read, or is of a kind that is not known here.
             ShowFolderError: The cache cannot be written.
         """
         name = name or self.name

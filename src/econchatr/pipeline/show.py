@@ -204,10 +204,10 @@ class Rung:
         Raises:
             ModelError: The base cannot be read, or has no chat template though the rung's form is `chat`.
         """
-        found, form = self.base.special_tokens, self.config.form
-        if form == "completion" or (form == "auto" and not found.template):
-            return completion_template(self.show.voice, found)
-        return self.base.template
+        own, form = self.base.template, self.config.form
+        if form == "completion" or (form == "auto" and own.is_missing):
+            return completion_template(self.show.voice, own)
+        return own
 
     @property
     def form_version(self) -> object:

@@ -21,6 +21,7 @@ from typing import Literal
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
+from econchatr.models.files.vocabulary import SPECIAL_KINDS
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_bytes, hash_file, replace_path
@@ -31,9 +32,6 @@ EMBEDDED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _HUB_PROBE_SECONDS = 2.0
 _DONE = "converted.json"
 """Written last into a converted folder: without it the folder counts as not there."""
-_SPECIAL_KINDS = (2, 3)
-"""GGUF's numbers for the unknown token and for control tokens: what llama.cpp reads as special where it is written.
-Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _CONVERTER_VERSION = 1
 """Raised whenever the same GGUF would be converted to other numbers."""
 
@@ -71,17 +69,7 @@ def locate_embedded_gguf() -> Path:
 def read_chat_template(path: Path) -> ChatTemplate:
     """Give the chat template and special tokens of a GGUF file or a checkpoint folder.
 
-    Raises:
-        ModelError: The file or folder has no chat template, or cannot be read.
-    """
-    found = read_special_tokens(path)
-    if not found.template:
-        raise ModelError(f"{path}: has no chat template.", hint='Use an instruct model, or set form = "completion".')
-    return found
-
-
-def read_special_tokens(path: Path) -> ChatTemplate:
-    """Give the special tokens of a GGUF file or a checkpoint folder; its chat template is empty where it has none.
+    The template is empty where the base has none (`ChatTemplate.is_missing`): it was trained on plain text.
 
     Raises:
         ModelError: The file or folder cannot be read.
@@ -192,7 +180,7 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         template=found.text("tokenizer.chat_template") or "",
         bos=special("bos"),
         eos=special("eos"),
-        specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+        specials=tuple(token for token, kind in specials if kind in SPECIAL_KINDS),
         adds_bos=found.metadata.get("tokenizer.ggml.add_bos_token", _adds_bos(found)) is True,
     )
 
