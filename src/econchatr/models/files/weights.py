@@ -25,6 +25,7 @@ from econchatr.models.files.hub import (
     fetch_checkpoint,
     fetch_if_near,
     find_small_files,
+    has_weights,
     read_commit,
     read_hub_name,
 )
@@ -112,7 +113,8 @@ def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseW
     if path.is_dir():
         return _open_folder(path.name, path, cache=cache, like=None)
     name = read_hub_name(base)
-    if name is None or (hub == "never" and not find_small_files(name)):
+    here = find_small_files(name) if name else None
+    if name is None or (hub == "never" and not (here and has_weights(here))):
         raise ModelError(f"no base model {base!r}.", hint="Give `embedded`, a .gguf file or a checkpoint folder.")
     return _open_folder(name.model_id, fetch_checkpoint(name), cache=cache, like=None)
 
@@ -194,7 +196,16 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         bos=special("bos"),
         eos=special("eos"),
         specials=tuple(token for token, kind in specials if kind in SPECIAL_KINDS),
+        adds_bos=found.metadata.get("tokenizer.ggml.add_bos_token", _adds_bos(found)) is True,
     )
+
+
+def _adds_bos(found: GgufFile) -> bool:
+    """Whether llama.cpp puts the beginning token first where the file does not say.
+
+    Source: github.com/ggml-org/llama.cpp, src/llama-vocab.cpp, `add_bos`.
+    """
+    return found.text("tokenizer.ggml.model") == "llama" or found.text("tokenizer.ggml.pre") == "llama-bpe"
 
 
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
@@ -247,7 +258,10 @@ def _folder_template(folder: Path) -> ChatTemplate:
         token = config.get(f"{name}_token") or ""
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
-    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+    # Which of the two files says so depends on the age of the checkpoint.
+    bos, adds = special("bos"), json.dumps(tokenizer.get("post_processor"), ensure_ascii=False)
+    adds_bos = bool(bos) and (json.dumps(bos, ensure_ascii=False) in adds or config.get("add_bos_token") is True)
+    return ChatTemplate(template if isinstance(template, str) else "", bos, special("eos"), specials, adds_bos)
 
 
 def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
