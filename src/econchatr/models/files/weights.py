@@ -21,6 +21,7 @@ from typing import Literal
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
+from econchatr.models.files.vocabulary import SPECIAL_KINDS
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_bytes, hash_file, replace_path
@@ -31,9 +32,6 @@ EMBEDDED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _HUB_PROBE_SECONDS = 2.0
 _DONE = "converted.json"
 """Written last into a converted folder: without it the folder counts as not there."""
-_SPECIAL_KINDS = (2, 3)
-"""GGUF's numbers for the unknown token and for control tokens: what llama.cpp reads as special where it is written.
-Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _CONVERTER_VERSION = 1
 """Raised whenever the same GGUF would be converted to other numbers."""
 
@@ -71,13 +69,12 @@ def locate_embedded_gguf() -> Path:
 def read_chat_template(path: Path) -> ChatTemplate:
     """Give the chat template and special tokens of a GGUF file or a checkpoint folder.
 
+    The template is empty where the base has none (`ChatTemplate.is_missing`): it was trained on plain text.
+
     Raises:
-        ModelError: The file or folder has no chat template, or cannot be read.
+        ModelError: The file or folder cannot be read.
     """
-    found = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
-    if not found.template:
-        raise ModelError(f"{path}: has no chat template.", hint="Use an instruct model.")
-    return found
+    return _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
 
 
 def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseWeights:
@@ -183,8 +180,17 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         template=found.text("tokenizer.chat_template") or "",
         bos=special("bos"),
         eos=special("eos"),
-        specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+        specials=tuple(token for token, kind in specials if kind in SPECIAL_KINDS),
+        adds_bos=found.metadata.get("tokenizer.ggml.add_bos_token", _adds_bos(found)) is True,
     )
+
+
+def _adds_bos(found: GgufFile) -> bool:
+    """Whether llama.cpp puts the beginning token first where the file does not say.
+
+    Source: github.com/ggml-org/llama.cpp, src/llama-vocab.cpp, `add_bos`.
+    """
+    return found.text("tokenizer.ggml.model") == "llama" or found.text("tokenizer.ggml.pre") == "llama-bpe"
 
 
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
@@ -235,7 +241,10 @@ def _folder_template(folder: Path) -> ChatTemplate:
         token = config.get(f"{name}_token") or ""
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
-    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+    # Which of the two files says so depends on the age of the checkpoint.
+    bos, adds = special("bos"), json.dumps(tokenizer.get("post_processor"), ensure_ascii=False)
+    adds_bos = bool(bos) and (json.dumps(bos, ensure_ascii=False) in adds or config.get("add_bos_token") is True)
+    return ChatTemplate(template if isinstance(template, str) else "", bos, special("eos"), specials, adds_bos)
 
 
 def _is_hub_id(base: str) -> bool:
