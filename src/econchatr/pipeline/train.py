@@ -14,10 +14,10 @@ from econchatr.models.files.weights import BaseWeights
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION, EncodedExample
+from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
-from econchatr.train.local import train_lora
+from econchatr.train.local import plan_lora, train_lora
 from econchatr.train.recipe import TrainOutcome
 
 _PARITY_TOKENS = 4
@@ -29,9 +29,11 @@ _MIN_PARITY_SHARE = 0.75
 
 def _train(rung: Rung, narrator: Narrator) -> Made:
     folder, base = rung.folder("train"), rung.base.weights()
-    narrator.note(f"{rung.name}: trains on {base.weights}")
+    narrator.note(f"{rung.name}: trains on {base.weights}; {rung.base.describe().tell()}")
     examples = rung.encode(rung.examples("train"))
     dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
+    plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
+    narrator.note(f"{rung.name}: {plan.tell()}")
     outcome = train_lora(
         examples,
         dev,
@@ -70,6 +72,9 @@ def _record(rung: Rung, base: BaseWeights, outcome: TrainOutcome, agreement: Par
         dtype=outcome.dtype,
         n_agreeing_questions=agreement.n_agreeing if agreement else None,
         n_checked_questions=agreement.n_checked if agreement else 0,
+        licence=base.licence,
+        base_commit=base.commit,
+        form=name_frame(rung.template),
     )
 
 
@@ -133,7 +138,7 @@ TRAIN = Stage[Rung](
         "train": "train",
         "base": lambda rung: rung.config.base,
         "n_epochs": lambda rung: rung.n_epochs,
-        "form": lambda rung: FORM_VERSION,
+        "form": lambda rung: rung.form_version,
     },
     inputs=_inputs,
     reads=("select", "the base model"),
