@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.files.checkpoint_gguf import GGUF_VERSION, tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
-from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
+from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_bytes, hash_file, replace_path
@@ -45,7 +46,7 @@ class BaseWeights(Record):
     weights: str
     """Which weights these are, in words, for reports."""
     gguf_path: Path | None
-    """The file llama.cpp serves; `None` where the base is no GGUF."""
+    """The file llama.cpp serves; `None` where the base is a checkpoint that cannot be written as GGUF."""
     checkpoint_path: Path
     """A Hugging Face checkpoint folder, in safetensors and without a quantization mark."""
     f16_gguf_path: Path | None
@@ -96,16 +97,16 @@ def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseW
     if base == EMBEDDED:
         gguf = locate_embedded_gguf()
         folder = _fetch_folder(EMBEDDED_HUB_ID, probe_seconds=_HUB_PROBE_SECONDS) if hub == "auto" else None
-        return _open_folder(EMBEDDED_HUB_ID, folder, cache=cache, like=gguf) if folder else _open_gguf(gguf, cache)
+        return _open_folder(EMBEDDED_HUB_ID, folder, cache=cache) if folder else _open_gguf(gguf, cache)
     path = Path(base).expanduser()
     if path.is_file():
         return _open_gguf(path, cache)
     if path.is_dir():
-        return _open_folder(path.name, path, cache=cache, like=None)
+        return _open_folder(path.name, path, cache=cache)
     folder = _fetch_folder(base, probe_seconds=None) if hub == "auto" and _is_hub_id(base) else None
     if folder is None:
         raise ModelError(f"no base model {base!r}.", hint="Give `embedded`, a .gguf file or a checkpoint folder.")
-    return _open_folder(base, folder, cache=cache, like=None)
+    return _open_folder(base, folder, cache=cache)
 
 
 def write_f16_gguf(base: BaseWeights) -> Path:
@@ -190,21 +191,16 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
 
 
-def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> BaseWeights:
-    """A checkpoint as it is; `like` is a GGUF whose metadata a file for llama.cpp is written with."""
+def _open_folder(name: str, folder: Path, *, cache: Path) -> BaseWeights:
+    """A checkpoint as it is, with a GGUF file beside it for llama.cpp where its family has a map."""
     files = sorted(folder.glob("model*.safetensors"))
     if not files or not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: holds no config.json and model*.safetensors.", hint="Give a whole checkpoint.")
     hashes = [hash_file(file) for file in files]
     named = "\n".join(f"{file.name} {sha256}" for file, sha256 in zip(files, hashes, strict=True))
     sha256 = hashes[0] if len(files) == 1 else hash_bytes(named.encode())
-    gguf = None
-    if like is not None:
-        gguf = cache / "weights" / sha256[:16] / "f16.gguf"
-        if not gguf.is_file():
-            with replace_path(gguf) as beside:
-                write_gguf_like(folder, like=like, out=beside)
     name = name.rpartition("/")[2]
+    gguf = _keep_gguf(name, folder, cache / "weights" / sha256[:16])
     return BaseWeights(
         name=name,
         weights=f"{name}, full precision",
@@ -213,6 +209,17 @@ def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> 
         f16_gguf_path=gguf,
         sha256=sha256,
     )
+
+
+def _keep_gguf(name: str, folder: Path, place: Path) -> Path | None:
+    """The checkpoint as a GGUF file in the cache, written once; `None`: it cannot be written as one."""
+    gguf = place / f"f16-{GGUF_VERSION}.gguf"
+    if not gguf.is_file():
+        if tell_obstacle(folder):
+            return None
+        with replace_path(gguf) as beside:
+            write_checkpoint_gguf(folder, out=beside, name=name)
+    return gguf
 
 
 def _folder_template(folder: Path) -> ChatTemplate:
