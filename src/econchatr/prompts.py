@@ -38,6 +38,11 @@ class ChatTemplate(NamedTuple):
     specials: tuple[str, ...] = ()
     """Every special token of the model's tokenizer, as text; empty where no tokenizer is at hand."""
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the base has no chat template: it knows plain text only."""
+        return not self.template
+
 
 CHATML = ChatTemplate(
     template="{% for message in messages %}"
@@ -121,10 +126,12 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     system message.
 
     Raises:
-        ModelError: The template does not work.
+        ModelError: The base has no template, or one that does not work.
     """
     import jinja2
 
+    if template.is_missing:
+        raise ModelError("the base model has no chat template.", hint="Use an instruct model.")
     rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
     try:
         return _compile(template.template).render(

@@ -15,6 +15,8 @@ from econchatr.models.files import weights
 from econchatr.models.files.gguf_file import read_gguf_file
 from econchatr.models.files.gguf_weights import permute_rows, unpermute_rows
 from econchatr.models.files.weights import locate_embedded_gguf, open_base, read_chat_template, write_f16_gguf
+from econchatr.prompts import render_chat
+from econchatr.records import Message
 from tests.helpers.model_material import open_embedded
 from tests.helpers.stand_in_hub import REVISION, serve_model
 
@@ -72,6 +74,14 @@ def test_the_chat_template_of_gguf_and_checkpoint_is_the_same(cache: Path) -> No
     found = read_chat_template(locate_embedded_gguf())
     assert (found.bos, found.eos) == ("<|im_start|>", "<|im_end|>")
     assert read_chat_template(open_embedded(cache).checkpoint_path) == found
+
+
+def test_a_base_without_a_chat_template_says_so_and_is_not_asked_as_a_chat_model(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
+    found = read_chat_template(tmp_path)
+    assert (found.is_missing, found.eos) == (True, "</s>")
+    with pytest.raises(ModelError, match="no chat template"):
+        render_chat([Message(role="user", content="Who counted?")], found)
 
 
 def test_special_tokens_are_those_that_the_tokenizer_lists(tmp_path: Path) -> None:

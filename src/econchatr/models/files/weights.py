@@ -72,13 +72,12 @@ def locate_embedded_gguf() -> Path:
 def read_chat_template(path: Path) -> ChatTemplate:
     """Give the chat template and special tokens of a GGUF file or a checkpoint folder.
 
+    The template is empty where the base has none (`ChatTemplate.is_missing`): it was trained on plain text.
+
     Raises:
-        ModelError: The file or folder has no chat template, or cannot be read.
+        ModelError: The file or folder cannot be read.
     """
-    found = _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
-    if not found.template:
-        raise ModelError(f"{path}: has no chat template.", hint="Use an instruct model.")
-    return found
+    return _folder_template(path) if path.is_dir() else _gguf_template(read_gguf_file(path))
 
 
 def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseWeights:
