@@ -12,7 +12,7 @@ from pathlib import Path
 
 from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
-from econchatr.models.files.gguf_weights import keep_vocabulary
+from econchatr.models.files.vocabulary import keep_vocabulary
 from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
@@ -48,7 +48,7 @@ class Base:
 
         Raises:
             InputError: No such tokenizer.
-            ModelError: A GGUF file's vocabulary cannot be read, or is not byte-pair.
+            ModelError: A GGUF file's vocabulary cannot be read, or is of a kind that is not known here.
             ShowFolderError: The cache cannot be written.
         """
         name = name or self.name

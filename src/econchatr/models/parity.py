@@ -77,6 +77,37 @@ class Agreement(NamedTuple):
         return self.n_agreeing / self.n_tokens if self.n_tokens else 0.0
 
 
+class Limit(NamedTuple):
+    """How far an exported model may be from the trained one."""
+
+    mean_nats: float
+    worst_nats: float
+    min_share: float
+    """Of tokens that agree."""
+
+    def tell_breach(self, found: Agreement) -> str:
+        """What is beyond the limit, in a sentence; empty: nothing."""
+        if not found.n_tokens:
+            return "nothing was compared"
+        if found.mean_nats > self.mean_nats:
+            return f"its tokens differ by {found.mean_nats:.3f} nats on average, and {self.mean_nats:g} are allowed"
+        if found.worst_nats > self.worst_nats:
+            told = f"and {self.worst_nats:g} are allowed"
+            return f"at {found.worst_at}, it differs by {found.worst_nats:.2f} nats, {told}"
+        if found.share < self.min_share:
+            return f"{found.n_agreeing} of {found.n_tokens} tokens agree, and {self.min_share:.0%} must"
+        return ""
+
+
+LIMITS = {
+    "adapter": Limit(0.002, 0.02, 0.98),
+    "checkpoint": Limit(0.005, 0.05, 0.95),
+    "gguf F16": Limit(0.01, 0.1, 0.9),
+    "gguf Q8_0": Limit(0.1, 1.5, 0.75),
+}
+"""By format. Source: docs/decisions/0019-export-proof.md, measured on right and on wrong exports."""
+
+
 class _Forced(Protocol):
     """A model that can be shown a reply."""
 

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from econchatr.errors import MissingExtraError, ModelError
-from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.records import Reply, Sampling
 
 _SPIN_COUNT = "1000"
@@ -243,6 +243,18 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
         raise ModelError(
             f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
         ) from exc
+
+
+def tell_start(base: GgufFile) -> str:
+    """Give the token that llama.cpp itself puts before every text, as text; empty: none.
+
+    Source: llama.cpp/src/llama-vocab.cpp, `add_bos`, for files that do not say.
+    """
+    by_kind = base.text("tokenizer.ggml.model") == "llama" or base.text("tokenizer.ggml.pre") == "llama-bpe"
+    tokens, place = base.texts("tokenizer.ggml.tokens"), base.number("tokenizer.ggml.bos_token_id")
+    if base.metadata.get("tokenizer.ggml.add_bos_token", by_kind) is not True or place is None:
+        return ""
+    return tokens[int(place)] if 0 <= place < len(tokens) else ""
 
 
 def _import_xllamacpp() -> Any:

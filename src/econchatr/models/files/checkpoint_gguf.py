@@ -331,7 +331,7 @@ def _rope_tensors(source: _Source) -> Iterator[_Tensor]:
 
     rope, width = source.rope(), _turned_width(source)
     if rope.get("rope_type") == "llama3":
-        factors = np.array(_llama3_factors(rope, width), dtype=np.float32)
+        factors = np.array(list_llama3_factors(rope, width), dtype=np.float32)
         yield _Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
     if rope.get("rope_type") == "longrope":
         for length in ("long", "short"):
@@ -339,8 +339,8 @@ def _rope_tensors(source: _Source) -> Iterator[_Tensor]:
             yield _Tensor(f"rope_factors_{length}.weight", given.shape, "F32", lambda given=given: given)
 
 
-def _llama3_factors(rope: Mapping[str, Any], width: int) -> list[float]:
-    """By how much each frequency is slowed.
+def list_llama3_factors(rope: Mapping[str, Any], width: int) -> list[float]:
+    """Give by how much each frequency is slowed, for the numbers of a head that are turned.
 
     Source: LlamaModel.generate_extra_tensors in llama.cpp/conversion/llama.py.
     """

@@ -1,7 +1,7 @@
 """Turn a Llama-type GGUF file into a plain checkpoint folder, and into an unquantized GGUF file.
 
-transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, leaves a quantization mark that its Trainer refuses,
-and builds a tokenizer that does not split digits as SmolLM2's does. Here every tensor is dequantized once to float16,
+transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, and leaves a quantization mark that its Trainer
+refuses. Here every tensor is dequantized once to float16,
 so that the checkpoint, the unquantized GGUF and the adapters trained on it all speak of the same numbers.
 """
 
@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from econchatr.errors import ModelError
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
-from econchatr.tables import hash_file, replace_path
-from econchatr.tokens import build_byte_level
+from econchatr.models.files.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from tokenizers import Tokenizer as FastTokenizer
 
 _F32, _F16, _Q8_0 = 0, 1, 8
 _TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
@@ -47,9 +45,6 @@ _LAYER_NAMES = {
 }
 """ggml's name of a Llama layer's part -> transformers'. Source: gguf.tensor_mapping, MODEL_ARCH.LLAMA."""
 _TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-_CONTROL = 3
-"""GGUF's number for control tokens. Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
-_GPT2_PRE_TOKENIZERS = ("smollm", "gpt-2", "gpt2", "default")
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,7 @@ def write_checkpoint(gguf: Path, folder: Path) -> None:
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     write_json(folder / "config.json", _config(found, shape))
-    _write_tokenizer(found, folder)
+    write_tokenizer(found, folder)
 
 
 def dequantize_gguf(gguf: Path, out: Path) -> None:
@@ -314,72 +309,6 @@ def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
         "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
     }
     return {key: value for key, value in config.items() if value is not None}
-
-
-def _write_tokenizer(found: GgufFile, folder: Path) -> None:
-    if found.text("tokenizer.ggml.model") == "gpt2" and found.text("tokenizer.ggml.pre") in _GPT2_PRE_TOKENIZERS:
-        _write_byte_level_tokenizer(found, folder)
-        return
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(found.path.parent), gguf_file=found.path.name)
-    except (OSError, ValueError, KeyError, NotImplementedError) as exc:
-        raise ModelError(f"{found.path}: its tokenizer cannot be read ({exc})", hint="use another file") from exc
-    tokenizer.save_pretrained(str(folder))
-
-
-def keep_vocabulary(gguf: Path, *, cache: Path) -> Path:
-    """Keep a GGUF file's byte-pair vocabulary as tokenizer.json in the cache, once per file content; give its path.
-
-    Raises:
-        ModelError: The file is damaged, or holds a vocabulary of another kind.
-        ShowFolderError: The cache cannot be written.
-    """
-    target = cache / "tokenizers" / f"{hash_file(gguf)}.json"
-    if not target.is_file():
-        found = read_gguf_file(gguf)
-        kind = found.text("tokenizer.ggml.model")
-        if kind != "gpt2":
-            raise ModelError(
-                f"{gguf}: its vocabulary is {kind!r}, not byte-pair.",
-                hint="Give the rung a `tokenizer` (the path of its tokenizer.json).",
-            )
-        with replace_path(target) as beside:
-            _read_byte_level(found).save(str(beside))
-    return target
-
-
-def _read_byte_level(found: GgufFile) -> FastTokenizer:
-    """The tokenizer of a byte-pair vocabulary; tested against llama.cpp's own tokenization.
-
-    Source: GGUF key names, github.com/ggml-org/ggml docs/gguf.md.
-    """
-    tokens, kinds = found.texts("tokenizer.ggml.tokens"), found.metadata.get("tokenizer.ggml.token_type")
-    with_kinds = zip(tokens, kinds if isinstance(kinds, list) else (), strict=False)
-    return build_byte_level(
-        {token: n for n, token in enumerate(tokens)},
-        [(left, right) for left, _, right in (merge.partition(" ") for merge in found.texts("tokenizer.ggml.merges"))],
-        [token for token, kind in with_kinds if kind == _CONTROL],
-        splits_digits=found.text("tokenizer.ggml.pre") == "smollm",
-    )
-
-
-def _write_byte_level_tokenizer(found: GgufFile, folder: Path) -> None:
-    tokens = found.texts("tokenizer.ggml.tokens")
-    _read_byte_level(found).save(str(folder / "tokenizer.json"))
-    config: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": found.count("llama.context_length"),
-    }
-    for ours, theirs in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
-        place = found.number(f"tokenizer.ggml.{theirs}_token_id")
-        if place is not None and 0 <= int(place) < len(tokens):
-            config[f"{ours}_token"] = tokens[int(place)]
-    if template := found.text("tokenizer.chat_template"):
-        config["chat_template"] = template
-    write_json(folder / "tokenizer_config.json", config)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -22,6 +22,7 @@ from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.checkpoint_gguf import GGUF_VERSION, tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint
+from econchatr.models.files.vocabulary import SPECIAL_KINDS
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_bytes, hash_file, replace_path
@@ -32,9 +33,6 @@ EMBEDDED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _HUB_PROBE_SECONDS = 2.0
 _DONE = "converted.json"
 """Written last into a converted folder: without it the folder counts as not there."""
-_SPECIAL_KINDS = (2, 3)
-"""GGUF's numbers for the unknown token and for control tokens: what llama.cpp reads as special where it is written.
-Source: github.com/ggml-org/llama.cpp, include/llama.h, `llama_token_type`."""
 _CONVERTER_VERSION = 1
 """Raised whenever the same GGUF would be converted to other numbers."""
 
@@ -183,7 +181,7 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         template=found.text("tokenizer.chat_template") or "",
         bos=special("bos"),
         eos=special("eos"),
-        specials=tuple(token for token, kind in specials if kind in _SPECIAL_KINDS),
+        specials=tuple(token for token, kind in specials if kind in SPECIAL_KINDS),
     )
 
 
