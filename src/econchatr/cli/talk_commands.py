@@ -212,18 +212,18 @@ def export(
     with open_narrator() as narrator:
         made = export_rung(chosen, narrator, forms=forms or ["all"], out=place)
     if as_json:
-        return print_json(made.as_dict())
-    typer.echo(
-        "Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs"
-    )
+        print_json(made.as_dict())
+        return made.require_whole()
+    typer.echo("Asked again, greedily: tokens that agree with the trained model; mean and greatest difference in nats")
     for proof in made.proofs:
-        form, agreeing, gap = proof.as_row()
-        limit = "" if proof.max_gap_nats is None else f" (at most {proof.max_gap_nats:g})"
-        typer.echo(f"  {form:26}{agreeing:>12}{gap:>10} nats{limit}")
+        form, agreeing, mean, worst = proof.as_row()
+        limit = f" (at most {proof.limit.mean_nats:g} and {proof.limit.worst_nats:g})" if proof.limit else ""
+        typer.echo(f"  {form:26}{agreeing:>12}{mean:>10}{worst:>8}{limit}")
     for name in made.files:
         typer.echo(f"wrote {made.folder / name}")
     for note in made.notes:
         say(note)
+    made.require_whole()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,9 +51,7 @@ def write_random_adapter(base: Path, out: Path) -> Path:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(str(base))
-    wanted = [
-        name for name, _ in model.named_modules() if name.endswith(PROJECTIONS) and "vision_tower" not in name
-    ]
+    wanted = [name for name, _ in model.named_modules() if name.endswith(PROJECTIONS) and "vision_tower" not in name]
     torch.manual_seed(1)
     config = LoraConfig(r=4, lora_alpha=8, target_modules=wanted, init_lora_weights=False, task_type="CAUSAL_LM")
     get_peft_model(model, config).save_pretrained(str(out))
@@ -62,7 +60,7 @@ def write_random_adapter(base: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def tune(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tuned]:
-    @lru_cache(maxsize=None)
+    @cache
     def make(family: str) -> Tuned:
         folder = tmp_path_factory.mktemp(family)
         base = write_tiny_base(family, folder / "base")

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -143,7 +144,7 @@ def _tell_difference(source: _Source) -> str:
     if source.family.architecture == "gemma3":
         n_heads, _ = count_heads(sizes)
         divisor = sizes["hidden_size"] // n_heads if len(layers) == _GEMMA_27B_LAYERS else source.head_width
-        if _window_period(kinds) is None:
+        if _window_period(kinds or []) is None:
             return "the layers with a window"
         return "" if sizes["query_pre_attn_scalar"] == divisor else "the scale of attention"
     return "a window" if kinds and "sliding_attention" in kinds and sizes.get("use_sliding_window") else ""
@@ -174,7 +175,8 @@ def _add_sizes(writer: Any, source: _Source) -> None:
     writer.add_layer_norm_rms_eps(float(sizes["rms_norm_eps"]))
     writer.add_rope_dimension_count(_turned_width(source))
     writer.add_rope_freq_base(float(rope.get("rope_theta") or 10_000.0))
-    _ADD_MORE.get(source.family.architecture, lambda *_: None)(writer, source)
+    if add_more := _ADD_MORE.get(source.family.architecture):
+        add_more(writer, source)
     if rope.get("rope_type") == "linear":
         import gguf
 
@@ -309,7 +311,6 @@ def _kind_of(name: str, shape: tuple[int, ...], kind: Kind) -> str:
 
 def _open_tensors(checkpoint: Path) -> Iterator[tuple[str, tuple[int, ...], Callable[[], NDArray[Any]]]]:
     """Name, shape and a function that reads it, for each tensor of a checkpoint."""
-    import torch
     from safetensors import SafetensorError, safe_open
 
     files = sorted(checkpoint.glob("model*.safetensors"))
@@ -317,12 +318,18 @@ def _open_tensors(checkpoint: Path) -> Iterator[tuple[str, tuple[int, ...], Call
         raise ModelError(f"{checkpoint}: holds no model*.safetensors.", hint="Give a checkpoint in safetensors.")
     for file in files:
         try:
-            opened = safe_open(str(file), framework="pt")
+            opened: Any = safe_open(str(file), framework="pt")
             for name in opened.keys():  # noqa: SIM118 - it is no mapping
-                shape = tuple(opened.get_slice(name).get_shape())
-                yield name, shape, lambda of=opened, name=name: of.get_tensor(name).to(torch.float32).numpy()
+                yield name, tuple(opened.get_slice(name).get_shape()), partial(_load, opened, name)
         except (OSError, SafetensorError) as exc:
             raise ModelError(f"{file}: cannot be read ({exc}).", hint="Download it again.") from exc
+
+
+def _load(opened: Any, name: str) -> NDArray[Any]:
+    import torch
+
+    array: NDArray[Any] = opened.get_tensor(name).to(torch.float32).numpy()
+    return array
 
 
 def _rope_tensors(source: _Source) -> Iterator[_Tensor]:
@@ -332,11 +339,11 @@ def _rope_tensors(source: _Source) -> Iterator[_Tensor]:
     rope, width = source.rope(), _turned_width(source)
     if rope.get("rope_type") == "llama3":
         factors = np.array(list_llama3_factors(rope, width), dtype=np.float32)
-        yield _Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
+        yield _Tensor("rope_freqs.weight", factors.shape, "F32", factors.copy)
     if rope.get("rope_type") == "longrope":
         for length in ("long", "short"):
             given = np.array(rope[f"{length}_factor"], dtype=np.float32)
-            yield _Tensor(f"rope_factors_{length}.weight", given.shape, "F32", lambda given=given: given)
+            yield _Tensor(f"rope_factors_{length}.weight", given.shape, "F32", given.copy)
 
 
 def list_llama3_factors(rope: Mapping[str, Any], width: int) -> list[float]:
@@ -348,7 +355,7 @@ def list_llama3_factors(rope: Mapping[str, Any], width: int) -> list[float]:
     n_first = float(rope["original_max_position_embeddings"])
 
     def slow(n: int) -> float:
-        wave = 2 * math.pi * float(rope["rope_theta"]) ** (n / width)
+        wave: float = 2 * math.pi * float(rope["rope_theta"]) ** (n / width)
         if wave < n_first / high:
             return 1.0
         if wave > n_first / low:

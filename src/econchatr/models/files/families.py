@@ -97,6 +97,12 @@ def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
     return halves.swapaxes(1, 2).reshape(matrix.shape)
 
 
+def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
+    """Undo `permute_rows`."""
+    pairs = matrix.reshape(n_heads, -1, 2, *matrix.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(matrix.shape)
+
+
 def count_heads(sizes: Mapping[str, Any]) -> tuple[int, int]:
     """Give the heads of q, and of k and v, by a config's own names."""
     n_heads = int(sizes["num_attention_heads"])

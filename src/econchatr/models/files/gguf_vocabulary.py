@@ -3,19 +3,19 @@
 Two kinds are known: byte-pair vocabularies over bytes, which llama.cpp cuts by rules that it knows by name, and
 SentencePiece vocabularies with single bytes for what they lack. What is of another kind is refused.
 
-Source: the GGUF keys, github.com/ggml-org/ggml docs/gguf.md; the rules by name, llama.cpp/src/llama-vocab.cpp,
-`llm_tokenizer_bpe`.
+Source: the GGUF keys, github.com/ggml-org/ggml docs/gguf.md.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from econchatr.errors import ModelError
+from econchatr.models.files.vocabulary import PRE_TOKENIZERS
 
 _HINT = "transformers answers instead; nothing needs to be done."
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
@@ -25,35 +25,9 @@ _SPACE = "\u2581"
 _LEAST = -1e6
 """The score of a token that no merge makes."""
 
-_LLAMA_3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_QWEN_2 = _LLAMA_3.replace(r"\p{N}{1,3}", r"\p{N}")
-_GPT_2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_GPT_2_SHORT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_TEKKEN = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_O200K = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_RULES = {
-    (False, _GPT_2): "gpt-2",
-    (False, _GPT_2_SHORT): "gpt-2",
-    (True, _GPT_2): "smollm",
-    (False, _LLAMA_3): "dbrx",
-    (False, _QWEN_2): "qwen2",
-    (False, _TEKKEN): "tekken",
-    (False, _O200K): "gpt-4o",
-}
-"""Whether single digits are split off first, and the pattern that cuts words -> llama.cpp's name of the rule."""
-_WHOLE_WORDS = {"dbrx": "llama-bpe", "tekken": "tekken"}
-"""Rules of tokenizers that take a word which is a token as it is (`ignore_merges`), by the name without that."""
+_GPT_2 = PRE_TOKENIZERS["gpt-2"].patterns[0]
+_ALIKE = {r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": _GPT_2}
+"""Patterns that cut as another does -> that other."""
 
 
 class Vocabulary(NamedTuple):
@@ -124,11 +98,11 @@ class _Reader:
         for token, place in vocabulary.items():
             tokens[place] = token
             kinds[place] = _UNKNOWN if token == unknown else _BYTE if _BYTE_TOKEN.fullmatch(token) else _NORMAL
-        for token in self.added:
-            place = int(token["id"])
-            tokens[place] = str(token["content"])
+        for added in self.added:
+            place = int(added["id"])
+            tokens[place] = str(added["content"])
             if kinds[place] != _UNKNOWN:
-                kinds[place] = _CONTROL if token.get("special") else _USER_DEFINED
+                kinds[place] = _CONTROL if added.get("special") else _USER_DEFINED
         return tokens, kinds
 
     def scores(self, tokens: Sequence[str]) -> list[float]:
@@ -145,18 +119,25 @@ class _Reader:
 
     def name_rule(self) -> str:
         """llama.cpp's name of the way in which the text is cut into words."""
-        steps = _steps(self.tokenizer.get("pre_tokenizer"))
-        digits = any(step["type"] == "Digits" and step.get("individual_digits") for step in steps)
-        patterns = [step["pattern"].get("Regex", "") for step in steps if step["type"] == "Split"]
-        uses_own = any(step["type"] == "ByteLevel" and step.get("use_regex", True) for step in steps)
-        if any(step["type"] not in ("Digits", "Split", "ByteLevel") for step in steps) or len(patterns) + uses_own != 1:
-            raise ModelError(f"{self.path}: cuts words in a way that llama.cpp has no name for.", hint=_HINT)
-        rule = _RULES.get((digits, patterns[0] if patterns else _GPT_2))
-        if rule is not None and self.tokenizer["model"].get("ignore_merges"):
-            rule = _WHOLE_WORDS.get(rule)
-        if rule is None:
-            raise ModelError(f"{self.path}: cuts words by a pattern that llama.cpp has no name for.", hint=_HINT)
-        return rule
+        patterns = tuple(self._patterns())
+        is_whole = bool(self.tokenizer["model"].get("ignore_merges"))
+        for name, pre in PRE_TOKENIZERS.items():
+            if pre.patterns == patterns and pre.prefers_whole == is_whole:
+                return name
+        raise ModelError(f"{self.path}: cuts words in a way that llama.cpp has no name for.", hint=_HINT)
+
+    def _patterns(self) -> Iterator[str]:
+        """The patterns by which the text is cut, one after another."""
+        for step in _steps(self.tokenizer.get("pre_tokenizer")):
+            if step["type"] == "Digits" and step.get("individual_digits"):
+                yield r"\p{N}"
+            elif step["type"] == "Split":
+                pattern = step["pattern"].get("Regex", "")
+                yield _ALIKE.get(pattern, pattern)
+            elif step["type"] == "ByteLevel" and step.get("use_regex", True):
+                yield _GPT_2
+            elif step["type"] != "ByteLevel":
+                yield str(step["type"])
 
     def special_ids(self) -> dict[str, int]:
         ids = {**self.tokenizer["model"]["vocab"], **{str(token["content"]): int(token["id"]) for token in self.added}}

@@ -21,7 +21,7 @@ from typing import Literal
 from econchatr.errors import MissingExtraError, ModelError
 from econchatr.models.files.checkpoint_gguf import GGUF_VERSION, tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
-from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint
+from econchatr.models.files.gguf_weights import write_checkpoint
 from econchatr.models.files.vocabulary import SPECIAL_KINDS
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
@@ -110,15 +110,14 @@ def write_f16_gguf(base: BaseWeights) -> Path:
     """Give the base as an unquantized GGUF file, written on the first call.
 
     Raises:
-        ModelError: The base is no GGUF.
+        ModelError: The base cannot be written as GGUF.
         ShowFolderError: The cache cannot be written.
     """
-    gguf = base.gguf_path
-    if gguf is None or base.f16_gguf_path is None:
-        raise ModelError(f"{base.name}: is no GGUF file.", hint="Compare through transformers alone.")
+    if base.f16_gguf_path is None:
+        raise ModelError(f"{base.name}: cannot be written as GGUF.", hint="Compare through transformers alone.")
     if not base.f16_gguf_path.is_file():
         with replace_path(base.f16_gguf_path) as beside:
-            dequantize_gguf(gguf, beside)
+            write_checkpoint_gguf(base.checkpoint_path, out=beside, name=base.name)
     return base.f16_gguf_path
 
 
@@ -138,7 +137,7 @@ def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
         weights=f"{name}, {_precision(found)}",
         gguf_path=gguf,
         checkpoint_path=checkpoint,
-        f16_gguf_path=place / "f16.gguf",
+        f16_gguf_path=place / f"f16-{GGUF_VERSION}.gguf",
         sha256=sha256,
     )
 
