@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from econchatr.money.ledger import Ledger, Order
 from econchatr.money.quote import Quote
 from econchatr.pipeline import Silent, open_show, run_show
 from econchatr.pipeline.quotes import list_charged, quote_budget, quote_selection
+from econchatr.pipeline.select import count_hosted
 from econchatr.records import Example, Selection
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
 
-TODAY = date(2026, 11, 21)
+TODAY = datetime.now(UTC).date()
 LADDER = """
 [[ladder]]
 name = "small"
@@ -45,7 +46,7 @@ validation = "free"
 input = "$1 per 1M tokens"
 output = "$1 per 1M tokens"
 storage = "free"
-read_on = 2026-11-01
+read_on = {today}
 source = "https://prices.example"
 {more}
 """
@@ -54,7 +55,10 @@ source = "https://prices.example"
 def write_prices(
     show: Path, *, cheap: str = "$100 per 1M tokens", dear: str = "$300 per 1M tokens", more: str = ""
 ) -> None:
-    text = ROW.format(model="cheap", training=cheap, more=more) + ROW.format(model="dear", training=dear, more=more)
+    text = "".join(
+        ROW.format(model=model, training=usd, more=more, today=TODAY)
+        for model, usd in (("cheap", cheap), ("dear", dear))
+    )
     (show / "prices.toml").write_text(text, encoding="utf-8")
 
 
@@ -110,6 +114,24 @@ def test_padded_examples_are_billed_and_bought_as_the_longest(show: Path) -> Non
     examples = read_table(show / "select" / "examples.parquet", Example)
     assert len({item.n_billed_tokens for item in examples if item.rung == "small" and item.split == "train"}) == 1
     assert quote.hosted_worst_usd <= 5
+
+
+def test_closed_questions_and_paraphrases_are_in_the_sums(show: Path) -> None:
+    """Of one sample each: every question, closed ones as `max_probes` says, two of each wording where there are any."""
+
+    def count(settings: str) -> int:
+        edited = Path(shutil.copytree(show, show.parent / str(len(settings))))
+        edit_show(edited, "max_probes = 3", settings + "\nretrieval = false")
+        exam = count_hosted(open_show(edited).hosted_rungs[0], [], n_pool_tokens=1, today=TODAY).exam
+        assert exam is not None
+        assert exam.tuned_worst.n_output_tokens == 8 * exam.n_tuned_answers
+        return exam.n_tuned_answers
+
+    questions = open_show(show).questions()
+    n_wordings = sum(len(question.paraphrases) for question in questions)
+    assert count("max_probes = 0") == len(questions)
+    assert count("max_probes = 2 # two") == len(questions) + 2
+    assert count("max_probes = 0\nparaphrases = true") == len(questions) + n_wordings
 
 
 def test_a_changed_price_or_budget_makes_the_selection_stale(show: Path) -> None:

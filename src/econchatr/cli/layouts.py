@@ -176,7 +176,7 @@ def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
         f"{rung.n_tokens:,} x {rung.n_epochs}",
         *(known.get(what, "-") for what in _WHATS),
         _tell_usd(rung.usd),
-        _tell_usd(rung.worst_usd),
+        _tell_usd(rung.worst_usd) if all(line.worst_usd is not None for line in rung.lines) else "not known",
         "-" if rung.budget_usd is None else _tell_usd(rung.budget_usd),
         "not known" if rung.month_usd is None and not rung.is_historical else _tell_usd(rung.month_usd or Decimal(0)),
         str(rung.shutdown_on or "-"),

@@ -68,12 +68,13 @@ def apply_minimum(row: PriceRow, usd: Decimal) -> Decimal:
 def bill_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal | None:
     """Asking the tuned model, or its base; `None`: not billed by the token, or the price is not known.
 
-    Cached tokens cost the price of input where the row has none for them. A base without prices of its own is billed
-    as the tuned model is.
+    Cached tokens cost the price of input where the row has none for them. What the row does not say of the base, in or
+    out, is billed as of the tuned model.
     """
     price_in, price_out, price_cached = row.input, row.output, row.cached or row.input
-    if not is_tuned and row.base_input is not None and row.base_output is not None:
-        price_in, price_out, price_cached = row.base_input, row.base_output, row.base_input
+    if not is_tuned:
+        price_in, price_out = row.base_input or price_in, row.base_output or price_out
+        price_cached = row.base_input or price_cached
     if price_in is None or price_out is None or price_cached is None:
         return None
     n_cached = min(usage.n_cached_tokens, usage.n_input_tokens)
@@ -82,6 +83,13 @@ def bill_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal |
         + price_cached.usd_per_unit * n_cached
         + price_out.usd_per_unit * usage.n_output_tokens
     )
+
+
+def bill_dearest_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal | None:
+    """The same at worst: whether the service calls none of the prompts cached or all of them, whichever costs more."""
+    sides = (usage._replace(n_cached_tokens=n_cached) for n_cached in (0, usage.n_input_tokens))
+    bills = [bill_usage(row, side, is_tuned=is_tuned) for side in sides]
+    return None if bills[0] is None or bills[1] is None else max(bills[0], bills[1])
 
 
 def bill_endpoint(row: PriceRow, *, seconds: int) -> Decimal | None:

@@ -68,14 +68,19 @@ def want_share(hosted: HostedRung) -> Want:
         InputError: The price of training is not known.
     """
     worst = {line.what: line.worst_usd or Decimal(0) for line in lines_beside_training(hosted)}
+    least = apply_minimum(hosted.row, Decimal(0)) * (1 + hosted.margin)
     return Want(
         rung=hosted.name,
         n_pool_tokens=hosted.n_pool_tokens,
-        usd_per_token=training_usd_per_mtok(hosted.row) * hosted.n_epochs / _MTOK,
+        usd_per_token=_worst_usd_per_mtok(hosted) * hosted.n_epochs / _MTOK,
         fixed_usd=sum(worst.values(), Decimal(0)),
-        minimum_usd=max(apply_minimum(hosted.row, Decimal(0)) - worst.get("validation", Decimal(0)), Decimal(0)),
+        minimum_usd=max(least - worst.get("validation", Decimal(0)), Decimal(0)),
         max_usd=hosted.max_usd,
     )
+
+
+def _worst_usd_per_mtok(hosted: HostedRung) -> Decimal:
+    return training_usd_per_mtok(hosted.row) * (1 + hosted.margin)
 
 
 def share_budget(wants: Sequence[Want], budget_usd: Decimal | None) -> Sharing:
@@ -236,7 +241,7 @@ def training_budget(hosted: HostedRung, share: Share) -> Budget:
         n_pool_tokens=hosted.n_pool_tokens,
         n_epochs=hosted.n_epochs,
         budget_usd=max(left, Decimal("0.01")),  # a free training is limited by nothing; one cent says so
-        usd_per_mtok=usd_per_mtok,
+        usd_per_mtok=_worst_usd_per_mtok(hosted),
     )
     return Budget(hosted.n_epochs, words, n_tokens, usd_per_mtok)
 

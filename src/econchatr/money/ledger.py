@@ -178,6 +178,9 @@ class Ledger:
     def reserve(self, order: Order, *, budget_usd: Decimal | None, rung_usd: Decimal | None = None) -> Job:
         """Set money aside for a job, or find the job already there; never more than the budget, whoever else spends.
 
+        A job that is not known to have been sent is ordered anew: at a higher price more is set aside, if the budget
+        allows it. At a lower price the sum stays, for the job may have been sent at the old one.
+
         Args:
             budget_usd: For all jobs of the show together; `None`: no such limit.
             rung_usd: For the rung's jobs together; `None`: no such limit.
@@ -191,14 +194,18 @@ class Ledger:
             )
         with self._write():
             known = self.find_job(order.job_id)
-            if known is not None and known.state != "released":
+            is_open = known is not None and known.state == "open" and known.outside_id is None
+            if known is not None and known.state != "released" and not is_open:
                 return known
-            self._check_limit(order.usd, budget_usd, "the show", "budget_usd")
-            self._check_limit(order.usd, rung_usd, f"rung {order.rung!r}", "its max_usd", rung=order.rung)
+            more = order.usd - known.reserved_usd if known is not None and is_open else order.usd
+            if known is not None and is_open and more <= 0:
+                return known
+            self._check_limit(more, budget_usd, "the show", "budget_usd")
+            self._check_limit(more, rung_usd, f"rung {order.rung!r}", "its max_usd", rung=order.rung)
             self._db.execute(
                 "INSERT INTO jobs (job_id, quote_id, rung, what, reserved_picousd, state, made_at)"
                 " VALUES (?, ?, ?, ?, ?, 'open', ?)"
-                # A job that was given up before it was sent.
+                # A job that was given up before it was sent, or is ordered at a higher price.
                 " ON CONFLICT (job_id) DO UPDATE SET state = 'open', closed_at = NULL,"
                 " reserved_picousd = excluded.reserved_picousd, quote_id = excluded.quote_id",
                 (order.job_id, order.quote_id, order.rung, order.what, _to_pico(order.usd), self._stamp()),

@@ -25,7 +25,10 @@ from econchatr.records import Price, PriceRow, PriceUnit
 PRICES_NAME = "prices.toml"
 
 _STALE_DAYS = 90
-"""A row read longer ago is warned of."""
+"""A row read longer ago is warned of, and counts with a margin at worst."""
+
+STALE_MARGIN = Decimal("0.25")
+"""What is added, at worst, to a price read longer ago. Source: chosen; Tinker raised its by a tenth in July 2026."""
 
 REPORTED_2023 = {
     "ada": ("2.41", "9.48"),
@@ -111,6 +114,12 @@ def warn_of_prices(rows: Iterable[PriceRow], *, today: date, until: date | None 
         if not row.is_historical
         for text in _doubts(row, today=today, until=max(until or today, today))
     ]
+
+
+def stale_margin(row: PriceRow, *, today: date) -> Decimal:
+    """By what share the prices of a row may have risen since they were read, at worst; 0: they are fresh."""
+    is_stale = not row.is_historical and (today - row.read_on).days > _STALE_DAYS
+    return STALE_MARGIN if is_stale else Decimal(0)
 
 
 def _doubts(row: PriceRow, *, today: date, until: date) -> Iterable[str]:

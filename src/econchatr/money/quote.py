@@ -6,7 +6,7 @@ An amount that is not in the price table is `None` ("not known"). Sums leave it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -15,6 +15,7 @@ from econchatr.money.billing import (
     HOURS_PER_MONTH,
     TokenUsage,
     apply_minimum,
+    bill_dearest_usage,
     bill_endpoint,
     bill_local,
     bill_storage,
@@ -24,7 +25,7 @@ from econchatr.money.billing import (
     round_charge,
 )
 from econchatr.money.prices import PRICE_UNITS
-from econchatr.records import Example, PriceRow, Record, Selection, Variant
+from econchatr.records import Example, PriceRow, Record, Selection
 
 _EXAM_SECONDS = 3600
 """How long an endpoint stands for the exam: assumed, and taken down after. At worst there are two, base and tuned."""
@@ -130,13 +131,15 @@ class Quote(Record):
     @property
     def not_known(self) -> tuple[str, ...]:
         """What the sums leave out: `davinci's exam`."""
-        return tuple(
-            f"{rung.rung}'s {line.what}"
-            for rung in self.rungs
-            if rung.where == "hosted"
-            for line in rung.lines
-            if line.usd is None
-        )
+        return tuple(f"{rung}'s {line.what}" for rung, line in self._hosted_lines() if line.usd is None)
+
+    @property
+    def not_known_at_worst(self) -> tuple[str, ...]:
+        """What the sum at worst leaves out: without any, no bill can exceed it."""
+        return tuple(f"{rung}'s {line.what}" for rung, line in self._hosted_lines() if line.worst_usd is None)
+
+    def _hosted_lines(self) -> Iterable[tuple[str, QuoteLine]]:
+        return ((rung.rung, line) for rung in self.rungs if rung.where == "hosted" for line in rung.lines)
 
     @property
     def quote_id(self) -> str:
@@ -147,19 +150,15 @@ class Quote(Record):
 # --- the exam ---------------------------------------------------------------------------------------------------------
 
 
-class ExamPlan(NamedTuple):
-    """What the exam asks one rung's models."""
+class PlannedAnswer(NamedTuple):
+    """One thing that one of a rung's models will be asked."""
 
-    n_prompt_tokens: Mapping[Variant, int]
-    """Of all questions once, as base, persona and tuned model get them."""
-    n_questions: int
-    n_samples: int
-    """Answers to each question, per variant."""
-    n_grounded: int
-    """Answers with real turns before the question, of the base and of the tuned model each."""
-    max_turns_tokens: int
-    """How long the real turns before one question may be."""
-    max_answer_tokens: int
+    is_tuned: bool
+    """Else the base is asked: as it is, with a persona prompt, or with real turns."""
+    n_prompt_tokens: int
+    """What is not known yet, as the real turns before a question, with all the room it may fill."""
+    n_most_tokens: int
+    """How long the answer may be."""
 
 
 class ExamCount(NamedTuple):
@@ -173,22 +172,22 @@ class ExamCount(NamedTuple):
     n_tuned_answers: int
 
 
-def count_exam(plan: ExamPlan, dev: Sequence[Example]) -> ExamCount:
-    """The exam's tokens; an answer is expected to be as long as the replies of the development pairs on average."""
-    n_in = {variant: plan.n_samples * n_tokens for variant, n_tokens in plan.n_prompt_tokens.items()}
-    n_answers, n_grounded = plan.n_samples * plan.n_questions, plan.n_grounded
-    # What will be found is not known yet: every grounded question is counted with all the room it may fill.
-    n_in_grounded = n_in["base"] * n_grounded // max(1, n_answers) + n_grounded * plan.max_turns_tokens
-    n_most = plan.max_answer_tokens
-    n_each = min(-(-sum(example.n_learned_tokens for example in dev) // len(dev)), n_most) if dev else n_most
-    n_tuned, n_base = n_in["tuned"] + n_in_grounded, n_in["base"] + n_in["persona"] + n_in_grounded
-    n_of_tuned, n_of_base = n_answers + n_grounded, 2 * n_answers + n_grounded
+def count_exam(plan: Sequence[PlannedAnswer], dev: Sequence[Example]) -> ExamCount:
+    """The tokens of everything asked; an answer is expected as long as the development pairs' replies on average."""
+    n_mean = -(-sum(example.n_learned_tokens for example in dev) // len(dev)) if dev else None
+
+    def count(*, is_tuned: bool, is_worst: bool) -> TokenUsage:
+        asked = [one for one in plan if one.is_tuned == is_tuned]
+        n_mosts = (one.n_most_tokens for one in asked)
+        n_out = sum(n_most if is_worst or n_mean is None else min(n_mean, n_most) for n_most in n_mosts)
+        return TokenUsage(sum(one.n_prompt_tokens for one in asked), n_out)
+
     return ExamCount(
-        tuned=TokenUsage(n_tuned, n_of_tuned * n_each),
-        tuned_worst=TokenUsage(n_tuned, n_of_tuned * n_most),
-        base=TokenUsage(n_base, n_of_base * n_each),
-        base_worst=TokenUsage(n_base, n_of_base * n_most),
-        n_tuned_answers=n_of_tuned,
+        tuned=count(is_tuned=True, is_worst=False),
+        tuned_worst=count(is_tuned=True, is_worst=True),
+        base=count(is_tuned=False, is_worst=False),
+        base_worst=count(is_tuned=False, is_worst=True),
+        n_tuned_answers=sum(one.is_tuned for one in plan),
     )
 
 
@@ -209,6 +208,8 @@ class HostedRung(NamedTuple):
     """Billed tokens of the development pairs, once."""
     exam: ExamCount | None
     """`None`: there are no questions, or the model is gone."""
+    margin: Decimal = _ZERO
+    """By what share its prices may have risen since they were read; it counts at worst."""
 
 
 def quote_hosted(hosted: HostedRung, selection: Selection, *, budget_usd: Decimal | None) -> RungQuote:
@@ -228,7 +229,7 @@ def quote_hosted(hosted: HostedRung, selection: Selection, *, budget_usd: Decima
         jobs_until=row.jobs_until,
         shutdown_on=row.shutdown_on,
         is_historical=row.is_historical,
-        notes=_notes(row),
+        notes=_notes(hosted),
     )
 
 
@@ -236,7 +237,7 @@ def lines_beside_training(hosted: HostedRung) -> tuple[QuoteLine, ...]:
     """Validation, exam and storage; nothing for a model that is gone, which can be neither trained nor asked."""
     if hosted.row.is_historical:
         return ()
-    return (_validation_line(hosted), _exam_line(hosted.row, hosted.exam), _storage_line(hosted.row))
+    return (_validation_line(hosted), _exam_line(hosted), _storage_line(hosted))
 
 
 def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, ...]) -> QuoteLine:
@@ -244,7 +245,7 @@ def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, .
     exact = bill_training(row, n_tokens=n_tokens, n_epochs=hosted.n_epochs)
     how = f"{n_tokens:,} tokens x {hosted.n_epochs} epochs, {_tell(row.training)}"
     if exact is None:
-        return _line(row, "training", None, None, how)
+        return _line(hosted, "training", None, None, how)
     validation = next((line for line in beside if line.what == "validation"), None)
     expected, worst = (validation.usd or _ZERO, validation.worst_usd or _ZERO) if validation else (_ZERO, _ZERO)
     usd = apply_minimum(row, exact + expected) - expected
@@ -252,50 +253,61 @@ def _training_line(hosted: HostedRung, n_tokens: int, beside: tuple[QuoteLine, .
         how += f"; {_tell(row.minimum)} at least"
     if row.padding == "longest":
         how += "; each example as long as the longest"
-    return _line(row, "training", usd, apply_minimum(row, exact + worst) - worst, how)
+    # The margin is in the validation's worst already; here it is taken off so that the line puts it back on.
+    fresh = worst / (1 + hosted.margin)
+    return _line(hosted, "training", usd, apply_minimum(row, exact + fresh) - fresh, how)
 
 
 def _validation_line(hosted: HostedRung) -> QuoteLine:
     row, n_tokens, n_epochs = hosted.row, hosted.n_validation_tokens, hosted.n_epochs
-    how = f"{n_tokens:,} tokens x {n_epochs * row.evaluations_per_epoch} evaluations, {_tell(row.validation)}"
+    n_evaluations = n_epochs * row.evaluations_per_epoch
+    how = f"{n_tokens:,} tokens x {n_evaluations} evaluations, {_tell(row.validation)}"
     usd = worst = bill_validation(row, n_tokens=n_tokens, n_epochs=n_epochs)
     if usd is None:
-        worst = bill_training(row, n_tokens=n_tokens, n_epochs=n_epochs)
+        worst = bill_training(row, n_tokens=n_tokens, n_epochs=n_evaluations)
         how += "" if worst is None else "; at worst as training"
-    return _line(row, "validation", usd, worst, how)
+    return _line(hosted, "validation", usd, worst, how)
 
 
-def _exam_line(row: PriceRow, exam: ExamCount | None) -> QuoteLine:
+def _exam_line(hosted: HostedRung) -> QuoteLine:
+    row, exam = hosted.row, hosted.exam
     if exam is None:
         return QuoteLine(what="exam", usd=_ZERO, worst_usd=_ZERO, how="no questions.toml, no exam")
-    usd, worst = _exam_usd(row, exam.tuned, exam.base), _exam_usd(row, exam.tuned_worst, exam.base_worst)
+    usd = _add(bill_usage(row, exam.tuned, is_tuned=True), bill_usage(row, exam.base, is_tuned=False))
+    worst = _add(
+        bill_dearest_usage(row, exam.tuned_worst, is_tuned=True),
+        bill_dearest_usage(row, exam.base_worst, is_tuned=False),
+    )
     n_in = exam.tuned.n_input_tokens + exam.base.n_input_tokens
     n_out = exam.tuned.n_output_tokens + exam.base.n_output_tokens
     how = f"{n_in:,} tokens in at {_tell(row.input)}, about {n_out:,} out at {_tell(row.output)}"
-    how += "; the base at its own price" if row.base_input else "; the base at the same"
+    has_own = row.base_input or row.base_output
+    how += "; the base at its own price" if has_own else "; the base at the same"
     if usd is None or worst is None:
         hour = bill_endpoint(row, seconds=_EXAM_SECONDS)
         usd, worst = hour, None if hour is None else 2 * hour
         if hour is not None:
             how = f"an endpoint for an hour (assumed), {_tell(row.endpoint)}; at worst one more for the base"
-    return _line(row, "exam", usd, worst, how)
+    return _line(hosted, "exam", usd, worst, how)
 
 
-def _exam_usd(row: PriceRow, tuned: TokenUsage, base: TokenUsage) -> Decimal | None:
-    parts = bill_usage(row, tuned, is_tuned=True), bill_usage(row, base, is_tuned=False)
-    return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
+def _add(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other
 
 
-def _storage_line(row: PriceRow) -> QuoteLine:
+def _storage_line(hosted: HostedRung) -> QuoteLine:
+    row = hosted.row
     size = row.checkpoint_gb if row.checkpoint_gb is not None else _CHECKPOINT_GB
     usd = bill_storage(row, gigabytes=size)
     told = f"{size} GB{'' if row.checkpoint_gb is not None else ' (assumed)'} for a month, {_tell(row.storage)}"
-    return _line(row, "storage", usd, usd, told)
+    return _line(hosted, "storage", usd, usd, told)
 
 
-def _line(row: PriceRow, what: Cost, usd: Decimal | None, worst_usd: Decimal | None, how: str) -> QuoteLine:
-    """The line with its amounts rounded as the provider rounds them."""
-    usd, worst_usd = (None if one is None else round_charge(one, row.rounding_usd) for one in (usd, worst_usd))
+def _line(hosted: HostedRung, what: Cost, usd: Decimal | None, worst_usd: Decimal | None, how: str) -> QuoteLine:
+    """The line with its amounts rounded as the provider rounds them, at worst with the margin of an old price."""
+    if worst_usd is not None:
+        worst_usd = round_charge(worst_usd * (1 + hosted.margin), hosted.row.rounding_usd)
+    usd = None if usd is None else round_charge(usd, hosted.row.rounding_usd)
     return QuoteLine(what=what, usd=usd, worst_usd=worst_usd, how=how)
 
 
@@ -314,8 +326,10 @@ def _month(row: PriceRow, exam: ExamCount | None) -> tuple[Decimal | None, str]:
     return round_charge(hours, row.rounding_usd), f"an endpoint that stands {HOURS_PER_MONTH} hours, used or not"
 
 
-def _notes(row: PriceRow) -> tuple[str, ...]:
+def _notes(hosted: HostedRung) -> tuple[str, ...]:
+    row = hosted.row
     notes = {
+        f"read on {row.read_on}: at worst {hosted.margin:.0%} more than the prices say": bool(hosted.margin),
         "historical: nothing can be bought at this price, and nothing is charged": row.is_historical,
         f"sold only to {row.open_to}": row.open_to,
         f"no new training from {row.jobs_until} on": row.jobs_until,

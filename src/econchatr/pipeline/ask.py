@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
@@ -24,9 +24,9 @@ from econchatr.tables import disk_errors, hash_settings
 
 def _ask(rung: Rung, narrator: Narrator) -> Made:
     settings = rung.show.exam_settings
-    asks = [(ask, settings) for ask in _plan_asks(rung, settings)]
+    asks = _plan_asks(rung, settings, open_grounding(rung).find if rung.show.config.ask.retrieval else None)
     probes = _make_show_probes(rung.show).probes
-    jobs = [*asks, *_plan_probes(probes, settings)]
+    jobs = [*((ask, settings) for ask in asks), *_plan_probes(probes, settings)]
     log, examinee = GenerationLog(rung.folder("ask") / "generations.jsonl"), examinee_of(rung, rung.tuned())
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
     with rung.base.speak(rung.folder("train")) as speaker:
@@ -80,15 +80,31 @@ def _check_answered(rung: Rung, answers: Sequence[Answer]) -> list[Answer]:
     return failed
 
 
-def _plan_asks(rung: Rung, settings: ExamSettings) -> list[Ask]:
-    """The exam, and beside it what the config wants asked too."""
+Find = Callable[[str], tuple[Pair, ...]]
+"""Finds the host's real turns that stand before a question."""
+
+
+def plan_answers(rung: Rung, find: Find) -> list[tuple[Ask, ExamSettings]]:
+    """Everything that the stage puts to a rung's models, closed questions too, so that it can be priced before.
+
+    Args:
+        find: Stands for the real turns that will be found when the questions are asked.
+    """
+    settings = rung.show.exam_settings
+    asks = _plan_asks(rung, settings, find if rung.show.config.ask.retrieval else None)
+    probes = _make_show_probes(rung.show).probes if rung.show.config.ask.max_probes else ()
+    return [*((ask, settings) for ask in asks), *_plan_probes(probes, settings)]
+
+
+def _plan_asks(rung: Rung, settings: ExamSettings, find: Find | None) -> list[Ask]:
+    """The exam, and beside it what the config wants asked too; with real turns unless `find` is `None`."""
     asked, questions = rung.show.config.ask, rung.show.questions()
     asks = list(plan_exam(questions, settings))
-    if asked.retrieval:
+    if find is not None:
         asks += plan_grounded(
             questions,
             settings,
-            open_grounding(rung).find,
+            find,
             n_samples=asked.retrieval_samples,
             n_questions=asked.retrieval_questions,
         )

@@ -28,7 +28,7 @@ def quote_selection(show: Show, *, today: date) -> Quote:
     """
     selections = {row.rung: row for row in show.selections()}
     hosted = [
-        count_hosted(rung, rung.price(), rung.examples("dev"), n_pool_tokens=selections[rung.name].n_pool_tokens)
+        count_hosted(rung, rung.examples("dev"), n_pool_tokens=selections[rung.name].n_pool_tokens, today=today)
         for rung in show.hosted_rungs
     ]
     sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
@@ -56,7 +56,7 @@ def quote_budget(show: Show, budget_usd: Decimal, narrator: Narrator, *, today: 
         BudgetError: The budget is too small.
     """
     show = replace(show, config=show.config.model_copy(update={"budget_usd": budget_usd}))
-    choice = choose_for_ladder(show, narrator)
+    choice = choose_for_ladder(show, narrator, today=today)
     selections = {one.selection.rung: one.selection for one in choice.rungs}
     return _quote(show, selections, choice.hosted, choice.sharing, today=today)
 
@@ -109,9 +109,10 @@ def _local_costs(rung: Rung) -> LocalCosts:
 def tell_sum(quote: Quote) -> str:
     """The sum of the hosted rungs against the budget, in one sentence."""
     least = "at least " if quote.not_known else ""
+    worst = f"${quote.hosted_worst_usd:.2f}" if not quote.not_known_at_worst else "not known"
     budget = "" if quote.budget_usd is None else f"; the budget is ${quote.budget_usd:.2f}"
     lacks = f" Not known, and in no sum: {', '.join(quote.not_known)}." if quote.not_known else ""
-    return f"Hosted: {least}${quote.hosted_usd:.2f}, at worst ${quote.hosted_worst_usd:.2f}{budget}.{lacks}"
+    return f"Hosted: {least}${quote.hosted_usd:.2f}, at worst {worst}{budget}.{lacks}"
 
 
 # --- approval ---------------------------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from econchatr.ask.exam import VARIANTS, render_question, spread_questions
+from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, Ask, render_question
 from econchatr.ask.grounding import Room
 from econchatr.config import CHOICES_NAME, Choices
 from econchatr.errors import InputError
@@ -21,10 +22,12 @@ from econchatr.money.budget import (
     training_budget,
     want_share,
 )
-from econchatr.money.quote import ExamPlan, HostedRung, count_exam
+from econchatr.money.prices import stale_margin
+from econchatr.money.quote import HostedRung, PlannedAnswer, count_exam
+from econchatr.pipeline.ask import plan_answers
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.records import Example, Overlap, Pair, PriceRow, Reason, Selection
+from econchatr.records import Example, Overlap, Pair, Reason, Selection
 from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
 from econchatr.select.features import compare_acts
 from econchatr.select.overlap import measure_overlaps
@@ -60,7 +63,7 @@ class LadderSelection(NamedTuple):
 
 
 def _select(show: Show, narrator: Narrator) -> Made:
-    choice = choose_for_ladder(show, narrator)
+    choice = choose_for_ladder(show, narrator, today=datetime.now(UTC).date())
     examples: list[Example] = []
     files: list[str] = []
     for rung, one in zip(show.rungs, choice.rungs, strict=True):
@@ -98,6 +101,7 @@ def _inputs(show: Show) -> dict[str, str]:
         rows = [rung.price().model_dump(mode="json", exclude={"file"}) for rung in hosted]
         asked = [show.config.ask.model_dump(), show.questions_sha256() if show.has_questions else ""]
         inputs["prices"] = hash_settings(rows)
+        inputs["parse"] = show.made("parse")  # the closed questions, which are to be paid, are made of it
         inputs["budget"] = hash_settings(str(show.config.budget_usd))
         inputs["exam"] = hash_settings(asked)
     return inputs
@@ -137,8 +141,11 @@ def strategy_settings(show: Show, said: Iterable[Pair]) -> StrategySettings:
     return StrategySettings(table.strategy, table.seed, table.subjects, table.answers, tuple(acts))
 
 
-def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
+def choose_for_ladder(show: Show, narrator: Narrator, *, today: date) -> LadderSelection:
     """What the budget of each rung buys of the pairs; of two rungs, one's pairs are all among the other's.
+
+    Args:
+        today: By which prices are old.
 
     Raises:
         InputError: No pair is left to train on, a rung has no known price or no budget, or a file is wrong.
@@ -157,7 +164,7 @@ def choose_for_ladder(show: Show, narrator: Narrator) -> LadderSelection:
         narrator.progress(n_done, len(rungs), "rungs counted")
     n_tokens = {name: sum(example.n_billed_tokens for example in every) for name, every in examples.items()}
     hosted = [
-        count_hosted(rung, prices[rung.name], dev_examples[rung.name], n_pool_tokens=n_tokens[rung.name])
+        count_hosted(rung, dev_examples[rung.name], n_pool_tokens=n_tokens[rung.name], today=today)
         for rung in show.hosted_rungs
     ]
     sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
@@ -195,12 +202,13 @@ def _list_candidates(show: Show, pairs: Sequence[Pair], choices: Choices) -> lis
     return shuffle_pairs(pool, show.config.select.seed)
 
 
-def count_hosted(rung: Rung, row: PriceRow, dev: Sequence[Example], *, n_pool_tokens: int) -> HostedRung:
+def count_hosted(rung: Rung, dev: Sequence[Example], *, n_pool_tokens: int, today: date) -> HostedRung:
     """A hosted rung as a quote and a sharing see it, by its development examples and the exam's questions.
 
     Raises:
-        InputError: questions.toml is wrong.
+        InputError: questions.toml is wrong, or the rung names no known price.
     """
+    row = rung.price()
     plan = _plan_exam(rung) if rung.show.has_questions and not row.is_historical else None
     return HostedRung(
         rung.name,
@@ -210,26 +218,27 @@ def count_hosted(rung: Rung, row: PriceRow, dev: Sequence[Example], *, n_pool_to
         n_pool_tokens=n_pool_tokens,
         n_validation_tokens=sum(example.n_billed_tokens for example in dev),
         exam=None if plan is None else count_exam(plan, dev),
+        margin=stale_margin(row, today=today),
     )
 
 
-def _plan_exam(rung: Rung) -> ExamPlan:
-    show, settings, questions = rung.show, rung.show.config.ask, rung.show.questions()
-    tokenizer, template = rung.tokenizer, rung.template
-    n_chosen = len(spread_questions(questions, settings.retrieval_questions)) if settings.retrieval else 0
-    return ExamPlan(
-        n_prompt_tokens={
-            variant: sum(
-                tokenizer.count(render_question(item.text, variant, show.voice, template)) for item in questions
-            )
-            for variant in VARIANTS
-        },
-        n_questions=len(questions),
-        n_samples=settings.samples,
-        n_grounded=min(settings.samples, settings.retrieval_samples) * n_chosen,
-        max_turns_tokens=Room(settings.excerpts).max_tokens,
-        max_answer_tokens=settings.max_tokens,
-    )
+def _plan_exam(rung: Rung) -> list[PlannedAnswer]:
+    """Everything the stage `ask` will put to a rung's models, counted before any of it is asked."""
+    show, room, counted = rung.show, Room(rung.show.config.ask.excerpts), dict[tuple[object, ...], int]()
+    # Which real turns will be found is not known yet: they count with all their room, and the marks between them.
+    turns = tuple(pair.model_copy(update={"cue": "-", "reply": "-"}) for pair in show.pairs(kept=True)[: room.n_turns])
+
+    def count(ask: Ask) -> int:
+        key = (ask.text, ask.variant)
+        if key not in counted:
+            prompt = render_question(ask.text, ask.variant, show.voice, rung.template, ask.excerpts)
+            counted[key] = rung.tokenizer.count(prompt) + (room.max_tokens if ask.variant in GROUNDED_VARIANTS else 0)
+        return counted[key]
+
+    return [
+        PlannedAnswer(ask.variant in TUNED_VARIANTS, count(ask), settings.max_tokens)
+        for ask, settings in plan_answers(rung, lambda _: turns)
+    ]
 
 
 def _local_budget(rung: Rung, examples: Sequence[Example], *, n_pool_tokens: int) -> Budget:

@@ -102,6 +102,30 @@ def test_the_same_job_is_set_aside_once(ledger: Ledger) -> None:
     assert ledger.committed_usd() == 10
 
 
+def test_a_job_ordered_again_at_a_higher_price_stays_within_the_budget(ledger: Ledger) -> None:
+    """$9 and $80 of $100 are set aside; the $9 job at $90 would make $170."""
+    reserve(ledger, job_id="one", usd="9", budget="100")
+    reserve(ledger, job_id="two", usd="80", budget="100")
+    service = PlainService()
+    with pytest.raises(BudgetError, match=r"set aside \$89.00 of \$100; \$81.00 more would exceed it"):
+        pay_job(ledger, order("one", "90"), service, budget_usd=Decimal(100))
+    assert service.sent == []
+    assert ledger.committed_usd() == 89
+
+
+def test_a_job_ordered_again_at_another_price_is_set_aside_at_the_higher_one(ledger: Ledger) -> None:
+    for usd in ("9", "12", "4"):
+        reserve(ledger, usd=usd)
+    assert ledger.committed_usd() == 12
+
+
+def test_a_job_that_was_sent_keeps_what_was_set_aside_for_it(ledger: Ledger) -> None:
+    reserve(ledger, usd="9")
+    ledger.attach("j1", "s:1")
+    reserve(ledger, usd="90", budget="10")
+    assert ledger.committed_usd() == 9
+
+
 def test_without_any_budget_nothing_is_set_aside(ledger: Ledger) -> None:
     with pytest.raises(BudgetError, match="no budget"):
         ledger.reserve(order(), budget_usd=None)

@@ -3,13 +3,15 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from econchatr.money.billing import TokenUsage
 from econchatr.money.prices import find_price
 from econchatr.money.quote import (
     ExamCount,
-    ExamPlan,
     HostedRung,
     LocalCosts,
+    PlannedAnswer,
     Quote,
     RungQuote,
     count_exam,
@@ -17,6 +19,7 @@ from econchatr.money.quote import (
     quote_hosted,
     quote_local,
 )
+from econchatr.pipeline.quotes import tell_sum
 from econchatr.records import PriceRow
 from tests.helpers.make_records import make_examples, make_selection
 from tests.unit.money.test_billing import row
@@ -101,21 +104,51 @@ def test_without_questions_there_is_no_exam_to_pay() -> None:
 
 
 def test_the_exam_is_counted_by_its_prompts_and_the_mean_reply() -> None:
-    """Two questions of 30 tokens in all, 5 samples each: 10 answers, 4 more with up to 200 tokens of real turns. In:
-    150 each, 150 x 4 / 10 + 4 x 200 = 860 for the grounded ones. Replies have 20 and 21 tokens: 21 at most 64."""
-    plan = ExamPlan({"base": 30, "persona": 40, "tuned": 30}, 2, 5, 4, max_turns_tokens=200, max_answer_tokens=64)
+    """Replies have 20 and 21 tokens: 21 each where an answer may have 64, and 8 where it may have 8."""
+    plan = [PlannedAnswer(True, 30, 64), PlannedAnswer(True, 12, 8), PlannedAnswer(False, 40, 64)]
     dev = make_examples([0], n_learned=20) + make_examples([0], n_learned=21)
     exam = count_exam(plan, dev)
-    assert exam.tuned == TokenUsage(150 + 860, 14 * 21)
-    assert exam.tuned_worst == TokenUsage(150 + 860, 14 * 64)
-    assert exam.base == TokenUsage(150 + 200 + 860, 24 * 21)
-    assert exam.base_worst == TokenUsage(150 + 200 + 860, 24 * 64)
-    assert exam.n_tuned_answers == 14
+    assert exam.tuned == TokenUsage(42, 21 + 8)
+    assert exam.tuned_worst == TokenUsage(42, 64 + 8)
+    assert (exam.base, exam.base_worst) == (TokenUsage(40, 21), TokenUsage(40, 64))
+    assert exam.n_tuned_answers == 2
 
 
 def test_without_development_pairs_answers_are_expected_to_be_as_long_as_allowed() -> None:
-    exam = count_exam(ExamPlan({"base": 30, "persona": 40, "tuned": 30}, 2, 5, 0, 200, 64), [])
-    assert exam.tuned == exam.tuned_worst
+    exam = count_exam([PlannedAnswer(True, 30, 64)], [])
+    assert exam.tuned == exam.tuned_worst == TokenUsage(30, 64)
+
+
+@pytest.mark.parametrize(
+    ("side", "usd"),
+    [("base_input", ("30.07", "30.31")), ("base_output", ("4.06", "20.14")), ("base_use", ("34.03", "50.11"))],
+)
+def test_a_price_for_one_side_of_the_base_counts(side: str, usd: tuple[str, str]) -> None:
+    """The base has 30,000 in and 4,000 out, at worst 20,000. At $1,000 in: 30 + 0.04, and 0.01 + 0.02 of the tuned."""
+    sides = ("base_input", "base_output") if side == "base_use" else (side,)
+    dear = row(**FULL, **dict.fromkeys(sides, "$1000 per 1M tokens"))
+    assert amounts(quoted(dear))["exam"] == usd
+
+
+def test_prompts_that_cost_more_when_cached_count_so_at_worst() -> None:
+    """10,000 and 30,000 in: 0.04 at $1, at worst 0.08 at $2; out 0.06 and 0.30."""
+    assert amounts(quoted(row(**FULL, cached="$2 per 1M tokens")))["exam"] == ("0.10", "0.38")
+
+
+def test_an_old_price_counts_a_quarter_more_at_worst() -> None:
+    """16.00, 2.00, 0.34 and 0.10 become 20.00, 2.50, 0.43 and 0.13; what is expected stays."""
+    quote = quoted(row(**FULL), margin=Decimal("0.25"))
+    assert amounts(quote) == {
+        "training": ("16.00", "20.00"), "validation": ("2.00", "2.50"), "exam": ("0.10", "0.43"),
+        "storage": ("0.10", "0.13"),
+    }  # fmt: skip
+    assert "at worst 25% more than the prices say" in quote.notes[0]
+
+
+def test_what_is_not_known_even_at_worst_is_told() -> None:
+    quote = make_quote(quoted(find_price("tinker/gpt-oss-120b")))
+    assert quote.not_known_at_worst == ("r's exam",)
+    assert "at worst not known" in tell_sum(quote)
 
 
 def test_the_day_a_model_dies_is_said() -> None:
