@@ -21,7 +21,7 @@ from econchatr.errors import InputError, ModelError
 from econchatr.models.base_model import free_memory
 from econchatr.models.engines.llamacpp import open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
-from econchatr.models.files.adapters import write_merged_checkpoint
+from econchatr.models.files.adapters import copy_tokenizer, write_merged_checkpoint
 from econchatr.models.files.checkpoint_gguf import tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
 from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID, BaseWeights
@@ -35,6 +35,7 @@ from econchatr.prompts import chat_messages, render_chat, system_line, with_line
 from econchatr.records import REPEAT_PENALTY, TunedModel
 from econchatr.report.card import CardMaterial, render_card
 from econchatr.tables import disk_errors, hash_file, write_bytes
+from econchatr.tools.trainer_files import TRAINERS, gather_for_trainers, write_trainer_files
 
 _N_QUESTIONS = 12
 """Questions of the show that are asked; the first ones."""
@@ -108,8 +109,8 @@ class Export(NamedTuple):
 class _Job:
     """One rung's export under way."""
 
-    def __init__(self, rung: Rung, tuned: TunedModel, base: BaseWeights, work: Path) -> None:
-        self.rung, self.tuned, self.base, self.work = rung, tuned, base, work
+    def __init__(self, rung: Rung, work: Path) -> None:
+        self.rung, self.work = rung, work
         self.adapter, self.template, self.voice = rung.folder("train"), rung.template, rung.show.voice
         self.label, self.line = label_imitation((self.voice.host,)), system_line(self.voice)
         self.served_template = with_line(self.template, self.voice)
@@ -118,6 +119,19 @@ class _Job:
         self.proofs: list[Proof] = []
         self.failures: list[Refusal] = []
         self.notes: list[str] = []
+
+    @cached_property
+    def tuned(self) -> TunedModel:
+        return self.rung.require_tuned()
+
+    @cached_property
+    def base(self) -> BaseWeights:
+        return self.rung.base.weights()
+
+    @property
+    def base_id(self) -> str:
+        """The base's name on the hub or in words; never a path of this machine."""
+        return EMBEDDED_HUB_ID if self.rung.config.base == EMBEDDED else self.base.name
 
     @cached_property
     def trained(self) -> TransformersModel:
@@ -186,21 +200,22 @@ def export_rung(rung: Rung, narrator: Narrator, *, forms: Sequence[str], out: Pa
         ShowFolderError: The rung is not trained yet, or the folder cannot be written.
         ModelError: The adapter was changed, or no format passed; nothing of this call is left.
     """
-    tuned = rung.require_tuned()
     for form in forms:
         if form not in (*FORMS, "all"):
             raise InputError(f"no form {form!r}.", hint=f"The forms: {', '.join(FORMS)}, all.")
-    wanted = [form for form in FORMS if form in forms or "all" in forms]
+    wanted = [form for form in FORMS if form in forms or ("all" in forms and form not in ASKED_FOR)]
     for form in wanted:
         if (out / form).exists():
             raise InputError(f"{out / form} is there already.", hint="Delete it, or choose another --out.")
-    base = rung.base.weights()
+    if needs_model := bool({*wanted} - {*TRAINERS}):
+        rung.require_tuned()
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=out, prefix=".export."))
     try:
-        job = _Job(rung, tuned, base, work)
-        _check_adapter(job)
+        job = _Job(rung, work)
+        if needs_model:
+            _check_adapter(job)
         for form in wanted:
             narrator.note(f"{rung.name}: {form}")
             with disk_errors(out):
@@ -225,16 +240,28 @@ def _check_adapter(job: _Job) -> None:
 
 def _write_adapter(job: _Job) -> None:
     folder = job.begin("adapter")
-    for name in ("adapter_model.safetensors", "adapter_config.json", "adapter.gguf"):
-        if (job.adapter / name).is_file():
-            shutil.copyfile(job.adapter / name, folder / name)
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = _base_id(job)
-    write_bytes(folder / "adapter_config.json", json.dumps(config, indent=2).encode() + b"\n")
-    job.prove("adapter", open_transformers(job.base.checkpoint_path, adapter=folder, is_exact=True))
-    if job.base.gguf_path is not None:
+    _copy_adapter(job, folder)
+    if (job.adapter / "adapter.gguf").is_file():
+        shutil.copyfile(job.adapter / "adapter.gguf", folder / "adapter.gguf")
+    if job.base.gguf_path is not None and (folder / "adapter.gguf").is_file():
         with open_llamacpp(job.base.gguf_path, adapter=folder / "adapter.gguf") as served:
             job.prove("as chat and serve answer", served)
+
+
+def _copy_adapter(job: _Job, folder: Path) -> None:
+    """The adapter as peft reads it, with the base's own name in it, compared."""
+    shutil.copyfile(job.adapter / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    config = json.loads((job.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = job.base_id
+    write_bytes(folder / "adapter_config.json", json.dumps(config, indent=2).encode() + b"\n")
+    if not any(proof.form == "adapter" for proof in job.proofs):
+        job.prove("adapter", open_transformers(job.base.checkpoint_path, adapter=folder, is_exact=True))
+
+
+def _write_hub(job: _Job) -> None:
+    folder = job.begin("hub")
+    _copy_adapter(job, folder)
+    copy_tokenizer(job.base.checkpoint_path, folder, template=job.served_template)
 
 
 def _write_checkpoint(job: _Job) -> None:
@@ -290,6 +317,12 @@ def _write_training(job: _Job) -> None:
     write_bytes(folder / "recipe.json", json.dumps(recipe, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
+def _write_for(trainer: str, job: _Job) -> None:
+    """What another trainer needs; no model is looked at."""
+    material = gather_for_trainers(job.rung, label=job.label, line=job.line)
+    write_trainer_files(trainer, material, job.begin(trainer))
+
+
 def _merge(job: _Job, place: str) -> Path:
     """The merged checkpoint, written and compared once per export.
 
@@ -338,9 +371,14 @@ FORMS: Mapping[str, Callable[[_Job], None]] = {
     "checkpoint": _write_checkpoint,
     "gguf": _write_gguf,
     "ollama": _write_ollama,
+    "hub": _write_hub,
     "training": _write_training,
+    **{trainer: partial(_write_for, trainer) for trainer in TRAINERS},
 }
 """Every format, with the function that writes it, in the order of writing."""
+ASKED_FOR = ("hub", *TRAINERS)
+"""Formats that `all` leaves out."""
+_WITHOUT_MODEL = ("training", *TRAINERS)
 
 
 # --- handing out ------------------------------------------------------------------------------------------------------
@@ -353,10 +391,8 @@ def _hand_out(job: _Job, out: Path) -> Export:
         raise ModelError(f"nothing was exported: {job.failures[0].reason}", hint=_REPORT)
     if not made:
         raise InputError(f"nothing could be exported: {' '.join(job.notes)}", hint="Choose another form with --to.")
-    if models := [folder for folder in made if folder.name != "training"]:
-        card = make_card(
-            job.rung, job.tuned, base_id=_base_id(job), proofs=tuple(proof.as_row() for proof in job.proofs)
-        )
+    if models := [folder for folder in made if folder.name not in _WITHOUT_MODEL]:
+        card = make_card(job.rung, job.tuned, base_id=job.base_id, proofs=tuple(proof.as_row() for proof in job.proofs))
         if card.unmeasured:
             job.notes.append(f"card: no figures. {card.unmeasured}")
         for folder in models:
@@ -365,11 +401,6 @@ def _hand_out(job: _Job, out: Path) -> Export:
     for folder in made:
         folder.rename(out / folder.name)
     return Export(out, tuple(files), tuple(job.proofs), tuple(job.failures), tuple(job.notes))
-
-
-def _base_id(job: _Job) -> str:
-    """The base's name on the hub or in words; never a path of this machine."""
-    return EMBEDDED_HUB_ID if job.rung.config.base == EMBEDDED else job.base.name
 
 
 _MEASURING = ("ask", "score")

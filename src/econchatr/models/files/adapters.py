@@ -142,6 +142,11 @@ def write_merged_checkpoint(checkpoint: Path, adapter_folder: Path, out: Path, *
     content = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
     save_file(content, out / "model.safetensors", metadata={"format": "pt"})
     write_json(out / "config.json", read_config(checkpoint) | {"dtype": str(dtype).removeprefix("torch.")})
+    copy_tokenizer(checkpoint, out, template=template)
+
+
+def copy_tokenizer(checkpoint: Path, out: Path, *, template: ChatTemplate) -> None:
+    """Copy what a checkpoint has beside its weights and sizes, with another chat template."""
     for file in checkpoint.iterdir():
         if file.suffix in (".json", ".txt", ".model") and file.name not in _NOT_COPIED:
             shutil.copyfile(file, out / file.name)
