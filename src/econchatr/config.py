@@ -150,6 +150,9 @@ class RungConfig(_Table):
     base: str = "embedded"
     """`embedded`, a path to a .gguf file or a checkpoint folder, or a model's name on the hub."""
     where: Literal["local", "hosted"] = "local"
+    form: Literal["auto", "chat", "completion"] = "auto"
+    """How a model sees a cue: by its own chat template, or as a text to continue (the cue, a blank line, "NAME
+    responds:"). `auto`: `chat` where the base has a template."""
     tokenizer: str = ""
     """Name of a tokenizer to count with; empty: the base model's own."""
     price: str = ""

@@ -1,7 +1,9 @@
 """The only place that decides what a model sees, for training and for asking.
 
 A cue becomes one user message behind a fixed system line; the reply is the assistant's. The same functions build a
-training example and a question, so the two cannot drift apart. The 2023 form (prompt, completion) stands beside it.
+training example and a question, so the two cannot drift apart. A `ChatTemplate` decides how that is written down: the
+base model's own (the form `chat`), or `completion_template` for a base that has none (the form `completion`). The files
+in the form of 2023 (prompt, completion) stand beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,13 +23,22 @@ from econchatr.records.answers import split_alternatives
 if TYPE_CHECKING:
     from jinja2 import Template
 
+_TEMPLATE_DATE = date(2024, 7, 26)
+"""Today, for templates that write a date into every prompt: the one that Llama 3.1's takes where it is told none. A
+prompt must not change overnight. Source: the chat template of meta-llama/Llama-3.1-8B-Instruct."""
+_TRAINED_SPAN = re.compile(r"(?<=\{%)(-?\s*)(end)?generation(\s*-?)(?=%\})")
+"""A block of transformers' own around what a model says, which plain Jinja does not know."""
+
 FORM_VERSION = 1
 """Raised whenever the text below changes: it is part of every tuned model's identity."""
 
 _STOP_2023 = "\n"
 _MARK = re.compile(r"<[^<>\s{}'\"]{1,40}>|\[/?[A-Z_]{2,30}\]")
 """A mark between the messages of a template, as Llama 2, Mistral and Gemma write them."""
+_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>")
+"""A special token of the common form."""
 _JOINER = "\u200d"
+_LINE_BREAKS = str.maketrans("\n\r", "  ")
 
 
 class ChatTemplate(NamedTuple):
@@ -37,6 +49,8 @@ class ChatTemplate(NamedTuple):
     eos: str
     specials: tuple[str, ...] = ()
     """Every special token of the model's tokenizer, as text; empty where no tokenizer is at hand."""
+    adds_bos: bool = False
+    """Whether the model's tokenizer puts `bos` before every text."""
 
     @property
     def is_missing(self) -> bool:
@@ -53,6 +67,17 @@ CHATML = ChatTemplate(
     eos="<|im_end|>",
 )
 """The commonest form, to count with where a model's own template is out of reach."""
+
+
+class Frame(NamedTuple):
+    """What a template writes around a reply: a model learns it with the reply, and writes it with every answer."""
+
+    lead: str = ""
+    """Between the prompt and the reply's first word."""
+    end: str = ""
+    """What ends the reply: the template's own token for that, which may be another than `eos`, or a line break."""
+    stop: tuple[str, ...] = ()
+    """Texts before which an answer ends, beside `eos`, which every engine knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +148,110 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
 
     The tokenizer's special tokens (`<|im_end|>`, `<filename>`) and the template's own marks (`</s>`, `[INST]`,
     `<end_of_turn>`) are broken up where they are written inside a message, so that a transcript cannot pretend to be a
-    system message.
+    system message. Where the template takes no system message, its text stands before the first user's. Of a model that
+    can think aloud the answer without thinking is wanted.
 
     Raises:
         ModelError: The base has no template, or one that does not work.
     """
+    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
+    if rows and rows[0]["role"] == "system" and not _takes_system(template):
+        rows = _fold_system(rows)
+    return _render(rows, template, is_open=True)
+
+
+def _fold_system(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages with the system's text before the first user's."""
+    system, *rest = rows
+    if rest and rest[0]["role"] == "user":
+        return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    return [{**system, "role": "user"}, *rest]
+
+
+@lru_cache(maxsize=8)
+def _takes_system(template: ChatTemplate) -> bool:
+    rows = [{"role": "system", "content": "\ue000"}, {"role": "user", "content": "\ue001"}]
+    try:
+        return "\ue000" in _render(rows, template, is_open=True)
+    except ModelError:
+        return False
+
+
+def _render(rows: list[dict[str, str]], template: ChatTemplate, *, is_open: bool) -> str:
+    """The messages as the template writes them; `is_open`: with the opening of an answer behind them."""
     import jinja2
 
     if template.is_missing:
-        raise ModelError("the base model has no chat template.", hint="Use an instruct model.")
-    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
+        raise ModelError("the base model has no chat template.", hint='Set form = "completion".')
     try:
+        tokens = {"bos_token": template.bos, "eos_token": template.eos}
         return _compile(template.template).render(
-            messages=rows, add_generation_prompt=True, bos_token=template.bos, eos_token=template.eos
+            messages=rows, add_generation_prompt=is_open, enable_thinking=False, **tokens
         )
-    except jinja2.TemplateError as exc:
+    except (jinja2.TemplateError, TypeError) as exc:
         raise ModelError(
             f"the model's chat template fails: {exc}.", hint="Use a base model with a working template."
         ) from exc
+
+
+@lru_cache(maxsize=8)
+def reply_frame(template: ChatTemplate) -> Frame:
+    """What a template writes around a reply, found by rendering a conversation with its reply and without.
+
+    Raises:
+        ModelError: The template does not work, or nothing ends a reply in it.
+    """
+    asked = [{"role": "user", "content": "\ue000"}]
+    prompt = _render(asked, template, is_open=True)
+    whole = _render([*asked, {"role": "assistant", "content": "\ue001"}], template, is_open=False)
+    before, _, after = whole.partition("\ue001")
+    lead = before.removeprefix(prompt) if before.startswith(prompt) else ""
+    known = {template.eos, *template.specials, *_TOKEN.findall(after), *_MARK.findall(after)} - {""}
+    ends = sorted((after.find(mark), -len(mark), mark) for mark in known if mark in after)
+    end = ends[0][2] if ends else template.eos
+    if not end:
+        raise ModelError("in the model's chat template nothing ends an answer.", hint='Set form = "completion".')
+    stop = (end,) if end != template.eos or end.isspace() else ()
+    return Frame(lead if lead.isspace() else "", end, stop)
+
+
+def name_frame(template: ChatTemplate) -> str:
+    """What stands for a template's frame in a tuned model's record; empty: a reply begins at once and ends with `eos`.
+
+    Raises:
+        ModelError: The template does not work.
+    """
+    frame = reply_frame(template)
+    is_plain = (frame.lead, frame.end) == ("", template.eos) and not frame.end.isspace()
+    return "" if is_plain else json.dumps([frame.lead, frame.end], ensure_ascii=False)
+
+
+def form_version(frame: str = "") -> int | list[object]:
+    """What stands for the form in the identity of a tuned model, given the name of its frame."""
+    return [FORM_VERSION, frame] if frame else FORM_VERSION
+
+
+def completion_template(voice: Voice, base: ChatTemplate) -> ChatTemplate:
+    """The form `completion`, for a model that continues text: the cue, a blank line, "NAME responds:", the reply.
+
+    The system line stands first, as in every form, and a line break ends the reply. Line breaks inside a reply become
+    spaces, so that none is cut. Earlier exchanges stand before the cue in the same form.
+
+    Args:
+        base: The base's special tokens; its own template is not looked at.
+    """
+    asks = f"{voice.host} responds:"
+    quoted = f"{{{{ {json.dumps(asks, ensure_ascii=False)} }}}}"
+    break_up = "{% set said = message.content | replace('\\r', ' ') | replace('\\n', ' ') %}"
+    text = (
+        f"{{% for message in messages %}}{{% if message.role == 'assistant' %}}{break_up}"
+        f" {{{{ said }}}}\n\n{{% elif message.role == 'user' %}}{{{{ message.content }}}}\n\n{quoted}"
+        "{% else %}{{ message.content }}\n\n{% endif %}{% endfor %}"
+    )
+    specials = tuple(dict.fromkeys((*base.specials, base.bos, base.eos, asks)))
+    # Elsewhere a template is told the base's token whether its tokenizer adds it or not.
+    text = "{{ bos_token }}" + text if base.adds_bos else text
+    return ChatTemplate(text, bos=base.bos if base.adds_bos else "", eos=_STOP_2023, specials=specials)
 
 
 def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
@@ -186,8 +297,24 @@ def render_continuation(
 
 
 def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple[str, str]:
-    """Prompt and reply of a training example as text: exactly what `render_chat` gives, and what must follow it."""
-    return render_chat(messages[:-1], template), _disarm(messages[-1].content, template)
+    """Prompt and reply of a training example as text: exactly what `render_chat` gives, and what must follow it.
+
+    The token that ends a reply is not in it: `reply_frame` gives that.
+
+    Raises:
+        ModelError: The template does not work.
+    """
+    reply = flatten_reply(messages[-1].content, template)
+    return render_chat(messages[:-1], template), reply_frame(template).lead + _disarm(reply, template)
+
+
+def flatten_reply(reply: str, template: ChatTemplate) -> str:
+    """A reply as its form can hold it: where a line break ends replies, those inside it become spaces.
+
+    Raises:
+        ModelError: The template does not work.
+    """
+    return reply.translate(_LINE_BREAKS) if reply_frame(template).end.isspace() else reply
 
 
 def encode_example(
@@ -204,7 +331,7 @@ def encode_example(
     """
     prompt, reply = render_example(messages, template)
     prompt_ids = encode(prompt)
-    end_ids = encode(template.eos) if is_whole else []
+    end_ids = encode(reply_frame(template).end) if is_whole else []
     return EncodedExample((*prompt_ids, *encode(reply), *end_ids), len(prompt_ids))
 
 
@@ -308,13 +435,16 @@ def _compile(template: str) -> Template:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # A template comes with a model file, so it is somebody else's program: sandboxed.
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
 
     def refuse(message: str) -> None:
         raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")
 
-    environment.globals["raise_exception"] = refuse
+    environment.globals |= {"raise_exception": refuse, "strftime_now": _TEMPLATE_DATE.strftime}
     try:
-        return environment.from_string(template)
+        plain = _TRAINED_SPAN.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", template)
+        return environment.from_string(plain)
     except jinja2.TemplateError as exc:
         raise ModelError(f"the model's chat template cannot be read: {exc}.", hint="Use another base model.") from exc

@@ -151,6 +151,18 @@ def test_pairs_can_be_read_kept_and_dropped(tiny_show: Path, econchatr: Run) -> 
     assert len(json.loads(econchatr("pair", tiny_show, "--show", 20, "--json").stdout)) == 20
 
 
+def test_the_tokens_of_a_pair_say_which_of_them_are_trained(tiny_show: Path, econchatr: Run) -> None:
+    (pair,) = json.loads(econchatr("pair", tiny_show, "--show", 1, "--tokens", "--json").stdout)
+    (told,) = pair["tokens"]
+    trained = "".join(told["tokens"][told["n_prompt"] :])
+    assert trained == f"{pair['reply']}<|im_end|>"
+    text = econchatr("pair", tiny_show, "--show", pair["pair_id"], "--tokens").stdout
+    assert f"tiny: {len(told['tokens'])} tokens, " in text
+    assert re.search(r"trained: .*\|<\|im_end\|>$", text, flags=re.MULTILINE)
+    assert "Add --show" in econchatr("pair", tiny_show, "--tokens", check=2).stderr
+    assert "no pair 'x#1'" in econchatr("pair", tiny_show, "--show", "x#1", check=2).stderr
+
+
 def test_select_tells_how_good_the_choice_is(tiny_show: Path, econchatr: Run) -> None:
     text = econchatr("select", tiny_show).stdout
     assert re.search(r"tiny: \d+ of \d+ pairs by coverage, [\d,]+ of 1,200 tokens", text)

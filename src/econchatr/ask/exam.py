@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
-from econchatr.prompts import ChatTemplate, Voice, chat_messages, persona_line, render_chat, system_line
+from econchatr.prompts import ChatTemplate, Frame, Voice, chat_messages, persona_line, render_chat, system_line
 from econchatr.records import Answer, Pair, Question, Reply, Sampling, Variant
 from econchatr.tables import hash_settings
 
@@ -34,6 +34,43 @@ class Speaker(Protocol):
         self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
     ) -> Reply:
         """What the model says; the adapter is used when `tuned`."""
+
+
+class FramedSpeaker:
+    """A model whose replies end where their form says, and come without what the form writes before them."""
+
+    def __init__(self, speaker: Speaker, frame: Frame) -> None:
+        self._speaker, self._frame = speaker, frame
+        self.n_at_once = speaker.n_at_once
+
+    def reply(
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
+    ) -> Reply:
+        """What the model says; the adapter is used when `tuned`.
+
+        Raises:
+            ModelError: The model failed.
+        """
+        sampling = sampling._replace(stop=(*sampling.stop, *self._frame.stop))
+        if not self._frame.lead:
+            return self._speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
+        hear = drop_lead(on_text) if on_text else None
+        reply = self._speaker.reply(prompt, sampling, tuned=tuned, on_text=hear)
+        return reply.model_copy(update={"text": reply.text.lstrip()})
+
+
+def drop_lead(on_text: Callable[[str], None]) -> Callable[[str], None]:
+    """What passes a reply's pieces on without the space before its first word."""
+    has_begun = False
+
+    def hear(text: str) -> None:
+        nonlocal has_begun
+        text = text if has_begun else text.lstrip()
+        if text:
+            has_begun = True
+            on_text(text)
+
+    return hear
 
 
 class ExamSettings(NamedTuple):

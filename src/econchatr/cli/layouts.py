@@ -14,10 +14,13 @@ from econchatr.money.prices import PRICES_NAME, PriceWarning
 from econchatr.money.quote import Cost, Quote, RungQuote
 from econchatr.parse import LANGUAGES, Explanation, tell_shared
 from econchatr.pipeline.quotes import tell_sum
-from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount
+from econchatr.pipeline.results import ExplainedPair, RungUse, SelectionAccount, ShownExample
 from econchatr.records import ComparedStrategy, Pair, PreferenceOutcome, Price, PriceRow
 from econchatr.score.strategy_trials import RANDOM, random_multiplier
 from econchatr.user_folders import config_folder
+
+_LINE_BREAK = "\N{DOWNWARDS ARROW WITH TIP LEFTWARDS}"
+"""Stands for a line break inside a token."""
 
 
 class Sheet(NamedTuple):
@@ -109,6 +112,16 @@ def tell_pair(pair: Pair) -> Iterator[str]:
     yield f"  {asker}{_tell_act(pair.cue_act)}: {pair.cue}"
     turning = "" if pair.reply_turns_at is None else f", turns at {pair.reply_turns_at}"
     yield f"  {pair.reply_speaker}{_tell_act(f'{pair.reply_act}{turning}')}: {pair.reply}\n"
+
+
+def tell_example(shown: ShownExample) -> Iterator[str]:
+    """The tokens of a pair in lines for people: what is only read, then what is trained, a bar between tokens."""
+    n_trained = len(shown.tokens) - shown.n_prompt
+    yield f"  {shown.rung}: {len(shown.tokens):,} tokens, {n_trained:,} of them trained"
+    for what, tokens in (("read", shown.tokens[: shown.n_prompt]), ("trained", shown.tokens[shown.n_prompt :])):
+        told = "|".join(tokens).replace("\n", _LINE_BREAK)
+        yield f"  {what + ':':9}{told}"
+    yield ""
 
 
 def _tell_act(act: str) -> str:

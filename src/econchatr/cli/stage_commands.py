@@ -30,7 +30,10 @@ from econchatr.display import strip_controls
 from econchatr.errors import InputError, ShowFolderError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from econchatr.money.prices import PriceWarning
+    from econchatr.pipeline.show import Rung, Show
     from econchatr.records import PriceRow
 
 
@@ -112,7 +115,16 @@ def parse(
 @app.command()
 def pair(
     show: ShowArgument = HERE,
-    n_shown: Annotated[int, typer.Option("--show", min=0, help="Print this many pairs, kept and dropped.")] = 0,
+    shown: Annotated[
+        str,
+        typer.Option(
+            "--show", help="Print this many pairs, kept and dropped, or the pair of this id.", show_default="0"
+        ),
+    ] = "",
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="With --show: print each pair's tokens too, and which of them are trained.")
+    ] = False,
+    rung: RungOption = "",
     write: Annotated[
         bool,
         typer.Option(
@@ -129,19 +141,28 @@ def pair(
         opened, _ = run_until(show, "pair")
         with open_narrator() as narrator:
             write_questions(opened, narrator, environment=os.environ)
-    if not n_shown:
+    if tokens and not shown:
+        raise InputError("--tokens says more about pairs that are shown.", hint="Add --show 3, or --show PAIR.")
+    if not shown:
         return run_stage(show, "pair", as_json=as_json)
-    from econchatr.cli.layouts import tell_pair
-    from econchatr.pipeline.results import sample_pairs
-
     opened, _ = run_until(show, "pair")
-    pairs = sample_pairs(opened, n_shown)
+    _print_pairs(opened, shown, opened.local_ladder(rung).rungs if tokens else (), as_json=as_json)
+
+
+def _print_pairs(opened: Show, shown: str, rungs: Sequence[Rung], *, as_json: bool) -> None:
+    """Print so many pairs, or the one of that id, with their tokens for each of these rungs."""
+    from econchatr.cli.layouts import tell_example, tell_pair
+    from econchatr.pipeline.results import find_pair, sample_pairs, show_example
+
+    pairs = sample_pairs(opened, int(shown)) if shown.isdecimal() else [find_pair(opened, shown)]
+    examples = [[show_example(one, item) for one in rungs] for item in pairs]
     if as_json:
-        return print_json([item.model_dump(mode="json") for item in pairs])
-    for item in pairs:
+        given = [{"tokens": [one.as_dict() for one in ones]} if ones else {} for ones in examples]
+        return print_json([item.model_dump(mode="json") | one for item, one in zip(pairs, given, strict=True)])
+    for item, ones in zip(pairs, examples, strict=True):
         state = "kept" if item.is_kept else f"dropped: {item.reason}"
         typer.echo(typer.style(strip_controls(f"{item.pair_id}  {item.split}  {state}"), bold=True))
-        for line in tell_pair(item):
+        for line in (*tell_pair(item), *(line for one in ones for line in tell_example(one))):
             typer.echo(strip_controls(line))
 
 

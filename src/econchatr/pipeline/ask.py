@@ -15,7 +15,6 @@ from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION
 from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
 from econchatr.score.grading.closed_questions import Probes, ask_questions, make_probes
 from econchatr.score.grading.names import list_guests, make_name_book
@@ -29,7 +28,7 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
     jobs = [*((ask, settings) for ask in asks), *_plan_probes(probes, settings)]
     log, examinee = GenerationLog(rung.folder("ask") / "generations.jsonl"), examinee_of(rung, rung.tuned())
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
-    with rung.base.speak(rung.folder("train")) as speaker:
+    with rung.speak(rung.folder("train")) as speaker:
         answered = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
     answers, told = answered[: len(asks)], answered[len(asks) :]
     failed = _check_answered(rung, answers)
@@ -125,7 +124,7 @@ def _inputs(rung: Rung) -> dict[str, str]:
 ASK = Stage[Rung](
     "ask",
     version=4,
-    settings={"ask": "ask", "voice": lambda rung: rung.show.voice, "form": lambda rung: FORM_VERSION},
+    settings={"ask": "ask", "voice": lambda rung: rung.show.voice, "form": lambda rung: rung.form_version},
     inputs=_inputs,
     reads=("parse", "pair", "train", "questions.toml"),
     writes={"answers": Answer, "paraphrased": Answer, "probes": Answer, "probe_questions": Probe},

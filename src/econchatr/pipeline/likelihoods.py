@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from econchatr.models.llama.meter import ReplyMeter, open_meter
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Narrator, narrated
-from econchatr.prompts import FORM_VERSION, EncodedExample
+from econchatr.prompts import EncodedExample
 from econchatr.records import Example, Pair
 from econchatr.score.likelihood import Choice, ChoiceLikelihood, ReplyLikelihood, draw_choices
 from econchatr.score.speech import spread_evenly
@@ -267,7 +267,7 @@ def _explain_choices(contexts: _Contexts, n_choices: int) -> str:
 def _identify(rung: Rung) -> str:
     """The models and the pairs that a number of contexts belongs to."""
     tuned = rung.tuned()
-    return hash_settings([tuned.base_sha256, tuned.adapter_sha256, rung.show.made("pair"), FORM_VERSION])
+    return hash_settings([tuned.base_sha256, tuned.adapter_sha256, rung.show.made("pair"), rung.form_version])
 
 
 def _read_counts(path: Path, of: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 
 from econchatr.config import JudgeTable
-from econchatr.errors import ShowFolderError
+from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.select import overlaps_of
 from econchatr.pipeline.show import OUTCOME_NAME, Ladder, Rung, Show
 from econchatr.prompts import JUDGE_VERSION
@@ -39,6 +39,7 @@ from econchatr.score.raters.blind_test import score_blind
 from econchatr.score.raters.hand import score_hand
 from econchatr.score.raters.judge_marks import find_doubt, find_quarrel
 from econchatr.score.raters.llm_judge import PROOF, contest_key, pair_answers, score_judge
+from econchatr.select.examples import build_example
 from econchatr.tables import hash_bytes, hash_file, hash_settings, outputs_sha256, read_lines, read_manifest, read_table
 
 SHEETS: Final = "sheets"
@@ -97,6 +98,48 @@ def sample_pairs(show: Show, n: int) -> list[Pair]:
     dropped = [pair for pair in pairs if not pair.is_kept]
     n_dropped = min(len(dropped), max(n // 2, n - len(kept)))
     return sorted([*kept[: n - n_dropped], *dropped[:n_dropped]], key=lambda pair: (pair.rank, pair.first_turn))
+
+
+def find_pair(show: Show, pair_id: str) -> Pair:
+    """The pair of that id, as said or as an answer pair.
+
+    Raises:
+        InputError: There is none.
+    """
+    for pair in (*show.pairs(), *show.answer_pairs()):
+        if pair.pair_id == pair_id:
+            return pair
+    raise InputError(f"no pair {pair_id!r}.", hint=f"`econchatr pair {show.root} --show 20` prints ids.")
+
+
+class ShownExample(NamedTuple):
+    """A pair as the token ids that a rung's model learns from."""
+
+    rung: str
+    tokens: tuple[str, ...]
+    """The text of each token; a character that two tokens share is broken in both."""
+    n_prompt: int
+    """Tokens before the first one that is trained."""
+
+    def as_dict(self) -> dict[str, object]:
+        """For programs."""
+        return {"rung": self.rung, "n_prompt": self.n_prompt, "tokens": self.tokens}
+
+
+def show_example(rung: Rung, pair: Pair) -> ShownExample:
+    """The tokens of a pair for one rung, cut to the rung's lengths as in training.
+
+    Raises:
+        InputError: The rung is not trained at home, so its tokens are the service's affair.
+        ModelError: The base cannot be read.
+    """
+    if not rung.is_local:
+        raise InputError(
+            f"rung {rung.name!r} is not trained at home: its service makes the tokens.",
+            hint="Name a rung that is, with --rung.",
+        )
+    (example,) = rung.encode([build_example(pair, rung.form)])
+    return ShownExample(rung.name, tuple(rung.tokenizer.decode([one]) for one in example.ids), example.n_prompt)
 
 
 class SelectionAccount(NamedTuple):

@@ -17,7 +17,6 @@ from econchatr.pipeline.likelihoods import (
 )
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION
 from econchatr.records import CopiedSpan, Gate, HeldOutReply, Mark, NearQuote, Record, Score
 from econchatr.records.measures import CLOSED_QUESTIONS
 from econchatr.score.grading.closed_questions import make_probes, score_probes
@@ -132,7 +131,7 @@ SCORE = Stage[Rung](
     version=6,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
-        "form": lambda rung: FORM_VERSION,
+        "form": lambda rung: rung.form_version,
     },
     inputs=_inputs,
     reads=("parse", "pair", "pair/guests", "pair/answers", "train", "ask", "questions.toml"),

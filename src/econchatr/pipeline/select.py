@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, Ask, render_question
 from econchatr.ask.grounding import Room
-from econchatr.config import CHOICES_NAME, Choices
+from econchatr.config import CHOICES_NAME, Choices, RungConfig
 from econchatr.errors import InputError
 from econchatr.money.budget import (
     Budget,
@@ -107,12 +107,17 @@ def _inputs(show: Show) -> dict[str, str]:
     return inputs
 
 
+def _dump_rung(rung: RungConfig) -> dict[str, object]:
+    """What of a rung's settings decides its selection; a setting left as it was in earlier versions is not told."""
+    return rung.model_dump(exclude=_COSTS_AT_HOME | ({"form"} if rung.form == "auto" else set()))
+
+
 SELECT = Stage[Show](
     "select",
     version=4,
     settings={
         "select": "select",
-        "ladder": lambda show: [rung.model_dump(exclude=_COSTS_AT_HOME) for rung in show.config.ladder],
+        "ladder": lambda show: [_dump_rung(rung) for rung in show.config.ladder],
         "lengths": lambda show: [
             show.config.train.max_cue_tokens,
             show.config.train.max_example_tokens,

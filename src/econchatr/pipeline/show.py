@@ -13,26 +13,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.exam import TUNED_VARIANTS, ExamSettings, Speaker
-from econchatr.config import (
-    CHOICES_NAME,
-    CONFIG_NAME,
-    QUESTIONS_NAME,
-    Choices,
-    RungConfig,
-    ShowConfig,
-    load_choices,
-    load_config,
-    load_questions,
-    load_reported,
-    locate,
-)
+from econchatr.ask.exam import TUNED_VARIANTS, ExamSettings, FramedSpeaker, Speaker
+from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.models.base_model import Base
-from econchatr.money.prices import PRICES_NAME, find_price, load_prices
+from econchatr.money.prices import find_price
 from econchatr.pipeline.show_folder import ShowFolder, list_manifests
-from econchatr.prompts import FORM_VERSION, ChatTemplate, EncodedExample, Voice, encode_example
+from econchatr.prompts import (
+    ChatTemplate,
+    EncodedExample,
+    Voice,
+    completion_template,
+    encode_example,
+    form_version,
+    name_frame,
+    reply_frame,
+)
 from econchatr.records import (
     Answer,
     Example,
@@ -41,8 +38,6 @@ from econchatr.records import (
     PreferenceOutcome,
     PriceRow,
     Probe,
-    Question,
-    ReportedMarks,
     Score,
     Selection,
     Split,
@@ -51,10 +46,10 @@ from econchatr.records import (
 )
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
-from econchatr.tables import hash_file, hash_settings, read_manifest, refuse_newer
+from econchatr.tables import hash_settings, read_manifest, refuse_newer
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
-from econchatr.user_folders import cache_folder, config_folder
+from econchatr.user_folders import cache_folder
 
 PREFERRED = "preferred"
 """Folder, inside a trained rung's, of the adapter that a preference round made."""
@@ -95,53 +90,6 @@ class Show(ShowFolder):
     def exam_settings(self) -> ExamSettings:
         """How the models are asked."""
         return ExamSettings(**self.config.ask.model_dump(include=set(ExamSettings._fields)))
-
-    @property
-    def has_questions(self) -> bool:
-        """Whether there is a questions.toml."""
-        return (self.root / QUESTIONS_NAME).is_file()
-
-    def questions(self) -> tuple[Question, ...]:
-        """The exam.
-
-        Raises:
-            InputError: questions.toml is missing or wrong.
-        """
-        return load_questions(self.root / QUESTIONS_NAME)
-
-    def reported(self) -> ReportedMarks | None:
-        """What an earlier experiment reported of the exam's questions; `None`: nothing.
-
-        Raises:
-            InputError: questions.toml is missing or wrong.
-        """
-        return load_reported(self.root / QUESTIONS_NAME)
-
-    def questions_sha256(self) -> str:
-        """The hash of questions.toml.
-
-        Raises:
-            InputError: The file is missing.
-        """
-        if not self.has_questions:
-            raise InputError(f"{self.root / QUESTIONS_NAME} is missing.", hint="`econchatr init` writes one.")
-        return hash_file(self.root / QUESTIONS_NAME)
-
-    def choices(self) -> Choices:
-        """The pairs the user pins and bans; none where there is no choices.toml.
-
-        Raises:
-            InputError: choices.toml is wrong.
-        """
-        return load_choices(self.root / CHOICES_NAME)
-
-    def prices(self) -> tuple[PriceRow, ...]:
-        """Every price that counts here; the show's own outrank the user's, and those the shipped ones.
-
-        Raises:
-            InputError: One of the files is wrong.
-        """
-        return load_prices((config_folder() / PRICES_NAME, self.root / PRICES_NAME))
 
     def learnable(self) -> list[Pair]:
         """The pairs of every split that a model may learn from, dropped ones too: as said, and answer pairs.
@@ -249,8 +197,22 @@ class Rung:
 
     @property
     def template(self) -> ChatTemplate:
-        """The chat template of the base."""
-        return self.base.template
+        """How whatever is said to the rung's models is written down: by the base's own template, or as `completion`.
+
+        Every command that shows a model anything takes the template from here.
+
+        Raises:
+            ModelError: The base cannot be read, or has no chat template though the rung's form is `chat`.
+        """
+        own, form = self.base.template, self.config.form
+        if form == "completion" or (form == "auto" and own.is_missing):
+            return completion_template(self.show.voice, own)
+        return own
+
+    @property
+    def form_version(self) -> object:
+        """What stands for the form in the settings of a stage."""
+        return form_version(name_frame(self.template))
 
     @property
     def form(self) -> ExampleForm:
@@ -371,8 +333,18 @@ class Rung:
         tuned, folder = self.require_tuned(), self.folder("train")
         if is_preferred:
             tuned, folder = self._prefer(tuned), self.preferred_folder
-        with self.base.speak(folder, n_at_once=n_at_once) as speaker:
+        with self.speak(folder, n_at_once=n_at_once) as speaker:
             yield OpenRung(speaker, self.template, tuned)
+
+    @contextmanager
+    def speak(self, adapter_folder: Path, *, n_at_once: int = 0) -> Iterator[Speaker]:
+        """The base with an adapter, open to be spoken to in the rung's form.
+
+        Raises:
+            ModelError: The model cannot be opened.
+        """
+        with self.base.speak(adapter_folder, n_at_once=n_at_once) as speaker:
+            yield FramedSpeaker(speaker, reply_frame(self.template))
 
     def _prefer(self, tuned: TunedModel) -> TunedModel:
         """The record of the tuned model with the preference round's adapter in it."""
@@ -417,7 +389,7 @@ def model_identity(tuned: TunedModel, variant: Variant) -> str:
     hash from here.
     """
     adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
-    return hash_settings([tuned.base_sha256, adapter, variant, FORM_VERSION])
+    return hash_settings([tuned.base_sha256, adapter, variant, form_version(tuned.form)])
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------

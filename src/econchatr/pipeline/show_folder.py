@@ -1,4 +1,4 @@
-"""A show's folder: where each stage keeps what it made, and the tables in it, each read from disk once."""
+"""A show's folder: where each stage keeps what it made, its tables, each read from disk once, and the user's files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-from econchatr.errors import ShowFolderError
-from econchatr.records import Episode, Example, Failure, Pair, Reason, Record, Selection, SourceFile, Split, Turn
-from econchatr.tables import MANIFEST_NAME, TableCache, outputs_sha256, read_manifest
+from econchatr.config import CHOICES_NAME, QUESTIONS_NAME, Choices, load_choices, load_questions, load_reported
+from econchatr.errors import InputError, ShowFolderError
+from econchatr.money.prices import PRICES_NAME, load_prices
+from econchatr.records import (
+    Episode,
+    Example,
+    Failure,
+    Pair,
+    PriceRow,
+    Question,
+    Reason,
+    Record,
+    ReportedMarks,
+    Selection,
+    SourceFile,
+    Split,
+    Turn,
+)
+from econchatr.tables import MANIFEST_NAME, TableCache, hash_file, outputs_sha256, read_manifest
+from econchatr.user_folders import config_folder
 
 R = TypeVar("R", bound=Record)
 
@@ -122,6 +139,55 @@ class ShowFolder:
     def examples(self) -> list[Example]:
         """The training and development examples of every rung."""
         return self.table(self.folder("select") / "examples.parquet", Example)
+
+    # --- what the user wrote beside show.toml
+
+    @property
+    def has_questions(self) -> bool:
+        """Whether there is a questions.toml."""
+        return (self.root / QUESTIONS_NAME).is_file()
+
+    def questions(self) -> tuple[Question, ...]:
+        """The exam.
+
+        Raises:
+            InputError: questions.toml is missing or wrong.
+        """
+        return load_questions(self.root / QUESTIONS_NAME)
+
+    def reported(self) -> ReportedMarks | None:
+        """What an earlier experiment reported of the exam's questions; `None`: nothing.
+
+        Raises:
+            InputError: questions.toml is missing or wrong.
+        """
+        return load_reported(self.root / QUESTIONS_NAME)
+
+    def questions_sha256(self) -> str:
+        """The hash of questions.toml.
+
+        Raises:
+            InputError: The file is missing.
+        """
+        if not self.has_questions:
+            raise InputError(f"{self.root / QUESTIONS_NAME} is missing.", hint="`econchatr init` writes one.")
+        return hash_file(self.root / QUESTIONS_NAME)
+
+    def choices(self) -> Choices:
+        """The pairs the user pins and bans; none where there is no choices.toml.
+
+        Raises:
+            InputError: choices.toml is wrong.
+        """
+        return load_choices(self.root / CHOICES_NAME)
+
+    def prices(self) -> tuple[PriceRow, ...]:
+        """Every price that counts here; the show's own outrank the user's, and those the shipped ones.
+
+        Raises:
+            InputError: One of the files is wrong.
+        """
+        return load_prices((config_folder() / PRICES_NAME, self.root / PRICES_NAME))
 
 
 def _choose(pairs: Iterable[Pair], split: Split | None, kept: bool) -> list[Pair]:

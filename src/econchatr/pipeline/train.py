@@ -14,7 +14,7 @@ from econchatr.models.files.weights import BaseWeights
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import FORM_VERSION, EncodedExample
+from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
 from econchatr.train.local import train_lora
@@ -70,6 +70,7 @@ def _record(rung: Rung, base: BaseWeights, outcome: TrainOutcome, agreement: Par
         dtype=outcome.dtype,
         n_agreeing_questions=agreement.n_agreeing if agreement else None,
         n_checked_questions=agreement.n_checked if agreement else 0,
+        form=name_frame(rung.template),
     )
 
 
@@ -133,7 +134,7 @@ TRAIN = Stage[Rung](
         "train": "train",
         "base": lambda rung: rung.config.base,
         "n_epochs": lambda rung: rung.n_epochs,
-        "form": lambda rung: FORM_VERSION,
+        "form": lambda rung: rung.form_version,
     },
     inputs=_inputs,
     reads=("select", "the base model"),

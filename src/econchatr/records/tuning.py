@@ -189,6 +189,13 @@ class TunedModel(Record):
     n_agreeing_questions: int | None
     """Questions whose greedy first tokens agree between transformers and llama.cpp; `None`: not checked."""
     n_checked_questions: int
+    form: str = ""
+    """What stood around each reply in training, as `prompts.name_frame` gives it; empty: nothing but `eos` after it."""
+
+    @property
+    def ends_with_line(self) -> bool:
+        """Whether a line break ends its replies."""
+        return self.form.endswith(r'"\n"]')
 
 
 class EpisodeSaving(Record):

@@ -130,6 +130,7 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         f"> {say(material.line)}",
         "",
+        *(["An answer ends with a line break: give `\\n` as the stop.", ""] if tuned.ends_with_line else []),
         "Special tokens written inside a message are read as such by most programs; EconChatR breaks them up.",
         "",
         *_USES,

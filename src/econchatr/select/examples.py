@@ -12,7 +12,16 @@ import numpy as np
 from econchatr.errors import BudgetError
 from econchatr.money.billing import bill_examples
 from econchatr.money.budget import Budget, price_training
-from econchatr.prompts import ChatTemplate, Voice, chat_messages, completion_2023, render_example, system_line
+from econchatr.prompts import (
+    ChatTemplate,
+    Voice,
+    chat_messages,
+    completion_2023,
+    flatten_reply,
+    render_chat,
+    reply_frame,
+    system_line,
+)
 from econchatr.records import Example, Pair, PriceRow, Selection
 from econchatr.select.knapsack import Knapsack, Subset
 from econchatr.select.strategies import StrategySettings, find_strategy
@@ -46,11 +55,10 @@ def build_example(pair: Pair, form: ExampleForm) -> Example:
         return _build_completion(pair, form)
     tokenizer, system = form.tokenizer, system_line(form.voice)
     cue, n_cut_cue = cut_left(pair.cue, tokenizer, n_tokens=form.max_cue_tokens)
-    prompt, _ = render_example(chat_messages(cue, "", system=system), form.template)
-    n_prompt = tokenizer.count(prompt)
+    n_prompt = tokenizer.count(render_chat(chat_messages(cue, None, system=system), form.template))
     room = max(1, form.max_example_tokens - n_prompt - 1)
-    reply, n_cut_reply = cut_right(pair.reply, tokenizer, n_tokens=room)
-    n_learned = tokenizer.count(reply) + (0 if n_cut_reply else 1)
+    reply, n_cut_reply = cut_right(flatten_reply(pair.reply, form.template), tokenizer, n_tokens=room)
+    n_learned = tokenizer.count(reply_frame(form.template).lead + reply) + (0 if n_cut_reply else 1)
     return Example(
         pair_id=pair.pair_id,
         rung=form.rung,

@@ -26,7 +26,15 @@ from econchatr.pipeline.score import kept_pairs
 from econchatr.pipeline.show import PREFERRED, Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.pipeline.train import check_engines_agree
-from econchatr.prompts import FORM_VERSION, EncodedExample, chat_messages, encode_example, render_chat, system_line
+from econchatr.prompts import (
+    EncodedExample,
+    chat_messages,
+    encode_example,
+    flatten_reply,
+    render_chat,
+    reply_frame,
+    system_line,
+)
 from econchatr.records import Answer, Gate, PreferenceOutcome, Record, Score
 from econchatr.records.measures import (
     ANSWERS,
@@ -144,7 +152,7 @@ _PREFERENCE_ROUND = Stage[Rung](
     settings={
         "recipe": lambda rung: PreferenceRecipe().model_dump(),
         "ask": "ask",
-        "form": lambda rung: FORM_VERSION,
+        "form": lambda rung: rung.form_version,
         "train": "train",
         "voice": lambda rung: rung.show.voice,
     },
@@ -243,9 +251,9 @@ def _encode(question: str, reply: RankedText, rung: Rung) -> EncodedExample:
     system, tokenizer = system_line(form.voice), form.tokenizer
     cue, _ = cut_left(question, tokenizer, n_tokens=form.max_cue_tokens)
     prompt = render_chat(chat_messages(cue, None, system=system), template)
-    n_prompt = len(tokenizer.encode(prompt)) + len(tokenizer.encode(template.eos))
+    n_prompt = len(tokenizer.encode(prompt)) + len(tokenizer.encode(reply_frame(template).end))
     room = max(1, form.max_example_tokens - n_prompt - 1)
-    text, n_cut = cut_right(reply.text, tokenizer, n_tokens=room)
+    text, n_cut = cut_right(flatten_reply(reply.text, template), tokenizer, n_tokens=room)
     messages, is_whole = chat_messages(cue, text, system=system), reply.is_whole and not n_cut
     return encode_example(messages, template, tokenizer.encode, is_whole=is_whole)
 
@@ -309,7 +317,7 @@ def _answer_exam(rung: Rung, folder: Path, narrator: Narrator) -> list[Answer]:
     examinee = examinee_of(rung, rung.tuned().model_copy(update={"adapter_sha256": adapter_sha256}))
     asks = [ask for ask in plan_exam(rung.show.questions(), settings) if ask.variant == "tuned"]
     log = GenerationLog(rung.preferred_folder / "generations.jsonl")
-    with rung.base.speak(folder) as speaker:
+    with rung.speak(folder) as speaker:
         draws = [examinee.draw(ask, settings) for ask in asks]
         return Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
 

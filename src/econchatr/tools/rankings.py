@@ -168,7 +168,7 @@ def _prefer_host(rung: Rung, narrator: Narrator) -> list[Preference]:
         prompt = render_chat(example.messages[:-1], rung.template)
         key = hash_settings([rung.made("train"), prompt, settings])
         draws.append(plan_reply(tuned, example.pair_id, prompt, key, settings))
-    with rung.base.speak(rung.folder("train")) as speaker:
+    with rung.speak(rung.folder("train")) as speaker:
         answers = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "samples"))
     preferences = []
     for example, answer in zip(examples, answers, strict=True):

@@ -21,7 +21,7 @@ from econchatr.pipeline.results import (
 )
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator, narrated
-from econchatr.prompts import FORM_VERSION, ChatTemplate, render_chat
+from econchatr.prompts import ChatTemplate, form_version, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Score, TunedModel
 from econchatr.report.pages import AnswerCard, MarkingDeck, ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.quoting.nearest import find_real_words
@@ -158,7 +158,8 @@ class HeldOutDrawer(NamedTuple):
         """The first `n_samples` answers to a pair's cue, seeds in a row; a failed one has its error and no reply."""
         prompt = render_chat(build_example(pair, self.form).messages[:-1], self.template)
         # What a reply is known by in the log must not change: a reply drawn before is not drawn again.
-        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", FORM_VERSION])
+        form = form_version(self.tuned.form)
+        drawn_from = hash_settings([self.tuned.base_sha256, self.tuned.adapter_sha256, "held out", form])
         draws = []
         for sample in range(n_samples):
             key = hash_settings([drawn_from, prompt, self.settings.seed + sample, self.settings])

@@ -20,7 +20,7 @@ import httpx2
 from econchatr.errors import BusyError, ModelError, PromptTooLongError
 from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores, start_server, tell_start
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
-from econchatr.prompts import ChatTemplate
+from econchatr.prompts import ChatTemplate, Frame, reply_frame
 from econchatr.records import Variant
 
 N_CTX = 2048
@@ -188,6 +188,11 @@ class ServedModel(NamedTuple):
     """Gives the hash that an answer of a variant carries: a model may be given real turns with some questions only."""
     weights: str
     """Which weights these are, in words."""
+
+    @property
+    def frame(self) -> Frame:
+        """What its form writes around a reply."""
+        return reply_frame(self.template)
 
     @property
     def sha256(self) -> str:

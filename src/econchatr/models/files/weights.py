@@ -181,7 +181,16 @@ def _gguf_template(found: GgufFile) -> ChatTemplate:
         bos=special("bos"),
         eos=special("eos"),
         specials=tuple(token for token, kind in specials if kind in SPECIAL_KINDS),
+        adds_bos=found.metadata.get("tokenizer.ggml.add_bos_token", _adds_bos(found)) is True,
     )
+
+
+def _adds_bos(found: GgufFile) -> bool:
+    """Whether llama.cpp puts the beginning token first where the file does not say.
+
+    Source: github.com/ggml-org/llama.cpp, src/llama-vocab.cpp, `add_bos`.
+    """
+    return found.text("tokenizer.ggml.model") == "llama" or found.text("tokenizer.ggml.pre") == "llama-bpe"
 
 
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
@@ -238,7 +247,10 @@ def _folder_template(folder: Path) -> ChatTemplate:
         token = config.get(f"{name}_token") or ""
         return str(token["content"]) if isinstance(token, dict) else str(token)
 
-    return ChatTemplate(template if isinstance(template, str) else "", special("bos"), special("eos"), specials)
+    # Which of the two files says so depends on the age of the checkpoint.
+    bos, adds = special("bos"), json.dumps(tokenizer.get("post_processor"), ensure_ascii=False)
+    adds_bos = bool(bos) and (json.dumps(bos, ensure_ascii=False) in adds or config.get("add_bos_token") is True)
+    return ChatTemplate(template if isinstance(template, str) else "", bos, special("eos"), specials, adds_bos)
 
 
 def _is_hub_id(base: str) -> bool:

@@ -124,7 +124,9 @@ def plan_answer(
         repeat_penalty=DEFAULTS.repeat_penalty,
     )  # fmt: skip
     excerpts = None if real is None else tuple(real)
-    telling = Telling(model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts)
+    telling = Telling(
+        model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts, frame=model.frame
+    )
     return Planned(telling, tuple(given))
 
 

@@ -21,7 +21,15 @@ from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
 from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.engines.llama_server import N_CTX, Chance, ReplyPiece, ServedModel, SlotRequest, SlotServer
-from econchatr.prompts import Voice, conversation, cue_2023, exchange_messages, render_chat, render_continuation
+from econchatr.prompts import (
+    Frame,
+    Voice,
+    conversation,
+    cue_2023,
+    exchange_messages,
+    render_chat,
+    render_continuation,
+)
 from econchatr.records import Message, Pair, Reply
 from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest, DrawRequest
 from econchatr.talk.session import RealTurns, TalkSettings
@@ -46,6 +54,8 @@ class Telling(NamedTuple):
     """What stands before the reply."""
     excerpts: tuple[Pair, ...] | None = None
     """Real turns in the prompt, as the model is given them; `None`: it is asked without any."""
+    frame: Frame = Frame()
+    """What the model writes around its reply; nothing where a text is continued as it is."""
 
 
 @dataclass
@@ -103,7 +113,7 @@ class Answerer:
         n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
         max_tokens = request.max_completion_tokens or request.max_tokens
         return [
-            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts)
+            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts, frame=model.frame)
             for draw in _draws(request, max_tokens=max_tokens, n_alternatives=n_alternatives)
         ]
 
@@ -125,8 +135,10 @@ class Answerer:
                 prompt, lead = render_continuation(text, self._voice, model.template, earlier=excerpts or ())
             except ModelError as exc:
                 raise InputError(exc.message, hint="Ask through the chat instead.") from exc
-            lead = text + lead if request.echo else lead
-            tellings += [Telling(model, prompt, draw, said=text, lead=lead, excerpts=excerpts) for draw in draws]
+            frame, lead = model.frame if lead else Frame(), text + lead if request.echo else lead
+            tellings += [
+                Telling(model, prompt, draw, said=text, lead=lead, excerpts=excerpts, frame=frame) for draw in draws
+            ]
         return tellings
 
     async def _look_up(self, model: ServedModel, question: str) -> tuple[Pair, ...] | None:
@@ -185,11 +197,14 @@ class Answerer:
 
     async def _tell_one(self, telling: Telling) -> AsyncGenerator[ReplyPiece, None]:
         start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
-        model, n_pieces = telling.model, 0
+        model, n_pieces, frame = telling.model, 0, telling.frame
+        draw = telling.draw._replace(stop=(*telling.draw.stop, *frame.stop))
         try:
-            stream = model.slots.say(telling.prompt, telling.draw, adapter=model.adapter)
+            stream = model.slots.say(telling.prompt, draw, adapter=model.adapter)
             async with aclosing(stream):
                 async for piece in stream:
+                    if frame.lead and not text:
+                        piece = piece._replace(text=piece.text.lstrip())
                     if not n_pieces:
                         self.gauges.count_first(model.name, time.monotonic() - start)
                     n_pieces, text = n_pieces + 1, text + piece.text
