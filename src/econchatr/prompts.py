@@ -255,13 +255,29 @@ def completion_template(voice: Voice, base: ChatTemplate) -> ChatTemplate:
 
 
 def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
-    """A template for use elsewhere: a conversation without a system message begins with the line of training."""
+    """A template for use elsewhere, which gives the prompts of the training in programs that know nothing of it.
+
+    A conversation without a system message begins with the line of training. Where the base's template takes no system
+    message, its text stands before the first user's. The date and the choice not to think aloud are those of training.
+    """
     line = json.dumps(system_line(voice), ensure_ascii=False)
     first = (
         "{% if messages[0]['role'] != 'system' %}"
         f"{{% set messages = [{{'role': 'system', 'content': {line}}}] + messages %}}"
         "{% endif %}"
     )
+    if not _takes_system(template):
+        first += (
+            "{% set messages = [{'role': 'user', 'content': messages[0]['content'] + '\n\n' + messages[1]['content']}]"
+            " + messages[2:] %}"
+        )
+    if "enable_thinking" in template.template:
+        first += "{% set enable_thinking = false %}"
+    if "strftime_now" in template.template:
+        first += (
+            "{% macro strftime_now(format) %}{% if format == '%Y-%m-%d' %}"
+            f"{_TEMPLATE_DATE:%Y-%m-%d}{{% else %}}{_TEMPLATE_DATE:%d %b %Y}{{% endif %}}{{% endmacro %}}"
+        )
     return template._replace(template=first + template.template)
 
 

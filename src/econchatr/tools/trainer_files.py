@@ -9,6 +9,7 @@ hparams, and of mlx-lm's examples/lora_config.yaml, read and not run.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -41,6 +42,11 @@ class TrainerMaterial(NamedTuple):
     def n_steps(self) -> int:
         """Optimizer steps of the whole training."""
         return -(-len(self.train) // self.recipe.batch_examples) * self.recipe.n_epochs
+
+    @property
+    def n_warmup_steps(self) -> int:
+        """The first of them, in which the learning rate rises."""
+        return math.ceil(self.n_steps * self.recipe.warmup_share)
 
 
 class Trainer(NamedTuple):
@@ -145,7 +151,7 @@ def _axolotl(material: TrainerMaterial) -> dict[str, str]:
         "optimizer": "adamw_torch",
         "lr_scheduler": "linear",
         "learning_rate": recipe.learning_rate,
-        "warmup_ratio": recipe.warmup_share,
+        "warmup_steps": material.n_warmup_steps,
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.max_gradient_norm,
         "bf16": "auto",
@@ -178,7 +184,7 @@ def _llamafactory(material: TrainerMaterial) -> dict[str, str]:
         "num_train_epochs": recipe.n_epochs,
         "learning_rate": recipe.learning_rate,
         "lr_scheduler_type": "linear",
-        "warmup_ratio": recipe.warmup_share,
+        "warmup_steps": material.n_warmup_steps,
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.max_gradient_norm,
         "bf16": True,
@@ -230,7 +236,7 @@ def _trl(material: TrainerMaterial) -> dict[str, str]:
         "num_train_epochs": recipe.n_epochs,
         "learning_rate": recipe.learning_rate,
         "lr_scheduler_type": "linear",
-        "warmup_ratio": recipe.warmup_share,
+        "warmup_steps": material.n_warmup_steps,
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.max_gradient_norm,
         "eval_strategy": "epoch",

@@ -88,6 +88,32 @@ def test_both_engines_make_the_prompt_of_the_training_from_the_exported_template
         assert served.apply_template("Why?") == wanted
 
 
+NO_SYSTEM = ChatTemplate(
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system message.') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
+    bos="", eos="<|im_end|>",
+)  # fmt: skip
+THINKING = CHATML._replace(
+    template=CHATML.template
+    + "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
+)
+DATED = CHATML._replace(template="Today: {{ strftime_now('%d %b %Y') }}\n" + CHATML.template)
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, THINKING, DATED], ids=["no system", "thinking", "dated"])
+def test_an_odd_template_gives_the_prompt_of_the_training_elsewhere(
+    template: ChatTemplate, adapter: Path, cache: Path, tmp_path: Path
+) -> None:
+    wanted = render_chat(chat_messages("Why?", None, system=system_line(VOICE)), template)
+    write_merged_checkpoint(
+        open_embedded(cache).checkpoint_path, adapter, tmp_path, template=with_line(template, VOICE)
+    )
+    assert open_transformers(tmp_path, adapter=None, is_exact=True).apply_template("Why?") == wanted
+    write_checkpoint_gguf(tmp_path, out=tmp_path / "m.gguf", name="m", kind="Q8_0")
+    with open_llamacpp(tmp_path / "m.gguf", adapter=None, n_ctx=512) as served:
+        assert served.apply_template("Why?") == wanted
+
+
 def test_a_line_is_put_only_where_no_system_message_stands() -> None:
     template = with_line(CHATML, VOICE)
     own = [Message(role="system", content="Mine."), Message(role="user", content="Why?")]
