@@ -17,7 +17,7 @@ from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
-from econchatr.train.local import train_lora
+from econchatr.train.local import plan_lora, train_lora
 from econchatr.train.recipe import TrainOutcome
 
 _PARITY_TOKENS = 4
@@ -32,6 +32,8 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     narrator.note(f"{rung.name}: trains on {base.weights}")
     examples = rung.encode(rung.examples("train"))
     dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
+    plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
+    narrator.note(f"{rung.name}: {plan.tell()}")
     outcome = train_lora(
         examples,
         dev,

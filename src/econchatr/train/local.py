@@ -1,8 +1,8 @@
 """Train an adapter on this machine.
 
-A plain loop over `PackedLlama` instead of TRL's trainer: on a CPU every part that costs time (batches, masks, loss,
-dropout, casts) would have had to be replaced, and a state that can be taken up bit for bit after kill -9 is simpler
-without it (`docs/decisions/0007-training-loop.md`). The adapter is in peft's format and is checked through peft.
+A plain loop over a `TrainableModel` instead of TRL's trainer: on a CPU every part that costs time (batches, masks,
+loss, dropout, casts) would have had to be replaced, and a state that can be taken up bit for bit after kill -9 is
+simpler without it (`docs/decisions/0007-training-loop.md`). The adapter is in peft's format.
 
 torch is imported inside the functions that need it.
 """
@@ -21,20 +21,25 @@ from typing import TYPE_CHECKING
 
 from econchatr.errors import InputError, MissingExtraError, ModelError
 from econchatr.models.files.weights import BaseWeights
+from econchatr.models.trainable.memory_plan import TrainingPlan, plan_training
+from econchatr.models.trainable.trainable_model import AdapterShape, check_tokens, open_trainable
 from econchatr.prompts import EncodedExample
-from econchatr.tables import disk_errors, write_bytes
+from econchatr.tables import disk_errors, hash_settings, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
-from econchatr.train.state import Standing, read_best, read_state, write_best, write_state
+from econchatr.train.state import (
+    Standing,
+    read_best,
+    read_plan,
+    read_state,
+    write_best,
+    write_plan,
+    write_state,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from econchatr.models.llama.packed import Adapter, PackedLlama
 
-
-_MAX_PACK_TOKENS = 1024
-"""Tokens of one pass: several short examples in one, so that their shared beginning is computed once. Twice as many
-are no faster and take 0.7 GB more. Source: docs/performance.md."""
 _STATE_EVERY_STEPS = 10
 """Steps between two kept states: about half a minute on two cores, for 60 MB written."""
 
@@ -48,13 +53,12 @@ def describe_arithmetic() -> str:
     _require_torch()
     import torch
 
-    from econchatr.models.llama import checkpoint
+    from econchatr.models import machine
 
-    device = checkpoint.choose_device()
-    dtype = str(checkpoint.choose_dtype(device)).removeprefix("torch.")
-    place = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    device = machine.choose_device()
+    dtype = machine.name_dtype(machine.choose_dtype(device))
     note = "" if dtype == "bfloat16" else " (no native bfloat16: about half as fast)"
-    return f"{dtype} on {place}{note}, torch {torch.__version__}"
+    return f"{dtype} on {machine.name_device(device)}{note}, torch {torch.__version__}"
 
 
 def train_lora(
@@ -89,6 +93,37 @@ def train_lora(
         for left in folder.glob(".*.part"):
             left.unlink(missing_ok=True)
     return _Training(examples, dev_examples, base=base, folder=folder, recipe=recipe, on_progress=on_progress).run()
+
+
+def plan_lora(
+    examples: Sequence[EncodedExample], *, base: BaseWeights, folder: Path, recipe: LoraRecipe
+) -> TrainingPlan:
+    """Give the way in which `train_lora` will train, kept in `folder`: taken up again, a training stays with it.
+
+    Args:
+        examples: Those to train on and those of development.
+
+    Raises:
+        InputError: There are no examples.
+        MissingExtraError: torch is not installed.
+        ModelError: The free memory suffices for no way, or the base cannot be read.
+        ShowFolderError: `folder` cannot be written.
+    """
+    _require_torch()
+    from econchatr.models.machine import look_at_machine
+
+    if not examples:
+        raise InputError("there are no examples to train on.", hint="Raise the rung's budget.")
+    machine, n_longest = look_at_machine(), max(len(example.ids) for example in examples)
+    settings = [base.sha256, recipe.rank, n_longest, machine.device, machine.dtype]
+    of = hash_settings(settings)
+    kept = read_plan(folder, of)
+    if kept is None:
+        kept = plan_training(base.checkpoint_path, rank=recipe.rank, n_longest=n_longest, machine=machine)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_plan(folder, kept, of)
+    return kept
 
 
 class _Training:
@@ -131,52 +166,29 @@ class _Training:
     def _open(self) -> None:
         import torch
 
-        from econchatr.models.llama import checkpoint
-
-        device = checkpoint.choose_device()
-        self._dtype = checkpoint.choose_dtype(device)
-        path = self._base.checkpoint_path
-        if not checkpoint.is_packable(path):
-            raise ModelError(
-                f"{self._base.name}: only plain Llama-type models can be trained here so far.",
-                hint="Name a Llama-type base, such as `embedded`.",
-            )
-        self._adapters: dict[str, Adapter] = checkpoint.new_adapters(
-            path, rank=self._recipe.rank, seed=self._recipe.seed, device=device
+        recipe, rows = self._recipe, (*self._examples, *self._dev)
+        self._plan = plan_lora(rows, base=self._base, folder=self._folder, recipe=recipe)
+        self._model = open_trainable(
+            self._base.checkpoint_path,
+            plan=self._plan,
+            shape=AdapterShape(recipe.rank, recipe.alpha, recipe.seed),
+            n_positions=max(len(example.ids) for example in rows),
         )
-        self._model: PackedLlama = checkpoint.open_packed_llama(
-            path,
-            adapters=self._adapters,
-            scale=self._recipe.alpha / self._recipe.rank,
-            dtype=self._dtype,
-            device=device,
-            n_positions=max(len(example.ids) for example in (*self._examples, *self._dev)),
-        )
-        named = checkpoint.peft_tensors(self._adapters)
-        self._parameters = {name: torch.nn.Parameter(tensor) for name, tensor in named.items()}
-        self._share_parameters(device)
+        check_tokens(self._model, rows, name=self._base.name)
+        self._parameters = dict(self._model.parameters)
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(),
-            lr=self._recipe.learning_rate,
+            lr=recipe.learning_rate,
             betas=(0.9, 0.999),
             eps=1e-8,
-            weight_decay=self._recipe.weight_decay,
-            fused=True,
+            weight_decay=recipe.weight_decay,
+            fused=self._plan.device != "mps",
         )
         fingerprint = self._fingerprint()
         kept = read_state(self._folder, fingerprint)
         self._standing = kept[0] if kept else Standing(fingerprint)
         if kept:
             self._restore(kept[1])
-
-    def _share_parameters(self, device: str) -> None:
-        """Make the model's adapters and the optimizer's parameters the same tensors."""
-        for name, parameter in self._parameters.items():
-            parameter.data = parameter.data.to(device)
-            # `...layers.3.mlp.up_proj.lora_A.weight` is `down` of `3.mlp.up_proj`.
-            key, _, side = name.partition(".layers.")[2].removesuffix(".weight").rpartition(".")
-            setattr(self._adapters[key], "down" if side == "lora_A" else "up", parameter)
-        self._model.refresh()
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         import torch
@@ -192,8 +204,6 @@ class _Training:
 
     def _take_step(self) -> float:
         """Learn from one batch; give its mean loss per learned token."""
-        import torch
-
         step, recipe = self._standing.step, self._recipe
         epoch, place = divmod(step, self._steps_per_epoch)
         order = list(range(len(self._examples)))
@@ -202,10 +212,9 @@ class _Training:
         batch = [self._examples[n] for n in order[first : first + recipe.batch_examples]]
         n_learned = sum(example.n_reply for example in batch)
         # Seeded by the step, so that a training taken up again drops the same features.
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        self._model.refresh(dropout=recipe.dropout, generator=generator)
+        self._model.refresh(dropout=recipe.dropout, seed=recipe.seed * 1_000_003 + step)
         nats = 0.0
-        for pack in pack_examples(batch, max_tokens=_MAX_PACK_TOKENS):
+        for pack in pack_examples(batch, max_tokens=self._plan.n_pack_tokens):
             nats += self._model.learn(pack, weight=1 / n_learned)
         self._update(nats)
         self._standing.step += 1
@@ -244,7 +253,7 @@ class _Training:
         if not self._dev:
             return None
         self._model.refresh()
-        packs = pack_examples(self._dev, max_tokens=_MAX_PACK_TOKENS // 2)
+        packs = pack_examples(self._dev, max_tokens=self._plan.n_pack_tokens // 2)
         nats = math.fsum(value for pack in packs for value in self._model.measure_nats(pack))
         if not math.isfinite(nats):
             raise ModelError(
@@ -269,7 +278,7 @@ class _Training:
         adapter = self._folder / "adapter"
         with disk_errors(adapter):
             adapter.mkdir(exist_ok=True)
-        write_bytes(adapter / "adapter_config.json", _peft_config(self._recipe, self._base.name).encode())
+        write_bytes(adapter / "adapter_config.json", self._peft_config().encode())
         tensors = read_best(self._folder, best.step)
         write_bytes(adapter / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
         return TrainOutcome(
@@ -278,15 +287,33 @@ class _Training:
             n_steps=self._n_steps,
             best_step=best.step,
             n_trained_tokens=now.n_seen_tokens,
-            dtype=str(self._dtype).removeprefix("torch."),
+            dtype=self._plan.dtype + (", base in 4 bits" if self._plan.is_4bit else ""),
         )
+
+    def _peft_config(self) -> str:
+        """The adapter_config.json that peft needs to load the adapter."""
+        content = {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": self._base.name,
+            "r": self._recipe.rank,
+            "lora_alpha": self._recipe.alpha,
+            "lora_dropout": self._recipe.dropout,
+            "target_modules": self._model.target_modules,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+            "init_lora_weights": True,
+            "use_rslora": False,
+        }
+        return json.dumps(content, indent=2) + "\n"
 
     def _fingerprint(self) -> str:
         """Hash everything that decides the adapter."""
         parts = [
             self._recipe.model_dump_json(),
             self._base.sha256,
-            str(self._dtype),
+            *self._plan.tell_numbers(),
             json.dumps([[(example.ids, example.n_prompt) for example in rows] for rows in (self._examples, self._dev)]),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -322,27 +349,6 @@ def learning_rate_at(step: int, n_steps: int, recipe: LoraRecipe) -> float:
     if step < n_warmup:
         return recipe.learning_rate * (step + 1) / n_warmup
     return recipe.learning_rate * (n_steps - step) / max(1, n_steps - n_warmup)
-
-
-def _peft_config(recipe: LoraRecipe, base_name: str) -> str:
-    """Give the adapter_config.json that peft needs to load the adapter."""
-    from econchatr.models.llama.checkpoint import PROJECTIONS
-
-    content = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base_name,
-        "r": recipe.rank,
-        "lora_alpha": recipe.alpha,
-        "lora_dropout": recipe.dropout,
-        "target_modules": sorted(name.rpartition(".")[2] for name in PROJECTIONS),
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "use_rslora": False,
-    }
-    return json.dumps(content, indent=2) + "\n"
 
 
 def _require_torch() -> None:

@@ -162,7 +162,7 @@ def _make_trainer(
     report: Callable[[int, int], None] | None,
 ) -> Any:
     trl, peft, datasets, transformers = _import_trl()
-    from econchatr.models.llama.checkpoint import choose_device, choose_dtype
+    from econchatr.models.machine import choose_device, choose_dtype
 
     device = choose_device()
     is_dpo = isinstance(rows[0], EncodedPreference)

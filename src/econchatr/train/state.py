@@ -13,13 +13,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from econchatr.tables import disk_errors, replace_file
+from econchatr.models.trainable.memory_plan import TrainingPlan
+from econchatr.tables import disk_errors, replace_file, write_bytes
 from econchatr.train.recipe import LossPoint
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _STATE = "state.safetensors"
+_PLAN = "plan.json"
 
 
 @dataclass
@@ -72,6 +74,27 @@ def read_state(folder: Path, fingerprint: str) -> tuple[Standing, dict[str, Tens
     standing = Standing(**content)
     is_whole = standing.best is None or _best_path(folder, standing.best.step).is_file()
     return (standing, tensors) if standing.fingerprint == fingerprint and is_whole else None
+
+
+def write_plan(folder: Path, plan: TrainingPlan, of: str) -> None:
+    """Keep how a training is done, so that it goes on in the same way when other memory is free.
+
+    Args:
+        of: Hash of what the plan was made for.
+
+    Raises:
+        ShowFolderError: The folder cannot be written.
+    """
+    write_bytes(folder / _PLAN, json.dumps({"of": of, "plan": asdict(plan)}).encode())
+
+
+def read_plan(folder: Path, of: str) -> TrainingPlan | None:
+    """Give the plan kept last; `None` where there is none, or one made for something else."""
+    try:
+        content = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
+        return TrainingPlan(**content["plan"]) if content["of"] == of else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_best(folder: Path, step: int, adapters: Mapping[str, Tensor]) -> None:

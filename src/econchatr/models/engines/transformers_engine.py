@@ -212,13 +212,13 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
-        from econchatr.models.llama.checkpoint import choose_device, choose_dtype
+        from econchatr.models.machine import choose_device, choose_dtype
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"this needs {exc.name}.", extra="local") from exc
     device = choose_device()
     dtype = torch.float32 if is_exact else choose_dtype(device)
     try:
-        with _without_noise():
+        with without_noise():
             model = AutoModelForCausalLM.from_pretrained(str(checkpoint), dtype=dtype, attn_implementation="sdpa")
             if adapter is not None:
                 from peft import PeftModel
@@ -230,7 +230,7 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
 
 
 @contextmanager
-def _without_noise() -> Iterator[None]:
+def without_noise() -> Iterator[None]:
     """Keep transformers' progress bars, and its warnings to other libraries' programmers, off the terminal."""
     from transformers.utils import logging
 

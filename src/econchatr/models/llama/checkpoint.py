@@ -30,21 +30,6 @@ PROJECTIONS = (
 _PEFT_PREFIX = "base_model.model.model.layers"
 
 
-def choose_dtype(device: str) -> torch.dtype:
-    """Give the number format for products: bfloat16 where the machine multiplies in it natively, else float32."""
-    if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    # oneDNN also emulates bfloat16, at a third of float32's speed.
-    features = torch.cpu.get_capabilities()
-    is_native = any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
-    return torch.bfloat16 if is_native and torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
-
-
-def choose_device() -> str:
-    """Give `cuda` where there is a GPU that torch can use, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def is_packable(checkpoint: Path) -> bool:
     """Tell whether a checkpoint is of the plain Llama kind that `PackedLlama` computes."""
     config = read_config(checkpoint)

@@ -48,15 +48,16 @@ def open_meter(checkpoint: Path, *, adapter: Path | None, n_positions: int) -> R
         ModelError: The checkpoint or the adapter cannot be read.
     """
     try:
+        from econchatr.models import machine
         from econchatr.models.llama import checkpoint as folders
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"measuring replies needs {exc.name}.", extra="local") from exc
     if not folders.is_packable(checkpoint):
         model = load_model(checkpoint, adapter=adapter)
         return _TransformersMeter(model, has_adapter=adapter is not None)
-    device = folders.choose_device()
+    device = machine.choose_device()
     adapters, scale = folders.read_adapters(adapter, device=device) if adapter else (None, 1.0)
-    dtype = folders.choose_dtype(device)
+    dtype = machine.choose_dtype(device)
     return _PackedMeter(
         folders.open_packed_llama(
             checkpoint, adapters=adapters, scale=scale, dtype=dtype, device=device, n_positions=n_positions

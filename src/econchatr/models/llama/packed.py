@@ -221,6 +221,11 @@ class PackedLlama:
         self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)  # (n_positions, D/2)
         self._mask = torch.full((n_positions, n_positions), float("-inf"), device=device, dtype=dtype).triu_(1)
 
+    @property
+    def n_tokens_known(self) -> int:
+        """Rows of the embedding: larger token ids are no tokens of the model."""
+        return len(self._embedding)
+
     def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
         """Take over a change of the adapters; see `FusedLinear.refresh`."""
         for layer in self.layers:
@@ -265,7 +270,7 @@ class PackedLlama:
         return nats
 
     def _pack(self, examples: Sequence[EncodedExample]) -> _Pack:
-        p = _n_shared(examples)
+        p = count_shared(examples)
         ids, positions = list(examples[0].ids[:p]), list(range(p))
         spans: list[tuple[int, int, int]] = []
         rows: list[int] = []
@@ -411,8 +416,8 @@ class PackedLlama:
         return turned
 
 
-def _n_shared(examples: Sequence[EncodedExample]) -> int:
-    """Tokens at the beginning that all prompts have in common; the last one of a prompt is never counted."""
+def count_shared(examples: Sequence[EncodedExample]) -> int:
+    """Give the tokens at the beginning that all prompts have in common; the last one of a prompt is never counted."""
     if len(examples) < 2:
         return 0
     limit = min(example.n_prompt for example in examples) - 1
