@@ -23,7 +23,7 @@ from econchatr.models.engines.llamacpp import open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.adapters import copy_tokenizer, write_merged_checkpoint
 from econchatr.models.files.checkpoint_gguf import tell_obstacle, write_checkpoint_gguf
-from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.modelfile import read_marks, render_with, with_line, write_modelfile
 from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID, BaseWeights
 from econchatr.models.parity import LIMITS, Agreement, Limit, Witness, compare_with, hear_witnesses
 from econchatr.pipeline.parse import note_rights
@@ -31,7 +31,7 @@ from econchatr.pipeline.report import gather_material
 from econchatr.pipeline.run import find_stale
 from econchatr.pipeline.show import Ladder, Rung
 from econchatr.pipeline.stage import Narrator
-from econchatr.prompts import chat_messages, render_chat, system_line, with_line
+from econchatr.prompts import chat_messages, render_chat, system_line
 from econchatr.records import REPEAT_PENALTY, TunedModel
 from econchatr.report.card import CardMaterial, render_card
 from econchatr.tables import disk_errors, hash_file, write_bytes

@@ -17,10 +17,10 @@ from econchatr.models.engines.transformers_engine import open_transformers
 from econchatr.models.files.adapters import write_merged_checkpoint
 from econchatr.models.files.checkpoint_gguf import write_checkpoint_gguf
 from econchatr.models.files.gguf_file import read_gguf_file
-from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.modelfile import read_marks, render_with, with_line, write_modelfile
 from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
 from econchatr.models.parity import LIMITS, Limit, Witness, compare_with, hear_witnesses
-from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line, with_line
+from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line
 from econchatr.records import Message
 from tests.helpers.model_material import CUES, make_prompt, open_embedded
 from tests.helpers.server_material import write_adapter
