@@ -10,8 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from econchatr.ask.exam import FramedSpeaker, render_question
 from econchatr.errors import ModelError
-from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
-from econchatr.models.files.modelfile import with_line
+from econchatr.models.files.modelfile import read_marks, render_with, with_line, write_modelfile
 from econchatr.prompts import (
     ChatTemplate,
     Frame,

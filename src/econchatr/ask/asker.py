@@ -9,25 +9,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, runtime_checkable
 
-from econchatr.ask.exam import Draw, Speaker
+from econchatr.ask.exam import BatchSpeaker, Draw, Speaker
 from econchatr.errors import ModelError
 from econchatr.records import Answer, Reply, Sampling
 from econchatr.tables import append_line, read_lines
-
-
-@runtime_checkable
-class BatchSpeaker(Protocol):
-    """A model that continues several rendered prompts together."""
-
-    n_together: int
-    """The most it computes together."""
-
-    def reply_all(
-        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
-    ) -> list[Reply]:
-        """What the model says to each, each drawn with its own seed."""
 
 
 class Asker:
@@ -45,7 +31,7 @@ class Asker:
         Raises:
             ShowFolderError: The log cannot be written.
         """
-        if isinstance(self._speaker, BatchSpeaker):
+        if isinstance(self._speaker, BatchSpeaker) and self._speaker.n_together > 1:
             return self._ask_in_batches(self._speaker, draws, on_progress)
         answers: list[Answer] = []
         with ThreadPoolExecutor(self._speaker.n_at_once) as pool:
@@ -76,24 +62,28 @@ class Asker:
         """
         answers: list[Answer] = []
         for batch in _split_batches(draws, speaker.n_together):
-            if any(self._log.find(draw.key) is None for draw in batch):
-                self._draw_batch(speaker, batch)
-            answers += [self.ask(draw) for draw in batch]
+            is_known = all(self._log.find(draw.key) for draw in batch)
+            drawn = {} if is_known else self._draw_batch(speaker, batch)
+            for draw in batch:
+                reply = drawn.get(draw.key)
+                answers.append(draw.record(reply, None) if reply else self.ask(draw))
             on_progress(len(answers), len(draws))
         return answers
 
-    def _draw_batch(self, speaker: BatchSpeaker, batch: Sequence[Draw]) -> None:
-        """Draw replies together and log those that are new; where one fails, each is left to be drawn alone."""
-        first = batch[0]
-        sampling = _sampling(first)
-        seeds = [draw.seed for draw in batch]
+    def _draw_batch(self, speaker: BatchSpeaker, batch: Sequence[Draw]) -> dict[str, Reply]:
+        """Draw replies together and log those that are new, by key; a batch that fails gives none."""
+        first, seeds = batch[0], [draw.seed for draw in batch]
+        prompts = [draw.prompt() for draw in batch]
         try:
-            replies = speaker.reply_all([draw.prompt() for draw in batch], sampling, seeds=seeds, tuned=first.is_tuned)
+            replies = speaker.reply_all(prompts, _sampling(first), seeds=seeds, tuned=first.is_tuned)
         except ModelError:
-            return
+            return {}
+        fresh = {}
         for draw, reply in zip(batch, replies, strict=True):
-            if reply.text.strip() and self._log.find(draw.key) is None:
+            if reply.text.strip() and draw.key not in fresh and self._log.find(draw.key) is None:
+                fresh[draw.key] = reply
                 self._log.add(draw.key, draw.record(reply, None).model_dump())
+        return fresh
 
     def _draw(self, draw: Draw) -> tuple[Reply, None] | tuple[None, str]:
         """What the model says, or why it said nothing; silence is a failure."""
