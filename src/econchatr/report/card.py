@@ -115,7 +115,8 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         "## How it was made",
         "",
-        f"- Base: {say(material.base_id)}; the weights trained on: {say(tuned.weights)}.",
+        f"- Base: {say(material.base_id)}; the weights trained on: {say(tuned.weights)}. Licence of the base: "
+        f"{say(tuned.tell_licence())}.",
         f"- Trained by EconChatR {say(material.version)}: LoRA, {tuned.n_trained_tokens:,} tokens in {tuned.n_steps:,} "
         f"steps, the adapter of step {tuned.best_step:,} kept, on replies of the host only.",
         f"- Voice: {say(rights.voice)}. Ground: {say(rights.ground)}. Licence of the text: "
