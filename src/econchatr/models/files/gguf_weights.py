@@ -1,4 +1,8 @@
-"""Turn a Llama-type GGUF file into a plain checkpoint folder, and into an unquantized GGUF file.
+<<<<<<< HEAD
+"""Turn a Llama-type GGUF file into a plain checkpoint folder.
+=======
+"""Turn a GGUF file of a Llama-type model, or of Gemma 3, into a plain checkpoint folder, and an unquantized GGUF file.
+>>>>>>> main
 
 transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, and leaves a quantization mark that its Trainer
 refuses. Here every tensor is dequantized once to float16,
@@ -8,29 +12,23 @@ so that the checkpoint, the unquantized GGUF and the adapters trained on it all 
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
+<<<<<<< HEAD
+from econchatr.models.files.families import unpermute_rows
+=======
+from econchatr.models.files import gemma3
+>>>>>>> main
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
 from econchatr.models.files.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_F32, _F16, _Q8_0 = 0, 1, 8
-_TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
-"""ggml's number for an array's element type, by the bytes of an item; a quantized array is one of bytes."""
-_OTHER = "Use another GGUF file."
-_FILE_TYPES = {"F16": 1, "Q8_0": 7}
-"""`general.file_type` by what most matrices are. Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
-_STRING = 8
-"""The kind of a metadata value that is a text."""
 
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -89,41 +87,39 @@ def read_llama_shape(found: GgufFile) -> LlamaShape:
     return LlamaShape(found.count("llama.block_count"), n_heads, int(n_kv_heads or n_heads))
 
 
-def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Reorder the rows of a q or k projection from transformers' rotary order to llama.cpp's.
-
-    transformers turns the first half of a head against the second half, llama.cpp turns neighbours.
-
-    Source: LlamaModel.permute in llama.cpp/convert_hf_to_gguf.py.
-    """
-    halves = matrix.reshape(n_heads, 2, -1, *matrix.shape[1:])
-    return halves.swapaxes(1, 2).reshape(matrix.shape)
-
-
-def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Undo `permute_rows`."""
-    pairs = matrix.reshape(n_heads, -1, 2, *matrix.shape[1:])
-    return pairs.swapaxes(1, 2).reshape(matrix.shape)
-
-
 def write_checkpoint(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as a Hugging Face checkpoint into an existing folder.
 
     Raises:
-        ModelError: The file is not a Llama-type GGUF, is damaged, or holds numbers beyond float16.
+        ModelError: The file holds neither a Llama-type model nor Gemma 3, is damaged, or holds numbers beyond float16.
     """
     import numpy as np
     from safetensors.numpy import save_file
 
     found = read_gguf_file(gguf)
-    shape = read_llama_shape(found)
-    tensors = {
-        _checkpoint_name(found, tensor): np.ascontiguousarray(shape.reorder(tensor.name, array, unpermute_rows))
-        for tensor, array in _dequantized(found)
-    }
+    if found.text("general.architecture") == gemma3.ARCHITECTURE:
+        named, config = _list_gemma3(found), gemma3.read_gemma3_config(found)
+    else:
+        shape = read_llama_shape(found)
+        named, config = _list_llama(found, shape), _config(found, shape)
+    tensors = {name: np.ascontiguousarray(array) for name, array in named}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    write_json(folder / "config.json", _config(found, shape))
+    config |= _shared_config(found)
+    write_json(folder / "config.json", {key: value for key, value in config.items() if value is not None})
     write_tokenizer(found, folder)
+
+
+<<<<<<< HEAD
+=======
+def _list_llama(found: GgufFile, shape: LlamaShape) -> Iterator[tuple[str, NDArray[Any]]]:
+    for tensor, array in _dequantized(found):
+        yield _checkpoint_name(found, tensor, _LAYER_NAMES), shape.reorder(tensor.name, array, unpermute_rows)
+
+
+def _list_gemma3(found: GgufFile) -> Iterator[tuple[str, NDArray[Any]]]:
+    for tensor, array in _dequantized(found):
+        shift = gemma3.NORM_SHIFT if tensor.name.endswith("norm.weight") else 0
+        yield _checkpoint_name(found, tensor, gemma3.LAYER_NAMES), array - shift if shift else array
 
 
 def dequantize_gguf(gguf: Path, out: Path) -> None:
@@ -133,7 +129,8 @@ def dequantize_gguf(gguf: Path, out: Path) -> None:
         ModelError: The file is not a Llama-type GGUF or is damaged.
     """
     found = read_gguf_file(gguf)
-    read_llama_shape(found)
+    if found.text("general.architecture") != gemma3.ARCHITECTURE:
+        read_llama_shape(found)
     _write_gguf(found, list(_dequantized(found)), out)
 
 
@@ -168,7 +165,7 @@ def write_gguf_like(
     }
     arrays = []
     for tensor in found.tensors:
-        array = weights.get(_checkpoint_name(found, tensor))
+        array = weights.get(_checkpoint_name(found, tensor, _LAYER_NAMES))
         if array is None or array.shape != tensor.shape:
             raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
         array = shape.reorder(tensor.name, array, permute_rows)
@@ -240,6 +237,7 @@ def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes
     return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
 
 
+>>>>>>> main
 def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
     """Each tensor as float16, vectors (norms) as float32."""
     import gguf
@@ -274,23 +272,23 @@ def _narrowed(found: GgufFile, tensor: GgufTensor, array: NDArray[np.float32]) -
     return narrow
 
 
-def _checkpoint_name(found: GgufFile, tensor: GgufTensor) -> str:
+def _checkpoint_name(found: GgufFile, tensor: GgufTensor, layer_names: Mapping[str, str]) -> str:
     parts = tensor.name.split(".")
-    if parts[0] == "blk" and len(parts) == 4 and parts[2] in _LAYER_NAMES:
-        return f"model.layers.{parts[1]}.{_LAYER_NAMES[parts[2]]}.{parts[3]}"
+    if parts[0] == "blk" and len(parts) == 4 and parts[2] in layer_names:
+        return f"model.layers.{parts[1]}.{layer_names[parts[2]]}.{parts[3]}"
     if len(parts) == 2 and parts[0] in _TOP_NAMES:
         return f"{_TOP_NAMES[parts[0]]}.{parts[1]}"
-    raise ModelError(f"{found.path}: no place in a Llama model for tensor {tensor.name!r}", hint="use another file")
+    raise ModelError(
+        f"{found.path}: no place in a model of its kind for tensor {tensor.name!r}", hint="use another file"
+    )
 
 
 def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
     names = {tensor.name for tensor in found.tensors}
     width = found.count("llama.embedding_length")
-    embedding = next(tensor for tensor in found.tensors if tensor.name == "token_embd.weight")
-    config = {
+    return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "dtype": "float16",
         "hidden_size": width,
         "intermediate_size": found.count("llama.feed_forward_length"),
         "num_hidden_layers": shape.n_layers,
@@ -301,14 +299,23 @@ def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
         "max_position_embeddings": found.count("llama.context_length"),
         "rms_norm_eps": found.number("llama.attention.layer_norm_rms_epsilon"),
         "rope_parameters": {"rope_theta": found.number("llama.rope.freq_base") or 10000.0, "rope_type": "default"},
-        "tie_word_embeddings": "output.weight" not in names,
         "attention_bias": "blk.0.attn_q.bias" in names,
         "mlp_bias": "blk.0.ffn_up.bias" in names,
-        "vocab_size": embedding.shape[0],
+    }
+
+
+def _shared_config(found: GgufFile) -> dict[str, Any]:
+    """What every checkpoint's config.json has."""
+    shapes = {tensor.name: tensor.shape for tensor in found.tensors}
+    if "token_embd.weight" not in shapes:
+        raise ModelError(f"{found.path}: has no table of tokens", hint="use another file")
+    return {
+        "dtype": "float16",
+        "vocab_size": shapes["token_embd.weight"][0],
+        "tie_word_embeddings": "output.weight" not in shapes,
         **{f"{name}_token_id": found.number(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")},
         "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
     }
-    return {key: value for key, value in config.items() if value is not None}
 
 
 def write_json(path: Path, content: object) -> None:
