@@ -52,11 +52,12 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
     from econchatr.cli.layouts import lay_out_quote, print_sheet
 
     print_sheet(lay_out_quote(quote), to_stderr=True)
-    say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
+    if any(rung.where == "hosted" for rung in quote.rungs):
+        say("Hosted training is not built yet: nothing is uploaded and nothing charged for it.")
     if yes:
         return True
     try:
-        return typer.confirm(f"May the hosted rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
+        return typer.confirm(f"May these rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
     except typer.Abort:
         return False
 
@@ -114,7 +115,7 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
     for row in quote:
         typer.echo(tell_use(row))
     is_counted = any(state.name == "select" and not state.why for state in states)
-    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
+    if with_quote and is_counted and any(not one.is_local for one in opened.rungs):
         print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
