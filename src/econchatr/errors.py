@@ -12,7 +12,8 @@
     ├── TranscriptError            5   look at one transcript
     ├── BudgetError                6   raise the budget, lower the ask, or refuse
     └── ModelError                 7   look at the model or the service
-        └── BusyError              7   ask again later
+        ├── BusyError              7   ask again later
+        └── RefusedError           7   a service took nothing: mend what it names, and order again
 
 Each class carries its exit code. `cli.main` is the only place that catches and prints them. To add one: subclass the
 branch that says what the user must do next; give a new exit code only when a script should tell it apart.
@@ -85,3 +86,7 @@ class ModelError(EconChatRError):
 
 class BusyError(ModelError):
     """As many requests are waiting for a model as may wait."""
+
+
+class RefusedError(ModelError):
+    """A service refused an order: nothing was made, and nothing is charged."""

@@ -104,6 +104,12 @@ def asks_back(text: str) -> bool:
     return bool(said) and (said[-1].act == Act.ASKS or read_act(text).act == Act.ASKS)
 
 
+def leads_conversation(text: str) -> bool:
+    """Whether a sentence leads a conversation or speaks of it (`I'm curious how ...`), rather than of a subject."""
+    small = f" {' '.join(word.lower().replace('’', chr(39)) for word in _WORD.findall(text))} "
+    return any(f" {phrase} " in small for phrase in _lists()["leads"])
+
+
 def read_sentences(text: str) -> list[Sentence]:
     """The sentences of a text in order, each with what it does. Sentences without a word belong to the one before."""
     found, start = list[Sentence](), 0

@@ -6,6 +6,7 @@ Results go to stdout, messages to stderr, and no control character to either.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,10 @@ import typer
 
 from econchatr.cli.narrator import open_narrator
 from econchatr.display import strip_controls
+from econchatr.errors import EconChatRError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
@@ -114,11 +116,23 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
         typer.echo(f"{state.name:28} {state.why or 'done'}")
     for row in quote:
         typer.echo(tell_use(row))
+    for line in _tell_bases(opened, rung) if with_quote else ():
+        typer.echo(line)
     is_counted = any(state.name == "select" and not state.why for state in states)
     if with_quote and is_counted and any(not one.is_local for one in opened.rungs):
         print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def _tell_bases(show: Show, rung: str) -> Iterator[str]:
+    """What the base of each rung at home is, as far as this machine knows: no network is asked."""
+    for one in show.local_ladder(rung).rungs:
+        try:
+            told = replace(one.base, may_ask_hub=False).describe().tell()
+        except EconChatRError as exc:
+            told = f"{exc.message} {exc.hint}"
+        yield f"{one.name}: {strip_controls(told)}"
 
 
 def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:

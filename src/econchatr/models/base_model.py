@@ -6,20 +6,24 @@ import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from econchatr.errors import InputError, ModelError
 from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
+from econchatr.models.files.description import BaseDescription, describe_base
+from econchatr.models.files.hub import fetch_small_files, find_small_files, read_hub_name
 from econchatr.models.files.vocabulary import keep_vocabulary
 from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
-from econchatr.tokens import Tokenizer, open_tokenizer
+from econchatr.tokens import OPENAI_ENCODINGS, Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
+_LOOK = "Look at `base` in show.toml: `embedded`, a path, or a model's name on the hub."
 _read_template = lru_cache(maxsize=8)(read_chat_template)
 
 
@@ -32,33 +36,84 @@ class Base:
     cache: Path
     """Where converted weights and tokenizers are kept."""
     may_ask_hub: bool
+    has_stand_in: bool = False
+    """Whether a tokenizer of another name, and ChatML, count where the base is not on this machine."""
 
     @property
     def path(self) -> Path:
-        """The base's file or folder; a path that does not exist for a name on the hub."""
-        return locate_embedded_gguf() if self.name == EMBEDDED else Path(self.name)
+        """The base's file or folder; of a name on the hub the folder of its small files, downloaded where they may be.
+
+        A path that does not exist: the base is not on this machine.
+
+        Raises:
+            ModelError: The hub does not answer or does not give the model, or the model cannot be trained here.
+        """
+        if self.name == EMBEDDED:
+            return locate_embedded_gguf()
+        path = Path(self.name).expanduser()
+        name = None if path.exists() else read_hub_name(self.name)
+        if name is None:
+            return path
+        may_download = self.may_ask_hub and not self.has_stand_in
+        return (fetch_small_files(name) if may_download else find_small_files(name)) or path
+
+    def describe(self) -> BaseDescription:
+        """What the base is, before its weights are opened.
+
+        Raises:
+            ModelError: It is not to be had, or of a kind that cannot be trained here.
+        """
+        path = self.path
+        if not path.exists():
+            raise ModelError(f"no base model {self.name!r} on this machine.", hint=_LOOK)
+        return describe_base(path, name=self.name, has_template=bool(_read_template(path).template))
 
     @property
     def template(self) -> ChatTemplate:
         """The chat template; ChatML, to count with, where the base is out of reach."""
         return _read_template(self.path) if self.path.exists() else CHATML
 
-    def tokenizer(self, name: str = "") -> Tokenizer:
-        """The base's own tokenizer, or the one of another name.
+    def tokenizer(self) -> Tokenizer:
+        """The base's own tokenizer.
 
         Raises:
-            InputError: No such tokenizer.
-            ModelError: A GGUF file's vocabulary cannot be read, or is of a kind that is not known here.
+            InputError: The base has no tokenizer.json that can be read.
+            ModelError: The base is not on this machine, or its vocabulary is of a kind that is not known here.
             ShowFolderError: The cache cannot be written.
         """
-        name = name or self.name
-        path = locate_embedded_gguf() if name == EMBEDDED else Path(name)
+        path = self.path
+        if not path.exists():
+            raise ModelError(f"no base model {self.name!r} on this machine.", hint=_LOOK)
         is_gguf = path.suffix == ".gguf" and path.is_file()
-        return open_tokenizer(str(keep_vocabulary(path, cache=self.cache)) if is_gguf else name)
+        return open_tokenizer(str(keep_vocabulary(path, cache=self.cache) if is_gguf else path))
+
+    def counter(self, name: str, *, is_billed: bool) -> Tokenizer:
+        """What the base's tokens are counted with: its own, or a stand-in.
+
+        Args:
+            name: Of the stand-in: an encoding of OpenAI's, a base, or the path of a tokenizer; empty: none. At home
+                it counts only while the base is not on this machine.
+            is_billed: Whether a service trains the base, and the stand-in counts what it bills.
+
+        Raises:
+            InputError: No such tokenizer, or one that no model at home has.
+            ModelError: The base's own is wanted and cannot be had.
+            ShowFolderError: The cache cannot be written.
+        """
+        if name in OPENAI_ENCODINGS and not is_billed:
+            raise InputError(
+                f"{self.name}: tokenizer {name!r} only counts what a service bills; a model at home learns its own "
+                "tokens.",
+                hint="Remove `tokenizer` from that rung in show.toml.",
+            )
+        if not name or (not is_billed and self.path.exists()):
+            return self.tokenizer()
+        other = replace(self, name=name)
+        return other.tokenizer() if other.path.exists() else open_tokenizer(name)
 
     def identity(self) -> str:
         """What tells one base from another without opening it: a file's hash, a folder's, or the name on the hub."""
-        path = self.path
+        path = locate_embedded_gguf() if self.name == EMBEDDED else Path(self.name).expanduser()
         if path.is_dir():
             return hash_settings(sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file()))
         return hash_file(path) if path.is_file() else self.name

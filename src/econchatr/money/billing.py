@@ -71,6 +71,8 @@ def bill_usage(row: PriceRow, usage: TokenUsage, *, is_tuned: bool) -> Decimal |
     Cached tokens cost the price of input where the row has none for them. What the row does not say of the base, in or
     out, is billed as of the tuned model.
     """
+    if not usage.n_input_tokens and not usage.n_output_tokens:
+        return Decimal(0)
     price_in, price_out, price_cached = row.input, row.output, row.cached or row.input
     if not is_tuned:
         price_in, price_out = row.base_input or price_in, row.base_output or price_out

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
-from econchatr.errors import BudgetError, ShowFolderError
+from econchatr.errors import BudgetError, RefusedError, ShowFolderError
 from econchatr.money.ledger import Job, Ledger, Order
 
 _SEND_SECONDS = 600
@@ -42,7 +42,11 @@ class Service(Protocol):
         """The service's id of the job that carries our id; `None`: it never got it. Must not be guessed."""
 
     def send(self, order: Order) -> str:
-        """Upload and start the job, marked with our id; gives the service's id."""
+        """Upload and start the job, marked with our id; gives the service's id.
+
+        Raises:
+            RefusedError: The service did not take it, and nothing was made.
+        """
 
     def list_charges(self, outside_id: str) -> Sequence[OutsideCharge]:
         """Every charge and refund of a job so far."""
@@ -61,6 +65,7 @@ def pay_job(
 
     Raises:
         BudgetError: It does not fit the budget, or the service now asks for more than was quoted; nothing is uploaded.
+        RefusedError: The service did not take it; what was set aside is free again.
     """
     job = ledger.reserve(order, budget_usd=budget_usd, rung_usd=rung_usd)
     if job.state != "open":
@@ -119,7 +124,11 @@ def _send_once(ledger: Ledger, order: Order, service: Service) -> str:
             hint="Look at `econchatr quote`; put the new price into prices.toml in the show's folder, or raise "
             "budget_usd or the rung's max_usd in show.toml.",
         )
-    return service.send(order)
+    try:
+        return service.send(order)
+    except RefusedError:
+        ledger.close_job(order.job_id, "released")
+        raise
 
 
 @contextmanager

@@ -40,6 +40,8 @@ class _Cue(NamedTuple):
     origin: PairOrigin
     made_by: str
     reason: str
+    start: int = 0
+    """Where in the passage the answer begins."""
 
 
 def find_passages(pairs: Sequence[Pair]) -> list[Stating]:
@@ -77,13 +79,14 @@ def make_answer_pairs(
         _find_cue(one, index, place, written=written.get(one.pair_id), writer=writer)
         for place, one in enumerate(passages)
     ]
-    n_cue, n_reply = count_tokens([cue.text for cue in cues]), count_tokens([one.text for one in passages])
+    replies = [one.text[cue.start :] for one, cue in zip(passages, cues, strict=True)]
+    n_cue, n_reply = count_tokens([cue.text for cue in cues]), count_tokens(replies)
     return [
         one.pair.model_copy(
             update={
                 "pair_id": one.pair_id,
                 "cue": cue.text,
-                "reply": one.text,
+                "reply": replies[place],
                 "n_cue_tokens": n_cue[place],
                 "n_reply_tokens": n_reply[place],
                 "is_kept": not cue.reason,
@@ -104,7 +107,7 @@ def _find_cue(one: Stating, index: PassageIndex, place: int, *, written: Sequenc
         return _Cue(asked, "asked", "", "")
     if written is None:
         made = index.make_question(place, one.pair_id)
-        return _Cue(made.text, "made", RULE, made.reason)
+        return _Cue(made.text, "made", RULE, made.reason, made.start)
     faults = []
     for question in written:
         if not (fault := index.find_fault(question, place)):

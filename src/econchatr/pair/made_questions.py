@@ -2,7 +2,8 @@
 
 A noun phrase serves if it stands in a few passages of the show and in no question of the exam. A question is kept only
 if a search for its words finds its passage again among all of them, and if it shares no run of five content words with
-it: a model that learns the answer must not learn to repeat the question.
+it: a model that learns the answer must not learn to repeat the question. The answer begins at the sentence with the
+phrase: a model that learns from passages which come to the point later does not come to it at all.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from econchatr.noun_phrases import find_noun_phrases, is_plural, word_list
-from econchatr.speech_acts import Act, read_act
+from econchatr.pair.passages import MIN_WORDS
+from econchatr.speech_acts import Act, read_act, read_sentences
 
-RULE: Final = "rule 1"
+RULE: Final = "rule 2"
 """Who made the questions, as the pairs tell it. Raised when templates or checks change."""
 
 _TEMPLATES: Final = (
@@ -63,6 +65,8 @@ class MadeQuestion(NamedTuple):
     text: str
     reason: str = ""
     """Empty where there is a question."""
+    start: int = 0
+    """Where in the passage the sentence begins that names what is asked about: the answer."""
 
 
 class PassageIndex:
@@ -84,6 +88,7 @@ class PassageIndex:
             exam: Questions that no made question may ask.
             names: Of those who speak; nobody is asked about them.
         """
+        self._texts = passages
         self._words = [list_content_words(text) for text in passages]
         self._phrases = [list(_list_phrases(text)) for text in passages]
         self._n_holding = Counter(phrase for found in self._phrases for phrase in set(found))
@@ -110,8 +115,9 @@ class PassageIndex:
         reasons = []
         for phrase in phrases[:_MAX_PHRASES]:
             question = template.format(phrase)
-            if not (reason := self.find_fault(question, place)):
-                return MadeQuestion(question)
+            start = _find_sentence(self._texts[place], phrase)
+            if not (reason := _find_lateness(self._texts[place][start:]) or self.find_fault(question, place)):
+                return MadeQuestion(question, start=start)
             reasons.append(reason)
         return MadeQuestion("", reasons[0])
 
@@ -170,6 +176,18 @@ class PassageIndex:
         if place not in scores:
             return 0
         return 1 + sum(score > scores[place] for score in scores.values())
+
+
+def _find_sentence(text: str, phrase: str) -> int:
+    """Where the sentence begins that says the phrase first."""
+    bare = re.sub(r"^(?:an?|the) ", "", phrase)
+    found = re.search(rf"\b{re.escape(bare)}\b", text.replace("’", "'"), re.IGNORECASE)
+    starts = [one.start for one in read_sentences(text) if found and one.start <= found.start()]
+    return max(starts, default=0)
+
+
+def _find_lateness(rest: str) -> str:
+    return "" if len(rest.split()) >= MIN_WORDS else "what could be asked about comes at its end"
 
 
 _POINTERS: Final = frozenset(

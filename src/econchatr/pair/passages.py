@@ -6,37 +6,35 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from econchatr.speech_acts import Act, Sentence, read_sentences
+from econchatr.speech_acts import Act, Sentence, leads_conversation, read_sentences
 
 MIN_WORDS: Final = 25
 MAX_WORDS: Final = 160
 """Shorter passages say too little to answer a question; longer ones are cut at the end of a sentence."""
-_MAX_ADDRESS_SHARE: Final = 0.03
-"""More words than this that speak to the guest (`you wrote`), and the passage tells of the guest."""
 _ADDRESS: Final = re.compile(r"\b(?:you|your|yours|yourself|you're|you've|you'd)\b", re.IGNORECASE)
+_FILLER: Final = re.compile(r"\b(?:you know|thank you)\b", re.IGNORECASE)
 _GENERAL_YOU: Final = re.compile(
-    r"\b(?:(?:if|when|once|until|because|that|what|where|how|as|thank) you|you (?:know|see|can|could|can't|have to"
+    r"\b(?:(?:if|when|once|until) you|you (?:see|can|could|can't|have to"
     r"|need|want|get|don't|should|might|may|would))\b",
     re.IGNORECASE,
 )
-"""`You` that means everybody."""
+"""`You` that means everybody; so does every other `you` of that sentence."""
 
 
 def list_passages(reply: str) -> list[str]:
     """The stating passages of a reply, in their order; each has `MIN_WORDS` to `MAX_WORDS` words.
 
-    A passage holds no question, no hand-over, no thanks, no summary of what the guest said. One that speaks to the
-    guest more than of its subject is left out.
+    A passage holds no question, no hand-over, no thanks, no summary of what the guest said, and no sentence that speaks
+    to the guest or leads the conversation: a model that learned from those would interview whoever asks it.
     """
-    passages = [reply[run[0].start : run[-1].end] for run in _list_runs(reply)]
-    return [text for text in passages if not _speaks_to_guest(text)]
+    return [reply[run[0].start : run[-1].end] for run in _list_runs(reply)]
 
 
 def _list_runs(reply: str) -> Iterator[list[Sentence]]:
     """Statements that follow each other, of no more than `MAX_WORDS` words together."""
     run = list[Sentence]()
     for one in read_sentences(reply):
-        states = one.act == Act.STATES and (bool(run) or not reply[one.start].islower())
+        states = _is_of_a_subject(one, reply) and (bool(run) or not reply[one.start].islower())
         if not (states or (one.act == Act.NODS and run)) or _count_words([*run, one]) > MAX_WORDS:
             yield from _close(run)
             run = []
@@ -60,9 +58,10 @@ def _drop_last_nods(run: list[Sentence]) -> list[Sentence]:
     return run
 
 
-def _speaks_to_guest(text: str) -> bool:
-    n_addressed = len(_ADDRESS.findall(text)) - len(_GENERAL_YOU.findall(text))
-    return n_addressed > _MAX_ADDRESS_SHARE * len(text.split())
+def _is_of_a_subject(one: Sentence, reply: str) -> bool:
+    text = _FILLER.sub("", reply[one.start : one.end])
+    speaks_to_guest = bool(_ADDRESS.search(text)) and not _GENERAL_YOU.search(text)
+    return one.act == Act.STATES and not speaks_to_guest and not leads_conversation(text)
 
 
 def find_asked(cue: str) -> str:

@@ -157,7 +157,7 @@ def _answers_inputs(show: Show) -> dict[str, str]:
 ANSWERS = Stage[Show](
     "pair",
     part="answers",
-    version=1,
+    version=2,
     settings={"pair": "pair"},
     inputs=_answers_inputs,
     reads=("pair", "questions.toml", "what a model wrote"),

@@ -47,7 +47,7 @@ from econchatr.records import (
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
 from econchatr.tables import hash_settings, read_manifest, refuse_newer
-from econchatr.tokens import Tokenizer, open_tokenizer
+from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
 from econchatr.user_folders import cache_folder
 
@@ -213,14 +213,13 @@ class Rung:
     @property
     def base(self) -> Base:
         """The base model."""
-        return Base(self.config.base, self.show.cache, may_ask_hub=self.show.config.train.weights == "auto")
+        may_ask = self.show.config.train.weights == "auto"
+        return Base(self.config.base, self.show.cache, may_ask_hub=may_ask, has_stand_in=bool(self._counts_with))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """What the rung's tokens are counted with: its base's own, unless the config names another."""
-        if self.is_served:
-            return open_tokenizer(self.config.tokenizer or _SERVED_TOKENIZER)
-        return self.base.tokenizer(self.config.tokenizer or ("gpt2" if self._is_gpt3 else ""))
+        """What the rung's tokens are counted with."""
+        return self.base.counter(self._counts_with, is_billed=not self.is_local)
 
     @property
     def template(self) -> ChatTemplate:
@@ -290,12 +289,16 @@ class Rung:
             raise InputError(f"{where}: {exc.message}", hint=exc.hint) from exc
 
     def encode(self, examples: Iterable[Example]) -> list[EncodedExample]:
-        """Examples as the token ids that the rung's model learns from, or is measured on."""
-        encode, template = self.tokenizer.encode, self.template
+        """Examples as the token ids that the rung's model learns from, or is measured on: always its base's own."""
+        encode, template = self.base.tokenizer().encode, self.template
         return [
             encode_example(example.messages, template, encode, is_whole=not example.n_cut_reply_tokens)
             for example in examples
         ]
+
+    @property
+    def _counts_with(self) -> str:
+        return self.config.tokenizer or ("gpt2" if self._is_gpt3 else _SERVED_TOKENIZER if self.is_served else "")
 
     @property
     def _is_gpt3(self) -> bool:

@@ -29,7 +29,7 @@ _MIN_PARITY_SHARE = 0.75
 
 def _train(rung: Rung, narrator: Narrator) -> Made:
     folder, base = rung.folder("train"), rung.base.weights()
-    narrator.note(f"{rung.name}: trains on {base.weights}")
+    narrator.note(f"{rung.name}: trains on {base.weights}; {rung.base.describe().tell()}")
     examples = rung.encode(rung.examples("train"))
     dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
     plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
@@ -72,6 +72,8 @@ def _record(rung: Rung, base: BaseWeights, outcome: TrainOutcome, agreement: Par
         dtype=outcome.dtype,
         n_agreeing_questions=agreement.n_agreeing if agreement else None,
         n_checked_questions=agreement.n_checked if agreement else 0,
+        licence=base.licence,
+        base_commit=base.commit,
         form=name_frame(rung.template),
     )
 

@@ -189,6 +189,10 @@ class TunedModel(Record):
     n_agreeing_questions: int | None
     """Questions whose greedy first tokens agree between transformers and llama.cpp; `None`: not checked."""
     n_checked_questions: int
+    licence: str = ""
+    """Of the base, as its makers name it: `apache-2.0`, `gemma`; empty: not told."""
+    base_commit: str = ""
+    """The model hub's revision the base weights are of; empty: they are not from there."""
     form: str = ""
     """What stood around each reply in training, as `prompts.name_frame` gives it; empty: nothing but `eos` after it."""
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from econchatr.models.files.weights import locate_embedded_gguf, open_base, read
 from econchatr.prompts import render_chat
 from econchatr.records import Message
 from tests.helpers.model_material import open_embedded
-from tests.helpers.stand_in_hub import REVISION, serve_model
+from tests.helpers.stand_in_hub import REVISION, ask_hub, serve_model
 
 
 def test_the_embedded_base_says_which_weights_it_is(cache: Path) -> None:
@@ -138,7 +137,6 @@ def test_a_missing_package_gives_the_line_that_installs_it(monkeypatch: pytest.M
 
 
 def test_weights_are_found_without_torch() -> None:
-    import subprocess
 
     code = (
         "import sys; from econchatr.models.files.weights import *; read_chat_template(locate_embedded_gguf());"
@@ -148,23 +146,19 @@ def test_weights_are_found_without_torch() -> None:
 
 
 def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, tmp_path: Path) -> None:
-    """In a process of its own: the hub's client reads its settings once, when it is loaded."""
     checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
     code = (
-        "import sys; from pathlib import Path; from econchatr.models.files.weights import open_base\n"
+        "from pathlib import Path; from econchatr.models.files.weights import open_base\n"
         "from econchatr.models.engines.llamacpp import open_llamacpp\nfrom econchatr.records import Sampling\n"
-        "base = open_base('embedded', cache=Path(sys.argv[1]), hub='auto')\n"
+        f"base = open_base('embedded', cache=Path({str(tmp_path / 'cache')!r}), hub='auto')\n"
         "print(base.weights, base.checkpoint_path, base.f16_gguf_path == base.gguf_path)\n"
         "with open_llamacpp(base.gguf_path, adapter=None, n_ctx=256) as model:\n"
         "    said = model.reply('The capital of France is', Sampling(0, 0, max_tokens=6), tuned=False)\n"
         "    print(repr(said.text))"
     )
-    with serve_model("HuggingFaceTB/SmolLM2-135M-Instruct", checkpoint) as address:
-        env = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
-        env |= {"HF_HUB_DISABLE_XET": "1", "no_proxy": "127.0.0.1"}
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "cache")], env=env, capture_output=True, text=True, check=True
-        )
+    with serve_model("HuggingFaceTB/SmolLM2-135M-Instruct", checkpoint) as hub:
+        done = ask_hub(hub.address, tmp_path, code)
+    assert done.returncode == 0, done.stderr
     first, said = done.stdout.splitlines()
     assert first == (
         "SmolLM2-135M-Instruct, full precision "

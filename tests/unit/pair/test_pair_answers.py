@@ -66,11 +66,38 @@ def test_a_passage_is_cut_free_of_what_asks_hands_over_thanks_or_sums_up(more: s
     assert list_passages(f"{BRIDGE} {more}") == [BRIDGE]
 
 
-def test_a_passage_that_speaks_to_the_guest_is_left_out() -> None:
-    assert (
-        list_passages("I love your work. " + "Your book taught your readers and your students what your town was. " * 3)
-        == []
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "And you mentioned that when you first built the thing it was a single river.",
+        "I'm just kind of curious how the making of the thing came about for them.",
+        "Let's stay with the harbour for as long as the harbour lets anybody stay.",
+        "I think the listeners of this show have heard a great deal of the harbour.",
+    ],
+)
+def test_a_passage_ends_where_the_guest_is_spoken_to_or_the_conversation_is_led(sentence: str) -> None:
+    assert list_passages(f"{BRIDGE} {sentence} {FERRY}") == [BRIDGE, FERRY]
+
+
+def test_a_you_that_means_everybody_stays_in_a_passage() -> None:
+    assert list_passages(ORCHARD) == [ORCHARD]
+
+
+def test_an_answer_begins_at_the_sentence_that_names_what_is_asked() -> None:
+    late = (
+        "I have said so for years and nobody minds. And I shall go on. The swing bridge never swung. "
+        + "It was so. " * 8
     )
+    (pair,) = pair_answers(make_pair(late))
+    assert "swing bridge" in pair.cue
+    assert pair.reply.startswith("The swing bridge")
+
+
+def test_a_phrase_at_the_end_of_a_passage_is_not_asked_about() -> None:
+    (pair,) = pair_answers(
+        make_pair("It was as it was and so they did what they did. " * 3 + "That was the swing bridge.")
+    )
+    assert (pair.is_kept, pair.reason) == (False, "what could be asked about comes at its end")
 
 
 @given(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from tokenizers import Tokenizer, models
+
 from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import ExamSettings
+from econchatr.errors import InputError, ModelError
+from econchatr.models.base_model import Base
 from econchatr.pipeline.show import model_identity
 from econchatr.prompts import CHATML, FORM_VERSION, Voice, render_chat
 from econchatr.records import Reply, TunedModel
@@ -73,3 +78,20 @@ def test_a_reply_drawn_by_an_earlier_version_is_found_and_carries_the_models_has
     found, drawn = make_drawer(speaker, tmp_path).answer(pair, 2)
     assert (found.reply, len(speaker.calls)) == (known, 1)
     assert found.model_sha256 == drawn.model_sha256 == model_identity(TUNED, "tuned")
+
+
+def test_openai_encodings_count_what_a_service_bills_and_nothing_that_is_trained_at_home(cache: Path) -> None:
+    base = Base("embedded", cache, may_ask_hub=False)
+    assert base.counter("gpt2", is_billed=True).encode("Hello world") == [15496, 995]
+    with pytest.raises(InputError, match="only counts what a service bills"):
+        base.counter("gpt2", is_billed=False)
+
+
+def test_a_stand_in_counts_at_home_only_while_the_base_is_away(cache: Path, tmp_path: Path) -> None:
+    Tokenizer(models.BPE(vocab={"a": 0}, merges=[])).save(str(tmp_path / "tokenizer.json"))
+    away = Base("maker/large", cache, may_ask_hub=False, has_stand_in=True)
+    assert away.counter(str(tmp_path), is_billed=False).encode("aa") == [0, 0]
+    here = Base("embedded", cache, may_ask_hub=False, has_stand_in=True)
+    assert here.counter(str(tmp_path), is_billed=False).encode("aa") == here.tokenizer().encode("aa")
+    with pytest.raises(ModelError, match="no base model 'maker/large' on this machine"):
+        away.tokenizer()

@@ -60,7 +60,7 @@ class RemoteModel:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check_address(address)
+        check_served_address(address)
         self._address, self._sleep, self._clock = address, sleep, clock
         headers = {"User-Agent": f"econchatr/{__version__}", "Accept-Encoding": "identity"}
         if address.key:
@@ -144,7 +144,12 @@ class RemoteModel:
         )
 
 
-def _check_address(address: ServedAddress) -> None:
+def check_served_address(address: ServedAddress) -> None:
+    """Refuse an address that is none, or that would give the key away.
+
+    Raises:
+        InputError: It is so.
+    """
     try:
         parts = urlsplit(address.base_url)
         host = parts.hostname or ""

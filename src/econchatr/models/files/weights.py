@@ -11,16 +11,24 @@ import json
 import os
 import shutil
 import tempfile
-import urllib.request
 from collections.abc import Callable
-from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.files.description import read_fit_config, read_licence, refuse_files, refuse_large_vocabulary
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
+from econchatr.models.files.hub import (
+    HubName,
+    fetch_checkpoint,
+    fetch_if_near,
+    find_small_files,
+    has_weights,
+    read_commit,
+    read_hub_name,
+)
 from econchatr.models.files.vocabulary import SPECIAL_KINDS
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Record
@@ -50,6 +58,10 @@ class BaseWeights(Record):
     """Where `write_f16_gguf` puts the unquantized GGUF; the file itself may not be there yet."""
     sha256: str
     """Of the base weights file; of all their names and hashes where there are several."""
+    licence: str = ""
+    """As its makers name it: `apache-2.0`, `gemma`; empty: not told."""
+    commit: str = ""
+    """Of the model hub's revision; empty: the weights are not from there."""
 
 
 def locate_embedded_gguf() -> Path:
@@ -81,7 +93,8 @@ def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseW
     """Give a base model's weights, converted and in the cache.
 
     Args:
-        base: `embedded`, the path of a Llama-type .gguf file or of a checkpoint folder, or a model's name on the hub.
+        base: `embedded`, the path of a .gguf file or of a checkpoint folder, or a model's name on the hub, with
+            `@revision` behind it or not.
         hub: `auto` may ask the model hub, and prefers its full-precision weights of the embedded model where they are
             in the local hub cache or the hub answers within two seconds; `never` asks no network.
 
@@ -91,18 +104,19 @@ def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseW
         ShowFolderError: The cache cannot be written.
     """
     if base == EMBEDDED:
-        gguf = locate_embedded_gguf()
-        folder = _fetch_folder(EMBEDDED_HUB_ID, probe_seconds=_HUB_PROBE_SECONDS) if hub == "auto" else None
+        gguf, on_hub = locate_embedded_gguf(), HubName(EMBEDDED_HUB_ID, "main")
+        folder = fetch_if_near(on_hub, seconds=_HUB_PROBE_SECONDS) if hub == "auto" else None
         return _open_folder(EMBEDDED_HUB_ID, folder, cache=cache, like=gguf) if folder else _open_gguf(gguf, cache)
     path = Path(base).expanduser()
     if path.is_file():
         return _open_gguf(path, cache)
     if path.is_dir():
         return _open_folder(path.name, path, cache=cache, like=None)
-    folder = _fetch_folder(base, probe_seconds=None) if hub == "auto" and _is_hub_id(base) else None
-    if folder is None:
+    name = read_hub_name(base)
+    here = find_small_files(name) if name else None
+    if name is None or (hub == "never" and not (here and has_weights(here))):
         raise ModelError(f"no base model {base!r}.", hint="Give `embedded`, a .gguf file or a checkpoint folder.")
-    return _open_folder(base, folder, cache=cache, like=None)
+    return _open_folder(name.model_id, fetch_checkpoint(name), cache=cache, like=None)
 
 
 def write_f16_gguf(base: BaseWeights) -> Path:
@@ -139,6 +153,7 @@ def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
         checkpoint_path=checkpoint,
         f16_gguf_path=place / "f16.gguf",
         sha256=sha256,
+        licence=found.text("general.license") or "",
     )
 
 
@@ -198,9 +213,9 @@ def _adds_bos(found: GgufFile) -> bool:
 
 def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> BaseWeights:
     """A checkpoint as it is; `like` is a GGUF whose metadata a file for llama.cpp is written with."""
+    refuse_files((file.name for file in folder.iterdir()), name=str(folder))
+    refuse_large_vocabulary(folder, read_fit_config(folder, name=str(folder)), name=str(folder))
     files = sorted(folder.glob("model*.safetensors"))
-    if not files or not (folder / "config.json").is_file():
-        raise ModelError(f"{folder}: holds no config.json and model*.safetensors.", hint="Give a whole checkpoint.")
     hashes = [hash_file(file) for file in files]
     named = "\n".join(f"{file.name} {sha256}" for file, sha256 in zip(files, hashes, strict=True))
     sha256 = hashes[0] if len(files) == 1 else hash_bytes(named.encode())
@@ -218,6 +233,8 @@ def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> 
         checkpoint_path=folder,
         f16_gguf_path=gguf,
         sha256=sha256,
+        licence=read_licence(folder) or (read_gguf_file(like).text("general.license") if like else None) or "",
+        commit=read_commit(folder),
     )
 
 
@@ -245,58 +262,6 @@ def _folder_template(folder: Path) -> ChatTemplate:
     bos, adds = special("bos"), json.dumps(tokenizer.get("post_processor"), ensure_ascii=False)
     adds_bos = bool(bos) and (json.dumps(bos, ensure_ascii=False) in adds or config.get("add_bos_token") is True)
     return ChatTemplate(template if isinstance(template, str) else "", bos, special("eos"), specials, adds_bos)
-
-
-def _is_hub_id(base: str) -> bool:
-    owner, slash, model = base.partition("/")
-    return bool(owner and slash and model) and "/" not in model and not base.startswith((".", "~"))
-
-
-def _fetch_folder(hub_id: str, *, probe_seconds: float | None) -> Path | None:
-    """A model's folder from the local hub cache or, if the hub answers, from the hub; `None`: neither."""
-    if find_spec("huggingface_hub") is None:
-        return None
-    from huggingface_hub import errors, snapshot_download
-
-    # The hub client passes its HTTP library's errors on, and changes that library from version to version.
-    network_error: type[Exception] = getattr(errors, "HTTPError", OSError)
-
-    patterns = ["*.json", "*.safetensors", "*.jinja"]
-    try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=patterns, local_files_only=True))
-        if list(folder.glob("model*.safetensors")):
-            return folder
-    except (OSError, ValueError):
-        pass
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or (probe_seconds and not _answers(hub_id, probe_seconds)):
-        return None
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=patterns))
-    except (network_error, OSError, ValueError) as exc:
-        if probe_seconds:
-            return None
-        raise ModelError(f"{hub_id}: cannot be had from the model hub ({exc}).", hint="Look at the name.") from exc
-
-
-def _answers(hub_id: str, seconds: float) -> bool:
-    """Whether the hub answers one question within the time, name look-up and all: a dead proxy may hang for minutes."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from huggingface_hub import constants
-
-    def probe() -> bool:
-        address = f"{constants.ENDPOINT}/{hub_id}/resolve/main/config.json"
-        request = urllib.request.Request(address, method="HEAD")
-        with urllib.request.urlopen(request, timeout=seconds) as response:
-            return int(response.status) == HTTPStatus.OK
-
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        return pool.submit(probe).result(timeout=seconds)
-    except (TimeoutError, OSError, ValueError):
-        return False
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:

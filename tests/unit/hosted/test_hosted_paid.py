@@ -1,0 +1,187 @@
+"""Trainings that are paid for once, whatever fails and whoever is killed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from econchatr.errors import EconChatRError, ModelError, RefusedError
+from econchatr.hosted.paid_training import TrainingEnd, cancel_trainings
+from econchatr.money.ledger import Ledger
+from tests.helpers.hosted_material import make_desk, make_profile, make_service, plan_training
+from tests.helpers.stand_in_trainer import Trainer, random_faults, serve_trainer
+
+CREATE = "POST /fine_tuning/jobs"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def train(
+    trainer: Trainer, ledger: Ledger, *rungs: str, told: list[str] | None = None, **more: object
+) -> list[TrainingEnd]:
+    with serve_trainer(trainer) as url:
+        profile = make_profile(url, **more)
+        service = make_service(profile)
+        plans = [plan_training(ledger, ledger.path.parent, service, profile, rung) for rung in rungs or ("r",)]
+        return make_desk(ledger, [] if told is None else told).run(plans)
+
+
+def test_a_training_is_ordered_waited_for_and_billed_by_the_tokens_it_took(ledger: Ledger) -> None:
+    """1,000 tokens at $10 per million are one cent."""
+    told: list[str] = []
+    (end,) = train(Trainer(), ledger, told=told)
+    assert end.error is None
+    assert end.job is not None
+    assert end.job.tuned_model is not None
+    assert [line.split(" at ")[0] for line in told] == ["r: queued", "r: running", "r: succeeded"]
+    assert ledger.committed_usd() == Decimal("0.01")
+    assert ledger.bill()[0].sources == ("job own:ftjob-1, 1,000 trained tokens",)
+
+
+def test_tokens_that_are_not_told_are_billed_by_our_own_count(ledger: Ledger) -> None:
+    train(Trainer(n_tokens=None), ledger)
+    assert ledger.committed_usd() == Decimal("0.02")
+    assert "by our own count" in ledger.bill()[0].sources[0]
+
+
+def test_a_finished_training_is_not_ordered_again_but_read_again(ledger: Ledger) -> None:
+    trainer = Trainer()
+    first, second = train(trainer, ledger), train(trainer, ledger)
+    assert first == second
+    assert len(trainer.jobs) == 1
+
+
+def test_no_more_jobs_run_side_by_side_than_the_service_takes(ledger: Ledger) -> None:
+    told: list[str] = []
+    ends = train(Trainer(), ledger, "a", "b", "c", told=told, max_jobs=2)
+    assert [end.error for end in ends] == [None] * 3
+    first_ended = next(place for place, line in enumerate(told) if "succeeded" in line)
+    assert not any(line.startswith("c") for line in told[:first_ended])
+
+
+def test_a_training_that_fails_says_why_costs_nothing_and_stops_no_other(ledger: Ledger) -> None:
+    trainer = Trainer(words=("validating_files", "failed"), error="line 7 is too long")
+    ends = train(trainer, ledger, "a", "b")
+    assert "line 7 is too long" in str(ends[0].error)
+    assert "nothing is charged" in str(ends[0].error)
+    assert len(ends) == 2
+    assert ledger.committed_usd() == 0
+
+
+def test_what_failed_is_ordered_anew_the_next_time(ledger: Ledger) -> None:
+    trainer = Trainer(words=("failed",))
+    train(trainer, ledger)
+    trainer.words = ("running", "succeeded")
+    assert train(trainer, ledger)[0].error is None
+    assert len(trainer.jobs) == 2
+
+
+def test_a_refused_order_sets_nothing_aside(ledger: Ledger) -> None:
+    (end,) = train(Trainer(faults={CREATE: [403]}), ledger)
+    assert isinstance(end.error, RefusedError)
+    assert ledger.committed_usd() == 0
+
+
+@pytest.mark.parametrize("word", ["paused", "queued", "hibernating"])
+def test_a_job_that_never_ends_has_a_deadline_and_its_money_stays_set_aside(ledger: Ledger, word: str) -> None:
+    trainer, told = Trainer(words=(word,)), list[str]()
+    with serve_trainer(trainer) as url:
+        profile = make_profile(url, max_hours=24)
+        plan = plan_training(ledger, ledger.path.parent, make_service(profile), profile)
+        late = make_desk(ledger, told, now=lambda: datetime.now(UTC) + timedelta(hours=25))
+        (end,) = late.run([plan])
+    assert f"is still '{word}' after 25 hours" in str(end.error)
+    assert ledger.committed_usd() == Decimal("0.05")
+
+
+def test_a_stop_by_the_user_leaves_the_job_and_the_next_run_picks_it_up(ledger: Ledger) -> None:
+    trainer, told = Trainer(words=("running",)), list[str]()
+
+    def stop(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with serve_trainer(trainer) as url:
+        profile = make_profile(url)
+        plan = plan_training(ledger, ledger.path.parent, make_service(profile), profile)
+        with pytest.raises(KeyboardInterrupt):
+            make_desk(ledger, told, sleep=stop).run([plan])
+    assert "job own:ftjob-1 runs on at the service" in told[-2]
+    assert "run again" in told[-1]
+    trainer.words = ("succeeded",)
+    assert train(trainer, ledger)[0].error is None
+    assert len(trainer.jobs) == 1
+
+
+def test_a_job_can_be_cancelled_and_one_that_was_never_sent_is_given_up(ledger: Ledger) -> None:
+    trainer = Trainer(words=("running",))
+    with serve_trainer(trainer) as url:
+        profile = make_profile(url)
+        service = make_service(profile)
+        sent, unsent = (plan_training(ledger, ledger.path.parent, service, profile, rung) for rung in "ab")
+        make_desk(ledger, [])._send(sent)
+        ledger.reserve(unsent.order, budget_usd=Decimal(40))
+        jobs = {job.rung: job for job in ledger.list_open_jobs()}
+        told = cancel_trainings([(jobs["a"], sent.paid), (jobs["b"], unsent.paid)], ledger)
+    assert [job.state for job in told] == ["cancelled"]
+    assert ledger.list_open_jobs() == []
+    assert ledger.committed_usd() == 0
+
+
+# --- faults and kills -------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What stands for kill -9 where the test wants to choose the moment."""
+
+
+def run_with_faults(seed: int, folder: Path) -> None:
+    """Run a ladder of three again and again under random faults and kills, until every rung is trained."""
+    rng, trainer = random.Random(seed), Trainer()
+    left = {"n": rng.randrange(40)}
+
+    def tick(*_: object) -> None:
+        left["n"] -= 1
+        if left["n"] < 0:
+            left["n"] = rng.randrange(60)
+            raise Killed
+
+    with serve_trainer(trainer) as url:
+        profile = make_profile(url, max_jobs=2)
+        for _ in range(40):
+            trainer.faults = random_faults(rng)
+            service = make_service(profile, sleep=tick)
+            with Ledger(folder / "ledger.sqlite") as ledger:
+                real = service._calls.attempt
+                service._calls.attempt = lambda request, real=real: (tick(), real(request), tick())[1]  # type: ignore[method-assign, misc]
+                try:
+                    plans = [plan_training(ledger, folder, service, profile, rung) for rung in "abc"]
+                    ends = make_desk(ledger, [], sleep=tick).run(plans)
+                except (Killed, EconChatRError):
+                    continue
+                finally:
+                    made = [str(job["metadata"]) for job in trainer.jobs.values()]
+                    assert len(set(made)) == len(made), f"seed {seed}: a job was made twice"
+                    booked = ledger.committed_usd()
+                    assert booked >= Decimal("0.01") * len(made), f"seed {seed}: a charge is missing"
+                assert all(isinstance(end.error, ModelError | None) for end in ends)
+                if all(end.error is None for end in ends):
+                    assert booked == Decimal("0.03")
+                    return
+    raise AssertionError(f"seed {seed}: never came to an end")
+
+
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_under_random_faults_and_kills_no_job_is_made_twice_and_no_charge_is_lost(tmp_path: Path, first: int) -> None:
+    for seed in range(200)[6 * first : 200 if first else 6]:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        run_with_faults(seed, folder)
