@@ -223,9 +223,7 @@ class Rung:
 
     @property
     def template(self) -> ChatTemplate:
-        """How whatever is said to the rung's models is written down: by the base's own template, or as `completion`.
-
-        Every command that shows a model anything takes the template from here.
+        """How all that is said to the rung's models is written down: by the base's own template, or as `completion`.
 
         Raises:
             ModelError: The base cannot be read, or has no chat template though the rung's form is `chat`.
