@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from econchatr.cli.app import app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_result, run_and_print, say
+from econchatr.errors import InputError
 
 
 @app.command()
@@ -83,6 +85,30 @@ def doctor(as_json: JsonOption = False) -> None:
     findings = examine()
     lines = [f"{'ok  ' if finding.is_good else 'lack'}  {finding.subject}: {finding.text}" for finding in findings]
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
+
+
+@app.command()
+def accept(
+    base: Annotated[str, typer.Argument(help="The base model, as `base` in show.toml names it: gemma3-270m.")],
+    yes: Annotated[bool, typer.Option("--yes", help="You have read the terms and accept them.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the terms of a base model's makers, and accept them for this machine, once."""
+    from econchatr.tools.accept_terms import accept_terms, show_terms
+
+    asked = show_terms(base)
+    if not asked.accepted_at and not yes:
+        typer.echo(asked.text, err=as_json)
+        if not (sys.stdin.isatty() and typer.confirm(f"Do you accept these terms ({asked.address})?", err=True)):
+            raise typer.Exit(_refuse_terms(base))
+    accepted_at = asked.accepted_at or accept_terms(base, now=datetime.now(UTC))
+    line = f"{base}: terms accepted on {accepted_at[:10]} ({asked.address})"
+    print_result({"base": base, "address": asked.address, "accepted_at": accepted_at}, [line], as_json=as_json)
+
+
+def _refuse_terms(base: str) -> int:
+    say(f"{base}: not accepted, so it cannot be used. `econchatr accept {base} --yes` accepts without asking.")
+    return InputError.exit_code
 
 
 _MIN_DRAFTED = 6

@@ -15,6 +15,7 @@ from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.description import BaseDescription, describe_base
 from econchatr.models.files.hub import fetch_small_files, find_small_files, read_hub_name
+from econchatr.models.files.packaged import find_packaged, locate_packaged
 from econchatr.models.files.vocabulary import keep_vocabulary
 from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
@@ -32,12 +33,14 @@ class Base:
     """A base model that may not be opened yet."""
 
     name: str
-    """`embedded`, a path to a .gguf file or a checkpoint folder, or a model's name on the hub."""
+    """`embedded`, `gemma3-270m`, a path to a .gguf file or a checkpoint folder, or a model's name on the hub."""
     cache: Path
     """Where converted weights and tokenizers are kept."""
     may_ask_hub: bool
     has_stand_in: bool = False
     """Whether a tokenizer of another name, and ChatML, count where the base is not on this machine."""
+    settings: Path | None = None
+    """The folder where the user's acceptance of makers' terms is kept; `None`: nothing was accepted."""
 
     @property
     def path(self) -> Path:
@@ -46,10 +49,14 @@ class Base:
         A path that does not exist: the base is not on this machine.
 
         Raises:
-            ModelError: The hub does not answer or does not give the model, or the model cannot be trained here.
+            MissingExtraError: A package that the base is in is not installed.
+            ModelError: The hub does not answer or does not give the model, the model cannot be trained here, or its
+                makers' terms are not accepted.
         """
         if self.name == EMBEDDED:
             return locate_embedded_gguf()
+        if packaged := find_packaged(self.name):
+            return locate_packaged(packaged, cache=self.cache, settings=self.settings)
         path = Path(self.name).expanduser()
         name = None if path.exists() else read_hub_name(self.name)
         if name is None:
@@ -113,6 +120,8 @@ class Base:
 
     def identity(self) -> str:
         """What tells one base from another without opening it: a file's hash, a folder's, or the name on the hub."""
+        if packaged := find_packaged(self.name):
+            return packaged.sha256
         path = locate_embedded_gguf() if self.name == EMBEDDED else Path(self.name).expanduser()
         if path.is_dir():
             return hash_settings(sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file()))
@@ -124,26 +133,28 @@ class Base:
         Raises:
             ModelError: The base cannot be opened.
         """
-        return open_base(self.name, cache=self.cache, hub="auto" if self.may_ask_hub else "never")
+        name = str(self.path) if find_packaged(self.name) else self.name
+        return open_base(name, cache=self.cache, hub="auto" if self.may_ask_hub else "never")
 
     @contextmanager
     def speak(self, adapter_folder: Path, *, n_at_once: int = 0) -> Iterator[LlamaCpp | TransformersModel]:
-        """The base with an adapter, open to be spoken to: through llama.cpp where the base is a GGUF.
+        """The base with an adapter, open to be spoken to: through llama.cpp where the base can be had as GGUF.
 
         Args:
             adapter_folder: Holds the adapter in both forms.
-            n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one at a
-                time, whatever is asked for.
+            n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one
+                batch at a time, whatever is asked for.
 
         Raises:
             ModelError: The model cannot be opened.
         """
         base = self.weights()
-        if base.gguf_path is None:
+        adapter = adapter_folder / "adapter.gguf"
+        if base.gguf_path is None or not adapter.is_file():  # an earlier version wrote none for a checkpoint
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE)
-        with open_llamacpp(base.gguf_path, adapter=adapter_folder / "adapter.gguf", n_at_once=n_at_once) as speaker:
+        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once) as speaker:
             yield speaker
 
 

@@ -56,7 +56,7 @@ class CardMaterial(NamedTuple):
     version: str
     scores: tuple[Score, ...] = ()
     proofs: tuple[tuple[str, ...], ...] = ()
-    """Rows of the comparison with the trained model: form, tokens that agree, greatest difference."""
+    """Rows of the comparison with the trained model: form, tokens that agree, mean and greatest difference."""
     report: ReportMaterial | None = None
     """What the report is made from, to tell what was measured; `None`: only the scores above."""
     unmeasured: str = ""
@@ -115,7 +115,8 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         "## How it was made",
         "",
-        f"- Base: {say(material.base_id)}; the weights trained on: {say(tuned.weights)}.",
+        f"- Base: {say(material.base_id)}; the weights trained on: {say(tuned.weights)}. Licence of the base: "
+        f"{say(tuned.tell_licence())}.",
         f"- Trained by EconChatR {say(material.version)}: LoRA, {tuned.n_trained_tokens:,} tokens in {tuned.n_steps:,} "
         f"steps, the adapter of step {tuned.best_step:,} kept, on replies of the host only.",
         f"- Voice: {say(rights.voice)}. Ground: {say(rights.ground)}. Licence of the text: "
@@ -156,7 +157,7 @@ _USES = (
 def _tables(material: CardMaterial) -> list[str]:
     lines: list[str] = []
     if material.proofs:
-        columns = name_columns("Form", "#Greedy tokens that agree", "#Greatest difference, nats")
+        columns = name_columns("Form", "#Greedy tokens that agree", "#Mean difference, nats", "#Greatest")
         table = Table("proof", "The export against the trained model", columns, material.proofs)
         lines += ["## The export", "", write_table(table), ""]
     if material.scores:

@@ -1,4 +1,4 @@
-"""Turn a Llama-type GGUF file into a plain checkpoint folder, and into an unquantized GGUF file.
+"""Turn a GGUF file of a Llama-type model, or of Gemma 3, into a plain checkpoint folder.
 
 transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, and leaves a quantization mark that its Trainer
 refuses. Here every tensor is dequantized once to float16,
@@ -8,29 +8,20 @@ so that the checkpoint, the unquantized GGUF and the adapters trained on it all 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
+from econchatr.models.files import gemma3
+from econchatr.models.files.families import unpermute_rows
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
 from econchatr.models.files.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_F32, _F16, _Q8_0 = 0, 1, 8
-_TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
-"""ggml's number for an array's element type, by the bytes of an item; a quantized array is one of bytes."""
-_OTHER = "Use another GGUF file."
-_FILE_TYPES = {"F16": 1, "Q8_0": 7}
-"""`general.file_type` by what most matrices are. Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
-_STRING = 8
-"""The kind of a metadata value that is a text."""
 
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -89,155 +80,37 @@ def read_llama_shape(found: GgufFile) -> LlamaShape:
     return LlamaShape(found.count("llama.block_count"), n_heads, int(n_kv_heads or n_heads))
 
 
-def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Reorder the rows of a q or k projection from transformers' rotary order to llama.cpp's.
-
-    transformers turns the first half of a head against the second half, llama.cpp turns neighbours.
-
-    Source: LlamaModel.permute in llama.cpp/convert_hf_to_gguf.py.
-    """
-    halves = matrix.reshape(n_heads, 2, -1, *matrix.shape[1:])
-    return halves.swapaxes(1, 2).reshape(matrix.shape)
-
-
-def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Undo `permute_rows`."""
-    pairs = matrix.reshape(n_heads, -1, 2, *matrix.shape[1:])
-    return pairs.swapaxes(1, 2).reshape(matrix.shape)
-
-
 def write_checkpoint(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as a Hugging Face checkpoint into an existing folder.
 
     Raises:
-        ModelError: The file is not a Llama-type GGUF, is damaged, or holds numbers beyond float16.
+        ModelError: The file holds neither a Llama-type model nor Gemma 3, is damaged, or holds numbers beyond float16.
     """
     import numpy as np
     from safetensors.numpy import save_file
 
     found = read_gguf_file(gguf)
-    shape = read_llama_shape(found)
-    tensors = {
-        _checkpoint_name(found, tensor): np.ascontiguousarray(shape.reorder(tensor.name, array, unpermute_rows))
-        for tensor, array in _dequantized(found)
-    }
+    if found.text("general.architecture") == gemma3.ARCHITECTURE:
+        named, config = _list_gemma3(found), gemma3.read_gemma3_config(found)
+    else:
+        shape = read_llama_shape(found)
+        named, config = _list_llama(found, shape), _config(found, shape)
+    tensors = {name: np.ascontiguousarray(array) for name, array in named}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    write_json(folder / "config.json", _config(found, shape))
+    config |= _shared_config(found)
+    write_json(folder / "config.json", {key: value for key, value in config.items() if value is not None})
     write_tokenizer(found, folder)
 
 
-def dequantize_gguf(gguf: Path, out: Path) -> None:
-    """Write a GGUF file again with every matrix in float16 and all metadata kept.
-
-    Raises:
-        ModelError: The file is not a Llama-type GGUF or is damaged.
-    """
-    found = read_gguf_file(gguf)
-    read_llama_shape(found)
-    _write_gguf(found, list(_dequantized(found)), out)
+def _list_llama(found: GgufFile, shape: LlamaShape) -> Iterator[tuple[str, NDArray[Any]]]:
+    for tensor, array in _dequantized(found):
+        yield _checkpoint_name(found, tensor, _LAYER_NAMES), shape.reorder(tensor.name, array, unpermute_rows)
 
 
-def write_gguf_like(
-    checkpoint: Path,
-    *,
-    like: Path,
-    out: Path,
-    kind: Literal["F16", "Q8_0"] = "F16",
-    texts: Mapping[str, str] | None = None,
-) -> None:
-    """Write a checkpoint's weights as GGUF, with the metadata of another GGUF file of the same model.
-
-    Args:
-        kind: What the matrices become. The `gguf` package writes 8-bit numbers, and 4-bit ones of an older kind that
-            would lose most of what an adapter adds; llama.cpp's own tools, which are not here, write the others.
-        texts: Metadata to replace or to add.
-
-    Raises:
-        ModelError: The two are not of the same model.
-    """
-    import torch
-
-    from econchatr.models.llama.checkpoint import load_tensors
-
-    found = read_gguf_file(like)
-    shape = read_llama_shape(found)
-    # Through torch: numpy has no bfloat16. Matrices become float16, vectors float32.
-    weights = {
-        name: tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32).numpy()
-        for name, tensor in load_tensors(checkpoint).items()
-    }
-    arrays = []
-    for tensor in found.tensors:
-        array = weights.get(_checkpoint_name(found, tensor))
-        if array is None or array.shape != tensor.shape:
-            raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
-        array = shape.reorder(tensor.name, array, permute_rows)
-        arrays.append((tensor, _quantized(array) if kind == "Q8_0" else array))
-    _write_gguf(found, arrays, out, kind=kind, texts=texts or {})
-
-
-def _quantized(array: NDArray[Any]) -> NDArray[Any]:
-    """A matrix in blocks of 32 numbers of 8 bits; a vector, or a row that is no whole number of blocks, as it is."""
-    import gguf
-    import numpy as np
-
-    kind = gguf.GGMLQuantizationType.Q8_0
-    if array.ndim < 2 or array.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
-        return array
-    return np.asarray(gguf.quants.quantize(np.asarray(array, dtype=np.float32), kind))
-
-
-def _write_gguf(
-    found: GgufFile,
-    arrays: list[tuple[GgufTensor, NDArray[Any]]],
-    out: Path,
-    *,
-    kind: str = "F16",
-    texts: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    with out.open("wb") as file:
-        file.write(struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len({*found.metadata, *texts})))
-        file.write(_metadata_bytes(found, kind, texts))
-        offset = 0
-        for tensor, array in arrays:
-            file.write(_tensor_entry(tensor, array, offset))
-            offset += _aligned(array.nbytes)
-        file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
-        for _, array in arrays:
-            file.write(array.tobytes())
-            file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
-
-
-def _aligned(n_bytes: int) -> int:
-    return -(-n_bytes // 32) * 32
-
-
-def _metadata_bytes(found: GgufFile, kind: str, texts: Mapping[str, str]) -> bytes:
-    """The metadata as it stands in the file, but for the file's kind and the texts given."""
-    if found.metadata.get("general.alignment", 32) != 32:
-        raise ModelError(f"{found.path}: only the usual alignment of 32 bytes is handled", hint="use another file")
-    with found.path.open("rb") as file:
-        file.seek(found.metadata_start)
-        content = bytearray(file.read(found.metadata_end - found.metadata_start))
-    at = found.value_offsets.get("general.file_type")
-    if at is not None:
-        struct.pack_into("<I", content, at - found.metadata_start, _FILE_TYPES[kind])
-    starts = {key: at - 4 - len(key.encode()) - 8 - found.metadata_start for key, at in found.value_offsets.items()}
-    ends = dict(zip(starts, [*list(starts.values())[1:], len(content)], strict=True))
-    kept = b"".join(bytes(content[starts[key] : ends[key]]) for key in starts if key not in texts)
-    return kept + b"".join(_text_entry(key, text) for key, text in texts.items())
-
-
-def _text_entry(key: str, text: str) -> bytes:
-    name, value = key.encode(), text.encode()
-    return struct.pack(f"<Q{len(name)}sIQ", len(name), name, _STRING, len(value)) + value
-
-
-def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes:
-    name = tensor.name.encode()
-    code = _TYPE_CODES[array.dtype.itemsize]
-    sizes = tensor.shape[::-1]
-    return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
+def _list_gemma3(found: GgufFile) -> Iterator[tuple[str, NDArray[Any]]]:
+    for tensor, array in _dequantized(found):
+        shift = gemma3.NORM_SHIFT if tensor.name.endswith("norm.weight") else 0
+        yield _checkpoint_name(found, tensor, gemma3.LAYER_NAMES), array - shift if shift else array
 
 
 def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
@@ -274,23 +147,23 @@ def _narrowed(found: GgufFile, tensor: GgufTensor, array: NDArray[np.float32]) -
     return narrow
 
 
-def _checkpoint_name(found: GgufFile, tensor: GgufTensor) -> str:
+def _checkpoint_name(found: GgufFile, tensor: GgufTensor, layer_names: Mapping[str, str]) -> str:
     parts = tensor.name.split(".")
-    if parts[0] == "blk" and len(parts) == 4 and parts[2] in _LAYER_NAMES:
-        return f"model.layers.{parts[1]}.{_LAYER_NAMES[parts[2]]}.{parts[3]}"
+    if parts[0] == "blk" and len(parts) == 4 and parts[2] in layer_names:
+        return f"model.layers.{parts[1]}.{layer_names[parts[2]]}.{parts[3]}"
     if len(parts) == 2 and parts[0] in _TOP_NAMES:
         return f"{_TOP_NAMES[parts[0]]}.{parts[1]}"
-    raise ModelError(f"{found.path}: no place in a Llama model for tensor {tensor.name!r}", hint="use another file")
+    raise ModelError(
+        f"{found.path}: no place in a model of its kind for tensor {tensor.name!r}", hint="use another file"
+    )
 
 
 def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
     names = {tensor.name for tensor in found.tensors}
     width = found.count("llama.embedding_length")
-    embedding = next(tensor for tensor in found.tensors if tensor.name == "token_embd.weight")
-    config = {
+    return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "dtype": "float16",
         "hidden_size": width,
         "intermediate_size": found.count("llama.feed_forward_length"),
         "num_hidden_layers": shape.n_layers,
@@ -301,14 +174,23 @@ def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
         "max_position_embeddings": found.count("llama.context_length"),
         "rms_norm_eps": found.number("llama.attention.layer_norm_rms_epsilon"),
         "rope_parameters": {"rope_theta": found.number("llama.rope.freq_base") or 10000.0, "rope_type": "default"},
-        "tie_word_embeddings": "output.weight" not in names,
         "attention_bias": "blk.0.attn_q.bias" in names,
         "mlp_bias": "blk.0.ffn_up.bias" in names,
-        "vocab_size": embedding.shape[0],
+    }
+
+
+def _shared_config(found: GgufFile) -> dict[str, Any]:
+    """What every checkpoint's config.json has."""
+    shapes = {tensor.name: tensor.shape for tensor in found.tensors}
+    if "token_embd.weight" not in shapes:
+        raise ModelError(f"{found.path}: has no table of tokens", hint="use another file")
+    return {
+        "dtype": "float16",
+        "vocab_size": shapes["token_embd.weight"][0],
+        "tie_word_embeddings": "output.weight" not in shapes,
         **{f"{name}_token_id": found.number(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")},
         "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
     }
-    return {key: value for key, value in config.items() if value is not None}
 
 
 def write_json(path: Path, content: object) -> None:

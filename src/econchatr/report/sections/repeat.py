@@ -61,6 +61,7 @@ def _tabulate_weights(tuned_models: Sequence[TunedModel]) -> Table | None:
     facts: dict[str, Callable[[TunedModel], str]] = {
         "base model": lambda tuned: tuned.base_model,
         "weights": lambda tuned: tuned.weights,
+        "licence of the base": lambda tuned: tuned.tell_licence(),
         "steps, best step": lambda tuned: f"{format_count(tuned.n_steps)}, {format_count(tuned.best_step)}",
         "tokens trained on": lambda tuned: format_count(tuned.n_trained_tokens),
         "number type": lambda tuned: tuned.dtype,
