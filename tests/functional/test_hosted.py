@@ -14,6 +14,7 @@ from econchatr.errors import BudgetError, EconChatRError, InputError, ModelError
 from econchatr.money.ledger import Ledger
 from econchatr.pipeline import RunResult, Silent, hosted_training, open_show, run_show, status_of
 from econchatr.pipeline.hosted_training import cancel_hosted, tell_open_jobs
+from econchatr.pipeline.served import read_hosted
 from econchatr.records import HostedTuning
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show, write_tiny_show
@@ -27,7 +28,7 @@ model = "{model}"
 provider = "Stand-in"
 training = "$100 per 1M tokens"
 validation = "free"
-use = "free"
+use = "$1 per 1M tokens"
 storage = "free"
 read_on = {today}
 source = "https://prices.example"
@@ -186,3 +187,47 @@ def test_a_planted_key_stands_in_nothing_that_was_written_or_told(
     written = [path for path in show.rglob("*") if path.is_file()]
     assert len(written) > 10
     assert not any(KEY.encode() in path.read_bytes() for path in written)
+
+
+# --- the exam ---------------------------------------------------------------------------------------------------------
+
+
+def test_base_and_tuned_model_are_asked_there_and_every_answer_is_paid(show: Path, trainer: Trainer) -> None:
+    """The stand-in counts 7 tokens in and 4 out at $1 per million; training is ten cents a rung."""
+    run_show(open_show(show), Silent(), until="ask", approve=lambda quote: True)
+    rung = open_show(show).rung("small")
+    answers = [*rung.answers(), *rung.answers("probes")]
+    assert {answer.variant for answer in answers} >= {"base", "persona", "tuned", "grounded"}
+    says = {answer.variant: answer.reply.text for answer in rung.answers() if answer.reply}
+    assert says["base"] == "open-model-1b says so."
+    assert says["tuned"] == f"{read_hosted(rung).tuned_model} says so."
+    assert [message["role"] for message in trainer.asked[0]["messages"]] == ["system", "user"]
+    with Ledger(show / "ledger.sqlite") as ledger:
+        bill = {(row.rung, row.what): row.charged_usd for row in ledger.bill()}
+    assert bill["small", "training"] == Decimal("0.10")
+    assert bill["small", "exam"] == Decimal("0.000011") * len(answers)
+
+
+def test_a_budget_that_is_used_up_to_the_cent_still_pays_for_the_exam(show: Path, trainer: Trainer) -> None:
+    """The service tells no tokens, so training is booked as quoted; what is left of the budget is the exam's."""
+    edit_show(show, "budget_usd = 5", "budget_usd = 1.5")
+    trainer.n_tokens = None
+    run_show(open_show(show), Silent(), until="ask", approve=lambda quote: True)
+    with Ledger(show / "ledger.sqlite") as ledger:
+        assert Decimal("1.2") < ledger.committed_usd() <= Decimal("1.5")
+
+
+def test_a_model_that_answers_only_behind_an_endpoint_is_trained_and_not_asked(show: Path, trainer: Trainer) -> None:
+    profile = show / "profiles.toml"
+    profile.write_text(profile.read_text() + 'serving = "endpoint"\n')
+    done = run_show(open_show(show), Silent(), until="ask", approve=lambda quote: True).done
+    assert done[-2:] == ("train/small/hosted", "train/large/hosted")
+    assert trainer.asked == []
+
+
+def test_hosted_rungs_stand_in_the_report_and_say_what_is_not_measured(show: Path) -> None:
+    run_show(open_show(show), Silent(), approve=lambda quote: True)
+    reasons = {score.reason for score in open_show(show).rung("small").scores()}
+    assert any(reason and reason.startswith("not measured") for reason in reasons)
+    told = (show / "report" / "report.md").read_text(encoding="utf-8")
+    assert "open-model-1b says so." in told

@@ -115,8 +115,11 @@ class ServedSpeaker:
 
     n_at_once = 4
 
-    def __init__(self, model: RemoteModel, pay: Callable[[str, Reply], None]) -> None:
-        self._model, self._pay = model, pay
+    def __init__(
+        self, model: RemoteModel, pay: Callable[[str, Reply, bool], None], *, tuned: RemoteModel | None = None
+    ) -> None:
+        """Take the base, what writes a price down, and the tuned model; `None`: it is only asked, never tuned."""
+        self._model, self._pay, self._tuned = model, pay, tuned
 
     def reply(
         self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
@@ -127,13 +130,14 @@ class ServedSpeaker:
             ModelError: The service failed, or the tuned model was asked for.
             ShowFolderError: The price cannot be written down.
         """
-        if tuned:
+        model = self._tuned if tuned else self._model
+        if model is None:
             raise ModelError("a served model is only asked, never tuned.", hint="Ask its base.")
         messages = [Message.model_validate(row) for row in json.loads(prompt)]
-        reply = self._model.reply(
+        reply = model.reply(
             messages, temperature=sampling.temperature, max_tokens=sampling.max_tokens, seed=sampling.seed
         )
-        self._pay(prompt, reply)
+        self._pay(prompt, reply, tuned)
         reply = reply.model_copy(update={"text": _THINKING.sub("", reply.text).strip()})
         if on_text:
             on_text(reply.text)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from econchatr.ask.asker import Asker, GenerationLog
 from econchatr.ask.exam import (
+    SERVED_TEMPLATE,
     TUNED_VARIANTS,
     Ask,
     Draw,
@@ -22,13 +24,13 @@ from econchatr.ask.exam import (
 )
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
-from econchatr.pipeline.served import open_served_model
+from econchatr.pipeline.served import HOSTED_PART, identify_served, open_served_model
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
 from econchatr.score.grading.closed_questions import Probes, ask_questions, make_probes
 from econchatr.score.grading.names import list_guests, make_name_book
-from econchatr.tables import disk_errors, hash_settings
+from econchatr.tables import disk_errors, hash_settings, outputs_sha256
 
 
 def _ask(rung: Rung, narrator: Narrator) -> Made:
@@ -37,9 +39,9 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
     probes = _make_show_probes(rung.show).probes
     jobs = [*((ask, settings) for ask in asks), *_plan_probes(rung, probes, settings)]
     log = GenerationLog(rung.folder("ask") / "generations.jsonl")
-    examinee = _served_examinee(rung) if rung.is_served else examinee_of(rung, rung.tuned())
+    examinee = examinee_of(rung, rung.tuned()) if rung.is_local else _served_examinee(rung)
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
-    opened = open_served_model(rung, draws, log) if rung.is_served else rung.speak(rung.folder("train"))
+    opened = rung.speak(rung.folder("train")) if rung.is_local else open_served_model(rung, draws, log)
     with opened as speaker:
         answered = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
     answers, told = answered[: len(asks)], answered[len(asks) :]
@@ -60,8 +62,8 @@ def examinee_of(rung: Rung, tuned: TunedModel) -> Examinee:
 
 
 def _served_examinee(rung: Rung) -> Examinee:
-    """A served model, as the exam is put to it."""
-    return Examinee(rung.name, rung.show.voice, rung.template, rung.identify_served)
+    """A rung whose models answer at an address, as the exam is put to them."""
+    return Examinee(rung.name, rung.show.voice, SERVED_TEMPLATE, partial(identify_served, rung))
 
 
 def plan_reply(
@@ -132,7 +134,12 @@ def _plan_asks(rung: Rung, settings: ExamSettings, find: Find | None) -> list[As
 def _inputs(rung: Rung) -> dict[str, str]:
     show = rung.show
     asked = {"questions": show.questions_sha256()}
-    asked |= {"served model": rung.identify_served("base")} if rung.is_served else {"tuned model": rung.made("train")}
+    if rung.is_served:
+        asked["served model"] = identify_served(rung, "base")
+    else:
+        asked["tuned model"] = (
+            rung.made("train") if rung.is_local else outputs_sha256(rung.folder("train") / HOSTED_PART)
+        )
     # The closed questions are made of what was said, and by whom; what stands before a question, of pairs.
     said = {"transcripts": show.made("parse")} if show.config.ask.max_probes else {}
     given = {"pairs": show.made("pair")} if said or show.config.ask.retrieval else {}

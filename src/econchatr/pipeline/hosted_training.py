@@ -22,60 +22,48 @@ from econchatr.hosted.paid_training import (
     cancel_trainings,
     number_order,
 )
-from econchatr.hosted.profiles import PROFILES_NAME, Profile, find_profile, load_profiles
+from econchatr.hosted.profiles import PROFILES_NAME, Profile, find_profile
 from econchatr.hosted.protocol import HostedJob, TrainingRequest
 from econchatr.hosted.training_files import check_training_file
 from econchatr.money.billing import bill_training, bill_validation
 from econchatr.money.ledger import LEDGER_NAME, Job, Ledger, Order
+from econchatr.pipeline.served import HOSTED_PART
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import HostedTuning
 from econchatr.tables import hash_file, hash_settings
-from econchatr.user_folders import config_folder
 
 _FILES: Final = ("train", "dev")
 POLL_SECONDS = 15.0
 """Between two questions after a job."""
 
 
-def list_profiles(show: Show) -> tuple[Profile, ...]:
-    """Every service this program can train at: the show's own profiles outrank the user's, and those the shipped ones.
-
-    Raises:
-        InputError: One of the files is wrong.
-    """
-    return load_profiles((config_folder() / PROFILES_NAME, show.root / PROFILES_NAME))
-
-
 def list_bought(show: Show, rung: str = "") -> list[Rung]:
     """The hosted rungs that can be trained: of one rung, or of the ladder.
 
     Raises:
-        InputError: A file is wrong, or a rung names no known price.
+        InputError: A profiles.toml is wrong.
     """
-    if not show.hosted_rungs:
-        return []
-    names = {profile.name for profile in list_profiles(show)}
-    return [one for one in show.hosted_rungs if rung in ("", one.name) and _service_name(one) in names]
+    return [one for one in show.hosted_rungs if rung in ("", one.name) and one.profile is not None]
 
 
 def tell_unbought(show: Show, rung: str = "") -> Iterator[str]:
     """Why each other hosted rung is priced only."""
-    bought = {one.name for one in list_bought(show, rung)}
     for one in show.hosted_rungs:
-        if rung in ("", one.name) and one.name not in bought:
+        if rung in ("", one.name) and one.profile is None:
             why = "nothing can be bought at a historical price" if one.price().is_historical else (
-                f"no profile {_service_name(one)!r} in {PROFILES_NAME} says how to train there"
+                f"no profile {one.config.price.partition('/')[0]!r} in {PROFILES_NAME} says how to train there"
             )  # fmt: skip
             yield f"{one.name}: {why}; the run uploads nothing and is charged nothing for it"
 
 
-def _service_name(rung: Rung) -> str:
-    return rung.config.price.partition("/")[0]
-
-
 def _profile(rung: Rung) -> Profile:
-    return find_profile(_service_name(rung), list_profiles(rung.show))
+    """The rung's service, with an address.
+
+    Raises:
+        InputError: The user has to write the address first.
+    """
+    return find_profile(rung.config.price.partition("/")[0], [rung.profile] if rung.profile else [])
 
 
 def _model(rung: Rung) -> str:
@@ -179,7 +167,7 @@ def _train_hosted(rung: Rung, narrator: Narrator) -> Made:
         plan = _plan(rung, ledger)
         (end,) = _open_desk(rung.show, ledger, narrator).run([plan])
         job = _need_job(end)
-        folder = rung.folder("train") / HOSTED_TRAIN.part
+        folder = rung.folder("train") / HOSTED_PART
         paths = plan.paid.service.download(job, folder)
         bill = next((row for row in ledger.bill() if (row.rung, row.what) == (rung.name, "training")), None)
         if not ledger.list_open_jobs():
@@ -225,7 +213,7 @@ def _describe(rung: Rung) -> dict[str, object]:
 
 HOSTED_TRAIN = Stage[Rung](
     "train",
-    part="hosted",
+    part=HOSTED_PART,
     version=1,
     settings={"service": lambda rung: {key: value for key, value in _describe(rung).items() if key not in _FILES}},
     inputs=lambda rung: {f"{name} examples": str(_describe(rung)[name]) for name in _FILES},

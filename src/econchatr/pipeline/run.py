@@ -77,7 +77,7 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
             Step(stage, one)
             for stage in _RUNG_STAGES
             for one in ladder.rungs
-            if one.config.where != "hosted" and (stage is not TRAIN or not one.is_served)
+            if one.is_asked and (stage is not TRAIN or one.is_local)
         ),
         *(Step(stage, ladder) for stage in _LADDER_STAGES),
     ]
@@ -128,7 +128,7 @@ def _run_bought(show: Show, rung: str, steps: Sequence[Step], narrator: Narrator
     for step in wanted:
         _keep_training(step, _staleness(step))
     failed = order_trainings(show, [step.target for step in wanted if isinstance(step.target, Rung)], narrator)
-    left = [step for step in steps if step.stage is not HOSTED_TRAIN or step.name.split("/")[1] not in failed]
+    left = [step for step in steps if not (isinstance(step.target, Rung) and step.target.name in failed)]
     result = _run_steps(left, narrator)
     for error in failed.values():
         raise error

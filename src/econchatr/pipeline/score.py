@@ -46,7 +46,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     answers, paraphrased, told = (rung.answers(table) for table in ("answers", "paraphrased", "probes"))
     questions, probes, episodes, turns = show.questions(), rung.probes(), show.episodes(), show.turns()
     pairs = kept_pairs(show)
-    likely = None if rung.is_served else LikelihoodBook(rung)
+    likely = LikelihoodBook(rung) if rung.is_local else None
     measured, answered = _NOT_MEASURED if likely is None else _measure(rung, likely, narrator)
     replies = _list_replies(measured.replies, name)
 
@@ -106,7 +106,7 @@ def _score_likelihoods(
         *score_choices(measured.choices.by_model, rung=rung.name, reason=measured.choices.reason),
         *score_held_out(answered, rung=rung.name),
     ]
-    return [one.model_copy(update={"reason": _SERVED}) for one in scores] if rung.is_served else scores
+    return [one.model_copy(update={"reason": _SERVED}) for one in scores] if not rung.is_local else scores
 
 
 def _count_scores(scores: Sequence[Score]) -> dict[str, int]:
@@ -147,10 +147,10 @@ def _inputs(rung: Rung) -> dict[str, str]:
     stages |= {"answer pairs": show.made("pair", "answers")}
     # What is expected of an answer may change without any answer changing.
     stages["questions"] = show.questions_sha256()
-    stages |= {"answers": rung.made("ask")} | ({} if rung.is_served else {"tuned model": rung.made("train")})
+    stages |= {"answers": rung.made("ask")} | ({"tuned model": rung.made("train")} if rung.is_local else {})
     # What Presidio hides in the guests' replies alone changes no pair of the host.
     guests = {"guests' pairs": show.made("pair", "guests")} if show.config.pair.private == "presidio" else {}
-    return stages | guests | ({} if rung.is_served else contexts_input(rung))
+    return stages | guests | (contexts_input(rung) if rung.is_local else {})
 
 
 SCORE = Stage[Rung](

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
 from econchatr.ask.asker import GenerationLog, ServedSpeaker
-from econchatr.ask.exam import Draw
+from econchatr.ask.exam import TUNED_VARIANTS, Draw
 from econchatr.errors import BudgetError
 from econchatr.models.engines.openai_client import RemoteModel, ServedAddress, find_key
 from econchatr.money.billing import TokenUsage, bill_dearest_usage, bill_usage
 from econchatr.money.ledger import LEDGER_NAME, Ledger, Order
 from econchatr.pipeline.show import Rung
-from econchatr.records import PriceRow, Reply
+from econchatr.prompts import form_version, render_chat
+from econchatr.records import HostedTuning, Message, PriceRow, Reply, Variant
+from econchatr.tables import hash_settings
 
 _TIMEOUT_SECONDS: Final = 120.0
 """For one whole answer."""
 _AT_HOME: Final = ("127.0.0.1", "localhost", "::1")
 _ZERO: Final = Decimal(0)
 
-Pay = Callable[[str, Reply], None]
-"""Writes down what a reply to a prompt costs."""
+HOSTED_PART: Final = "hosted"
+"""Folder, inside a trained rung's, of what a service tells of its training."""
+
+Pay = Callable[[str, Reply, bool], None]
+"""Writes down what a reply to a prompt costs, of the base or of the tuned model."""
 
 
 @contextmanager
@@ -37,11 +43,42 @@ def open_served_model(rung: Rung, draws: Sequence[Draw], log: GenerationLog) -> 
         InputError: The environment variable for its key is not set, or the address is none.
         BudgetError: What is new may cost more than the budget leaves, or its price is not known and there is a budget.
     """
-    config = rung.config
-    address = ServedAddress(config.base_url, config.model, find_key(config.key_env, os.environ), _TIMEOUT_SECONDS)
+    base, tuned = _find_addresses(rung)
     new = [draw for draw in draws if log.find(draw.key) is None]
-    with RemoteModel(address) as model, _open_purse(rung, new) as pay:
-        yield ServedSpeaker(model, pay)
+    with ExitStack() as stack:
+        model = stack.enter_context(RemoteModel(base))
+        tuned_model = stack.enter_context(RemoteModel(tuned)) if tuned else None
+        pay = stack.enter_context(_open_purse(rung, new))
+        yield ServedSpeaker(model, pay, tuned=tuned_model)
+
+
+def read_hosted(rung: Rung) -> HostedTuning:
+    """The record of the model that a service tuned for a rung.
+
+    Raises:
+        ShowFolderError: It was not trained yet.
+    """
+    return rung.show.table(rung.folder("train") / HOSTED_PART / "hosted.parquet", HostedTuning)[0]
+
+
+def identify_served(rung: Rung, variant: Variant) -> str:
+    """The hash that an answer of a model at an address carries: of address, name, variant and form together."""
+    if rung.is_served:
+        return hash_settings([rung.config.base_url, rung.config.model, variant, form_version()])
+    hosted = read_hosted(rung)
+    name = hosted.tuned_model if variant in TUNED_VARIANTS else hosted.base_model
+    return hash_settings([hosted.service, name, variant, form_version()])
+
+
+def _find_addresses(rung: Rung) -> tuple[ServedAddress, ServedAddress | None]:
+    """Where the base and the tuned model of a rung are asked; `None`: it is only asked, never tuned."""
+    config, profile = rung.config, rung.profile
+    if profile is None:
+        key = find_key(config.key_env, os.environ)
+        return ServedAddress(config.base_url, config.model, key, _TIMEOUT_SECONDS), None
+    hosted, key = read_hosted(rung), find_key(profile.key_env, os.environ)
+    base = ServedAddress(profile.base_url, hosted.base_model, key, _TIMEOUT_SECONDS)
+    return base, base._replace(model=hosted.tuned_model)
 
 
 @contextmanager
@@ -50,10 +87,10 @@ def _open_purse(rung: Rung, draws: Sequence[Draw]) -> Iterator[Pay]:
     budget_usd, path = rung.show.config.budget_usd, rung.show.root / LEDGER_NAME
     if not rung.config.price or not draws:
         _check_unpriced(rung)
-        yield lambda prompt, reply: None
+        yield lambda prompt, reply, tuned: None
         return
     row, job_id, numbers = rung.price(), f"{rung.name}-exam-{secrets.token_hex(8)}", count(1)
-    worst = sum((_price(rung, row, draw.prompt(), draw.settings.max_tokens) for draw in draws), _ZERO)
+    worst = sum((_price(rung, row, draw) for draw in draws), _ZERO)
     with Ledger(path) as ledger:
         for left in ledger.list_open_jobs():
             if left.rung == rung.name and left.what == "exam":
@@ -61,10 +98,10 @@ def _open_purse(rung: Rung, draws: Sequence[Draw]) -> Iterator[Pay]:
         order = Order(job_id, rung.name, "exam", worst)
         ledger.reserve(order, budget_usd=budget_usd, rung_usd=rung.config.max_usd)
 
-    def pay(prompt: str, reply: Reply) -> None:
+    def pay(prompt: str, reply: Reply, tuned: bool) -> None:
         n_in = reply.n_prompt_tokens or rung.tokenizer.count(prompt)
         n_out = reply.n_reply_tokens or rung.tokenizer.count(reply.text)
-        usd = bill_usage(row, TokenUsage(n_in, n_out), is_tuned=False) or _ZERO
+        usd = bill_usage(row, TokenUsage(n_in, n_out), is_tuned=tuned) or _ZERO
         with Ledger(path) as ledger:  # one for each: a connection belongs to its thread
             ledger.charge(job_id, f"{job_id}/{next(numbers)}", usd, source=f"answer: {n_in:,} tokens in, {n_out:,} out")
 
@@ -75,19 +112,28 @@ def _open_purse(rung: Rung, draws: Sequence[Draw]) -> Iterator[Pay]:
             ledger.close_job(job_id, "done")
 
 
-def _price(rung: Rung, row: PriceRow, prompt: str, max_tokens: int) -> Decimal:
+def _price(rung: Rung, row: PriceRow, draw: Draw) -> Decimal:
     """What one answer costs at worst.
 
     Raises:
         BudgetError: The row says no price of use.
     """
-    usd = bill_dearest_usage(row, TokenUsage(rung.tokenizer.count(prompt), max_tokens), is_tuned=False)
+    usage = TokenUsage(_count_prompt(rung, draw.prompt()), draw.settings.max_tokens)
+    usd = bill_dearest_usage(row, usage, is_tuned=draw.is_tuned)
     if usd is None:
         raise BudgetError(
             f"rung {rung.name!r}: {row.name} has no price by the token.",
             hint="Put input and output into prices.toml in the show's folder.",
         )
     return usd
+
+
+def _count_prompt(rung: Rung, prompt: str) -> int:
+    """Tokens of the messages, for a hosted rung as its quote counts them."""
+    if rung.is_served:
+        return rung.tokenizer.count(prompt)
+    messages = [Message.model_validate(row) for row in json.loads(prompt)]
+    return rung.tokenizer.count(render_chat(messages, rung.template))
 
 
 def _check_unpriced(rung: Rung) -> None:

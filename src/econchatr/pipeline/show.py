@@ -17,6 +17,7 @@ from econchatr.ask.exam import SERVED_TEMPLATE, TUNED_VARIANTS, ExamSettings, Fr
 from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
+from econchatr.hosted.profiles import Profile
 from econchatr.models.base_model import Base
 from econchatr.money.prices import find_price
 from econchatr.pipeline.show_folder import ShowFolder, list_manifests
@@ -148,12 +149,12 @@ class Show(ShowFolder):
         return [rung for rung in self.rungs if not rung.is_served]
 
     def asked_ladder(self, name: str = "") -> Ladder:
-        """The rung of that name; when the name is empty, every rung that can be asked: trained at home, or served.
+        """The rung of that name; when the name is empty, every rung that can be asked, at home or at an address.
 
         Raises:
             InputError: No such rung.
         """
-        asked = tuple(rung for rung in self.rungs if rung.is_local or rung.is_served)
+        asked = tuple(rung for rung in self.rungs if rung.is_asked)
         return Ladder(self, (self.rung(name),) if name else asked)
 
     def local_ladder(self, name: str = "") -> Ladder:
@@ -187,9 +188,16 @@ class Rung:
         """Whether the rung is only asked, at an address; nothing is selected or trained for it."""
         return self.config.where == "served"
 
-    def identify_served(self, variant: Variant) -> str:
-        """The hash that an answer of a served model carries: of address, name, variant and prompt form together."""
-        return hash_settings([self.config.base_url, self.config.model, variant, form_version()])
+    @property
+    def profile(self) -> Profile | None:
+        """The service a hosted rung is trained at; `None`: this program cannot train there, or it is no such rung."""
+        name = self.config.price.partition("/")[0] if self.config.where == "hosted" else ""
+        return next((one for one in self.show.profiles() if one.name == name), None) if name else None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its models can be asked: here, at an address, or at the service that tunes one by the token."""
+        return self.is_local or self.is_served or (self.profile is not None and self.profile.serving == "token")
 
     def folder(self, stage: str) -> Path:
         """Where a stage keeps what it made of this rung."""

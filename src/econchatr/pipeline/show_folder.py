@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from econchatr.config import CHOICES_NAME, QUESTIONS_NAME, Choices, load_choices, load_questions, load_reported
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.hosted.profiles import PROFILES_NAME, Profile, load_profiles
 from econchatr.money.prices import PRICES_NAME, load_prices
 from econchatr.records import (
     Episode,
@@ -188,6 +189,14 @@ class ShowFolder:
             InputError: One of the files is wrong.
         """
         return load_prices((config_folder() / PRICES_NAME, self.root / PRICES_NAME))
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """Every service that trains; the show's own profiles outrank the user's, and those the shipped ones.
+
+        Raises:
+            InputError: A profiles.toml is wrong.
+        """
+        return load_profiles((config_folder() / PROFILES_NAME, self.root / PROFILES_NAME))
 
 
 def _choose(pairs: Iterable[Pair], split: Split | None, kept: bool) -> list[Pair]:
