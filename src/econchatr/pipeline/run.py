@@ -73,16 +73,16 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
     steps = [
         *(Step(stage, show) for stage in _SHOW_STAGES),
         *(Step(HOSTED_TRAIN, one) for one in list_bought(show, rung)),
-        *(
-            Step(stage, one)
-            for stage in _RUNG_STAGES
-            for one in ladder.rungs
-            if one.is_asked and (stage is not TRAIN or one.is_local)
-        ),
+        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs if _has_stage(one, stage)),
         *(Step(stage, ladder) for stage in _LADDER_STAGES),
     ]
     last = STAGE_NAMES.index(until)
     return [step for step in steps if STAGE_NAMES.index(step.stage.name) <= last]
+
+
+def _has_stage(rung: Rung, stage: Stage[Rung]) -> bool:
+    """Whether a rung goes through a stage here: one that cannot be asked through none; only those at home are trained."""
+    return rung.is_asked and (rung.is_local or stage is not TRAIN)
 
 
 def run_show(
