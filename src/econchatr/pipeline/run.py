@@ -81,7 +81,7 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
 
 
 def _has_stage(rung: Rung, stage: Stage[Rung]) -> bool:
-    """Whether a rung goes through a stage here: one that cannot be asked through none; only those at home are trained."""
+    """Whether a rung goes through a stage here: all that can be asked do, but only those at home are trained."""
     return rung.is_asked and (rung.is_local or stage is not TRAIN)
 
 
