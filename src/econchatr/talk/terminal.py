@@ -113,7 +113,12 @@ class _Chat:
         drawn_seed = session.next_seed
         try:
             with _stopping_on_interrupt() as check:
-                reply = session.say(line, on_text=lambda text: (check(), printer.write(text)))
+
+                def show(text: str) -> None:
+                    check()
+                    printer.write(text)
+
+                reply = session.say(line, on_text=show)
         except _StoppedError:
             printer.end()
             print("(stopped; the conversation is as it was before this question)")
