@@ -206,6 +206,8 @@ class TrainTable(_Table):
     """Development speech measured at each reading of the learning curve, spread evenly over its episodes."""
     weights: Literal["auto", "embedded"] = "auto"
     """`auto`: full-precision weights where the model hub answers; `embedded`: never ask it."""
+    tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
+    """Where the learning curve is sent while a training runs; the package must be installed."""
 
 
 class AskTable(_Table):

@@ -23,7 +23,7 @@ from econchatr.records.answers import split_alternatives
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_TEMPLATE_DATE = date(2024, 7, 26)
+TEMPLATE_DATE = date(2024, 7, 26)
 """Today, for templates that write a date into every prompt: the one that Llama 3.1's takes where it is told none. A
 prompt must not change overnight. Source: the chat template of meta-llama/Llama-3.1-8B-Instruct."""
 _TRAINED_SPAN = re.compile(r"(?<=\{%)(-?\s*)(end)?generation(\s*-?)(?=%\})")
@@ -155,7 +155,7 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
         ModelError: The base has no template, or one that does not work.
     """
     rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
-    if rows and rows[0]["role"] == "system" and not _takes_system(template):
+    if rows and rows[0]["role"] == "system" and not takes_system(template):
         rows = _fold_system(rows)
     return _render(rows, template, is_open=True)
 
@@ -169,7 +169,8 @@ def _fold_system(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 @lru_cache(maxsize=8)
-def _takes_system(template: ChatTemplate) -> bool:
+def takes_system(template: ChatTemplate) -> bool:
+    """Tell whether a template writes a system message."""
     rows = [{"role": "system", "content": "\ue000"}, {"role": "user", "content": "\ue001"}]
     try:
         return "\ue000" in _render(rows, template, is_open=True)
@@ -252,17 +253,6 @@ def completion_template(voice: Voice, base: ChatTemplate) -> ChatTemplate:
     # Elsewhere a template is told the base's token whether its tokenizer adds it or not.
     text = "{{ bos_token }}" + text if base.adds_bos else text
     return ChatTemplate(text, bos=base.bos if base.adds_bos else "", eos=_STOP_2023, specials=specials)
-
-
-def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
-    """A template for use elsewhere: a conversation without a system message begins with the line of training."""
-    line = json.dumps(system_line(voice), ensure_ascii=False)
-    first = (
-        "{% if messages[0]['role'] != 'system' %}"
-        f"{{% set messages = [{{'role': 'system', 'content': {line}}}] + messages %}}"
-        "{% endif %}"
-    )
-    return template._replace(template=first + template.template)
 
 
 def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ...]:
@@ -442,7 +432,7 @@ def _compile(template: str) -> Template:
     def refuse(message: str) -> None:
         raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")
 
-    environment.globals |= {"raise_exception": refuse, "strftime_now": _TEMPLATE_DATE.strftime}
+    environment.globals |= {"raise_exception": refuse, "strftime_now": TEMPLATE_DATE.strftime}
     try:
         plain = _TRAINED_SPAN.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", template)
         return environment.from_string(plain)

@@ -10,7 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from econchatr.ask.exam import FramedSpeaker, render_question
 from econchatr.errors import ModelError
-from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.modelfile import read_marks, render_with, with_line, write_modelfile
 from econchatr.prompts import (
     ChatTemplate,
     Frame,
@@ -25,7 +25,6 @@ from econchatr.prompts import (
     render_continuation,
     reply_frame,
     system_line,
-    with_line,
 )
 from econchatr.records import Message, Reply, Sampling
 from econchatr.tokens import build_byte_level

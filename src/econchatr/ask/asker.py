@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from threading import Lock
 
-from econchatr.ask.exam import Draw, Speaker
+from econchatr.ask.exam import BatchSpeaker, Draw, Speaker
 from econchatr.errors import ModelError
 from econchatr.records import Answer, Reply, Sampling
 from econchatr.tables import append_line, read_lines
@@ -30,6 +31,8 @@ class Asker:
         Raises:
             ShowFolderError: The log cannot be written.
         """
+        if isinstance(self._speaker, BatchSpeaker) and self._speaker.n_together > 1:
+            return self._ask_in_batches(self._speaker, draws, on_progress)
         answers: list[Answer] = []
         with ThreadPoolExecutor(self._speaker.n_at_once) as pool:
             for answer in pool.map(self.ask, draws):
@@ -49,15 +52,58 @@ class Asker:
         self._log.add(draw.key, answer.model_dump())
         return answer
 
+    def _ask_in_batches(
+        self, speaker: BatchSpeaker, draws: Sequence[Draw], on_progress: Callable[[int, int], None]
+    ) -> list[Answer]:
+        """The answers of a model that computes several together.
+
+        What is computed together does not depend on what the log knows, so that a run that was broken off ends with
+        the answers of one that was not.
+        """
+        answers: list[Answer] = []
+        for batch in _split_batches(draws, speaker.n_together):
+            is_known = all(self._log.find(draw.key) for draw in batch)
+            drawn = {} if is_known else self._draw_batch(speaker, batch)
+            for draw in batch:
+                reply = drawn.get(draw.key)
+                answers.append(draw.record(reply, None) if reply else self.ask(draw))
+            on_progress(len(answers), len(draws))
+        return answers
+
+    def _draw_batch(self, speaker: BatchSpeaker, batch: Sequence[Draw]) -> dict[str, Reply]:
+        """Draw replies together and log those that are new, by key; a batch that fails gives none."""
+        first, seeds = batch[0], [draw.seed for draw in batch]
+        prompts = [draw.prompt() for draw in batch]
+        try:
+            replies = speaker.reply_all(prompts, _sampling(first), seeds=seeds, tuned=first.is_tuned)
+        except ModelError:
+            return {}
+        fresh = {}
+        for draw, reply in zip(batch, replies, strict=True):
+            if reply.text.strip() and draw.key not in fresh and self._log.find(draw.key) is None:
+                fresh[draw.key] = reply
+                self._log.add(draw.key, draw.record(reply, None).model_dump())
+        return fresh
+
     def _draw(self, draw: Draw) -> tuple[Reply, None] | tuple[None, str]:
         """What the model says, or why it said nothing; silence is a failure."""
-        settings = draw.settings
         try:
-            sampling = Sampling(draw.seed, settings.temperature, settings.max_tokens, settings.repeat_penalty)
-            reply = self._speaker.reply(draw.prompt(), sampling, tuned=draw.is_tuned)
+            reply = self._speaker.reply(draw.prompt(), _sampling(draw), tuned=draw.is_tuned)
         except ModelError as exc:
             return None, exc.message
         return (reply, None) if reply.text.strip() else (None, "the model returned no text")
+
+
+def _sampling(draw: Draw) -> Sampling:
+    settings = draw.settings
+    return Sampling(draw.seed, settings.temperature, settings.max_tokens, settings.repeat_penalty)
+
+
+def _split_batches(draws: Sequence[Draw], n: int) -> Iterator[list[Draw]]:
+    """Draws that follow each other and may be computed together, at most `n`: of one model, with one setting."""
+    for _, alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings)):
+        left = list(alike)
+        yield from (left[start : start + n] for start in range(0, len(left), n))
 
 
 class GenerationLog:

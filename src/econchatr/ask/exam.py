@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from econchatr.errors import ModelError
 from econchatr.prompts import ChatTemplate, Frame, Voice, chat_messages, persona_line, render_chat, system_line
 from econchatr.records import Answer, Pair, Question, Reply, Sampling, Variant
 from econchatr.tables import hash_settings
@@ -36,12 +37,26 @@ class Speaker(Protocol):
         """What the model says; the adapter is used when `tuned`."""
 
 
+@runtime_checkable
+class BatchSpeaker(Protocol):
+    """A model that continues several rendered prompts together."""
+
+    n_together: int
+    """The most it computes together; 1: it computes each alone."""
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        """What the model says to each, each drawn with its own seed."""
+
+
 class FramedSpeaker:
     """A model whose replies end where their form says, and come without what the form writes before them."""
 
     def __init__(self, speaker: Speaker, frame: Frame) -> None:
         self._speaker, self._frame = speaker, frame
         self.n_at_once = speaker.n_at_once
+        self.n_together = speaker.n_together if isinstance(speaker, BatchSpeaker) else 1
 
     def reply(
         self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
@@ -57,6 +72,22 @@ class FramedSpeaker:
         hear = drop_lead(on_text) if on_text else None
         reply = self._speaker.reply(prompt, sampling, tuned=tuned, on_text=hear)
         return reply.model_copy(update={"text": reply.text.lstrip()})
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        """What the model says to each, each drawn with its own seed.
+
+        Raises:
+            ModelError: The model failed, or it computes each alone.
+        """
+        if not isinstance(self._speaker, BatchSpeaker):
+            raise ModelError("this model computes each reply alone.", hint="Ask for one at a time.")
+        sampling = sampling._replace(stop=(*sampling.stop, *self._frame.stop))
+        replies = self._speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
+        if not self._frame.lead:
+            return replies
+        return [reply.model_copy(update={"text": reply.text.lstrip()}) for reply in replies]
 
 
 def drop_lead(on_text: Callable[[str], None]) -> Callable[[str], None]:

@@ -195,35 +195,50 @@ def export(
     rung: Annotated[str, typer.Option("--rung", help="The model to export.", show_default="the first")] = "",
     forms: Annotated[
         list[str] | None,
-        typer.Option("--to", help="Format: adapter, checkpoint, gguf, ollama, training or all; repeat for more."),
+        typer.Option(
+            "--to",
+            help="Format: adapter, checkpoint, gguf, ollama, training or all of these; hub; or files for another "
+            "trainer: axolotl, llamafactory, mlx, trl. Repeat for more.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write to.", show_default="export/RUNG in the show")
     ] = None,
+    push: Annotated[
+        str, typer.Option("--push", help="Upload the format hub to OWNER/NAME on the model hub; private if new.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained model for other programs; each export is compared with the trained model."""
     from econchatr.pipeline import open_show
     from econchatr.tools.export import export_rung
+    from econchatr.tools.push import push_folder
 
     opened = open_show(show)
     chosen = opened.rung(rung)
     place = out or chosen.folder("export")
+    wanted = [*(forms or []), *(["hub"] if push else [])] or ["all"]
     with open_narrator() as narrator:
-        made = export_rung(chosen, narrator, forms=forms or ["all"], out=place)
+        made = export_rung(chosen, narrator, forms=wanted, out=place)
+    address = push_folder(place / "hub", push) if push and (place / "hub").is_dir() else ""
     if as_json:
-        return print_json(made.as_dict())
-    typer.echo(
-        "Asked again, greedily: tokens on which it agrees with the trained model, and the most by which it differs"
-    )
+        print_json({**made.as_dict(), "pushed": address})
+        return made.require_whole()
+    if made.proofs:
+        typer.echo(
+            "Asked again, greedily: tokens that agree with the trained model; mean and greatest difference, nats"
+        )
     for proof in made.proofs:
-        form, agreeing, gap = proof.as_row()
-        limit = "" if proof.max_gap_nats is None else f" (at most {proof.max_gap_nats:g})"
-        typer.echo(f"  {form:26}{agreeing:>12}{gap:>10} nats{limit}")
+        form, agreeing, mean, worst = proof.as_row()
+        limit = f" (at most {proof.limit.mean_nats:g} and {proof.limit.worst_nats:g})" if proof.limit else ""
+        typer.echo(f"  {form:26}{agreeing:>12}{mean:>10}{worst:>8}{limit}")
     for name in made.files:
         typer.echo(f"wrote {made.folder / name}")
+    if address:
+        typer.echo(f"uploaded to {address}")
     for note in made.notes:
         say(note)
+    made.require_whole()
 
 
 @contextmanager

@@ -138,22 +138,23 @@ class Base:
 
     @contextmanager
     def speak(self, adapter_folder: Path, *, n_at_once: int = 0) -> Iterator[LlamaCpp | TransformersModel]:
-        """The base with an adapter, open to be spoken to: through llama.cpp where the base is a GGUF.
+        """The base with an adapter, open to be spoken to: through llama.cpp where the base can be had as GGUF.
 
         Args:
             adapter_folder: Holds the adapter in both forms.
-            n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one at a
-                time, whatever is asked for.
+            n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one
+                batch at a time, whatever is asked for.
 
         Raises:
             ModelError: The model cannot be opened.
         """
         base = self.weights()
-        if base.gguf_path is None:
+        adapter = adapter_folder / "adapter.gguf"
+        if base.gguf_path is None or not adapter.is_file():  # an earlier version wrote none for a checkpoint
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE)
-        with open_llamacpp(base.gguf_path, adapter=adapter_folder / "adapter.gguf", n_at_once=n_at_once) as speaker:
+        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once) as speaker:
             yield speaker
 
 

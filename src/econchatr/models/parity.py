@@ -53,26 +53,66 @@ class Witness(NamedTuple):
     prompt_ids: tuple[int, ...]
     ids: tuple[int, ...]
     """Its greedy tokens, with the one that ends a reply where it came that far."""
+    logprobs: tuple[float, ...]
+    """How likely each was to it, in nats below certainty."""
     text: str
 
 
 class Agreement(NamedTuple):
-    """How an exported model compares."""
+    """How an exported model compares, over the tokens of every answer."""
 
     n_agreeing: int
     """Tokens at which it would have taken the same one."""
     n_tokens: int
-    worst_gap_nats: float
-    """The most by which it prefers another token where it differs; 0 where it never does."""
+    mean_nats: float
+    """By how much its log-probability of a token differs, on average over the tokens."""
+    worst_nats: float
+    """The greatest such difference."""
     worst_at: str
-    """The question and the token at which that is, in words; empty where it never differs."""
+    """The question and the token at which that is, in words."""
+
+    @property
+    def share(self) -> float:
+        """The share of tokens that agree."""
+        return self.n_agreeing / self.n_tokens if self.n_tokens else 0.0
+
+
+class Limit(NamedTuple):
+    """How far an exported model may be from the trained one."""
+
+    mean_nats: float
+    worst_nats: float
+    min_share: float
+    """Of tokens that agree."""
+
+    def tell_breach(self, found: Agreement) -> str:
+        """What is beyond the limit, in a sentence; empty: nothing."""
+        if not found.n_tokens:
+            return "nothing was compared"
+        if found.mean_nats > self.mean_nats:
+            return f"its tokens differ by {found.mean_nats:.3f} nats on average, and {self.mean_nats:g} are allowed"
+        if found.worst_nats > self.worst_nats:
+            told = f"and {self.worst_nats:g} are allowed"
+            return f"at {found.worst_at}, it differs by {found.worst_nats:.2f} nats, {told}"
+        if found.share < self.min_share:
+            return f"{found.n_agreeing} of {found.n_tokens} tokens agree, and {self.min_share:.0%} must"
+        return ""
+
+
+LIMITS = {
+    "adapter": Limit(0.002, 0.02, 0.98),
+    "checkpoint": Limit(0.005, 0.05, 0.95),
+    "gguf F16": Limit(0.01, 0.1, 0.9),
+    "gguf Q8_0": Limit(0.15, 2.0, 0.75),
+}
+"""By format. Source: docs/decisions/0019-export-proof.md, measured on right and on wrong exports."""
 
 
 class _Forced(Protocol):
     """A model that can be shown a reply."""
 
-    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
-        """By how much it prefers another token, for each."""
+    def weigh_tokens(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[tuple[float, float]]:
+        """The log-probability of each token, and of the likeliest one in its place."""
 
 
 def hear_witnesses(model: TransformersModel, questions: Sequence[tuple[str, str]], *, n_tokens: int) -> list[Witness]:
@@ -83,8 +123,9 @@ def hear_witnesses(model: TransformersModel, questions: Sequence[tuple[str, str]
     """
     heard = []
     for question, prompt in questions:
-        ids = model.greedy_ids(prompt, n_tokens=n_tokens)
-        heard.append(Witness(question, prompt, tuple(model.encode(prompt)), tuple(ids), model.decode(ids)))
+        ids, prompt_ids = model.greedy_ids(prompt, n_tokens=n_tokens), model.encode(prompt)
+        logprobs = tuple(given for given, _ in model.weigh_tokens(prompt_ids, ids))
+        heard.append(Witness(question, prompt, tuple(prompt_ids), tuple(ids), logprobs, model.decode(ids)))
     return heard
 
 
@@ -97,14 +138,16 @@ def compare_with(model: _Forced, witnesses: Sequence[Witness], *, decode: Transf
     Raises:
         ModelError: The exported model fails.
     """
-    n_agreeing = n_tokens = 0
-    worst, worst_at = 0.0, ""
+    n_agreeing = 0
+    found: list[tuple[float, Witness, int]] = []
     for witness in witnesses:
-        gaps = model.forced_gaps_nats(witness.prompt_ids, witness.ids)
-        n_agreeing += sum(gap == 0 for gap in gaps)
-        n_tokens += len(gaps)
-        if gaps and max(gaps) > worst:
-            worst, place = max(gaps), gaps.index(max(gaps))
-            token = decode.decode([witness.ids[place]]) or "the end of the reply"
-            worst_at = f"{witness.question!r}, token {place + 1}, where {token!r} was said"
-    return Agreement(n_agreeing, n_tokens, worst, worst_at)
+        weighed = model.weigh_tokens(witness.prompt_ids, witness.ids)
+        n_agreeing += sum(given >= best for given, best in weighed)
+        differences = [abs(given - heard) for (given, _), heard in zip(weighed, witness.logprobs, strict=True)]
+        found += [(difference, witness, place) for place, difference in enumerate(differences)]
+    if not found:
+        return Agreement(0, 0, 0.0, 0.0, "")
+    worst, witness, place = max(found, key=lambda item: item[0])
+    token = decode.decode([witness.ids[place]]) or "the end of the reply"
+    worst_at = f"{witness.question!r}, token {place + 1}, where {token!r} was said"
+    return Agreement(n_agreeing, len(found), sum(item[0] for item in found) / len(found), worst, worst_at)

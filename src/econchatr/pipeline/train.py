@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
 from econchatr.train.local import plan_lora, train_lora
-from econchatr.train.recipe import TrainOutcome
+from econchatr.train.recipe import TrainOutcome, TrainProgress
+from econchatr.train.tracker import track
 
 _PARITY_TOKENS = 4
 """Greedy tokens that must agree per question between transformers and llama.cpp."""
@@ -34,14 +37,8 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
     plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
     narrator.note(f"{rung.name}: {plan.tell()}")
-    outcome = train_lora(
-        examples,
-        dev,
-        base=base,
-        folder=folder / "work",
-        recipe=rung.recipe,
-        on_progress=lambda progress: narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens"),
-    )
+    with _listen(rung, narrator) as listen:
+        outcome = train_lora(examples, dev, base=base, folder=folder / "work", recipe=rung.recipe, on_progress=listen)
     names = _keep_adapter(outcome.adapter_folder, folder, base=base)
     free_memory()
     agreement = check_engines_agree(rung, base=base, folder=folder)
@@ -50,6 +47,20 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)
+
+
+@contextmanager
+def _listen(rung: Rung, narrator: Narrator) -> Iterator[Callable[[TrainProgress], None]]:
+    """Tell the user, and the tracker of show.toml, where a training stands."""
+    settings, run = rung.recipe.model_dump(), f"{rung.show.root.name}/{rung.name}"
+    tracker = rung.show.config.train.tracker
+    with track(tracker, run=run, folder=rung.folder("train") / "tensorboard", settings=settings) as send:
+
+        def listen(progress: TrainProgress) -> None:
+            narrator.progress(progress.n_seen_tokens, progress.n_all_tokens, "tokens")
+            send(progress)
+
+        yield listen
 
 
 def _record(rung: Rung, base: BaseWeights, outcome: TrainOutcome, agreement: ParityResult | None) -> TunedModel:
@@ -135,7 +146,8 @@ TRAIN = Stage[Rung](
     "train",
     version=1,
     settings={
-        "train": "train",
+        # Where the curve is sent changes no adapter.
+        "train": lambda rung: rung.show.config.train.model_dump(exclude={"tracker"}),
         "base": lambda rung: rung.config.base,
         "n_epochs": lambda rung: rung.n_epochs,
         "form": lambda rung: rung.form_version,

@@ -56,7 +56,7 @@ class CardMaterial(NamedTuple):
     version: str
     scores: tuple[Score, ...] = ()
     proofs: tuple[tuple[str, ...], ...] = ()
-    """Rows of the comparison with the trained model: form, tokens that agree, greatest difference."""
+    """Rows of the comparison with the trained model: form, tokens that agree, mean and greatest difference."""
     report: ReportMaterial | None = None
     """What the report is made from, to tell what was measured; `None`: only the scores above."""
     unmeasured: str = ""
@@ -157,7 +157,7 @@ _USES = (
 def _tables(material: CardMaterial) -> list[str]:
     lines: list[str] = []
     if material.proofs:
-        columns = name_columns("Form", "#Greedy tokens that agree", "#Greatest difference, nats")
+        columns = name_columns("Form", "#Greedy tokens that agree", "#Mean difference, nats", "#Greatest")
         table = Table("proof", "The export against the trained model", columns, material.proofs)
         lines += ["## The export", "", write_table(table), ""]
     if material.scores:

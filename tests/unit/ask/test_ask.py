@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -138,3 +138,37 @@ def test_the_log_says_which_model_seed_and_time(tmp_path: Path) -> None:
     assert row["model_sha256"] == "m"
     assert row["seed"] == 7
     assert row["at"].startswith("20")
+
+
+class Together(Scripted):
+    """A speaker that answers several at once; it notes how many."""
+
+    n_together = 3
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        if self.text is None:
+            raise ModelError("out of memory")
+        self.calls.append({"seeds": list(seeds), "tuned": tuned})
+        return [Reply(text=f"{self.text} {seed}", stop="end", n_prompt_tokens=1, n_reply_tokens=1) for seed in seeds]
+
+
+def test_what_may_be_drawn_together_is_and_known_answers_do_not_change_that(tmp_path: Path) -> None:
+    asked = [make_question("a", text="Why?"), make_question("b", text="How?")]
+    draws = [EXAMINEE.draw(ask, SETTINGS) for ask in plan_exam(asked, SETTINGS)]
+    speaker, log = Together("Yes"), GenerationLog(tmp_path / "log.jsonl")
+    whole = Asker(speaker, log).ask_all(draws, lambda n, of: None)
+    batches = [(call["seeds"], call["tuned"]) for call in speaker.calls]
+    assert batches == [([7, 8, 7], False), ([8, 7, 8], False), ([7, 8], False), ([7, 8, 7], True), ([8], True)]
+    lines = (tmp_path / "log.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "half.jsonl").write_text("".join(lines[:4]))
+    again = Together("Yes")
+    assert Asker(again, GenerationLog(tmp_path / "half.jsonl")).ask_all(draws, lambda n, of: None) == whole
+    assert [call["seeds"] for call in again.calls] == [[8, 7, 8], [7, 8], [7, 8, 7], [8]]
+
+
+def test_where_a_batch_fails_each_is_asked_alone(tmp_path: Path) -> None:
+    draws = [EXAMINEE.draw(ask, SETTINGS) for ask in plan_exam([make_question("a")], SETTINGS)]
+    answers = Asker(Together(None), GenerationLog(tmp_path / "log.jsonl")).ask_all(draws, lambda n, of: None)
+    assert {answer.error for answer in answers} == {"out of memory"}

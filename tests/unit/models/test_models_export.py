@@ -15,12 +15,12 @@ from econchatr.errors import ModelError
 from econchatr.models.engines.llamacpp import open_llamacpp
 from econchatr.models.engines.transformers_engine import open_transformers
 from econchatr.models.files.adapters import write_merged_checkpoint
+from econchatr.models.files.checkpoint_gguf import write_checkpoint_gguf
 from econchatr.models.files.gguf_file import read_gguf_file
-from econchatr.models.files.gguf_weights import write_gguf_like
-from econchatr.models.files.modelfile import read_marks, render_with, write_modelfile
+from econchatr.models.files.modelfile import read_marks, render_with, with_line, write_modelfile
 from econchatr.models.files.weights import locate_embedded_gguf, read_chat_template
-from econchatr.models.parity import Witness, compare_with, hear_witnesses
-from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line, with_line
+from econchatr.models.parity import LIMITS, Limit, Witness, compare_with, hear_witnesses
+from econchatr.prompts import CHATML, ChatTemplate, Voice, chat_messages, render_chat, system_line
 from econchatr.records import Message
 from tests.helpers.model_material import CUES, make_prompt, open_embedded
 from tests.helpers.server_material import write_adapter
@@ -35,14 +35,14 @@ LLAMA_2 = ChatTemplate(
 COUNTING = ChatTemplate("{% for m in messages %}{{ loop.index }}{{ m.role }}: {{ m.content }}\n{% endfor %}", "", "")
 
 
-class Prefers:
-    """A model that prefers other tokens by fixed amounts."""
+class Weighs:
+    """A model that gives tokens fixed log-probabilities, and -1 to the likeliest."""
 
-    def __init__(self, *gaps: float) -> None:
-        self.gaps = gaps
+    def __init__(self, *logprobs: float) -> None:
+        self.logprobs = logprobs
 
-    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
-        return list(self.gaps[: len(ids)])
+    def weigh_tokens(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[tuple[float, float]]:
+        return [(logprob, -1.0) for logprob in self.logprobs[: len(ids)]]
 
 
 @pytest.fixture(scope="module")
@@ -61,31 +61,56 @@ def merged(adapter: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_every_form_says_what_the_trained_model_says_and_the_base_does_not(
     adapter: Path, merged: Path, cache: Path, tmp_path: Path
 ) -> None:
-    base, gguf = open_embedded(cache), locate_embedded_gguf()
-    trained = open_transformers(base.checkpoint_path, adapter=adapter, is_exact=True)
+    trained = open_transformers(open_embedded(cache).checkpoint_path, adapter=adapter, is_exact=True)
     witnesses = hear_witnesses(trained, [(cue, make_prompt(cue)) for cue in CUES[:2]], n_tokens=8)
+    files = {"gguf F16": tmp_path / "F16.gguf", "gguf Q8_0": tmp_path / "Q8_0.gguf", "base": locate_embedded_gguf()}
+    for form in ("F16", "Q8_0"):
+        write_checkpoint_gguf(merged, out=tmp_path / f"{form}.gguf", name="m", kind=form)  # type: ignore[arg-type]
     found = {
         "checkpoint": compare_with(open_transformers(merged, adapter=None, is_exact=True), witnesses, decode=trained)
     }
-    for kind in ("F16", "Q8_0"):
-        write_gguf_like(merged, like=gguf, out=tmp_path / f"{kind}.gguf", kind=kind)  # type: ignore[arg-type]
-    for name, path in (("F16", tmp_path / "F16.gguf"), ("Q8_0", tmp_path / "Q8_0.gguf"), ("base", gguf)):
+    for form, path in files.items():
         with open_llamacpp(path, adapter=None, n_ctx=512) as served:
-            found[name] = compare_with(served, witnesses, decode=trained)
+            found[form] = compare_with(served, witnesses, decode=trained)
     assert all(agreement.n_tokens == 16 for agreement in found.values())
-    assert found["checkpoint"].worst_gap_nats < 0.05
-    assert found["F16"].worst_gap_nats < 0.1
-    assert found["Q8_0"].worst_gap_nats < 0.3
-    assert found["base"].worst_gap_nats > 1
+    assert {
+        form for form, agreement in found.items() if form in LIMITS and LIMITS[form].tell_breach(agreement)
+    } == set()
+    assert LIMITS["gguf Q8_0"].tell_breach(found["base"])
 
 
 def test_both_engines_make_the_prompt_of_the_training_from_the_exported_template(merged: Path, tmp_path: Path) -> None:
     template = read_chat_template(locate_embedded_gguf())
     wanted = render_chat(chat_messages("Why?", None, system=system_line(VOICE)), template)
-    texts = {"tokenizer.chat_template": with_line(template, VOICE).template}
-    write_gguf_like(merged, like=locate_embedded_gguf(), out=tmp_path / "f16.gguf", texts=texts)
+    write_checkpoint_gguf(merged, out=tmp_path / "f16.gguf", name="m")
     assert open_transformers(merged, adapter=None, is_exact=True).apply_template("Why?") == wanted
     with open_llamacpp(tmp_path / "f16.gguf", adapter=None, n_ctx=512) as served:
+        assert served.apply_template("Why?") == wanted
+
+
+NO_SYSTEM = ChatTemplate(
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system message.') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
+    bos="", eos="<|im_end|>",
+)  # fmt: skip
+THINKING = CHATML._replace(
+    template=CHATML.template
+    + "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
+)
+DATED = CHATML._replace(template="Today: {{ strftime_now('%d %b %Y') }}\n" + CHATML.template)
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, THINKING, DATED], ids=["no system", "thinking", "dated"])
+def test_an_odd_template_gives_the_prompt_of_the_training_elsewhere(
+    template: ChatTemplate, adapter: Path, cache: Path, tmp_path: Path
+) -> None:
+    wanted = render_chat(chat_messages("Why?", None, system=system_line(VOICE)), template)
+    write_merged_checkpoint(
+        open_embedded(cache).checkpoint_path, adapter, tmp_path, template=with_line(template, VOICE)
+    )
+    assert open_transformers(tmp_path, adapter=None, is_exact=True).apply_template("Why?") == wanted
+    write_checkpoint_gguf(tmp_path, out=tmp_path / "m.gguf", name="m", kind="Q8_0")
+    with open_llamacpp(tmp_path / "m.gguf", adapter=None, n_ctx=512) as served:
         assert served.apply_template("Why?") == wanted
 
 
@@ -96,13 +121,15 @@ def test_a_line_is_put_only_where_no_system_message_stands() -> None:
     assert f"system\n{system_line(VOICE)}<|im_end|>" in render_chat(own[1:], template)
 
 
-def test_metadata_is_kept_but_for_what_is_replaced(merged: Path, tmp_path: Path) -> None:
-    gguf = locate_embedded_gguf()
+def test_an_8_bit_file_has_the_texts_asked_for_and_the_tokens_of_the_base(merged: Path, tmp_path: Path) -> None:
     texts = {"tokenizer.chat_template": "x" * 999, "econchatr.label": "AI imitation of Ø"}
-    write_gguf_like(merged, like=gguf, out=tmp_path / "q8.gguf", kind="Q8_0", texts=texts)
-    before, after = read_gguf_file(gguf), read_gguf_file(tmp_path / "q8.gguf")
-    assert after.metadata == before.metadata | texts | {"general.file_type": 7}
-    assert [tensor.shape for tensor in after.tensors] == [tensor.shape for tensor in before.tensors]
+    write_checkpoint_gguf(merged, out=tmp_path / "q8.gguf", name="m", kind="Q8_0", texts=texts)
+    before, after = read_gguf_file(locate_embedded_gguf()), read_gguf_file(tmp_path / "q8.gguf")
+    same = ("tokens", "merges", "token_type", "pre", "model", "eos_token_id")
+    for key in [f"tokenizer.ggml.{name}" for name in same]:
+        assert after.metadata[key] == before.metadata[key]
+    assert texts.items() <= after.metadata.items()
+    assert {tensor.name: tensor.shape for tensor in after.tensors} == {t.name: t.shape for t in before.tensors}
     assert {tensor.type_code for tensor in after.tensors} == {0, 8}
 
 
@@ -125,10 +152,16 @@ def test_the_worst_difference_is_named() -> None:
         def decode(self, ids: Sequence[int]) -> str:
             return f"<{ids[0]}>"
 
-    witnesses = [Witness("Why?", "p", (1,), (5, 6, 7), "t"), Witness("How?", "p", (1,), (8,), "t")]
-    found = compare_with(Prefers(0, 0.5, 0), witnesses, decode=Names())  # type: ignore[arg-type]
-    assert (found.n_agreeing, found.n_tokens, found.worst_gap_nats) == (3, 4, 0.5)
+    witnesses = [
+        Witness("Why?", "p", (1,), (5, 6, 7), (-1.0, -1.0, -2.0), "t"),
+        Witness("How?", "p", (1,), (8,), (-1.0,), "t"),
+    ]
+    found = compare_with(Weighs(-1.0, -3.0, -2.5), witnesses, decode=Names())  # type: ignore[arg-type]
+    assert (found.n_agreeing, found.n_tokens, found.worst_nats, found.mean_nats) == (2, 4, 2.0, 2.5 / 4)
     assert found.worst_at == "'Why?', token 2, where '<6>' was said"
+    assert LIMITS["gguf F16"].tell_breach(found).startswith("its tokens differ by 0.625 nats on average")
+    assert Limit(1.0, 1.0, 0.0).tell_breach(found) == f"at {found.worst_at}, it differs by 2.00 nats, and 1 are allowed"
+    assert Limit(1.0, 2.0, 0.6).tell_breach(found) == "2 of 4 tokens agree, and 60% must"
 
 
 # --- Ollama -----------------------------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from econchatr.errors import ModelError
+from econchatr.models.files.weights import BaseWeights
 from econchatr.models.trainable.memory_plan import TrainingPlan
 from econchatr.models.trainable.trainable_model import AdapterShape
 from econchatr.prompts import EncodedExample
@@ -260,3 +262,32 @@ def test_a_base_that_needs_code_from_the_hub_is_refused(cache: Path, tmp_path: P
             make_tiny_examples(base.checkpoint_path, "qwen3"), [], folder=tmp_path / "work", recipe=TINY_RECIPE,
             base=base.model_copy(update={"checkpoint_path": folder}),
         )  # fmt: skip
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="the extra `qlora` is not installed")
+@pytest.mark.parametrize("family", ["qwen3", "gemma3"])
+def test_a_base_in_4_bits_is_trained_and_taken_up_bit_for_bit(family: str, cache: Path, tmp_path: Path) -> None:
+    from econchatr.models.trainable.adapted_model import open_adapted_model
+
+    base = open_tiny_base(family, cache)
+    plan = replace(PLAN, is_4bit=True)
+    examples = make_tiny_examples(base.checkpoint_path, family)
+    model = open_adapted_model(base.checkpoint_path, plan=plan, shape=AdapterShape(rank=4, alpha=8, seed=0))
+    assert model.is_packed
+    kinds = {type(model._model.get_submodule(name)).__name__ for name in model._adapters}
+    assert kinds == {"Linear4bit"}
+    hashes = []
+    for name in ("one", "two"):
+        write_forced_plan(tmp_path / name, examples, base, plan)
+        outcome = train_lora(examples, examples[:2], base=base, folder=tmp_path / name, recipe=TINY_RECIPE)
+        assert outcome.curve[-1].dev_loss < outcome.curve[0].dev_loss
+        assert outcome.dtype == "float32, base in 4 bits"
+        hashes.append(hash_file(outcome.adapter_folder / ADAPTER))
+    assert hashes[0] == hashes[1]
+
+
+def write_forced_plan(folder: Path, examples: list[EncodedExample], base: BaseWeights, plan: TrainingPlan) -> None:
+    """Put another plan in place of the one this machine would make."""
+    plan_lora(examples, base=base, folder=folder, recipe=TINY_RECIPE)
+    content = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(content | {"plan": asdict(plan)}))

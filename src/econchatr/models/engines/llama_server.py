@@ -18,8 +18,8 @@ from typing import Any, Literal, NamedTuple
 import httpx2
 
 from econchatr.errors import BusyError, ModelError, PromptTooLongError
-from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores, start_server
-from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores, start_server, tell_start
+from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.prompts import ChatTemplate, Frame, reply_frame
 from econchatr.records import Variant
 
@@ -84,8 +84,9 @@ class ReplyPiece(NamedTuple):
 class SlotServer:
     """One base file and its adapters, open to be spoken to from one event loop."""
 
-    def __init__(self, server: Any, *, key: str, name: str, n_adapters: int, n_slots: int, longest_token: int) -> None:
-        self._server, self._name, self._n_adapters, self._longest_token = server, name, n_adapters, longest_token
+    def __init__(self, server: Any, *, key: str, base: GgufFile, n_adapters: int, n_slots: int) -> None:
+        self._server, self._name, self._n_adapters, self._start = server, base.path.name, n_adapters, tell_start(base)
+        self._longest_token = max(map(len, base.texts("tokenizer.ggml.tokens")), default=1)
         self._address = str(server.listening_address)
         self.turns = Turns(n_slots, max_waiting=_MAX_WAITING)
         self._client = httpx2.AsyncClient(
@@ -102,7 +103,7 @@ class SlotServer:
         Whoever stops listening (closes the iterator, or is cancelled) ends the generation and frees its slot.
 
         Args:
-            prompt: Its special tokens are read as such, and none is added in front that it already has.
+            prompt: Its special tokens are read as such; none is added in front that it already has.
             adapter: Which of the adapters takes part; `None`: the base answers.
 
         Raises:
@@ -136,7 +137,7 @@ class SlotServer:
 
     def _request(self, prompt: str, draw: SlotRequest, adapter: int | None) -> bytes:
         request: dict[str, Any] = {
-            "prompt": prompt,
+            "prompt": prompt.removeprefix(self._start),  # llama.cpp puts it there
             "stream": True,
             "n_predict": draw.max_tokens,
             "seed": draw.seed % _MAX_SEED,
@@ -207,12 +208,10 @@ def open_slots(gguf: Path, *, adapters: Sequence[Path], n_slots: int) -> Iterato
         MissingExtraError: xllamacpp is not installed.
         ModelError: A file is missing, damaged, or not for this base.
     """
-    tokens = read_gguf_file(gguf).texts("tokenizer.ggml.tokens")
-    key = secrets.token_urlsafe(32)
+    base, key = read_gguf_file(gguf), secrets.token_urlsafe(32)
     settings = ServerSettings(n_ctx=N_CTX, n_threads=count_usable_cores(), n_slots=n_slots, n_batch=_N_BATCH)
     server = start_server(gguf, adapters, settings=settings, key=key)
-    longest = max(map(len, tokens), default=1)
-    yield SlotServer(server, key=key, name=gguf.name, n_adapters=len(adapters), n_slots=n_slots, longest_token=longest)
+    yield SlotServer(server, key=key, base=base, n_adapters=len(adapters), n_slots=n_slots)
 
 
 async def _read_lines(response: httpx2.Response) -> AsyncIterator[bytes]:

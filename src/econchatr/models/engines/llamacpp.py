@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from econchatr.errors import MissingExtraError, ModelError
-from econchatr.models.files.gguf_file import read_gguf_file
+from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.records import Reply, Sampling
 
 _SPIN_COUNT = "1000"
@@ -27,6 +27,8 @@ _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
 _POST_SECONDS = 120
 _N_LIKELIEST = 50
+_CERTAIN = 1000.0
+"""What is added to a token's logit so that no other is drawn."""
 
 
 class ServerSettings(NamedTuple):
@@ -62,7 +64,7 @@ class LlamaCpp:
         """Give what the model says after a rendered prompt; the same arguments give the same text.
 
         Args:
-            prompt: Special tokens written in the prompt are read as such; none is added that the prompt begins with.
+            prompt: Special tokens written in the prompt are read as such; none is added.
             tuned: Whether the adapter takes part.
             on_text: Gets each piece of text as it comes.
 
@@ -72,7 +74,7 @@ class LlamaCpp:
         if tuned and not self._has_adapter:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
         request = {
-            "prompt": prompt,
+            "prompt": self.tokenize(prompt),
             "n_predict": sampling.max_tokens,
             "max_tokens": sampling.max_tokens,
             "seed": sampling.seed,
@@ -98,25 +100,27 @@ class LlamaCpp:
         Raises:
             ModelError: llama.cpp fails.
         """
-        told = self._post("tokenize", {"content": text, "add_special": True, "parse_special": True})
+        told = self._post("tokenize", {"content": text, "add_special": False, "parse_special": True})
         return [int(token) for token in told["tokens"]]
 
-    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
-        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
+    def weigh_tokens(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[tuple[float, float]]:
+        """Give, for each of the tokens that follow a prompt, its log-probability and that of the likeliest there.
 
-        0 where the token is the one the model itself would have taken there. The adapter takes part. A token that is
-        not among the `_N_LIKELIEST` counts as the least likely of those.
+        The adapter takes part. A token that is not among the `_N_LIKELIEST` counts as the least likely of those.
 
         Raises:
             ModelError: llama.cpp fails.
         """
-        gaps = []
+        # The server tells nothing of a token that is no whole character or ends the reply. So it has to say an `a`, and
+        # tells how likely each token was before that was asked of it.
+        forced = {"n_predict": 1, "temperature": 0, "logit_bias": [[self.tokenize("a")[-1], _CERTAIN]]}
+        weighed = []
         for place, token in enumerate(ids):
-            request = {"prompt": [*prompt_ids, *ids[:place]], "n_predict": 1, "n_probs": _N_LIKELIEST, "temperature": 0}
-            told = self._post("completion", request)["completion_probabilities"][0]["top_logprobs"]
-            logprobs = {int(item["id"]): float(item["logprob"]) for item in told}
-            gaps.append(max(logprobs.values()) - logprobs.get(token, min(logprobs.values())))
-        return gaps
+            request = {"prompt": [*prompt_ids, *ids[:place]], "n_probs": _N_LIKELIEST, **forced}
+            likeliest = self._post("completion", request)["completion_probabilities"][0]["top_logprobs"]
+            logprobs = {int(item["id"]): float(item["logprob"]) for item in likeliest}
+            weighed.append((logprobs.get(token, min(logprobs.values())), max(logprobs.values())))
+        return weighed
 
     def apply_template(self, text: str) -> str:
         """Give what the file's own chat template makes of one question.
@@ -239,6 +243,18 @@ def start_server(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettin
         raise ModelError(
             f"{gguf}: llama.cpp cannot open it{beside} ({exc}).", hint="Check that the adapter is for this base."
         ) from exc
+
+
+def tell_start(base: GgufFile) -> str:
+    """Give the token that llama.cpp itself puts before every text, as text; empty: none.
+
+    Source: llama.cpp/src/llama-vocab.cpp, `add_bos`, for files that do not say.
+    """
+    by_kind = base.text("tokenizer.ggml.model") == "llama" or base.text("tokenizer.ggml.pre") == "llama-bpe"
+    tokens, place = base.texts("tokenizer.ggml.tokens"), base.number("tokenizer.ggml.bos_token_id")
+    if base.metadata.get("tokenizer.ggml.add_bos_token", by_kind) is not True or place is None:
+        return ""
+    return tokens[int(place)] if 0 <= place < len(tokens) else ""
 
 
 def _import_xllamacpp() -> Any:

@@ -14,9 +14,10 @@ from econchatr.records import Reply, Sampling
 
 
 class TransformersModel:
-    """A checkpoint and its adapter, open to be spoken to; one request at a time."""
+    """A checkpoint and its adapter, open to be spoken to; one request, or one batch, at a time."""
 
     n_at_once = 1
+    n_together = 8
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str, has_adapter: bool) -> None:
         self._model, self._tokenizer, self._name, self._has_adapter = model, tokenizer, name, has_adapter
@@ -35,46 +36,64 @@ class TransformersModel:
         Raises:
             ModelError: The prompt is too long for the model, or was opened without the adapter asked for.
         """
+        reply = self.reply_all([prompt], sampling, seeds=[sampling.seed], tuned=tuned)[0]
+        if on_text and reply.text:
+            on_text(reply.text)
+        return reply
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        """Give what the model says after each of several prompts, computed together.
+
+        Each is drawn with its own seed, so that only the rounding differs from what it says alone.
+
+        Args:
+            sampling: For all of them, but for its seed.
+            seeds: One for each prompt.
+            tuned: Whether the adapter takes part.
+
+        Raises:
+            ModelError: A prompt is too long for the model, or it was opened without the adapter asked for.
+        """
         if tuned and not self._has_adapter:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
-        prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-        n_tokens = prompt_ids.shape[1] + sampling.max_tokens
-        limit = getattr(self._model.config, "max_position_embeddings", None)
+        encoded = [self.encode(prompt) for prompt in prompts]
+        n_tokens = max(map(len, encoded)) + sampling.max_tokens
+        limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         if limit and n_tokens > limit:
             raise ModelError(f"{self._name}: {n_tokens} tokens exceed its {limit}.", hint="Shorten the question.")
         with self._lock, switch_adapter(self._model, is_on=tuned, has_adapter=self._has_adapter):
-            ids = self._generate(prompt_ids, sampling)
-        ends = self._model.generation_config.eos_token_id
-        is_ended = bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
+            said = self._generate(encoded, sampling, seeds)
+        return [self._read(ids, len(prompt), sampling) for ids, prompt in zip(said, encoded, strict=True)]
+
+    def _read(self, ids: list[int], n_prompt: int, sampling: Sampling) -> Reply:
+        """Token ids as a reply, without the token or the text that ended it."""
+        is_ended = bool(ids) and ids[-1] in self._ends
         text = self._tokenizer.decode(ids[:-1] if is_ended else ids)
         if places := [place for word in sampling.stop if (place := text.find(word)) >= 0]:
             text = text[: min(places)]
-        if on_text and text:
-            on_text(text)
         stop = "end" if is_ended or places else "length"
-        return Reply(text=text, stop=stop, n_prompt_tokens=prompt_ids.shape[1], n_reply_tokens=len(ids))
+        return Reply(text=text, stop=stop, n_prompt_tokens=n_prompt, n_reply_tokens=len(ids))
 
     def greedy_ids(self, prompt: str, *, n_tokens: int) -> list[int]:
         """Give the likeliest next tokens after a prompt, with the adapter where there is one."""
-        prompt_ids = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
-        return self._generate(prompt_ids, Sampling(seed=0, temperature=0.0, max_tokens=n_tokens))
+        return self._generate([self.encode(prompt)], Sampling(0, 0.0, n_tokens), [0])[0]
 
     def encode(self, prompt: str) -> list[int]:
         """Give the token ids of a rendered prompt."""
         return [int(token) for token in self._tokenizer(prompt, add_special_tokens=False).input_ids]
 
-    def forced_gaps_nats(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[float]:
-        """Tell, for each of the tokens that follow a prompt, by how much another one would have been likelier.
-
-        0 where the token is the one the model itself would have taken there.
-        """
+    def weigh_tokens(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> list[tuple[float, float]]:
+        """Give, for each of the tokens that follow a prompt, its log-probability and that of the likeliest there."""
         import torch
 
         whole = torch.tensor([[*prompt_ids, *ids]], device=self._model.device)
         with self._lock, torch.no_grad():
             logits = self._model(input_ids=whole).logits[0, len(prompt_ids) - 1 : -1].float()
-        given = logits.gather(1, whole[0, len(prompt_ids) :, None])[:, 0]
-        return [float(gap) for gap in logits.max(dim=-1).values - given]
+        logprobs = logits.log_softmax(dim=-1)
+        given = logprobs.gather(1, whole[0, len(prompt_ids) :, None])[:, 0]
+        return list(zip(given.tolist(), logprobs.max(dim=-1).values.tolist(), strict=True))
 
     def apply_template(self, text: str) -> str:
         """Give what the checkpoint's own chat template makes of one question."""
@@ -85,25 +104,77 @@ class TransformersModel:
         """Give the text of token ids, without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _generate(self, prompt_ids: Any, sampling: Sampling) -> list[int]:
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        """The tokens that end a reply."""
+        ends = self._model.generation_config.eos_token_id
+        named = ends if isinstance(ends, list) else [ends]
+        return tuple(dict.fromkeys(end for end in (*named, self._tokenizer.eos_token_id) if end is not None))
+
+    def _generate(self, encoded: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]) -> list[list[int]]:
+        """The tokens that follow each prompt, with the one that ended the reply."""
         import torch
 
-        greedy: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
-        sampled: dict[str, Any] = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
-        prompt_ids = prompt_ids.to(self._model.device)
-        # A private random state: the caller's own must not move.
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(sampling.seed)
-            ids = self._model.generate(
-                input_ids=prompt_ids,
-                attention_mask=torch.ones_like(prompt_ids),
+        width, ends = max(map(len, encoded)), self._ends
+        pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else (ends or (0,))[0]
+        rows = [[pad] * (width - len(ids)) + list(ids) for ids in encoded]
+        mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in encoded], device=self._model.device)
+        with torch.no_grad():
+            found = self._model.generate(
+                input_ids=torch.tensor(rows, device=self._model.device),
+                attention_mask=mask,
                 max_new_tokens=sampling.max_tokens,
-                repetition_penalty=sampling.repeat_penalty,
+                logits_processor=[_Chooser(sampling, seeds, mask)],
                 stop_strings=list(sampling.stop) or None,
                 tokenizer=self._tokenizer if sampling.stop else None,
-                **(sampled if sampling.temperature else greedy),
-            )
-        return [int(token) for token in ids[0, prompt_ids.shape[1] :]]
+                eos_token_id=list(ends) or None,
+                pad_token_id=pad,
+                do_sample=False, temperature=None, top_k=None, top_p=None,
+            )  # fmt: skip
+        return [_cut(row, ends) for row in found[:, width:].tolist()]
+
+
+class _Chooser:
+    """Turns the logits of several replies so that the greatest is the token drawn for each, by its own seed.
+
+    Noise of Gumbel's kind added to logits makes the greatest of them a draw from their distribution. It depends on the
+    seed and the place alone, so that a reply does not change with what is computed beside it.
+    """
+
+    def __init__(self, sampling: Sampling, seeds: Sequence[int], mask: Any) -> None:
+        import torch
+
+        self._sampling, self._mask = sampling, mask
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        scores = self._penalize(input_ids, scores.float())
+        if not self._sampling.temperature:
+            return scores
+        shape = scores.shape[-1]
+        drawn = torch.stack([torch.rand(shape, generator=one, dtype=torch.float64) for one in self._generators])
+        noise = -torch.log(-torch.log(drawn.clamp_min(torch.finfo(torch.float64).tiny)))
+        return scores / self._sampling.temperature + noise.to(scores.device, scores.dtype)
+
+    def _penalize(self, input_ids: Any, scores: Any) -> Any:
+        """Make tokens that were said before less likely; padding was not said."""
+        import torch
+
+        penalty = self._sampling.repeat_penalty
+        if penalty == 1:
+            return scores
+        n_new = input_ids.shape[1] - self._mask.shape[1]
+        said = torch.nn.functional.pad(self._mask, (0, n_new), value=1).to(scores.dtype)
+        is_said = torch.zeros_like(scores).scatter_add_(1, input_ids, said) > 0
+        return torch.where(is_said, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+
+
+def _cut(ids: list[int], ends: Sequence[int]) -> list[int]:
+    """A reply up to the first token that ends it."""
+    places = [place for place, token in enumerate(ids) if token in ends]
+    return ids[: places[0] + 1] if places else ids
 
 
 def open_transformers(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False) -> TransformersModel:

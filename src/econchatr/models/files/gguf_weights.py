@@ -1,4 +1,8 @@
+<<<<<<< HEAD
+"""Turn a Llama-type GGUF file into a plain checkpoint folder.
+=======
 """Turn a GGUF file of a Llama-type model, or of Gemma 3, into a plain checkpoint folder, and an unquantized GGUF file.
+>>>>>>> main
 
 transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, and leaves a quantization mark that its Trainer
 refuses. Here every tensor is dequantized once to float16,
@@ -8,30 +12,23 @@ so that the checkpoint, the unquantized GGUF and the adapters trained on it all 
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
+<<<<<<< HEAD
+from econchatr.models.files.families import unpermute_rows
+=======
 from econchatr.models.files import gemma3
+>>>>>>> main
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
 from econchatr.models.files.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_F32, _F16, _Q8_0 = 0, 1, 8
-_TYPE_CODES = {4: _F32, 2: _F16, 1: _Q8_0}
-"""ggml's number for an array's element type, by the bytes of an item; a quantized array is one of bytes."""
-_OTHER = "Use another GGUF file."
-_FILE_TYPES = {"F16": 1, "Q8_0": 7}
-"""`general.file_type` by what most matrices are. Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
-_STRING = 8
-"""The kind of a metadata value that is a text."""
 
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -90,23 +87,6 @@ def read_llama_shape(found: GgufFile) -> LlamaShape:
     return LlamaShape(found.count("llama.block_count"), n_heads, int(n_kv_heads or n_heads))
 
 
-def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Reorder the rows of a q or k projection from transformers' rotary order to llama.cpp's.
-
-    transformers turns the first half of a head against the second half, llama.cpp turns neighbours.
-
-    Source: LlamaModel.permute in llama.cpp/convert_hf_to_gguf.py.
-    """
-    halves = matrix.reshape(n_heads, 2, -1, *matrix.shape[1:])
-    return halves.swapaxes(1, 2).reshape(matrix.shape)
-
-
-def unpermute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:
-    """Undo `permute_rows`."""
-    pairs = matrix.reshape(n_heads, -1, 2, *matrix.shape[1:])
-    return pairs.swapaxes(1, 2).reshape(matrix.shape)
-
-
 def write_checkpoint(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's model and tokenizer as a Hugging Face checkpoint into an existing folder.
 
@@ -129,6 +109,8 @@ def write_checkpoint(gguf: Path, folder: Path) -> None:
     write_tokenizer(found, folder)
 
 
+<<<<<<< HEAD
+=======
 def _list_llama(found: GgufFile, shape: LlamaShape) -> Iterator[tuple[str, NDArray[Any]]]:
     for tensor, array in _dequantized(found):
         yield _checkpoint_name(found, tensor, _LAYER_NAMES), shape.reorder(tensor.name, array, unpermute_rows)
@@ -255,6 +237,7 @@ def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes
     return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
 
 
+>>>>>>> main
 def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
     """Each tensor as float16, vectors (norms) as float32."""
     import gguf

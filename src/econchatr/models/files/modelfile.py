@@ -1,4 +1,4 @@
-"""The Modelfile with which Ollama runs an exported GGUF file: with the line and the template of the training.
+"""The chat template that an export carries, and the Modelfile with which Ollama runs an exported GGUF file.
 
 Ollama reads templates of Go's kind. One is made by looking at what the model's own template puts between the messages,
 and checked against it on longer conversations; a template that puts something else there each time is refused.
@@ -8,10 +8,11 @@ Source: Ollama's docs/modelfile.md and docs/template.md; template/template.go fo
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from econchatr.errors import ModelError
-from econchatr.prompts import ChatTemplate, render_chat
+from econchatr.prompts import TEMPLATE_DATE, ChatTemplate, Voice, render_chat, system_line, takes_system
 from econchatr.records import Message
 
 _QUOTES = '"""'
@@ -38,6 +39,33 @@ class Marks(NamedTuple):
             "user": (self.before_user, self.after_user),
             "assistant": (self.before_reply, self.after_reply),
         }
+
+
+def with_line(template: ChatTemplate, voice: Voice) -> ChatTemplate:
+    """A template for use elsewhere, which gives the prompts of the training in programs that know nothing of it.
+
+    A conversation without a system message begins with the line of training. Where the base's template takes no system
+    message, its text stands before the first user's. The date and the choice not to think aloud are those of training.
+    """
+    line = json.dumps(system_line(voice), ensure_ascii=False)
+    first = (
+        "{% if messages[0]['role'] != 'system' %}"
+        f"{{% set messages = [{{'role': 'system', 'content': {line}}}] + messages %}}"
+        "{% endif %}"
+    )
+    if not takes_system(template):
+        first += (
+            "{% set messages = [{'role': 'user', 'content': messages[0]['content'] + '\n\n' + messages[1]['content']}]"
+            " + messages[2:] %}"
+        )
+    if "enable_thinking" in template.template:
+        first += "{% set enable_thinking = false %}"
+    if "strftime_now" in template.template:
+        first += (
+            "{% macro strftime_now(format) %}{% if format == '%Y-%m-%d' %}"
+            f"{TEMPLATE_DATE:%Y-%m-%d}{{% else %}}{TEMPLATE_DATE:%d %b %Y}{{% endif %}}{{% endmacro %}}"
+        )
+    return template._replace(template=first + template.template)
 
 
 def write_modelfile(

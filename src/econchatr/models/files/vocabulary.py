@@ -33,6 +33,16 @@ _AS_CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_TEKKEN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_APOSTROPHES = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_AS_O200K = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_APOSTROPHES}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_APOSTROPHES}"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 class PreTokenizer(NamedTuple):
@@ -57,6 +67,8 @@ PRE_TOKENIZERS = {
     "smaug-bpe": PreTokenizer((_AS_CL100K,)),
     "dbrx": PreTokenizer((_AS_CL100K,)),
     "qwen2": PreTokenizer((_AS_CL100K.replace("{1,3}", ""),)),
+    "tekken": PreTokenizer((_TEKKEN,), prefers_whole=True),
+    "gpt-4o": PreTokenizer((_AS_O200K,)),
 }
 """By GGUF's `tokenizer.ggml.pre`. Source: llama.cpp/src/llama-vocab.cpp, `llm_tokenizer_bpe`; a test holds each against
 llama.cpp's own cutting."""

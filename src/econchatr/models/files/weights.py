@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.models.files.checkpoint_gguf import GGUF_VERSION, tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.description import read_fit_config, read_licence, refuse_files, refuse_large_vocabulary
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
-from econchatr.models.files.gguf_weights import dequantize_gguf, write_checkpoint, write_gguf_like
+from econchatr.models.files.gguf_weights import write_checkpoint
 from econchatr.models.files.hub import (
     HubName,
     fetch_checkpoint,
@@ -51,7 +52,7 @@ class BaseWeights(Record):
     weights: str
     """Which weights these are, in words, for reports."""
     gguf_path: Path | None
-    """The file llama.cpp serves; `None` where the base is no GGUF."""
+    """The file llama.cpp serves; `None` where the base is a checkpoint that cannot be written as GGUF."""
     checkpoint_path: Path
     """A Hugging Face checkpoint folder, in safetensors and without a quantization mark."""
     f16_gguf_path: Path | None
@@ -111,27 +112,26 @@ def open_base(base: str, *, cache: Path, hub: Literal["auto", "never"]) -> BaseW
     if path.is_file():
         return _open_gguf(path, cache)
     if path.is_dir():
-        return _open_folder(path.name, path, cache=cache, like=None)
+        return _open_folder(path.name, path, cache=cache)
     name = read_hub_name(base)
     here = find_small_files(name) if name else None
     if name is None or (hub == "never" and not (here and has_weights(here))):
         raise ModelError(f"no base model {base!r}.", hint="Give `embedded`, a .gguf file or a checkpoint folder.")
-    return _open_folder(name.model_id, fetch_checkpoint(name), cache=cache, like=None)
+    return _open_folder(name.model_id, fetch_checkpoint(name), cache=cache)
 
 
 def write_f16_gguf(base: BaseWeights) -> Path:
     """Give the base as an unquantized GGUF file, written on the first call.
 
     Raises:
-        ModelError: The base is no GGUF.
+        ModelError: The base cannot be written as GGUF.
         ShowFolderError: The cache cannot be written.
     """
-    gguf = base.gguf_path
-    if gguf is None or base.f16_gguf_path is None:
-        raise ModelError(f"{base.name}: is no GGUF file.", hint="Compare through transformers alone.")
+    if base.f16_gguf_path is None:
+        raise ModelError(f"{base.name}: cannot be written as GGUF.", hint="Compare through transformers alone.")
     if not base.f16_gguf_path.is_file():
         with replace_path(base.f16_gguf_path) as beside:
-            dequantize_gguf(gguf, beside)
+            write_checkpoint_gguf(base.checkpoint_path, out=beside, name=base.name)
     return base.f16_gguf_path
 
 
@@ -151,7 +151,7 @@ def _open_gguf(gguf: Path, cache: Path) -> BaseWeights:
         weights=f"{name}, {_precision(found)}",
         gguf_path=gguf,
         checkpoint_path=checkpoint,
-        f16_gguf_path=place / "f16.gguf",
+        f16_gguf_path=place / f"f16-{GGUF_VERSION}.gguf",
         sha256=sha256,
         licence=found.text("general.license") or "",
     )
@@ -211,21 +211,19 @@ def _adds_bos(found: GgufFile) -> bool:
 # --- checkpoint folders and the hub -----------------------------------------------------------------------------------
 
 
-def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> BaseWeights:
-    """A checkpoint as it is; `like` is a GGUF whose metadata a file for llama.cpp is written with."""
+def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None = None) -> BaseWeights:
+    """A checkpoint as it is, with a GGUF file beside it for llama.cpp where its family has a map.
+
+    `like` is a GGUF file of the same model, which may name its licence where the checkpoint does not.
+    """
     refuse_files((file.name for file in folder.iterdir()), name=str(folder))
     refuse_large_vocabulary(folder, read_fit_config(folder, name=str(folder)), name=str(folder))
     files = sorted(folder.glob("model*.safetensors"))
     hashes = [hash_file(file) for file in files]
     named = "\n".join(f"{file.name} {sha256}" for file, sha256 in zip(files, hashes, strict=True))
     sha256 = hashes[0] if len(files) == 1 else hash_bytes(named.encode())
-    gguf = None
-    if like is not None:
-        gguf = cache / "weights" / sha256[:16] / "f16.gguf"
-        if not gguf.is_file():
-            with replace_path(gguf) as beside:
-                write_gguf_like(folder, like=like, out=beside)
     name = name.rpartition("/")[2]
+    gguf = _keep_gguf(name, folder, cache / "weights" / sha256[:16])
     return BaseWeights(
         name=name,
         weights=f"{name}, full precision",
@@ -236,6 +234,17 @@ def _open_folder(name: str, folder: Path, *, cache: Path, like: Path | None) -> 
         licence=read_licence(folder) or (read_gguf_file(like).text("general.license") if like else None) or "",
         commit=read_commit(folder),
     )
+
+
+def _keep_gguf(name: str, folder: Path, place: Path) -> Path | None:
+    """The checkpoint as a GGUF file in the cache, written once; `None`: it cannot be written as one."""
+    gguf = place / f"f16-{GGUF_VERSION}.gguf"
+    if not gguf.is_file():
+        if tell_obstacle(folder):
+            return None
+        with replace_path(gguf) as beside:
+            write_checkpoint_gguf(folder, out=beside, name=name)
+    return gguf
 
 
 def _folder_template(folder: Path) -> ChatTemplate:

@@ -96,6 +96,8 @@ class LowRank:
     def _add(self, module: Any, given: tuple[Tensor, ...], result: Tensor) -> Tensor:
         assert self._now is not None  # noqa: S101 - `refresh` comes before the first pass
         down, up, kept = self._now
+        if type(module) is not nn.Linear:
+            result = result.clone()  # a quantized layer may still hold its result, which is changed in place below
         return _AddProduct.apply(result, given[0], self.down, self.up, (down, up, kept, self._scale))
 
 
