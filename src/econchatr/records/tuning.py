@@ -166,6 +166,12 @@ class CurvePoint(Record):
     is_best: bool
 
 
+_NOTICES = {
+    "gemma": "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms",
+}
+"""What must stand beside a base with this licence and every model made of it. Source: Gemma Terms of Use, 3.1."""
+
+
 class TunedModel(Record):
     """An adapter, tied by hash to the selection and the base weights that made it."""
 
@@ -195,6 +201,11 @@ class TunedModel(Record):
     """The model hub's revision the base weights are of; empty: they are not from there."""
     form: str = ""
     """What stood around each reply in training, as `prompts.name_frame` gives it; empty: nothing but `eos` after it."""
+
+    def tell_licence(self) -> str:
+        """The base's licence, with the sentence that its makers want beside it."""
+        notice = _NOTICES.get(self.licence, "")
+        return f"{self.licence or 'not told'}{f' ({notice})' if notice else ''}"
 
     @property
     def ends_with_line(self) -> bool:

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Turn a Llama-type GGUF file into a plain checkpoint folder.
-=======
-"""Turn a GGUF file of a Llama-type model, or of Gemma 3, into a plain checkpoint folder, and an unquantized GGUF file.
->>>>>>> main
+"""Turn a GGUF file of a Llama-type model, or of Gemma 3, into a plain checkpoint folder.
 
 transformers reads GGUF too (`gguf_file=`), but needs 30 s for it, and leaves a quantization mark that its Trainer
 refuses. Here every tensor is dequantized once to float16,
@@ -12,17 +8,14 @@ so that the checkpoint, the unquantized GGUF and the adapters trained on it all 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
-<<<<<<< HEAD
-from econchatr.models.files.families import unpermute_rows
-=======
 from econchatr.models.files import gemma3
->>>>>>> main
+from econchatr.models.files.families import unpermute_rows
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
 from econchatr.models.files.vocabulary import write_tokenizer
 
@@ -109,8 +102,6 @@ def write_checkpoint(gguf: Path, folder: Path) -> None:
     write_tokenizer(found, folder)
 
 
-<<<<<<< HEAD
-=======
 def _list_llama(found: GgufFile, shape: LlamaShape) -> Iterator[tuple[str, NDArray[Any]]]:
     for tensor, array in _dequantized(found):
         yield _checkpoint_name(found, tensor, _LAYER_NAMES), shape.reorder(tensor.name, array, unpermute_rows)
@@ -122,122 +113,6 @@ def _list_gemma3(found: GgufFile) -> Iterator[tuple[str, NDArray[Any]]]:
         yield _checkpoint_name(found, tensor, gemma3.LAYER_NAMES), array - shift if shift else array
 
 
-def dequantize_gguf(gguf: Path, out: Path) -> None:
-    """Write a GGUF file again with every matrix in float16 and all metadata kept.
-
-    Raises:
-        ModelError: The file is not a Llama-type GGUF or is damaged.
-    """
-    found = read_gguf_file(gguf)
-    if found.text("general.architecture") != gemma3.ARCHITECTURE:
-        read_llama_shape(found)
-    _write_gguf(found, list(_dequantized(found)), out)
-
-
-def write_gguf_like(
-    checkpoint: Path,
-    *,
-    like: Path,
-    out: Path,
-    kind: Literal["F16", "Q8_0"] = "F16",
-    texts: Mapping[str, str] | None = None,
-) -> None:
-    """Write a checkpoint's weights as GGUF, with the metadata of another GGUF file of the same model.
-
-    Args:
-        kind: What the matrices become. The `gguf` package writes 8-bit numbers, and 4-bit ones of an older kind that
-            would lose most of what an adapter adds; llama.cpp's own tools, which are not here, write the others.
-        texts: Metadata to replace or to add.
-
-    Raises:
-        ModelError: The two are not of the same model.
-    """
-    import torch
-
-    from econchatr.models.llama.checkpoint import load_tensors
-
-    found = read_gguf_file(like)
-    shape = read_llama_shape(found)
-    # Through torch: numpy has no bfloat16. Matrices become float16, vectors float32.
-    weights = {
-        name: tensor.to(torch.float16 if tensor.ndim > 1 else torch.float32).numpy()
-        for name, tensor in load_tensors(checkpoint).items()
-    }
-    arrays = []
-    for tensor in found.tensors:
-        array = weights.get(_checkpoint_name(found, tensor, _LAYER_NAMES))
-        if array is None or array.shape != tensor.shape:
-            raise ModelError(f"{checkpoint}: is not the model of {like.name}: {tensor.name!r} differs.", hint=_OTHER)
-        array = shape.reorder(tensor.name, array, permute_rows)
-        arrays.append((tensor, _quantized(array) if kind == "Q8_0" else array))
-    _write_gguf(found, arrays, out, kind=kind, texts=texts or {})
-
-
-def _quantized(array: NDArray[Any]) -> NDArray[Any]:
-    """A matrix in blocks of 32 numbers of 8 bits; a vector, or a row that is no whole number of blocks, as it is."""
-    import gguf
-    import numpy as np
-
-    kind = gguf.GGMLQuantizationType.Q8_0
-    if array.ndim < 2 or array.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
-        return array
-    return np.asarray(gguf.quants.quantize(np.asarray(array, dtype=np.float32), kind))
-
-
-def _write_gguf(
-    found: GgufFile,
-    arrays: list[tuple[GgufTensor, NDArray[Any]]],
-    out: Path,
-    *,
-    kind: str = "F16",
-    texts: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    with out.open("wb") as file:
-        file.write(struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len({*found.metadata, *texts})))
-        file.write(_metadata_bytes(found, kind, texts))
-        offset = 0
-        for tensor, array in arrays:
-            file.write(_tensor_entry(tensor, array, offset))
-            offset += _aligned(array.nbytes)
-        file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
-        for _, array in arrays:
-            file.write(array.tobytes())
-            file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
-
-
-def _aligned(n_bytes: int) -> int:
-    return -(-n_bytes // 32) * 32
-
-
-def _metadata_bytes(found: GgufFile, kind: str, texts: Mapping[str, str]) -> bytes:
-    """The metadata as it stands in the file, but for the file's kind and the texts given."""
-    if found.metadata.get("general.alignment", 32) != 32:
-        raise ModelError(f"{found.path}: only the usual alignment of 32 bytes is handled", hint="use another file")
-    with found.path.open("rb") as file:
-        file.seek(found.metadata_start)
-        content = bytearray(file.read(found.metadata_end - found.metadata_start))
-    at = found.value_offsets.get("general.file_type")
-    if at is not None:
-        struct.pack_into("<I", content, at - found.metadata_start, _FILE_TYPES[kind])
-    starts = {key: at - 4 - len(key.encode()) - 8 - found.metadata_start for key, at in found.value_offsets.items()}
-    ends = dict(zip(starts, [*list(starts.values())[1:], len(content)], strict=True))
-    kept = b"".join(bytes(content[starts[key] : ends[key]]) for key in starts if key not in texts)
-    return kept + b"".join(_text_entry(key, text) for key, text in texts.items())
-
-
-def _text_entry(key: str, text: str) -> bytes:
-    name, value = key.encode(), text.encode()
-    return struct.pack(f"<Q{len(name)}sIQ", len(name), name, _STRING, len(value)) + value
-
-
-def _tensor_entry(tensor: GgufTensor, array: NDArray[Any], offset: int) -> bytes:
-    name = tensor.name.encode()
-    code = _TYPE_CODES[array.dtype.itemsize]
-    sizes = tensor.shape[::-1]
-    return struct.pack(f"<Q{len(name)}sI{len(sizes)}QIQ", len(name), name, len(sizes), *sizes, code, offset)
-
-
->>>>>>> main
 def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
     """Each tensor as float16, vectors (norms) as float32."""
     import gguf
