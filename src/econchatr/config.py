@@ -39,6 +39,9 @@ class ShowTable(_Table):
     hosts: tuple[str, ...] = Field(min_length=1)
     persona: str = ""
     """The host whose replies are learned, where a show has several; empty: every host's."""
+    solo: bool = False
+    """Whether the host alone speaks: text without a label is then the host's, and his statements become pairs, each
+    behind a question that is made for it."""
     aliases: dict[str, str] = {}
     """Label in a transcript -> the person's name."""
     language: str = Field(default="", pattern=r"^(?:any|[a-z]{2})?$")
@@ -49,6 +52,8 @@ class ShowTable(_Table):
     def _persona_is_a_host(self) -> ShowTable:
         if self.persona and self.persona not in self.hosts:
             raise ValueError(f"persona {self.persona!r} is not among hosts {list(self.hosts)}")
+        if self.solo and len(self.hosts) > 1:
+            raise ValueError(f"solo means that one host alone speaks, and hosts has {len(self.hosts)} names")
         return self
 
     @property

@@ -66,6 +66,31 @@ def write_plain(talk: Talk) -> str:
     return "\n".join(f"{name}: {text}" for name, text in talk) + "\n"
 
 
+def write_headed(talk: Talk) -> str:
+    return "\n".join(f"**{name}** ({_clock(n)})\n\n{text}\n" for n, (name, text) in enumerate(talk))
+
+
+def write_ass(talk: Talk) -> str:
+    said = (
+        f"Dialogue: 0,{_clock(n)}.00,{_clock(n + 1)}.00,Default,{name},0,0,0,,{text}\n"
+        for n, (name, text) in enumerate(talk)
+    )
+    return "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n" + "".join(said)
+
+
+def write_ttml(talk: Talk) -> str:
+    names = list(dict.fromkeys(name for name, _ in talk))
+    agents = "".join(
+        f'<ttm:agent type="person" xml:id="a{n}"><ttm:name>{html.escape(name)}</ttm:name></ttm:agent>'
+        for n, name in enumerate(names)
+    )
+    said = "\n".join(
+        f'<p begin="{_clock(n)}" ttm:agent="a{names.index(name)}">{html.escape(text)}</p>'
+        for n, (name, text) in enumerate(talk)
+    )
+    return f'<tt xmlns="http://www.w3.org/ns/ttml"><head>{agents}</head><body><div>{said}</div></body></tt>'
+
+
 def write_docx(talk: Talk) -> bytes:
     said = "".join(f"<w:p><w:r><w:t>{html.escape(f'{name}: {text}')}</w:t></w:r></w:p>" for name, text in talk)
     out = io.BytesIO()
@@ -86,6 +111,10 @@ def _join(talk: Talk) -> str:
 
 def _write_podcast_json(talk: Talk) -> object:
     return {"version": "1.0.0", "segments": _list_segments(talk, text="body", start="startTime")}
+
+
+def _write_records(talk: Talk) -> object:
+    return [{"speaker_name": name, "sentence": text, "start_time": n} for n, (name, text) in enumerate(talk)]
 
 
 def _write_whisper(talk: Talk) -> object:
@@ -158,6 +187,10 @@ FORMATS: Final[dict[str, Callable[[Talk], bytes]]] = {
     "oyez": _encode_json(_write_oyez),
     "stamped": _encode_text(write_stamped),
     "otter": _encode_text(write_otter),
+    "headed": _encode_text(write_headed),
+    "ass": _encode_text(write_ass),
+    "ttml": _encode_text(write_ttml),
+    "json-records": _encode_json(_write_records),
     "plain": _encode_text(write_plain),
     "docx/plain": write_docx,
 }

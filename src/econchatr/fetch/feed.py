@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
@@ -35,6 +37,14 @@ _MAX_TITLE_CHARS: Final = 500
 _HOST_ROLES: Final = frozenset({"host", "co-host", "guest host"})
 _ENTITIES: Final = re.compile(rb"<!DOCTYPE[^>\[]{0,2000}\[", re.IGNORECASE)
 _WEB_PAGE: Final = re.compile(rb"<!doctype\s+html|<html[\s>]|<body[\s>]", re.IGNORECASE)
+
+
+_FEED: Final = re.compile(
+    rb"(?:<\?xml[^>]{0,200}>\s*|<\?xml-stylesheet[^>]{0,300}>\s*|<!--.{0,1000}?-->\s*){0,6}<(?:rss|feed)\b", re.DOTALL
+)
+_WORDS: Final = re.compile(r"[^\W_]+")
+_MIN_PART_CHARS: Final = 12
+"""A shorter title may stand inside another by chance."""
 
 
 class TranscriptLink(Record):
@@ -98,6 +108,40 @@ def read_feed(data: bytes, *, location: str) -> Feed:
         _read_item(entry, extras, of_channel, location) for entry, extras in zip(entries, of_items, strict=True)
     )
     return Feed(_clean(parsed.feed.get("title"), _MAX_TITLE_CHARS), items)
+
+
+def is_feed(data: bytes) -> bool:
+    """Whether the bytes begin as RSS or Atom does."""
+    return _FEED.match(data[:4000].lstrip(b"\xef\xbb\xbf \t\r\n")) is not None
+
+
+class TitleIndex:
+    """The items of saved feeds, found by an episode's title."""
+
+    def __init__(self, items: Iterable[FeedItem]) -> None:
+        self._items = defaultdict[str, list[FeedItem]](list)
+        for item in items:
+            if folded := _fold_title(item.title):
+                self._items[folded].append(item)
+
+    def find(self, *titles: str) -> FeedItem | None:
+        """The one item with one of these titles, or whose title has it as a part; `None`: none, or two of them."""
+        for title in filter(None, map(_fold_title, titles)):
+            found = self._items.get(title, [])
+            if not found and len(title) >= _MIN_PART_CHARS:
+                found = [item for folded, items in self._items.items() if _is_part(title, folded) for item in items]
+            if len(found) == 1:
+                return found[0]
+        return None
+
+
+def _fold_title(title: str) -> str:
+    return " ".join(_WORDS.findall(unicodedata.normalize("NFKD", title).casefold()))
+
+
+def _is_part(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _MIN_PART_CHARS and f" {short} " in f" {long} "
 
 
 def _refuse_harm(data: bytes, location: str) -> None:

@@ -15,10 +15,22 @@ from econchatr.errors import ShowFolderError, SourceError
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_file, write_bytes
 
+# fmt: off
 _TRANSCRIPT_SUFFIXES = frozenset(
-    {".md", ".markdown", ".html", ".htm", ".txt", ".vtt", ".srt", ".json", ".docx", ".xml"}
+    {
+        ".md", ".markdown", ".html", ".htm", ".xhtml", ".txt", ".text", ".vtt", ".srt", ".sbv", ".ass", ".ssa", ".ttml",
+        ".dfxp", ".itt", ".json", ".jsonl", ".docx", ".xml", ".rss",
+    }
 )
+# fmt: on
 """Names that may hold a transcript; what they hold is decided by reading them."""
+
+# fmt: off
+_AUDIO_SUFFIXES = frozenset({
+    ".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus", ".aac", ".aif", ".aiff", ".wma", ".mp4", ".mov", ".mkv", ".webm",
+})
+# fmt: on
+_OTHER_TEXTS = frozenset({".pdf", ".doc", ".rtf", ".odt", ".pages"})
 
 MAX_FILE_BYTES = 64_000_000
 """A transcript of a ten-hour talk is under 1 MB; anything this large is something else."""
@@ -191,7 +203,16 @@ def _refuse_empty(folder: Path, failures: Sequence[Failure], n_left: dict[str, i
     if failures:
         first = failures[0]
         raise SourceError(f"{folder / first.item}: {first.message}", hint=first.hint)
+    audio = next((kind for kind in n_left if kind in _AUDIO_SUFFIXES), "")
+    if audio:
+        raise SourceError(
+            f"{folder} holds audio and no transcript ({tell_left(n_left)}).",
+            hint="Transcribe it first with a tool that tells speakers apart, such as WhisperX: "
+            f"`whisperx {folder.name}/*{audio} --diarize --output_format json --output_dir transcripts`.",
+        )
     hint = f"Put files there ({', '.join(sorted(_TRANSCRIPT_SUFFIXES))})."
+    if n_left.keys() & _OTHER_TEXTS:
+        hint = f"Save .pdf, .doc and .rtf files as .docx or .txt. {hint}"
     if n_left.keys() & {_LINKS_OUT, _LINKED_FOLDERS}:
         hint = f"Links that lead out of the folder are not followed. {hint}"
     left = tell_left(n_left)

@@ -6,7 +6,7 @@ This package knows no file format and no model; who counts tokens is an argument
 from __future__ import annotations
 
 from econchatr.pair.answer_pairs import count_answer_pairs, find_passages, make_answer_pairs
-from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, pair_episode
+from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, list_statements, pair_episode
 from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
 from econchatr.pair.presidio import open_presidio
 from econchatr.pair.private import hide_private
@@ -23,6 +23,7 @@ __all__ = [
     "drop_duplicates",
     "find_passages",
     "hide_private",
+    "list_statements",
     "make_answer_pairs",
     "open_presidio",
     "pair_episode",

@@ -88,6 +88,37 @@ def pair_episode(
     return pairs
 
 
+def list_statements(
+    episode: Episode, turns: Sequence[Turn], *, split: Split, hide: Callable[[str], str] = hide_private
+) -> list[Pair]:
+    """Get what the host says of an episode in which nobody asks: pairs without a cue, for `find_passages` to cut up.
+
+    Flagged stretches are cut out, and speech that is flagged by half is left out.
+    """
+    blocks = _join_blocks(turns, None, hide) if episode.kind == "verbatim" else []
+    return [
+        Pair(
+            pair_id=f"{episode.slug}#{block.turns[0].position}",
+            slug=episode.slug,
+            published=episode.published,
+            rank=episode.rank,
+            split=split,
+            cue_speaker="",
+            reply_speaker=block.turns[-1].speaker,
+            cue="",
+            reply=block.text,
+            first_turn=block.turns[0].position,
+            last_turn=block.turns[-1].position,
+            n_cue_tokens=0,
+            n_reply_tokens=0,
+            is_kept=True,
+            reason="",
+        )
+        for block in blocks
+        if block.is_reply and not block.doubt
+    ]
+
+
 def _clean(text: str, hide: Callable[[str], str]) -> str:
     """Get what was said, cleaned and without private data; empty where there is no word in it."""
     said = hide(clean_speech(text))

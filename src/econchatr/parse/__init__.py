@@ -10,6 +10,7 @@ from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
 from econchatr.parse.people import Cast, SpeakerTable, UnnamedVoice, find_ad_voices, list_unnamed, unify_speakers
 from econchatr.parse.transcript import (
+    NOBODY_NAMED,
     READERS,
     Explanation,
     ParsedFile,
@@ -17,10 +18,12 @@ from econchatr.parse.transcript import (
     open_text,
     parse_file,
     rank_episodes,
+    read_stem,
 )
 
 __all__ = [
     "LANGUAGES",
+    "NOBODY_NAMED",
     "READERS",
     "Cast",
     "Explanation",
@@ -42,6 +45,7 @@ __all__ = [
     "parse_file",
     "rank_episodes",
     "read_date",
+    "read_stem",
     "tell_shared",
     "unify_speakers",
 ]

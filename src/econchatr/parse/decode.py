@@ -16,11 +16,18 @@ MAX_JSON_BYTES: Final = 24 * 1024 * 1024
 
 _MAX_CONTROL_SHARE: Final = 0.001
 _FEW_CONTROLS: Final = 8
+_MAX_LOOKED_BYTES: Final = 20_000
+_MIN_ZEROS: Final = 0.6
+_MAX_ZEROS: Final = 0.05
+_KANA: Final = re.compile("[\u3041-\u30ff]")
+_HIGH_WORD: Final = re.compile(rb"(?<![A-Za-z])[\xa8\xb8\xc0-\xff]{3,}(?![A-Za-z])")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 
 
 def decode_text(data: bytes, *, location: str) -> str:
-    """Get the file's text: UTF-8 (with or without a mark), UTF-16 with a mark, else Windows-1252 if it looks like text.
+    """Get the file's text: UTF-8, UTF-16 or UTF-32, with or without a mark; else an older encoding.
+
+    Older ones are Shift JIS where kana come out, Windows-1251 where whole words are Cyrillic, and Windows-1252.
 
     Raises:
         TranscriptError: the file is empty, too large, or not text.
@@ -48,11 +55,9 @@ def drop_controls(text: str) -> str:
 
 
 def _decode(data: bytes) -> str | None:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings: tuple[str, ...] = ("utf-16",)
-    else:
-        # Windows-1252 comes last because it accepts nearly anything.
-        encodings = ("utf-8-sig", "cp1252")
+    wide = _tell_wide(data)
+    # Windows-1252 comes last because it accepts nearly anything.
+    encodings = (wide,) if wide else ("utf-8-sig", _tell_older(data), "cp1252")
     for encoding in encodings:
         try:
             return data.decode(encoding)
@@ -60,6 +65,39 @@ def _decode(data: bytes) -> str | None:
             if encoding == "utf-8-sig" and (repaired := _repair_utf8(data)) is not None:
                 return repaired
     return None
+
+
+def _tell_wide(data: bytes) -> str:
+    """Get which encoding with two or four bytes a letter it is, by its mark or by where its zeros are; empty: none."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    start = data[:_MAX_LOOKED_BYTES]
+    zeros = [start[place::4].count(0) * 4 / max(1, len(start)) for place in range(4)]
+    for encoding, places in (
+        ("utf-32-le", (1, 2, 3)),
+        ("utf-32-be", (0, 1, 2)),
+        ("utf-16-le", (1, 3)),
+        ("utf-16-be", (0, 2)),
+    ):
+        others = [zeros[place] for place in range(4) if place not in places]
+        if min(zeros[place] for place in places) > _MIN_ZEROS and max(others) < _MAX_ZEROS:
+            return encoding
+    return ""
+
+
+def _tell_older(data: bytes) -> str:
+    """Get the encoding of a text from before Unicode, by what its letters would be."""
+    start = data[:_MAX_LOOKED_BYTES]
+    japanese = start[: len(start) - 1].decode("shift_jis", errors="ignore")
+    n_high = sum(byte >= 0x80 for byte in start)
+    if 3 * len(_KANA.findall(japanese)) > n_high > 0:
+        return "shift_jis"
+    # Cyrillic words have high bytes only; in a Western word they stand between plain letters.
+    words = _HIGH_WORD.findall(start)
+    n_whole = sum(len(word) for word in words)
+    return "cp1251" if n_high and 3 * n_whole > 2 * n_high else "cp1252"
 
 
 def _repair_utf8(data: bytes) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -28,6 +29,13 @@ _BESIDE: Final = re.compile(r"\s+[-–—|/@]\s.*|\s*#\d{1,3}\s*$")
 _BRACKETS: Final = re.compile(r"[\[\]\"“”|]")
 _INNER: Final = re.compile(r"(?<=[.?!…])[ \t]{1,3}([^\W_][^:\n<>{}?!]{1,59}?):(?=\s)")
 _WORD: Final = re.compile(r"[^\W_][\w.'’\-&/()]*,?")
+COLON: Final = rf"(?:[ \t]?:{INVISIBLE}(?=\s|$)|[ \t]?：|:(?=[^\W\d_]))"
+"""What ends a label: a colon and a space or the line's end, a full-width colon, or a colon right before a letter."""
+_FOOTER: Final = re.compile(
+    r"(?:this |the )?(?:editable )?transcript(?:ion)? (?:was (?:computer|automatically|auto)|ended after)\b.{0,200}"
+    r"|transcribed (?:by|with) .{0,80}|(?:[^\W_][\w ]{0,30}:[ \t]*)?https?://\S+",
+    re.IGNORECASE,
+)
 # Words inside a name that are written small.
 _PARTICLES: Final = frozenset(
     {
@@ -59,7 +67,9 @@ _NO_NAMES: Final = frozenset({
     "title", "duration", "length", "http", "https", "transcript", "summary", "keywords", "speakers", "episode",
     "chapter", "chapters", "topics", "links", "links:", "warning", "tip", "ps", "p.s", "re", "subject", "from", "to",
     "time", "source", "published", "recorded", "recording", "language", "url", "guests", "hosts", "i", "we", "you",
-    "he", "she", "they", "it", "because", "for", "if", "when", "why", "what", "how", "who", "where", "yes", "no",
+    "he", "she", "they", "it", "because", "important", "notes", "key", "takeaway", "takeaways", "bonus",
+    "attendees", "participants", "agenda", "action", "resources", "references", "mentioned",
+    "for", "if", "when", "why", "what", "how", "who", "where", "yes", "no",
 })
 # fmt: on
 
@@ -70,6 +80,20 @@ def iterate_lines(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
     for line in text[start:].splitlines(keepends=True):
         yield offset, line.rstrip()
         offset += len(line)
+
+
+def is_footer(line: str) -> bool:
+    """Say whether a line is a transcriber's note, or an address alone, and nobody's speech."""
+    return _FOOTER.fullmatch(line.strip()) is not None
+
+
+def _is_word(word: str) -> bool:
+    """Say whether a word may stand in a name; vowel signs (Hindi, Tamil, Thai) count as letters."""
+    return _WORD.fullmatch(word if word.isascii() else _drop_signs(word)) is not None
+
+
+def _drop_signs(word: str) -> str:
+    return "".join(sign for sign in word if unicodedata.category(sign)[0] != "M")
 
 
 def is_name(label: str) -> bool:
@@ -83,7 +107,7 @@ def is_name(label: str) -> bool:
     if not any(map(str.isalpha, name)) or words[0].lower().strip(",.") in _NO_NAMES:
         return False
     return all(
-        _WORD.fullmatch(word) is not None and (not word[0].islower() or (place > 0 and _may_be_small(word)))
+        _is_word(word) and (not word[0].islower() or (place > 0 and _may_be_small(word)))
         for place, word in enumerate(words)
     )
 
@@ -183,7 +207,7 @@ def _is_small_name(label: str) -> bool:
         0 < len(words) <= _MAX_SMALL_WORDS
         and words[0].lower().strip(",.") not in _NO_NAMES
         and any(word[0].islower() for word in words)
-        and all(_WORD.fullmatch(word) for word in words)
+        and all(_is_word(word) for word in words)
         and not any(word.isdigit() for word in words)
     )
 

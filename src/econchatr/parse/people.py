@@ -50,6 +50,11 @@ _ANONYMOUS: Final = re.compile(
 _UNSEEN: Final = re.compile("[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
+# What stands behind a name in a broadcaster's transcript.
+_PART: Final = re.compile(
+    r"(?<=\w),\s*(?:co-?host|host|byline|guest|anchor|moderator|interviewer|correspondent|reporter|narrator)$",
+    re.IGNORECASE,
+)
 _MAX_KEPT_NAMES: Final = 65_536
 """Labels whose tidied form is remembered: a file of many labels asks for each some ten times."""
 
@@ -70,6 +75,8 @@ class SpeakerTable:
     hosts: tuple[str, ...]
     aliases: dict[str, str] = field(default_factory=dict)
     """Label -> the person's name; of hosts and of guests alike. `slug/label` names a voice of one episode only."""
+    is_solo: bool = False
+    """Whether the host alone speaks, so that text without a label is the host's."""
     cast: Cast = Cast()
     """Of the one episode that is read with this table; empty where no feed tells."""
 
@@ -126,8 +133,9 @@ def fold_label(label: str) -> str:
 
 @lru_cache(maxsize=_MAX_KEPT_NAMES)
 def tidy_label(label: str) -> str:
-    """Get a label without colon, emphasis, odd spaces, or the typing slip `Name: Name`."""
-    name = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", label)).split()).strip("*_: ")
+    """Get a label without colon, emphasis, odd spaces, a part (`NAME, HOST`), or the typing slip `Name: Name`."""
+    name = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", label)).split()).strip("*_:： ")
+    name = _PART.sub("", name)
     first, colon, second = name.partition(":")
     return first.strip() if colon and first.strip() == second.strip() else name
 
@@ -215,6 +223,11 @@ def split_name(label: str) -> tuple[str, str]:
     middle = [word for word in words[1:-1] if len(word.strip(".")) == 1]
     kept = [word for place, word in enumerate(words) if not (0 < place < len(words) - 1 and word in middle)]
     return " ".join(word.strip(".") for word in kept), "".join(word.strip(".") for word in middle)
+
+
+def is_degree(word: str) -> bool:
+    """Say whether a word behind a comma is a degree, and no other name."""
+    return _bare(word) in _DEGREES
 
 
 def bare_name(label: str) -> str:

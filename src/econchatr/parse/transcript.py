@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from hashlib import sha256
 from itertools import count
@@ -14,43 +14,61 @@ from typing import Final
 from urllib.parse import unquote, unquote_plus
 
 from econchatr.errors import TranscriptError
-from econchatr.parse.dates import read_date
+from econchatr.parse.dates import read_name_date, read_title_date
 from econchatr.parse.decode import MAX_JSON_BYTES, decode_text, drop_controls
 from econchatr.parse.draft import Account, Draft, Flagged, Loss, Reader, add_losses, count_flagged
 from econchatr.parse.flags import flag_turns
+from econchatr.parse.front_matter import Front, read_front
 from econchatr.parse.labels import Naming, SharedLabel, list_guests, name_people
 from econchatr.parse.language import Language, tell_language
 from econchatr.parse.lines import check_speakers
 from econchatr.parse.people import SpeakerTable, tidy_label
 from econchatr.parse.readers.docx import is_zip, read_docx
 from econchatr.parse.readers.econtalk import ECONTALK, read_guests
+from econchatr.parse.readers.headed_text import HEADED
+from econchatr.parse.readers.json_records import JSON_RECORDS
 from econchatr.parse.readers.json_shapes import JSON_READERS
-from econchatr.parse.readers.labelled_text import OTTER, PLAIN, STAMPED
+from econchatr.parse.readers.labelled_text import OTTER, PLAIN, PROSE, STAMPED
 from econchatr.parse.readers.markdown import MARKDOWN
 from econchatr.parse.readers.podcast_html import PODCAST_HTML
-from econchatr.parse.readers.subtitles import SRT, WEBVTT
+from econchatr.parse.readers.subtitles import ASS, SRT, TTML, WEBVTT
+from econchatr.parse.readers.web_page import is_page, read_page_text
 from econchatr.records import Episode, Role, Turn
 
 READERS: Final[tuple[Reader, ...]] = (
-    MARKDOWN, ECONTALK, WEBVTT, SRT, PODCAST_HTML, *JSON_READERS, STAMPED, OTTER, PLAIN,
+    MARKDOWN, ECONTALK, WEBVTT, SRT, ASS, TTML, PODCAST_HTML, *JSON_READERS, JSON_RECORDS, STAMPED, OTTER, HEADED,
+    PLAIN,
 )  # fmt: skip
 """Every format there is, the surer one first where two know a text equally well.
 
-A new one is a module with a `Reader` and a place here. A Word document is opened first; its text is any of these.
+A new one is a module with a `Reader` and a place here. Word documents and web pages are opened first.
 """
+
+NOBODY_NAMED: Final = (
+    "Transcribe the audio again with a tool that tells speakers apart (`whisperx AUDIO --diarize --output_format "
+    "json`), or write who speaks before each turn (`Name: text`). If the host alone speaks, set `solo = true` under "
+    "[show]."
+)
+"""What to do where a transcript names nobody."""
+_UNKNOWN: Final = "Begin each turn with `Name:`, or save the whole web page; docs/readers.md has every shape."
+_NO_BOX: Final = "Save the whole page of the episode, or leave it out: not every page has a transcript."
+_SENTENCE: Final = re.compile(r"\w[.?!…。？！]")
+_MIN_SENTENCES: Final = 4
 
 _NOBODY: Final[tuple[str, Role]] = ("", "other")
 _MAX_SLUG_CHARS: Final = 80
 # fmt: off
 _SUFFIXES: Final = frozenset({
     ".md", ".markdown", ".txt", ".html", ".htm", ".xhtml", ".shtml", ".php", ".asp", ".aspx", ".jsp", ".vtt", ".srt",
-    ".json", ".docx", ".xml",
+    ".json", ".jsonl", ".docx", ".xml", ".sbv", ".ass", ".ssa", ".ttml", ".dfxp", ".itt",
 })
 # fmt: on
 """What a file's name or an address may end in; other words behind a point are part of the title (`u.s.-markets`)."""
 
 _PROGRAMS: Final = frozenset({".php", ".asp", ".aspx", ".jsp"})
-_NAME_DATE: Final = re.compile(r"((?:19|20)\d{2}-\d{2}-\d{2})(?!\d)")
+_READS_PAGES: Final = (ECONTALK, PODCAST_HTML)
+"""Readers that know pages of their own by the page's tags."""
+_SURE_PAGE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -138,6 +156,15 @@ class _Opened:
     text: str
     aside: str
     prefix: str
+    front: Front = field(default_factory=Front)
+    head: str = ""
+    """The lines of the front matter, which no reader sees."""
+
+    def settle(self) -> Loss:
+        """Get what became of the characters that no reader sees: the head is markup, what stands apart is unplaced."""
+        head = Account(self.head)
+        head.mark(0, len(self.head))
+        return add_losses(head.settle(), Account(self.aside).settle())
 
 
 def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collection[str] = ()) -> ParsedFile:
@@ -150,10 +177,10 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     """
     opened = _open_file(data, location)
     scores = _score_readers(opened.text)
-    reader = _choose_reader(scores, location)
     slug = _make_slug(location, taken)
     show = show.narrow(slug)
-    draft = _read_draft(reader, opened.text, show, location)
+    reader, draft = _read_best(opened, scores, show, location)
+    draft = _add_front(_name_solo(draft, show), opened.front)
     naming = _name_speakers(draft, show)
     turns = _make_turns(draft, naming, slug=slug)
     if not turns:
@@ -161,7 +188,7 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
             f"{location} was read as {opened.prefix}{reader.name}, but it holds no turn",
             hint="Open the file and look whether the transcript is in it.",
         )
-    loss = add_losses(draft.account.settle(), Account(opened.aside).settle())
+    loss = add_losses(opened.settle(), draft.account.settle())
     name = opened.prefix + reader.name
     episode = _make_episode(draft, turns, loss, reader=name, location=location, digest=sha256(data).hexdigest())
     shared = tuple(SharedLabel(slug, tidy_label(label), names) for label, names in naming.shared.items())
@@ -184,7 +211,7 @@ def explain_file(data: bytes, *, location: str, show: SpeakerTable) -> Explanati
     try:
         parsed = parse_file(data, location=location, show=show)
     except TranscriptError as exc:
-        nothing = add_losses(Account(opened.text).settle(), Account(opened.aside).settle())
+        nothing = add_losses(opened.settle(), Account(opened.text).settle())
         return Explanation(location, ranked, "", nothing, error=exc.message)
     flagged = replace(parsed, turns=flag_turns(parsed.turns, hosts=show.hosts))
     return Explanation(location, ranked, parsed.episode.reader, parsed.loss, parsed=flagged)
@@ -197,10 +224,10 @@ def open_text(data: bytes, *, location: str) -> str:
         TranscriptError: the file is not text.
     """
     opened = _open_file(data, location)
-    return f"{opened.text}\n{opened.aside}" if opened.aside else opened.text
+    return "\n".join(part for part in (opened.head + opened.text, opened.aside) if part)
 
 
-def _choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader:
+def _choose_reader(scores: Sequence[tuple[str, float]], opened: _Opened, location: str) -> Reader:
     """Get the reader with the highest score; of two that know a text equally well, the first.
 
     Raises:
@@ -208,22 +235,88 @@ def _choose_reader(scores: Sequence[tuple[str, float]], location: str) -> Reader
     """
     name, score = max(scores, key=lambda item: item[1])
     if score <= 0:
-        raise TranscriptError(
-            f"{location} is in no known transcript format (tried: {', '.join(name for name, _ in scores)})",
-            hint="Begin each turn with `**Name:**`, or save the whole web page.",
-        )
+        if opened.prefix == "html/":
+            problem = f"{location}: the web page has no transcript box, and no line of it names a speaker"
+            raise TranscriptError(problem, hint=_NO_BOX)
+        is_prose = len(_SENTENCE.findall(opened.text[:20_000])) >= _MIN_SENTENCES
+        problem = "names no speaker" if is_prose else "is in no known transcript format"
+        raise TranscriptError(f"{location} {problem}", hint=NOBODY_NAMED if is_prose else _UNKNOWN)
     return next(reader for reader in READERS if reader.name == name)
 
 
 def _open_file(data: bytes, location: str) -> _Opened:
     if is_zip(data) and len(data) <= MAX_JSON_BYTES:
-        text, aside = read_docx(data, location=location)
-        return _Opened(text, aside, "docx/")
-    return _Opened(decode_text(data, location=location), "", "")
+        return _take_front(_Opened(*read_docx(data, location=location), "docx/"))
+    text = decode_text(data, location=location)
+    if is_page(text) and all(reader.score(text) < _SURE_PAGE for reader in _READS_PAGES):
+        page = read_page_text(text)
+        return _Opened(page.text, page.aside, "html/", page.front)
+    return _take_front(_Opened(text, "", ""))
+
+
+def _take_front(opened: _Opened) -> _Opened:
+    front = read_front(opened.text)
+    return replace(opened, text=opened.text[front.end :], front=front, head=opened.text[: front.end])
+
+
+def _get_score(item: tuple[str, float]) -> float:
+    return item[1]
+
+
+def _name_solo(draft: Draft, show: SpeakerTable) -> Draft:
+    """Get the draft of a show in which the host alone speaks: what names nobody is the host's."""
+    if not show.is_solo or draft.kind != "unlabelled":
+        return draft
+    return replace(draft, kind="verbatim", turns=tuple(replace(raw, label=show.hosts[0]) for raw in draft.turns))
+
+
+def _add_front(draft: Draft, front: Front) -> Draft:
+    """Get the draft with what the file's head says, which comes before what a reader found."""
+    published, precision = (front.published, front.precision) if front.published else (draft.published, draft.precision)
+    return replace(
+        draft,
+        title=front.title or draft.title,
+        published=published,
+        precision=precision,
+        guests=front.guests or draft.guests,
+        doubt=draft.doubt,
+        label_doubt=". ".join(filter(None, (front.doubt, draft.label_doubt))),
+    )
 
 
 def _score_readers(text: str) -> tuple[tuple[str, float], ...]:
     return tuple((reader.name, reader.score(text)) for reader in READERS)
+
+
+def _read_best(
+    opened: _Opened, scores: Sequence[tuple[str, float]], show: SpeakerTable, location: str
+) -> tuple[Reader, Draft]:
+    """Get the surest reader and what it read; of JSON in which it finds no speaker, the next reader that finds one.
+
+    Raises:
+        TranscriptError: No reader knows the text, or none can read it.
+    """
+    reader = _choose_reader(scores, opened, location) if not show.is_solo or max(scores, key=_get_score)[1] else PROSE
+    problem, draft = None, None
+    try:
+        draft = _read_draft(reader, opened.text, show, location)
+    except TranscriptError as exc:
+        problem = exc
+    knows_others = reader is not JSON_RECORDS and dict(scores)[JSON_RECORDS.name] > 0
+    if knows_others and (draft is None or draft.kind == "unlabelled"):
+        try:
+            other = _read_draft(JSON_RECORDS, opened.text, show, location)
+        except TranscriptError:
+            other = None
+        if other is not None and other.kind == "verbatim" and 2 * _count_said(other) > _count_said(draft):
+            return JSON_RECORDS, other
+    if draft is None:
+        raise problem or TranscriptError(f"{location} cannot be read")
+    return reader, draft
+
+
+def _count_said(draft: Draft | None) -> int:
+    return sum(len(raw.text) for raw in draft.turns) if draft else 0
 
 
 def _read_draft(reader: Reader, text: str, show: SpeakerTable, location: str) -> Draft:
@@ -273,9 +366,8 @@ def _make_turns(draft: Draft, naming: Naming, *, slug: str) -> list[Turn]:
 def _make_episode(draft: Draft, turns: list[Turn], loss: Loss, *, reader: str, location: str, digest: str) -> Episode:
     stem = read_stem(location)
     published, precision = draft.published, draft.precision
-    in_name = _NAME_DATE.match(stem)
-    if published is None and in_name:
-        published, precision = read_date(in_name[1])
+    if published is None and (found := read_name_date(stem) or read_title_date(draft.title)):
+        published, precision = found, "day"
     return Episode(
         slug=turns[0].slug,
         title=" ".join(drop_controls(draft.title).split()) or stem,

@@ -16,18 +16,20 @@ from econchatr.pair import (
     drop_duplicates,
     find_passages,
     hide_private,
+    list_statements,
     make_answer_pairs,
     open_presidio,
     pair_episode,
 )
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.records import Pair, Split, Turn, WrittenQuestion
+from econchatr.records import Episode, Pair, Split, Turn, WrittenQuestion
 from econchatr.tables import hash_file, hash_settings
 from econchatr.tokens import open_tokenizer
 
 _TOKENIZER: Final = "gpt2"
 """The filters of 2023 count in GPT-2 tokens; both profiles do."""
+_MAX_TOLD: Final = 5
 _ROLE_OF_OTHER_SIDE: Final = {"host": "guest", "guest": "host", "other": "other"}
 
 
@@ -37,12 +39,39 @@ def _pair(show: Show, narrator: Narrator) -> Made:
     turns = defaultdict[str, list[Turn]](list)
     for turn in show.turns():
         turns[turn.slug].append(turn)
-    pairs = _pair_episodes(show, splits, turns, narrator, persona=show.config.show.persona or None)
+    if show.config.show.solo:
+        pairs = _pair_solo(show, splits, turns)
+    else:
+        pairs = _pair_episodes(show, splits, turns, narrator, persona=show.config.show.persona or None)
     pairs = drop_duplicates(pairs) if PROFILES[config.profile].drop_duplicates else pairs
     counts = _count_pairs(pairs)
     if not counts["train"]:
         narrator.note(f"none of the {len(pairs):,} pairs is left to train on")
+    if told := _tell_undated(episodes, splits):
+        narrator.note(told)
     return Made({"pairs": pairs}, counts=counts)
+
+
+def _tell_undated(episodes: Sequence[Episode], splits: Mapping[str, Split]) -> str:
+    """Which held-out episodes are the newest only by their place in the order; empty: each has a date."""
+    held = [one for one in episodes if splits.get(one.slug) in ("dev", "test") and one.published is None]
+    names = ", ".join(one.location for one in held[:_MAX_TOLD]) + (
+        f" and {len(held) - _MAX_TOLD} more" * (len(held) > _MAX_TOLD)
+    )
+    return f"held out as the newest, but without a date: {names}" if held else ""
+
+
+def _pair_solo(show: Show, splits: Mapping[str, Split], turns: Mapping[str, Sequence[Turn]]) -> list[Pair]:
+    """What a host who speaks alone states, behind made questions: these are all the pairs such a show has."""
+    hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
+    said = [
+        pair
+        for episode in show.episodes()
+        if episode.slug in splits
+        for pair in list_statements(episode, turns[episode.slug], split=splits[episode.slug], hide=hide)
+    ]
+    count = open_tokenizer(_TOKENIZER).count_each
+    return make_answer_pairs(find_passages(said), count, speech=(one.reply for one in said), exam=_list_exam(show))
 
 
 def _count_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
@@ -63,7 +92,8 @@ def _pair_guests(show: Show, narrator: Narrator) -> Made:
 
 def _pair_answers(show: Show, narrator: Narrator) -> Made:
     """What the host states, behind questions: the step of its own that a change of the exam does again."""
-    said = show.pairs(kept=True)
+    # Where the host alone speaks, all pairs are answer pairs already.
+    said = [] if show.config.show.solo else show.pairs(kept=True)
     passages = find_passages(said)
     pairs = make_answer_pairs(
         passages,
@@ -74,7 +104,7 @@ def _pair_answers(show: Show, narrator: Narrator) -> Made:
         writer=show.config.pair.writer.name if show.config.pair.writer else "",
     )
     counts = count_answer_pairs(pairs)
-    if not counts["train"]:
+    if not counts["train"] and not show.config.show.solo:
         narrator.note(f"{show.voice.host} states nothing to train answers on: {len(passages):,} passages, none kept")
     return Made({"answer_pairs": drop_duplicates(pairs)}, counts=counts)
 
@@ -124,11 +154,16 @@ def _filters(show: Show) -> dict[str, object]:
     return show.config.pair.model_dump(exclude={"writer"})
 
 
+def _pair_inputs(show: Show) -> dict[str, str]:
+    inputs = {"parse": show.made("parse")}
+    return inputs | {"solo": hash_settings(_list_exam(show))} if show.config.show.solo else inputs
+
+
 PAIR = Stage[Show](
     "pair",
     version=3,
     settings={"pair": _filters, "persona": "show.persona"},
-    inputs=lambda show: {"parse": show.made("parse")},
+    inputs=_pair_inputs,
     reads=("parse",),
     writes={"pairs": Pair},
     do=_pair,

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Final
 
 from econchatr.config import CONFIG_NAME
-from econchatr.errors import InputError, ShowFolderError, TranscriptError
+from econchatr.errors import InputError, ShowFolderError, SourceError, TranscriptError
+from econchatr.fetch.feed import FeedItem, TitleIndex, is_feed, read_feed
 from econchatr.fetch.folder import read_kept
 from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
 from econchatr.parse import (
+    NOBODY_NAMED,
     Cast,
     Language,
     ParsedFile,
@@ -26,6 +29,7 @@ from econchatr.parse import (
     open_text,
     parse_file,
     rank_episodes,
+    read_stem,
     tell_shared,
     unify_speakers,
 )
@@ -79,7 +83,7 @@ class _Heard:
 
 
 def _parse(show: Show, narrator: Narrator) -> Made:
-    table = SpeakerTable(show.config.show.hosts, show.config.show.aliases)
+    table = SpeakerTable(show.config.show.hosts, show.config.show.aliases, show.config.show.solo)
     heard = _read_files(show, table, narrator)
     turns = unify_speakers(heard.turns, table, held={(one.slug, one.label) for one in heard.shared})
     turns = flag_turns(turns, hosts=table.hosts)
@@ -106,7 +110,10 @@ def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
     files = show.files()
     if show.feed is None:
         keep_transcripts(show, files, narrator)
+    feeds = _read_saved_feeds(raw, files, narrator)
     for n_done, file in enumerate(files, start=1):
+        if file.location in feeds.locations:
+            continue
         data = read_kept(raw, file.sha256, location=file.location)
         cast = Cast(file.title, file.hosts, file.guests)
         try:
@@ -115,10 +122,58 @@ def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
             heard.failures.append(_fail(file.location, exc.message, exc.hint))
         else:
             taken.add(parsed.episode.slug)
-            heard.take(parsed, file)
+            heard.take(parsed, feeds.complete(file, parsed.episode))
         narrator.progress(n_done, len(files), "files")
     heard.set_aside(_find_foreign(show, heard.episodes, heard.languages))
     return heard
+
+
+@dataclass(frozen=True)
+class _SavedFeeds:
+    """Feeds that lie among the transcripts of a folder: they tell titles and dates, and are no episodes."""
+
+    locations: frozenset[str]
+    index: TitleIndex
+
+    def complete(self, file: SourceFile, episode: Episode) -> SourceFile:
+        """Add the date of the item with the episode's title, where nothing else tells one."""
+        item = None if episode.published or file.published else self.index.find(episode.title, read_stem(file.location))
+        return file if item is None else file.model_copy(update={"published": item.published, "title": item.title})
+
+
+def _read_saved_feeds(raw: Path, files: Sequence[SourceFile], narrator: Narrator) -> _SavedFeeds:
+    items, locations = list[FeedItem](), set[str]()
+    for file in files:
+        if not file.location.lower().endswith((".xml", ".rss")):
+            continue
+        data = read_kept(raw, file.sha256, location=file.location)
+        if not is_feed(data):
+            continue
+        try:
+            items += read_feed(data, location=file.location).items
+        except SourceError as exc:
+            narrator.note(f"{exc.message} {exc.hint}")
+        locations.add(file.location)
+    if items:
+        narrator.note(f"{', '.join(sorted(locations))}: {len(items):,} items of a feed, which date episodes by title")
+    return _SavedFeeds(frozenset(locations), TitleIndex(items))
+
+
+def tell_order(ranked: Sequence[Episode]) -> str:
+    """How episodes without a date are ordered, and so which are held out as the newest; empty: all have a date."""
+    undated = [episode for episode in ranked if episode.published is None]
+    if not undated:
+        return ""
+    some = (
+        "no episode has a date"
+        if len(undated) == len(ranked)
+        else f"{len(undated):,} of {len(ranked):,} episodes have no date"
+    )
+    return (
+        f"{some}: the order is that of the numbers in their files' names, from {ranked[0].location} to "
+        f"{ranked[-1].location}, and the last are held out as the newest. To give dates, begin file names with "
+        "YYYY-MM-DD, write `date:` at the head of each file, or save the show's feed beside them as feed.xml"
+    )
 
 
 def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard, narrator: Narrator) -> int:
@@ -127,8 +182,9 @@ def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard
     for episode in ranked:
         if episode.doubt:
             narrator.note(f"doubtful {episode.location}: {episode.doubt}")
-    for line in tell_shared(heard.shared):
-        narrator.note(line)
+    for line in (tell_order(ranked), *tell_shared(heard.shared)):
+        if line:
+            narrator.note(line)
     told = {one.alias for one in heard.shared}
     unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
     for voice in unnamed[:_MAX_VOICES_TOLD]:
@@ -166,6 +222,10 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
         )
     if not any(turn.role == "host" for turn in turns):
         speakers = Counter(turn.speaker for turn in turns).most_common(5)
+        if not any(turn.speaker for turn in turns):
+            raise InputError(
+                f"none of the {len(episodes)} transcripts in {show.source} names a speaker.", hint=NOBODY_NAMED
+            )
         found = ", ".join(f"{name!r} ({n} turns)" for name, n in speakers) or "nobody"
         raise InputError(
             f"{show.root / CONFIG_NAME}: no turn of {' or '.join(map(repr, show.config.show.hosts))} "
@@ -176,8 +236,8 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 PARSE = Stage[Show](
     "parse",
-    version=5,
-    settings={"hosts": "show.hosts", "aliases": "show.aliases", "language": "show.language"},
+    version=6,
+    settings={"hosts": "show.hosts", "aliases": "show.aliases", "solo": "show.solo", "language": "show.language"},
     inputs=lambda show: {"fetch": show.made("fetch")},
     reads=("fetch",),
     writes={"episodes": Episode, "turns": Turn, "failures": Failure},

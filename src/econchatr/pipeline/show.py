@@ -49,7 +49,7 @@ from econchatr.select.strategies import find_strategy
 from econchatr.tables import hash_settings, read_manifest, refuse_newer
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
-from econchatr.user_folders import cache_folder
+from econchatr.user_folders import cache_folder, config_folder
 
 PREFERRED = "preferred"
 """Folder, inside a trained rung's, of the adapter that a preference round made."""
@@ -188,8 +188,13 @@ class Rung:
     @property
     def base(self) -> Base:
         """The base model."""
-        may_ask = self.show.config.train.weights == "auto"
-        return Base(self.config.base, self.show.cache, may_ask_hub=may_ask, has_stand_in=bool(self._counts_with))
+        return Base(
+            self.config.base,
+            self.show.cache,
+            may_ask_hub=self.show.config.train.weights == "auto",
+            has_stand_in=bool(self._counts_with),
+            settings=config_folder(),
+        )
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -199,13 +199,14 @@ class TunedModel(Record):
     """Of the base, as its makers name it: `apache-2.0`, `gemma`; empty: not told."""
     base_commit: str = ""
     """The model hub's revision the base weights are of; empty: they are not from there."""
-    form: str = ""
-    """What stood around each reply in training, as `prompts.name_frame` gives it; empty: nothing but `eos` after it."""
 
     def tell_licence(self) -> str:
         """The base's licence, with the sentence that its makers want beside it."""
         notice = _NOTICES.get(self.licence, "")
         return f"{self.licence or 'not told'}{f' ({notice})' if notice else ''}"
+
+    form: str = ""
+    """What stood around each reply in training, as `prompts.name_frame` gives it; empty: nothing but `eos` after it."""
 
     @property
     def ends_with_line(self) -> bool:

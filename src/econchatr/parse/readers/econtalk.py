@@ -68,11 +68,15 @@ class _Reading:
     date_text: str = ""
 
 
+_BOX_ID: Final = re.compile(r"\bid\s{0,8}=\s{0,8}[\"']?unique\b", re.IGNORECASE)
+
+
 def _score_econtalk(text: str) -> float:
     """Get how surely the text is an EconTalk page: 1 with a transcript's box, a little for any other web page."""
     if "<" not in text:
         return 0.0
-    if ("audio-highlight" in text or "Podcast Episode Highlights" in text) and "</" in text:
+    has_box = "audio-highlight" in text or "Podcast Episode Highlights" in text or _BOX_ID.search(text) is not None
+    if has_box and "</" in text:
         return 1.0
     head = text[:5000].lower()
     return 0.1 if any(mark in head for mark in ("<!doctype html", "<html", "<head", "<body", "<div")) else 0.0

@@ -70,7 +70,7 @@ class JsonFile:
                 waiting.extend(node)
 
 
-def _looks_like_json(text: str) -> bool:
+def looks_like_json(text: str) -> bool:
     """Say whether the text begins as JSON does."""
     return text[:100].lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
@@ -78,10 +78,10 @@ def _looks_like_json(text: str) -> bool:
 @lru_cache(maxsize=1)
 def _list_keys(text: str) -> frozenset[str]:
     """Get the keys that stand anywhere in the text; cheap, and true even of a file that is cut off."""
-    return frozenset(match[1] for match in _KEY.finditer(text)) if _looks_like_json(text) else frozenset()
+    return frozenset(match[1] for match in _KEY.finditer(text)) if looks_like_json(text) else frozenset()
 
 
-def _open_json(text: str) -> JsonFile:
+def open_json(text: str) -> JsonFile:
     """Get the tree and the account.
 
     Raises:
@@ -94,7 +94,7 @@ def _open_json(text: str) -> JsonFile:
             hint="Export it without word timings, or split it into one file per episode.",
         )
     try:
-        tree = json.loads(text.lstrip("\ufeff"), object_pairs_hook=_Pairs)
+        tree = _load_tree(text.lstrip("\ufeff"))
     except (ValueError, RecursionError) as exc:
         where = f" at line {exc.lineno}" if isinstance(exc, json.JSONDecodeError) else ""
         raise TranscriptError(
@@ -108,6 +108,20 @@ def _open_json(text: str) -> JsonFile:
         position = leaf.end
     account.mark(position, len(text))
     return JsonFile(root, account)
+
+
+def _load_tree(text: str) -> Any:
+    """Get the values of a file; JSON Lines are a list of them."""
+    try:
+        return json.loads(text, object_pairs_hook=_Pairs)
+    except json.JSONDecodeError as exc:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.strip().endswith(("}", "]")) for line in lines[:3]):
+            raise
+        try:
+            return [json.loads(line, object_pairs_hook=_Pairs) for line in lines]
+        except json.JSONDecodeError:
+            raise exc from None
 
 
 def _walk_texts(node: object) -> Iterator[Text]:
@@ -157,7 +171,7 @@ _MAX_LABEL_CHARS: Final = 128
 _MAX_SECONDS: Final = 1_000_000
 _NO_SPACE_BEFORE: Final = frozenset(",.!?;:%)]’”…")
 # Strings under these keys are the service's own; words with times repeat the text of their segment.
-_TECHNICAL: Final = frozenset({
+TECHNICAL: Final = frozenset({
     "acoustic_model", "auto_highlights_result", "created", "duration", "entities", "href", "id", "identifier",
     "iab_categories_result", "justia_url", "language", "language_code", "language_model", "metadata", "model",
     "model_info", "models", "request_id", "sentiment_analysis_results", "sha256", "source", "speech_model", "status",
@@ -202,28 +216,28 @@ def _read_shape(text: str, show: SpeakerTable, *, shape: Shape) -> Draft:
     Raises:
         TranscriptError: the text is no whole JSON, or not in the shape after all.
     """
-    file = _open_json(text)
+    file = open_json(text)
     writer = TurnWriter(label="", joins="")
     is_named = False
     try:
         for said in shape.read(file.root):
-            label = _read_label(said.label)
+            label = read_label(said.label)
             if label is not None and label != writer.label:
                 writer.open(label, start_seconds=said.start_seconds)
                 is_named = is_named or bool(label)
             file.place(said.label, *said.texts, *said.covers)
-            _say(said, writer)
+            say(said, writer)
     except (KeyError, TypeError, AttributeError, IndexError) as exc:
         raise TranscriptError(
             f"the JSON looks like {shape.name}, but a part is not as it should be ({type(exc).__name__}: {exc})",
             hint="Export it again with speakers and utterances, or use another format.",
         ) from exc
     writer.close()
-    file.mark_keys(_TECHNICAL | shape.repeats)
+    file.mark_keys(TECHNICAL | shape.repeats)
     if isinstance(file.root, dict):
         # Beside segments, the whole text stands once more.
         file.mark(file.root.get("text"))
-    return Draft("verbatim" if is_named else "unlabelled", tuple(writer.turns), file.account, _read_title(file))
+    return Draft("verbatim" if is_named else "unlabelled", tuple(writer.turns), file.account, read_title(file))
 
 
 # --- one function per shape -------------------------------------------------------------------------------------------
@@ -232,7 +246,7 @@ def _read_shape(text: str, show: SpeakerTable, *, shape: Shape) -> Draft:
 def _read_podcast(root: Any) -> Iterator[Speech]:
     for segment in root["segments"]:
         # A body may be a whole sentence or one word; the speaker may stand only where it changes.
-        yield Speech(segment.get("speaker"), _texts(segment["body"]), _read_time(segment.get("startTime")))
+        yield Speech(segment.get("speaker"), _texts(segment["body"]), read_time(segment.get("startTime")))
 
 
 def _read_segments(root: Any) -> Iterator[Speech]:
@@ -246,7 +260,7 @@ def _read_segments(root: Any) -> Iterator[Speech]:
             yield Speech(None, (), None, (label, segment["text"]))
             yield from parts
         else:
-            yield Speech(label if _is_label(label) else "", _texts(segment["text"]), _read_time(segment.get("start")))
+            yield Speech(label if _is_label(label) else "", _texts(segment["text"]), read_time(segment.get("start")))
 
 
 def _split_words(words: list[Any]) -> Iterator[Speech]:
@@ -259,7 +273,7 @@ def _split_words(words: list[Any]) -> Iterator[Speech]:
     for speaker, group in groupby(named, key=_get_first):
         said = [word for _, word in group]
         texts = tuple(text for word in said for text in _texts(word.get("word")))
-        yield Speech(speaker, texts, next(filter(None, (_read_time(word.get("start")) for word in said)), None))
+        yield Speech(speaker, texts, next(filter(None, (read_time(word.get("start")) for word in said)), None))
 
 
 def _read_assemblyai(root: Any) -> Iterator[Speech]:
@@ -267,14 +281,14 @@ def _read_assemblyai(root: Any) -> Iterator[Speech]:
         yield Speech("", _texts(root["text"]), None)
         return
     for one in root["utterances"]:
-        yield Speech(one.get("speaker"), _texts(one["text"]), _read_time(one.get("start"), per_second=1000))
+        yield Speech(one.get("speaker"), _texts(one["text"]), read_time(one.get("start"), per_second=1000))
 
 
 def _read_deepgram(root: Any) -> Iterator[Speech]:
     results = root["results"]
     if results.get("utterances"):
         for one in results["utterances"]:
-            yield Speech(one.get("speaker"), _texts(one["transcript"]), _read_time(one.get("start")))
+            yield Speech(one.get("speaker"), _texts(one["transcript"]), read_time(one.get("start")))
         return
     channels = results["channels"]
     for number, channel in enumerate(channels):
@@ -284,7 +298,7 @@ def _read_deepgram(root: Any) -> Iterator[Speech]:
         for one in paragraphs:
             for sentence in one["sentences"]:
                 speaker = one.get("speaker", nobody)
-                yield Speech(speaker, _texts(sentence["text"]), _read_time(sentence.get("start")))
+                yield Speech(speaker, _texts(sentence["text"]), read_time(sentence.get("start")))
         if not paragraphs:
             yield Speech(nobody, _texts(alternative["transcript"]), None)
 
@@ -293,7 +307,7 @@ def _read_rev(root: Any) -> Iterator[Speech]:
     names = {person["id"]: person["name"] for person in root.get("speakers") or [] if person.get("name")}
     for monologue in root["monologues"]:
         elements = monologue["elements"]
-        start = next((time for one in elements if (time := _read_time(one.get("ts"))) is not None), None)
+        start = next((time for one in elements if (time := read_time(one.get("ts"))) is not None), None)
         # Spaces are elements of their own.
         texts = tuple(text for one in elements for text in _texts(one["value"]))
         yield Speech(names.get(monologue["speaker"], monologue["speaker"]), texts, start)
@@ -304,7 +318,7 @@ def _read_oyez(root: Any) -> Iterator[Speech]:
         for turn in section["turns"]:
             speaker = turn.get("speaker") or {}
             for block in turn["text_blocks"]:
-                yield Speech(speaker.get("name") or "", _texts(block["text"]), _read_time(block.get("start")))
+                yield Speech(speaker.get("name") or "", _texts(block["text"]), read_time(block.get("start")))
 
 
 def _make_shape(name: str, keys: str, read: Callable[[Any], Iterator[Speech]], **more: str | float) -> Shape:
@@ -349,14 +363,14 @@ def _is_label(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() != ""
 
 
-def _read_label(value: object) -> str | None:
+def read_label(value: object) -> str | None:
     """Get the label: names as they stand, numbers as `Speaker 0`; `None` goes on with the last speaker."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"Speaker {value}"[:_MAX_LABEL_CHARS]
     return tidy_label(value[:_MAX_LABEL_CHARS]) if isinstance(value, str) else None
 
 
-def _read_time(value: object, *, per_second: int = 1) -> int | None:
+def read_time(value: object, *, per_second: int = 1) -> int | None:
     """Get whole seconds; services write numbers, numbers in quotes, and clock times."""
     if isinstance(value, str):
         hours, _, rest = value[:20].rpartition(":")
@@ -372,7 +386,8 @@ def _read_time(value: object, *, per_second: int = 1) -> int | None:
     return int(seconds) if parts and 0 <= seconds < _MAX_SECONDS else None
 
 
-def _say(said: Speech, writer: TurnWriter) -> None:
+def say(said: Speech, writer: TurnWriter) -> None:
+    """Add a speech's strings to the open turn, with a space before it where one belongs."""
     words = "".join(_glue(said.texts))
     gap = "" if not words or words[0].isspace() or words[0] in _NO_SPACE_BEFORE else " "
     writer.say(gap + words if words else "", start_seconds=said.start_seconds)
@@ -386,7 +401,8 @@ def _glue(texts: Iterable[Text]) -> Iterator[str]:
         yield text if are_spaced or place == 0 or text[:1] in _NO_SPACE_BEFORE else f" {text}"
 
 
-def _read_title(file: JsonFile) -> str:
+def read_title(file: JsonFile) -> str:
+    """Get the title that stands at the top of the file, and claim it as markup."""
     root = file.root if isinstance(file.root, dict) else {}
     inner = root.get("transcript")
     title = root.get("title") or (inner.get("title") if isinstance(inner, dict) else None)

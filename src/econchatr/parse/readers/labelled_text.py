@@ -6,16 +6,26 @@ import re
 from typing import Final
 
 from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
-from econchatr.parse.lines import INVISIBLE, Labels, choose_labels, iterate_lines, split_labelled, tell_doubtful
+from econchatr.parse.lines import (
+    COLON,
+    INVISIBLE,
+    Labels,
+    choose_labels,
+    is_footer,
+    iterate_lines,
+    split_labelled,
+    tell_doubtful,
+)
 from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
 from econchatr.records import EpisodeKind
 
 _MAX_SCORED_CHARS: Final = 50_000
 _NOBODY: Final = SpeakerTable(hosts=())
 _TURN: Final = re.compile(
-    rf"{INVISIBLE}[ \t]{{0,8}}(?:[-–—•>][ \t]{{0,2}})?(?:[(\[]?({STAMP})[)\]]?[ \t]{{0,4}}(?:[-–—][ \t]{{0,4}})?)?"
-    rf"(?:\[([^\[\]:\n]{{1,60}})\]|([^\W_][^:\t\n<>{{}}?!]{{0,59}}?))"
-    rf"[ \t]{{0,4}}(?:[(\[]({STAMP})[)\]])?(?:[ \t]?:(?=\s|$)|\t(?=\S))"
+    rf"{INVISIBLE}[ \t]{{0,8}}(?:[-–—•>][ \t]{{0,2}}|\d{{1,4}}(?:[.)][ \t]{{1,4}}|[ \t]{{2,4}}))?"
+    rf"(?:[(\[]?({STAMP})[)\]]?[ \t]{{0,4}}(?:[-–—][ \t]{{0,4}})?)?"
+    rf"(?:\[([^\[\]:\n]{{1,60}})\]|([^\W_][^:：\t\n<>{{}}?!]{{0,59}}?))"
+    rf"[ \t]{{0,4}}(?:[(\[]({STAMP})[)\]])?(?:{COLON}(?:[ \t]{{0,4}}[(\[]({STAMP})[)\]])?|\t(?=\S))"
 )
 _STAMP_LINE: Final = re.compile(rf"[ \t]{{0,8}}[(\[]?({STAMP})[)\]]?[ \t]{{0,8}}$")
 
@@ -44,9 +54,12 @@ def _read_plain(text: str, show: SpeakerTable) -> Draft:
             account.place(offset, offset + len(line))
             continue
         if turn and fold_label(name) in labels.sure:
-            begin, clock = turn.end(), turn[1] or turn[4]
+            begin, clock = turn.end(), turn[1] or turn[4] or turn[5]
             account.place(offset, offset + begin)
             writer.open(name, start_seconds=read_seconds(clock) if clock else seconds)
+        elif is_footer(line):
+            account.mark(offset, offset + len(line))
+            continue
         if writer.label is not None:
             account.place(offset + begin, offset + len(line))
             _say(line[begin:], labels, writer, seconds)
@@ -122,7 +135,6 @@ _STAMPED_HEADER: Final = re.compile(
     rf"[(\[]({STAMP})[)\]][ \t]?(?::(?=\s|$)|$)"
 )
 _GLUED: Final = re.compile(r"[ \t]{0,8}((?:\d{1,2}:)?\d{1,3}:\d{2})(?=[A-Z][a-z'’]|I\b)")
-_FRONT: Final = re.compile(r"---[ \t]*\r?\n.{0,20000}?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 
 
 def _score_stamped(text: str) -> float:
@@ -137,10 +149,7 @@ def _score_stamped(text: str) -> float:
 def _read_stamped(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the timed headers; what stands before the first one stays unplaced."""
     account, writer = Account(text), TurnWriter()
-    front = _FRONT.match(text)
-    begin = front.end() if front else 0
-    account.mark(0, begin)
-    lines = list(iterate_lines(text, begin))
+    lines = list(iterate_lines(text))
     headers = [header for _, line in lines if (header := _STAMPED_HEADER.match(line))]
     labels = choose_labels((header[1] for header in headers if header[1]), show, are_anchored=True)
     for offset, line in lines:
@@ -152,6 +161,9 @@ def _read_stamped(text: str, show: SpeakerTable) -> Draft:
                 writer.open(tidy_label(header[1]), start_seconds=seconds)
         elif glued := _GLUED.match(line):
             start, seconds = glued.end(), read_seconds(glued[1])
+        elif is_footer(line):
+            account.mark(offset, offset + len(line))
+            continue
         if writer.label is None:
             continue
         account.place(offset, offset + len(line))
@@ -161,3 +173,22 @@ def _read_stamped(text: str, show: SpeakerTable) -> Draft:
 
 
 STAMPED: Final = Reader("stamped", _score_stamped, _read_stamped)
+
+
+def _read_prose(text: str, _show: SpeakerTable) -> Draft:
+    """Get a text without labels, one paragraph after another, as nobody's speech."""
+    account, writer = Account(text), TurnWriter(label="")
+    for offset, line in iterate_lines(text):
+        if is_footer(line) or line.lstrip().startswith("#"):
+            account.mark(offset, offset + len(line))
+            continue
+        account.place(offset, offset + len(line))
+        stamp = _STAMP_BEFORE.match(line)
+        writer.say(line[stamp.end() if stamp else 0 :].strip())
+    writer.close()
+    return Draft("unlabelled", tuple(writer.turns), account)
+
+
+_STAMP_BEFORE: Final = re.compile(rf"[ \t]*[(\[]?({STAMP})[)\]]?(?=\s|$)")
+PROSE: Final = Reader("prose", lambda _: 0.0, _read_prose)
+"""For shows in which the host alone speaks; no text is taken for this by itself."""

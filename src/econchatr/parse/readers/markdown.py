@@ -1,4 +1,4 @@
-"""Reader for Markdown transcripts: `**Name:** text`, with or without front matter.
+"""Reader for Markdown transcripts: `**Name:** text`.
 
 The shape is that of the Changelog's public transcripts and of the bundled show. It undoes only the labels, the time
 stamps at a turn's start and the block marks; escapes and emphasis stay in the text, so that a turn quotes its file.
@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
-from econchatr.parse.dates import read_date
 from econchatr.parse.draft import STAMP, Account, Draft, Reader, TurnWriter, read_seconds
 from econchatr.parse.labels import NameIndex
-from econchatr.parse.lines import Labels, check_speakers, split_labelled, tell_doubtful
+from econchatr.parse.lines import Labels, check_speakers, is_footer, iterate_lines, split_labelled, tell_doubtful
 from econchatr.parse.people import BREAKS, SpeakerTable, fold_label, is_pseudo, tidy_label
-from econchatr.records import DatePrecision
 
-_MAX_FRONT_CHARS: Final = 20_000
 _MAX_LABEL_WORDS: Final = 7
 _MAX_BREAK_CHARS: Final = 120
 _MAX_SCORED_CHARS: Final = 50_000
@@ -28,18 +23,19 @@ _MAX_SCORED_CHARS: Final = 50_000
 _BOLD: Final = re.compile(
     r"[ \t]{0,8}(?:(?:[>#]|[-+*](?= ))[ \t]{0,4}){0,3}\d?(\*{2,3}|__)(?=\S)([^*_\n]{1,80})(?:\*\*|__)"
 )
-_COLON: Final = re.compile(r"[ \t]?:")
+_COLON: Final = re.compile(r"[ \t]?[:：]")
 _INNER: Final = re.compile(r"(?<=[\s.?!])\*\*([^*\n]{2,80}?)(?::\*\*|\*\*:)")
 _BARE: Final = re.compile(r"[ \t]{0,8}([^\W\d_][\w.'’\-]{0,30}(?: [^\W\d_][\w.'’\-]{0,30}){0,3}):(?=\s)")
 _BLOCK: Final = re.compile(r"[ \t]*(?:>[ \t]?)*(?:[-*+•](?=\s|$)[ \t]*)?")
 _HEADING: Final = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(\S.*)")
-_STAMP: Final = re.compile(rf"[ \t]{{0,8}}\*{{0,2}}\\?\[\\{{0,3}}({STAMP})\\{{0,3}}\]\*{{0,2}}")
+_STAMP: Final = re.compile(rf"[ \t]{{0,8}}\*{{0,2}}\\?[\[(]\\{{0,3}}({STAMP})\\{{0,3}}[\])]\*{{0,2}}")
 _NOTE_REST: Final = re.compile(r"(?:\bto\b|[-–—*:\s])+")
 # fmt: off
 _NO_NAMES: Final = frozenset({
     "a", "an", "the", "this", "that", "these", "my", "your", "our", "his", "her", "its", "their", "one", "two",
     "three", "first", "second", "third", "question", "questions", "answer", "note", "update", "example", "step",
     "point", "part", "rule", "option", "number", "quote", "so", "and", "but", "or", "then", "now", "here", "there",
+    "important", "warning", "tip", "summary", "key", "takeaway", "takeaways", "bonus", "resources", "references",
 })
 # fmt: on
 
@@ -54,15 +50,6 @@ class _Label:
     """Speech that stood inside the bold mark, after the colon."""
 
 
-@dataclass(frozen=True)
-class _Front:
-    end: int
-    title: str = ""
-    published: date | None = None
-    precision: DatePrecision = "none"
-    guests: tuple[str, ...] = ()
-
-
 def _score_markdown(text: str) -> float:
     """Get how surely the text is a Markdown transcript: by the share of its lines that begin with a bold label."""
     # The first lines tell; the rest of a long file would cost twice.
@@ -75,12 +62,10 @@ def _score_markdown(text: str) -> float:
 def read_markdown(text: str, show: SpeakerTable) -> Draft:
     """Get the turns under the bold labels at line starts, continued by the paragraphs that follow them."""
     account, writer = Account(text), TurnWriter()
-    front = _read_front(text)
-    account.mark(0, front.end)
-    lines = list(_iterate_lines(text, front.end))
+    lines = list(iterate_lines(text))
     labels, doubtful = _collect_labels(lines, show)
     known = NameIndex((*labels, *show.hosts, *show.cast.hosts, *show.cast.guests))
-    title, previous = front.title, ""
+    title, previous = "", ""
     folded = Labels(frozenset(map(fold_label, labels)))
     for offset, whole in lines:
         if not whole.strip():
@@ -94,6 +79,8 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
         elif heading and not title and writer.label is None:
             title = heading[1].strip()
             account.mark(offset, offset + len(line))
+        elif is_footer(line):
+            account.mark(offset, offset + len(line))
         elif not heading:
             _read_paragraph(offset, line, writer, account)
         for begin, end in inner:
@@ -102,45 +89,10 @@ def read_markdown(text: str, show: SpeakerTable) -> Draft:
             _read_turn_line(offset + begin, whole[begin:end], found, labels, writer, account)
         previous = whole
     writer.close()
-    return Draft(
-        "verbatim",
-        tuple(writer.turns),
-        account,
-        title,
-        front.published,
-        front.precision,
-        front.guests,
-        label_doubt=tell_doubtful(doubtful),
-    )
+    return Draft("verbatim", tuple(writer.turns), account, title, label_doubt=tell_doubtful(doubtful))
 
 
 MARKDOWN: Final = Reader("markdown", _score_markdown, read_markdown)
-
-
-def _iterate_lines(text: str, start: int) -> Iterator[tuple[int, str]]:
-    offset = start
-    for line in text[start:].splitlines(keepends=True):
-        yield offset, line.rstrip()
-        offset += len(line)
-
-
-def _read_front(text: str) -> _Front:
-    begin = len(text) - len(text.lstrip())
-    if not text.startswith("---\n", begin) and not text.startswith("---\r\n", begin):
-        return _Front(0)
-    end = text.find("\n---", begin + 3, begin + _MAX_FRONT_CHARS)
-    if end < 0:
-        return _Front(0)
-    fields = dict[str, str]()
-    for line in text[begin + 3 : end].splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            fields.setdefault(key.strip().lower(), value.strip().strip("\"'"))
-    published, precision = read_date(fields.get("date", ""))
-    names = re.split(r"\s*[,;]\s*", (fields.get("guest") or fields.get("guests") or "").strip("[]"))
-    guests = tuple(name.strip("\"' ") for name in names if name.strip("\"' "))
-    line_end = text.find("\n", end + 4)
-    return _Front(len(text) if line_end < 0 else line_end, fields.get("title", ""), published, precision, guests)
 
 
 def _collect_labels(lines: list[tuple[int, str]], show: SpeakerTable) -> tuple[frozenset[str], Labels]:
@@ -175,8 +127,16 @@ def _read_label(line: str, labels: frozenset[str], *, may_be_small: bool = False
 
 
 def _is_name(name: str) -> bool:
-    # The first letter may be none: a stage name can begin with a sign or a digit.
-    return any(map(str.isalpha, name)) and not name[0].islower() and len(name.split()) <= _MAX_LABEL_WORDS
+    # The first letter may be none: a stage name can begin with a sign or a digit. Half a bracket is half a time.
+    is_whole = all(name.count(one) == name.count(other) for one, other in ("()", "[]"))
+    is_word = name.lower() not in _NO_NAMES
+    return (
+        is_whole
+        and is_word
+        and any(map(str.isalpha, name))
+        and not name[0].islower()
+        and len(name.split()) <= _MAX_LABEL_WORDS
+    )
 
 
 def _read_bare_label(line: str, previous: str, known: NameIndex, show: SpeakerTable) -> _Label | None:

@@ -1,4 +1,4 @@
-"""Readers for WebVTT and SRT subtitles: cues, and the voices in them.
+"""Readers for subtitles (WebVTT, SRT, SBV, ASS, TTML): cues, and the voices in them.
 
 Voices are told by voice tags, labels and dashes at line starts. Rolling captions are read once. Every piece of a cue
 remembers its place in the file.
@@ -8,25 +8,37 @@ from __future__ import annotations
 
 import html
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from econchatr.parse.draft import Account, Draft, Reader, TurnWriter
-from econchatr.parse.lines import INVISIBLE, Labels, choose_labels, iterate_lines, split_labelled, tell_doubtful
+from econchatr.parse.lines import (
+    COLON,
+    INVISIBLE,
+    Labels,
+    choose_labels,
+    is_name,
+    iterate_lines,
+    split_labelled,
+    tell_doubtful,
+)
 from econchatr.parse.people import SpeakerTable, fold_label, tidy_label
+from econchatr.parse.readers.html_text import stream_html
 from econchatr.records import EpisodeKind
 
 _TIMING: Final = re.compile(
-    r"[ \t]{0,8}(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}[ \t]{0,8}-->[ \t]{0,8}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+    r"[ \t]{0,8}(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,]\d{1,7}[ \t]{0,8}(?:-->|,)[ \t]{0,8}"
+    r"(?:\d{1,3}:)?\d{1,2}:\d{1,2}[.,]\d{1,7}"
 )
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>\n]{0,300}>|</?>|<(?:\d{1,3}:)?\d{1,2}:\d{2}\.\d{1,3}>")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]{0,100})?[ \t]+([^<>]{1,200})>", re.IGNORECASE)
 _INLINE_TIME: Final = re.compile(r"<(?:\d{1,3}:)?\d{1,2}:\d{2}\.\d{1,3}>")
 _LABEL: Final = re.compile(
     rf"{INVISIBLE}[ \t]{{0,4}}(?:[-–—][ \t]{{0,2}}|(?:>>|&gt;&gt;)[ \t]{{0,2}})?"
-    r"(?:\[([^\[\]:\n]{1,60})\]|([^\W_][^:\n<>{}?!]{0,59}?))(?:</[a-zA-Z]{1,12}>)?[ \t]?:(?=\s|$|<)"
+    r"(?:\[([^\[\]:\n]{1,60})\]|([^\W_][^:：\n<>{}?!]{0,59}?))(?:</[a-zA-Z]{1,12}>)?"
+    rf"(?:{COLON}|[ \t]?:(?=<))"
 )
 _OPENING_TAGS: Final = re.compile(r"(?:[ \t]{0,4}<(?![vV][ .\t>])[a-zA-Z][^<>\n]{0,300}>){1,4}")
 _CHANGE: Final = re.compile(rf"{INVISIBLE}[ \t]{{0,4}}(?:>>|&gt;&gt;)[ \t]{{0,2}}")
@@ -40,6 +52,7 @@ _MAX_END_CHARS: Final = 2000
 # A caption rolls through two lines; a line is kept on the screen for at most so many cues.
 _MAX_ROLLED_LINES: Final = 4
 _MAX_SCORED_CHARS: Final = 20_000
+_MAX_LABEL_CHARS: Final = 128
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,17 @@ def _read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
     cues = list(_read_cues(text, account, start))
     if _is_rolling(cues):
         cues = _unroll(cues, account)
+    names = _find_name_lines(cues, show)
     found = (_read_label(line) for cue in cues for _, line in cue.lines)
     labels = choose_labels((label for label in found if label), show)
     voices = _Voices(account, labels)
     voices.writer.label = ""
     for cue in cues:
+        if names and len(cue.lines) > 1 and fold_label(cue.lines[0][1]) in names:
+            (offset, line), *rest = cue.lines
+            account.place(offset, offset + len(line))
+            _open(tidy_label(line), cue, voices)
+            cue = Cue(cue.seconds, tuple(rest))
         dashes = sum(1 for _, line in cue.lines if _DASH.match(line)) >= 2
         for offset, line in cue.lines:
             for begin, end in split_labelled(line, labels):
@@ -123,6 +142,16 @@ def _read_voices(text: str, show: SpeakerTable, *, start: int = 0) -> Draft:
     turns = tuple(voices.writer.turns)
     kind: EpisodeKind = "verbatim" if voices.is_named else "unlabelled"
     return Draft(kind, turns, account, doubt=_tell_cut(text), label_doubt=tell_doubtful(labels))
+
+
+def _find_name_lines(cues: Sequence[Cue], show: SpeakerTable) -> frozenset[str]:
+    """Get the names that stand alone in the first lines of cues, as in Microsoft Teams; none where few have one."""
+    firsts = [cue.lines[0][1].strip() for cue in cues if len(cue.lines) > 1]
+    named = [line for line in firsts if is_name(line) and line[-1] not in ".,?!…-"]
+    counts = Counter(map(fold_label, named))
+    names = {name for name, n in counts.items() if n >= 2 or show.knows(name)}
+    n_named = sum(counts[name] for name in names)
+    return frozenset(counts) if n_named >= 2 and 2 * n_named >= len(cues) else frozenset()
 
 
 def _tell_cut(text: str) -> str:
@@ -220,7 +249,12 @@ def _read_line(offset: int, line: str, cue: Cue, voices: _Voices, *, are_dashes:
         # Before the next voice: one cue may hold two.
         voices.writer.say(_join(words), start_seconds=cue.seconds)
         words = []
-        _open(tidy_label(_decode(voice[1])), cue, voices)
+        name = tidy_label(_decode(voice[1]))
+        _open(name, cue, voices)
+        # Some exports write the name once more behind its tag.
+        if line[position : position + len(name) + 1].casefold() == f"{name}:".casefold():
+            voices.account.place(offset + position, offset + position + len(name) + 1)
+            position += len(name) + 1
     words.append(_take(offset, line, position, len(line), voices))
     voices.writer.say(_join(words), start_seconds=cue.seconds)
 
@@ -278,3 +312,116 @@ def _read_srt(text: str, show: SpeakerTable) -> Draft:
 
 
 SRT: Final = Reader("srt", _score_srt, _read_srt)
+
+
+_ASS_LINE: Final = re.compile(r"Dialogue:[ \t]*([^\n]{0,4000})")
+_ASS_TAGS: Final = re.compile(r"\{[^{}\n]{0,300}\}|\\[Nnh]")
+_ASS_FIELDS: Final[tuple[str, ...]] = (
+    "layer",
+    "start",
+    "end",
+    "style",
+    "name",
+    "marginl",
+    "marginr",
+    "marginv",
+    "effect",
+    "text",
+)
+
+
+def _score_ass(text: str) -> float:
+    """Get how surely the text is SubStation Alpha: by its `Dialogue:` lines with their commas."""
+    n_lines = sum(line.startswith("Dialogue:") and line.count(",") >= 9 for line in text.splitlines()[:2_000])
+    return 0.97 if n_lines >= 2 else 0.6 * n_lines
+
+
+def _read_ass(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns of the dialogue lines; who speaks stands in the name field, or as a label in the text.
+
+    Source: the format line of http://www.tcax.org/docs/ass-specs.htm.
+    """
+    account, fields = Account(text), _ASS_FIELDS
+    cues = list[tuple[str, Cue]]()
+    for offset, line in iterate_lines(text):
+        if line.lower().startswith("format:") and "text" in line.lower():
+            fields = tuple(name.strip().lower() for name in line.partition(":")[2].split(","))
+        said = _ASS_LINE.match(line)
+        if said is None or "text" not in fields:
+            account.mark(offset, offset + len(line))
+            continue
+        values = said[1].split(",", len(fields) - 1)
+        row = dict(zip(fields, values, strict=False))
+        begin = offset + len(line) - len(row.get("text", ""))
+        account.mark(offset, begin)
+        words = _ASS_TAGS.sub(lambda tag: " " * len(tag[0]), row.get("text", ""))
+        cue = Cue(_read_clock(row.get("start", "")), ((begin, words),))
+        cues.append((row.get("name") or row.get("actor") or "", cue))
+    return _read_named_cues(text, cues, account, show)
+
+
+ASS: Final = Reader("ass", _score_ass, _read_ass)
+
+_TT: Final = re.compile(
+    r"\s{0,200}(?:<\?xml[^>]{0,200}>\s{0,80}|<!--.{0,500}?-->\s{0,80}){0,4}<(?:\w{1,20}:)?tt\b", re.DOTALL
+)
+_TT_AGENT: Final = re.compile(
+    r"<(?:\w{1,20}:)?agent\b[^>]{0,300}?xml:id=[\"']([^\"']{1,80})[\"'][^>]{0,300}>(.{0,600}?)</(?:\w{1,20}:)?agent>",
+    re.DOTALL,
+)
+_ATTRIBUTES: Final = re.compile(r"(?:\w{1,20}:)?(begin|agent)\s{0,4}=\s{0,4}[\"']([^\"']{0,80})[\"']")
+_ANY_TAG: Final = re.compile(r"<[^<>]{0,300}>")
+
+
+def _score_ttml(text: str) -> float:
+    """Get how surely the text is TTML: its outermost element must be `tt`."""
+    return 0.98 if _TT.match(text) else 0.0
+
+
+def _read_ttml(text: str, show: SpeakerTable) -> Draft:
+    """Get the turns of the paragraphs; who speaks stands as an agent, or as a label in the text.
+
+    Source: https://www.w3.org/TR/ttml2/ (ttm:agent, ttm:name, begin).
+    """
+    account = Account(text)
+    agents = {found[1]: " ".join(_ANY_TAG.sub(" ", found[2]).split()) for found in _TT_AGENT.finditer(text)}
+    cues, name, seconds, is_open, reached = list[tuple[str, Cue]](), "", 0, False, 0
+    for piece in stream_html(text):
+        tag = piece.name.rpartition(":")[2]
+        if piece.kind == "words" and is_open:
+            account.mark(reached, piece.start)
+            cues.append((name, Cue(seconds, ((piece.start, " ".join(piece.raw.splitlines())),))))
+            reached = piece.end
+        elif tag == "p":
+            told = {found[1]: found[2] for found in _ATTRIBUTES.finditer(piece.raw)}
+            is_open = piece.kind == "open"
+            name, seconds = agents.get(told.get("agent", ""), told.get("agent", "")), _read_clock(told.get("begin", ""))
+    account.mark(reached, len(text))
+    return _read_named_cues(text, cues, account, show)
+
+
+TTML: Final = Reader("ttml", _score_ttml, _read_ttml)
+
+
+def _read_clock(stamp: str) -> int:
+    """Get the seconds of `0:00:01.20`, `00:00:01:12` (frames) or `12.5s`."""
+    parts = stamp.strip().rstrip("s").split(":")[:3]
+    try:
+        return int(sum(float(part) * 60**power for power, part in enumerate(reversed(parts))))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _read_named_cues(text: str, cues: Sequence[tuple[str, Cue]], account: Account, show: SpeakerTable) -> Draft:
+    """Get the turns of cues that may name who speaks beside them."""
+    found = (_read_label(line) for _, cue in cues for _, line in cue.lines)
+    voices = _Voices(account, choose_labels((label for label in found if label), show))
+    voices.writer.label = ""
+    for name, cue in cues:
+        if name.strip():
+            _open(tidy_label(_decode(name[:_MAX_LABEL_CHARS])), cue, voices)
+        for offset, line in cue.lines:
+            _read_line(offset, line, cue, voices, are_dashes=False)
+    voices.writer.close()
+    kind: EpisodeKind = "verbatim" if voices.is_named else "unlabelled"
+    return Draft(kind, tuple(voices.writer.turns), account, label_doubt=tell_doubtful(voices.labels))
