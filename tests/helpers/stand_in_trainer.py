@@ -2,7 +2,7 @@
 
 It keeps its own book of what it would charge, and is as unhelpful as a service may be. `faults` maps a call
 (`POST /files`, `GET /fine_tuning/jobs/*`) to a list of faults, of which each request takes the next; `None`: none.
-Run as `python stand_in_trainer.py STATE` it prints its port and survives being killed.
+Run as `python stand_in_trainer.py STATE SEED PORT` it has random faults, prints its port, and survives being killed.
 """
 
 from __future__ import annotations
@@ -238,10 +238,8 @@ def random_faults(rng: random.Random) -> dict[str, list[Fault]]:
 
 
 if __name__ == "__main__":
-    service = Trainer(state_path=Path(sys.argv[1]))
+    service = Trainer(state_path=Path(sys.argv[1]), faults=random_faults(random.Random(int(sys.argv[2]))))
     service.load()
-    if len(sys.argv) > 2:
-        service.faults = random_faults(random.Random(int(sys.argv[2])))
-    running = _make_server(service)
+    running = _make_server(service, int(sys.argv[3]))
     print(running.server_address[1], flush=True)
     running.serve_forever()

@@ -54,7 +54,6 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
     from econchatr.cli.layouts import lay_out_quote, print_sheet
 
     print_sheet(lay_out_quote(quote), to_stderr=True)
-    say("Hosted training is not built yet: this run uploads nothing and is charged nothing.")
     if yes:
         return True
     try:
@@ -104,6 +103,7 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
     """Print which steps are done, why the others are not, and what each rung uses of its budget."""
     from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
     from econchatr.pipeline import open_show, status_of
+    from econchatr.pipeline.hosted_training import tell_open_jobs
     from econchatr.pipeline.quotes import quote_selection
     from econchatr.pipeline.results import read_uses
 
@@ -115,6 +115,8 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
         typer.echo(f"{state.name:28} {state.why or 'done'}")
     for row in quote:
         typer.echo(tell_use(row))
+    for line in tell_open_jobs(opened):
+        typer.echo(strip_controls(line))
     for line in _tell_bases(opened, rung) if with_quote else ():
         typer.echo(line)
     is_counted = any(state.name == "select" and not state.why for state in states)

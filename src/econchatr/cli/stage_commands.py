@@ -216,9 +216,20 @@ def train(
         bool,
         typer.Option("--preferences", help="After training, run one round of preference optimisation (DPO or KTO)."),
     ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Stop what services still train for the show; what is done may be charged.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the models with LoRA; continues where it was stopped."""
+    """Train the models: with LoRA at home, or at the service a hosted model names; continues where it was stopped."""
+    if cancel:
+        from econchatr.pipeline import open_show
+        from econchatr.pipeline.hosted_training import cancel_hosted
+
+        with open_narrator() as narrator:
+            jobs = cancel_hosted(open_show(show), narrator)
+        lines = [f"{job.outside_id}: {job.word}" for job in jobs] or ["No job is open."]
+        return print_result([job._asdict() for job in jobs], lines, as_json=as_json)
     if not preferences:
         return run_stage(show, "train", rung=rung, as_json=as_json)
     from econchatr.cli.layouts import tell_outcome

@@ -67,10 +67,11 @@ class OpenAICalls:
 
     def attempt(self, request: Request) -> dict[str, Any] | CallFault:
         """Send once; the answer's fields, or what went wrong."""
+        client = self._client
         import openai
 
         try:
-            text = request(self._client).http_response.text
+            text = request(client).http_response.text
         except openai.APIConnectionError as exc:
             told = "gave no answer in time" if isinstance(exc, openai.APITimeoutError) else "cannot be reached"
             return CallFault(None, f"{told}: {exc.__cause__ or exc}", is_passing=True, may_have_arrived=True)

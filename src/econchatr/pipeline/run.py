@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
+from econchatr.pipeline.hosted_training import HOSTED_TRAIN, list_bought, order_trainings, tell_unbought
 from econchatr.pipeline.pair import ANSWERS, GUESTS, PAIR
 from econchatr.pipeline.parse import PARSE
 from econchatr.pipeline.quotes import Approve, approve_quote, list_charged
@@ -43,7 +44,7 @@ _RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
 """Once per rung that is trained at home."""
 _LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
 """Once, over those rungs."""
-STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, *_RUNG_STAGES, *_LADDER_STAGES)
+STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, HOSTED_TRAIN, *_RUNG_STAGES, *_LADDER_STAGES)
 
 
 class RunResult(NamedTuple):
@@ -71,7 +72,8 @@ def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Ste
     ladder = show.local_ladder(rung)
     steps = [
         *(Step(stage, show) for stage in _SHOW_STAGES),
-        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs),
+        *(Step(HOSTED_TRAIN, one) for one in list_bought(show, rung)),
+        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs if one.config.where != "hosted"),
         *(Step(stage, ladder) for stage in _LADDER_STAGES),
     ]
     last = STAGE_NAMES.index(until)
@@ -109,8 +111,23 @@ def run_show(
             return _run_steps(steps, narrator)
         before = _run_steps(free, narrator)
         approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
-        after = _run_steps(steps[len(free) :], narrator)
+        after = _run_bought(show, rung, steps[len(free) :], narrator)
         return RunResult(before.done + after.done, before.fresh + after.fresh)
+
+
+def _run_bought(show: Show, rung: str, steps: Sequence[Step], narrator: Narrator) -> RunResult:
+    """Buy what is to be bought, all of it side by side; what one service fails keeps no other step from being done."""
+    for line in tell_unbought(show, rung):
+        narrator.note(line)
+    wanted = [step for step in steps if step.stage is HOSTED_TRAIN and _staleness(step)]
+    for step in wanted:
+        _keep_training(step, _staleness(step))
+    failed = order_trainings(show, [step.target for step in wanted if isinstance(step.target, Rung)], narrator)
+    left = [step for step in steps if step.stage is not HOSTED_TRAIN or step.name.split("/")[1] not in failed]
+    result = _run_steps(left, narrator)
+    for error in failed.values():
+        raise error
+    return result
 
 
 def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResult:
@@ -161,7 +178,7 @@ def _refuse_newer(steps: Iterable[Step]) -> None:
 
 
 def _check_before(show: Show, steps: Iterable[Step]) -> None:
-    if any(step.stage is TRAIN for step in steps):
+    if any(step.stage.name == "train" for step in steps):
         show.require_rights()
         show.questions()
 

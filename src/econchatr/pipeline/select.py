@@ -70,9 +70,7 @@ def _select(show: Show, narrator: Narrator) -> Made:
         examples += [*one.examples, *one.dev_examples]
         files += _write_files(rung, one, choice.dev)
         if not rung.is_local:
-            narrator.note(
-                f"{rung.name}: training files are in {rung.folder('select')}; hosted training is not built yet"
-            )
+            narrator.note(f"{rung.name}: training files are in {rung.folder('select')}")
     selections = [one.selection for one in choice.rungs]
     counts = {f"{selection.rung} pairs": len(selection.pair_ids) for selection in selections}
     counts |= {f"{selection.rung} tokens": selection.n_tokens for selection in selections}

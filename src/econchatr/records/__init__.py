@@ -41,6 +41,7 @@ from econchatr.records.tuning import (
     CurvePoint,
     EpisodeSaving,
     Example,
+    HostedTuning,
     Message,
     Overlap,
     Reason,

@@ -214,6 +214,30 @@ class TunedModel(Record):
         return self.form.endswith(r'"\n"]')
 
 
+class HostedTuning(Record):
+    """A model that a service tuned, tied by hash to its selection; its weights stay there."""
+
+    rung: str
+    service: str
+    """Name of its profile."""
+    base_model: str
+    """As the service calls it."""
+    tuned_model: str
+    outside_job: str
+    """The service's id of the job."""
+    our_job: str
+    """Ours, under which the ledger has it."""
+    selection_sha256: str
+    asked: str
+    """Everything that was asked for, as JSON: model, hyperparameters, seed, hashes of the files."""
+    resolved: str
+    """Hyperparameters as the service resolved them, as JSON; empty: it does not say."""
+    n_billed_tokens: int | None
+    """Of all epochs; `None`: the service does not say."""
+    charged_usd: str | None
+    """Decimal dollars; `None`: nothing."""
+
+
 class EpisodeSaving(Record):
     """What one training saved on one held-out episode."""
 

@@ -34,8 +34,8 @@ def test_a_users_profile_gives_only_what_differs(tmp_path: Path) -> None:
     [
         ("[[profile]\n", "is not TOML"),
         ("[profiles]\nx = 1\n", "is no \\[\\[profile\\]\\] table"),
-        ('[[profile]]\nname = "own"\nmax_jobs = 0\n', "max_jobs"),
-        ('[[profile]]\nname = "own"\nmax_job = 1\n', "max_job"),
+        ('[[profile]]\nname = "openai"\nmax_jobs = 0\n', "max_jobs"),
+        ('[[profile]]\nname = "openai"\nmax_job = 1\n', "max_job"),
         ('[[profile]]\nname = "new"\n', "key_env"),
         ('[[profile]]\nname = "own"\n[[profile]]\nname = "own"\n', "stands twice"),
     ],
@@ -48,7 +48,7 @@ def test_a_wrong_profile_is_told_with_its_file(tmp_path: Path, text: str, messag
 
 
 def test_a_key_written_where_its_variables_name_belongs_is_not_shown(tmp_path: Path) -> None:
-    (tmp_path / "profiles.toml").write_text('[[profile]]\nname = "own"\nkey_env = "sk-secret-123"\n')
+    (tmp_path / "profiles.toml").write_text('[[profile]]\nname = "openai"\nkey_env = "sk-secret-123"\n')
     with pytest.raises(InputError) as caught:
         load_profiles([tmp_path / "profiles.toml"])
     assert "sk-secret" not in caught.value.message + caught.value.hint

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +23,7 @@ from tests.helpers.hosted_material import make_desk, make_profile, make_service,
 from tests.helpers.stand_in_trainer import Trainer, random_faults, serve_trainer
 
 CREATE = "POST /fine_tuning/jobs"
+HELPERS = Path(__file__).parents[2] / "helpers"
 
 
 @pytest.fixture
@@ -185,3 +192,55 @@ def test_under_random_faults_and_kills_no_job_is_made_twice_and_no_charge_is_los
         folder = tmp_path / str(seed)
         folder.mkdir()
         run_with_faults(seed, folder)
+
+
+class Processes:
+    """The service and a buyer as processes of their own, to be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, 0
+        self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def start_service(self, seed: int) -> subprocess.Popen[str]:
+        command = [HELPERS / "stand_in_trainer.py", self.folder / "state.json", str(seed), str(self.port)]
+        service = self._start(command)
+        self.port = int(service.stdout.readline())  # type: ignore[union-attr]
+        return service
+
+    def start_buyer(self) -> subprocess.Popen[str]:
+        buyer = self._start([HELPERS / "hosted_buyer.py", self.folder, str(self.port)])
+        assert buyer.stdout.readline() == "ready\n"  # type: ignore[union-attr]
+        return buyer
+
+    def _start(self, command: list[object]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True, env=self.environment
+        )
+
+
+@pytest.mark.parametrize("n_kills", [2, pytest.param(40, marks=pytest.mark.slow)])
+def test_when_buyer_and_service_are_killed_no_job_is_made_twice_and_each_is_booked(
+    tmp_path: Path, n_kills: int
+) -> None:
+    rng, processes = random.Random(2026), Processes(tmp_path)
+    service = processes.start_service(0)
+    try:
+        for number in range(1, n_kills + 50):
+            buyer = processes.start_buyer()
+            if number <= n_kills:
+                time.sleep(rng.uniform(0, 0.6))
+                (service if number % 2 else buyer).send_signal(signal.SIGKILL)
+            is_trained = buyer.wait(60) == 0
+            buyer.communicate()
+            if service.poll() is not None:
+                service.communicate()
+                service = processes.start_service(number)
+            if is_trained:
+                break
+    finally:
+        service.kill()
+        service.communicate()
+    jobs = json.loads((tmp_path / "state.json").read_text())["jobs"]
+    assert sorted(job["metadata"]["econchatr"] for job in jobs.values()) == ["key-a-1", "key-b-1", "key-c-1"]
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.committed_usd() == Decimal("0.03")

@@ -1,0 +1,283 @@
+"""Trainings that are bought: every hosted rung whose service this program can train at, all of them side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from econchatr.errors import BudgetError, EconChatRError, ModelError
+from econchatr.hosted.openai_calls import OpenAICalls, need_key
+from econchatr.hosted.openai_training import OpenAITraining
+from econchatr.hosted.paid_training import (
+    PaidTraining,
+    PlannedTraining,
+    TrainingDesk,
+    TrainingEnd,
+    TrainingPrice,
+    cancel_trainings,
+    number_order,
+)
+from econchatr.hosted.profiles import PROFILES_NAME, Profile, find_profile, load_profiles
+from econchatr.hosted.protocol import HostedJob, TrainingRequest
+from econchatr.hosted.training_files import check_training_file
+from econchatr.money.billing import bill_training, bill_validation
+from econchatr.money.ledger import LEDGER_NAME, Job, Ledger, Order
+from econchatr.pipeline.show import Rung, Show
+from econchatr.pipeline.stage import Made, Narrator, Stage
+from econchatr.records import HostedTuning
+from econchatr.tables import hash_file, hash_settings
+from econchatr.user_folders import config_folder
+
+_FILES: Final = ("train", "dev")
+POLL_SECONDS = 15.0
+"""Between two questions after a job."""
+
+
+def list_profiles(show: Show) -> tuple[Profile, ...]:
+    """Every service this program can train at: the show's own profiles outrank the user's, and those the shipped ones.
+
+    Raises:
+        InputError: One of the files is wrong.
+    """
+    return load_profiles((config_folder() / PROFILES_NAME, show.root / PROFILES_NAME))
+
+
+def list_bought(show: Show, rung: str = "") -> list[Rung]:
+    """The hosted rungs that can be trained: of one rung, or of the ladder.
+
+    Raises:
+        InputError: A file is wrong, or a rung names no known price.
+    """
+    if not show.hosted_rungs:
+        return []
+    names = {profile.name for profile in list_profiles(show)}
+    return [one for one in show.hosted_rungs if rung in ("", one.name) and _service_name(one) in names]
+
+
+def tell_unbought(show: Show, rung: str = "") -> Iterator[str]:
+    """Why each other hosted rung is priced only."""
+    bought = {one.name for one in list_bought(show, rung)}
+    for one in show.hosted_rungs:
+        if rung in ("", one.name) and one.name not in bought:
+            why = "nothing can be bought at a historical price" if one.price().is_historical else (
+                f"no profile {_service_name(one)!r} in {PROFILES_NAME} says how to train there"
+            )  # fmt: skip
+            yield f"{one.name}: {why}; the run uploads nothing and is charged nothing for it"
+
+
+def _service_name(rung: Rung) -> str:
+    return rung.config.price.partition("/")[0]
+
+
+def _profile(rung: Rung) -> Profile:
+    return find_profile(_service_name(rung), list_profiles(rung.show))
+
+
+def _model(rung: Rung) -> str:
+    """The base as the service calls it: the rung's `base`, or the second part of its price."""
+    return rung.price().model if rung.config.base == "embedded" else rung.config.base
+
+
+# --- ordering ---------------------------------------------------------------------------------------------------------
+
+
+def order_trainings(show: Show, rungs: Sequence[Rung], narrator: Narrator) -> dict[str, EconChatRError]:
+    """Train all these rungs at their services, side by side; gives the errors of those that failed.
+
+    Raises:
+        InputError: A key, a right, a model or a line of a training file is wrong; before anything is sent.
+        BudgetError: No accepted quote holds one of them.
+    """
+    if not rungs:
+        return {}
+    with Ledger(show.root / LEDGER_NAME) as ledger:
+        plans = [_plan(rung, ledger) for rung in rungs]
+        for rung, plan in zip(rungs, plans, strict=True):
+            known = ledger.find_job(plan.order.job_id)
+            if known is None or known.outside_id is None:
+                _check_before_sending(rung, plan, narrator)
+        ends = _open_desk(show, ledger, narrator).run(plans)
+    failed = {end.rung: end.error for end in ends if end.error is not None}
+    for error in failed.values():
+        narrator.note(f"{error.message} {error.hint}")
+    return failed
+
+
+def _open_desk(show: Show, ledger: Ledger, narrator: Narrator) -> TrainingDesk:
+    return TrainingDesk(ledger, narrator.note, budget_usd=show.config.budget_usd, poll_seconds=POLL_SECONDS)
+
+
+def _check_before_sending(rung: Rung, plan: PlannedTraining, narrator: Narrator) -> None:
+    """Hold key, rights, model, dates and every line against the service, before a cent is spent."""
+    profile, folder = plan.paid.profile, rung.folder("select")
+    check_training_file(folder / "train.chat.jsonl", profile, rung.tokenizer.count)
+    if _has_validation(rung, profile):
+        check_training_file(folder / "dev.chat.jsonl", profile, rung.tokenizer.count, is_validation=True)
+    for warning in plan.paid.service.probe(_model(rung)):
+        narrator.note(f"{rung.name}: {warning}")
+
+
+def _has_validation(rung: Rung, profile: Profile) -> bool:
+    return profile.has_validation and bool(rung.examples("dev"))
+
+
+def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
+    """The order of a rung's training: the same each time, until the service failed it."""
+    profile, folder = _profile(rung), rung.folder("select")
+    order_id = number_order(ledger, hash_settings([rung.show.config.show.name, rung.name, _describe(rung)])[:32])
+    request = TrainingRequest(
+        mark=order_id,
+        model=_model(rung),
+        train=folder / "train.chat.jsonl",
+        validation=folder / "dev.chat.jsonl" if _has_validation(rung, profile) else None,
+        hyperparameters={"n_epochs": rung.n_epochs, **profile.hyperparameters},
+        seed=rung.show.config.train.seed,
+    )
+    worst_usd, quote_id = _find_worst(rung, ledger)
+    order = Order(order_id, rung.name, "training", worst_usd, quote_id)
+    paid = PaidTraining(_open_service(profile), request, profile, _price(rung, profile, worst_usd))
+    return PlannedTraining(order, paid, rung.config.max_usd)
+
+
+def _open_service(profile: Profile) -> OpenAITraining:
+    key = need_key(profile, dict(os.environ))
+    return OpenAITraining(OpenAICalls(profile, key), key, today=datetime.now(UTC).date())
+
+
+def _find_worst(rung: Rung, ledger: Ledger) -> tuple[Decimal, str]:
+    """What training and validation may cost at worst by the quote that the user accepted, and its id."""
+    kept = ledger.last_quote(accepted=True)
+    quoted = next((one for one in kept.quote.rungs if one.rung == rung.name), None) if kept else None
+    lines = [line for line in quoted.lines if line.what in ("training", "validation")] if quoted else []
+    if kept is None or not lines or any(line.worst_usd is None for line in lines):
+        raise BudgetError(
+            f"{rung.name}: no accepted quote says what its training may cost. Nothing was uploaded.",
+            hint=f"Look at `econchatr quote {rung.show.root}`, then `econchatr run {rung.show.root}`.",
+        )
+    return sum((line.worst_usd for line in lines if line.worst_usd is not None), Decimal(0)), kept.quote.quote_id
+
+
+def _price(rung: Rung, profile: Profile, worst_usd: Decimal) -> TrainingPrice:
+    row, n_epochs = rung.price(), rung.n_epochs
+    n_validated = sum(one.n_billed_tokens for one in rung.examples("dev")) if _has_validation(rung, profile) else 0
+    validation = bill_validation(row, n_tokens=n_validated, n_epochs=n_epochs) or Decimal(0)
+    own = bill_training(row, n_tokens=rung.selection().n_tokens, n_epochs=n_epochs)
+    return TrainingPrice(row, worst_usd if own is None else min(own + validation, worst_usd), validation)
+
+
+# --- what came of it --------------------------------------------------------------------------------------------------
+
+
+def _train_hosted(rung: Rung, narrator: Narrator) -> Made:
+    """Record a training that `order_trainings` bought; alone, order it and wait for it."""
+    with Ledger(rung.show.root / LEDGER_NAME) as ledger:
+        plan = _plan(rung, ledger)
+        (end,) = _open_desk(rung.show, ledger, narrator).run([plan])
+        job = _need_job(end)
+        folder = rung.folder("train") / HOSTED_TRAIN.part
+        paths = plan.paid.service.download(job, folder)
+        bill = next((row for row in ledger.bill() if (row.rung, row.what) == (rung.name, "training")), None)
+        if not ledger.list_open_jobs():
+            plan.paid.service.tear_down(job)
+    tuning = HostedTuning(
+        rung=rung.name,
+        service=plan.paid.profile.name,
+        base_model=_model(rung),
+        tuned_model=job.tuned_model or "",
+        outside_job=job.outside_id,
+        our_job=plan.order.job_id,
+        selection_sha256=rung.selection().sha256,
+        asked=json.dumps(_describe(rung), sort_keys=True),
+        resolved=job.hyperparameters,
+        n_billed_tokens=job.n_trained_tokens,
+        charged_usd=str(bill.charged_usd) if bill else None,
+    )
+    counts = {"billed tokens": job.n_trained_tokens or 0}
+    return Made({"hosted": [tuning]}, tuple(path.name for path in paths), counts)
+
+
+def _need_job(end: TrainingEnd) -> HostedJob:
+    if end.error is not None:
+        raise end.error
+    if end.job is None:
+        raise ModelError(f"{end.rung}: the service tells nothing of its job.", hint="Run again later.")
+    return end.job
+
+
+def _describe(rung: Rung) -> dict[str, object]:
+    """Everything that decides what a service trains."""
+    profile, folder = _profile(rung), rung.folder("select")
+    files = {name: folder / f"{name}.chat.jsonl" for name in ("train", "dev")}
+    return {
+        "service": profile.name,
+        "model": _model(rung),
+        "hyperparameters": {"n_epochs": rung.n_epochs, **profile.hyperparameters},
+        "body": profile.body,
+        "seed": rung.show.config.train.seed,
+        **{name: hash_file(path) if path.is_file() else "" for name, path in files.items()},
+    }
+
+
+HOSTED_TRAIN = Stage[Rung](
+    "train",
+    part="hosted",
+    version=1,
+    settings={"service": lambda rung: {key: value for key, value in _describe(rung).items() if key not in _FILES}},
+    inputs=lambda rung: {f"{name} examples": str(_describe(rung)[name]) for name in _FILES},
+    reads=("select", "profiles.toml"),
+    writes={"hosted": HostedTuning},
+    do=_train_hosted,
+)
+
+
+# --- jobs that run on -------------------------------------------------------------------------------------------------
+
+
+def tell_open_jobs(show: Show) -> list[str]:
+    """What still runs at a service by the ledger, without asking anybody.
+
+    Raises:
+        ShowFolderError: The ledger cannot be used.
+    """
+    path = show.root / LEDGER_NAME
+    if not path.is_file():
+        return []
+    with Ledger(path) as ledger:
+        return [
+            f"{job.rung}: {job.what} job {job.outside_id or 'not known to be sent'} is open, "
+            f"${job.reserved_usd} set aside; `econchatr run {show.root}` picks it up"
+            for job in ledger.list_open_jobs()
+        ]
+
+
+def cancel_hosted(show: Show, narrator: Narrator) -> list[HostedJob]:
+    """Ask every service to stop what it still trains for the show, and book what that costs.
+
+    Raises:
+        InputError: A key is missing.
+        ModelError: A service fails.
+    """
+    with _open_jobs(show) as (ledger, jobs):
+        told = cancel_trainings(jobs, ledger)
+    for job in told:
+        narrator.note(f"job {job.outside_id}: {job.word}")
+    return told
+
+
+@contextmanager
+def _open_jobs(show: Show) -> Iterator[tuple[Ledger, list[tuple[Job, PaidTraining]]]]:
+    """The show's open trainings, each with what asks after it."""
+    rungs = {rung.name: rung for rung in list_bought(show)}
+    with Ledger(show.root / LEDGER_NAME) as ledger:
+        jobs = [job for job in ledger.list_open_jobs() if job.what == "training" and job.rung in rungs]
+        yield ledger, [(job, _ask_after(rungs[job.rung], job)) for job in jobs]
+
+
+def _ask_after(rung: Rung, job: Job) -> PaidTraining:
+    profile = _profile(rung)
+    return PaidTraining(_open_service(profile), None, profile, TrainingPrice(rung.price(), job.reserved_usd))
