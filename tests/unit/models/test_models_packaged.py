@@ -112,7 +112,7 @@ def test_transformers_on_the_converted_checkpoint_says_what_llama_cpp_says(gemma
                 torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), max_new_tokens=16, do_sample=False
             )
             weighed = served.weigh_tokens(ids, drawn[0, len(ids) :].tolist())
-            assert max(likeliest - said for said, likeliest in weighed) < 0.05, prompt
+            assert max(best - given for given, best in weighed) < 0.05, prompt
 
 
 @needs_gemma
