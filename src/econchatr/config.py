@@ -89,17 +89,22 @@ class FetchTable(_Table):
     """Hosts of your own that may have a private address or an unusual port."""
 
 
-class WriterTable(_Table):
-    """`[pair.writer]`: the model that writes questions for answer pairs; asked with `--write-questions` only."""
+class _AddressTable(_Table):
+    """A served model's address; all empty where the model is another."""
 
-    base: str = ""
-    """A model on this machine: `embedded`, or the path of a .gguf file. Empty: a served model."""
     base_url: str = Field(default="", max_length=300)
     """Of any service that speaks OpenAI's `/chat/completions`, up to and with `/v1`."""
     model: str = Field(default="", max_length=200)
     """The served model's name."""
     key_env: str = Field(default="", max_length=100, pattern=r"^$|^[A-Z_][A-Z0-9_]*$")
     """Name of the environment variable that holds the key; the key itself never stands in a file. Empty: no key."""
+
+
+class WriterTable(_AddressTable):
+    """`[pair.writer]`: the model that writes questions for answer pairs; asked with `--write-questions` only."""
+
+    base: str = ""
+    """A model on this machine: `embedded`, or the path of a .gguf file. Empty: a served model."""
     candidates: int = Field(default=3, ge=1, le=10)
     """Questions asked for per passage; the first that passes every check is taken."""
     temperature: float = Field(default=0.7, ge=0, le=2)
@@ -148,20 +153,20 @@ class SelectTable(_Table):
     """Patterns for `subjects-2023`; a pattern `a+b` wants both words."""
 
 
-class RungConfig(_Table):
+class RungConfig(_AddressTable):
     """`[[ladder]]`: one base model, where it trains and what it may cost."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=40)
     base: str = "embedded"
     """`embedded`, a path to a .gguf file or a checkpoint folder, or a model's name on the hub."""
-    where: Literal["local", "hosted"] = "local"
+    where: Literal["local", "hosted", "served"] = "local"
+    """Trained on this machine, trained by a service, or only asked, at `base_url`."""
     form: Literal["auto", "chat", "completion"] = "auto"
-    """How a model sees a cue: by its own chat template, or as a text to continue (the cue, a blank line, "NAME
-    responds:"). `auto`: `chat` where the base has a template."""
+    """How a model sees a cue: in its own chat template or as a text to continue; `auto`: `chat` if it can."""
     tokenizer: str = ""
     """Name of a tokenizer to count with; empty: the base model's own."""
     price: str = ""
-    """`profile/model` of the price table, for a hosted rung."""
+    """`profile/model` of the price table, for a hosted rung; for a served one where its answers cost money."""
     n_epochs: int = Field(default=0, ge=0, le=50)
     """0: as the recipe or the price profile says."""
     max_tokens: int | None = Field(default=None, gt=0)
@@ -169,13 +174,25 @@ class RungConfig(_Table):
     max_minutes: float | None = Field(default=None, gt=0)
     """Budget of a local rung: minutes of training at this machine's measured rate."""
     max_usd: Decimal | None = Field(default=None, gt=0)
-    """Budget of a hosted rung."""
+    """Budget of a hosted or a served rung."""
     tokens_per_second: float | None = Field(default=None, gt=0)
     """Of training at home, where you know it; else as measured."""
     watts: Decimal | None = Field(default=None, gt=0)
     usd_per_kwh: Decimal | None = Field(default=None, ge=0)
     rent_usd_per_hour: Decimal | None = Field(default=None, ge=0)
     """What training at home costs you, for the quote."""
+
+    @model_validator(mode="after")
+    def _served_or_trained(self) -> RungConfig:
+        if self.where != "served":
+            if self.base_url or self.model or self.key_env:
+                raise ValueError('base_url, model and key_env are of a rung with where = "served"')
+            return self
+        if not (self.base_url and self.model):
+            raise ValueError("a served rung needs base_url and model")
+        if self.max_tokens or self.max_minutes or self.n_epochs or self.form != "auto":
+            raise ValueError("a served rung is only asked: it has no form, no epochs and no budget but max_usd")
+        return self
 
     @model_validator(mode="after")
     def _one_budget_of_the_right_kind(self) -> RungConfig:
@@ -186,7 +203,7 @@ class RungConfig(_Table):
                 raise ValueError("a hosted rung's budget is max_usd, not tokens or minutes")
             if self.tokens_per_second or self.watts or self.usd_per_kwh or self.rent_usd_per_hour:
                 raise ValueError("watts, rent and tokens per second are of a rung trained at home, not of a hosted one")
-        elif self.max_usd is not None:
+        elif self.max_usd is not None and self.where == "local":
             raise ValueError(
                 'a rung trained at home has max_tokens or max_minutes; one with max_usd needs where = "hosted"'
             )
@@ -239,14 +256,11 @@ class AskTable(_Table):
     """Real turns put before a question, at most; by `retrieval`, in a chat and by `serve`."""
 
 
-class JudgeTable(_Table):
+class JudgeTable(_AddressTable):
     """`[score.judge]`: a served model that says which of two replies the host said; asked with `--judge` only."""
 
     base_url: str = Field(min_length=1, max_length=300)
-    """Of any service that speaks OpenAI's `/chat/completions`, up to and with `/v1`."""
     model: str = Field(min_length=1, max_length=200)
-    key_env: str = Field(default="", max_length=100, pattern=r"^$|^[A-Z_][A-Z0-9_]*$")
-    """Name of the environment variable that holds the key; the key itself never stands in a file. Empty: no key."""
     n_pairs: int = Field(default=40, ge=20, le=500)
     """Real pairs of host and guest on which it must prove itself first."""
     n_known: int = Field(default=8, ge=1, le=50)
@@ -277,7 +291,7 @@ class ShowConfig(_Table):
     show: ShowTable
     rights: RightsTable | None = None
     budget_usd: Decimal | None = Field(default=None, gt=0)
-    """Dollars for all hosted rungs together."""
+    """Dollars for all hosted and served rungs together."""
     fetch: FetchTable = FetchTable()
     pair: PairTable = PairTable()
     select: SelectTable = SelectTable()
@@ -292,6 +306,8 @@ class ShowConfig(_Table):
         names = [rung.name for rung in ladder]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"each rung needs a name of its own, found {names}")
+        if all(rung.where == "served" for rung in ladder):
+            raise ValueError("a ladder needs a rung that is trained, beside those that are only asked")
         return ladder
 
 
@@ -436,7 +452,6 @@ def _known_keys(kind: type[BaseModel], keys: list[Any]) -> list[str]:
     for key in keys:
         if key in fields:
             annotation = fields[key].annotation
-            # `JudgeTable | None` and `tuple[RungConfig, ...]` hold the table among their arguments.
             tables = [item for item in (annotation, *get_args(annotation)) if hasattr(item, "model_fields")]
             fields = tables[0].model_fields if tables else {}
     return list(fields)

@@ -163,9 +163,9 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
 def _fold_system(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """The messages with the system's text before the first user's."""
     system, *rest = rows
-    if rest and rest[0]["role"] == "user":
-        return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
-    return [{**system, "role": "user"}, *rest]
+    if not rest or rest[0]["role"] != "user":
+        return [{**system, "role": "user"}, *rest]
+    return [{**rest[0], "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
 
 @lru_cache(maxsize=8)
@@ -425,13 +425,13 @@ def _compile(template: str) -> Template:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # A template comes with a model file, so it is somebody else's program: sandboxed.
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+    loops = ["jinja2.ext.loopcontrols"]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
 
     def refuse(message: str) -> None:
         raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")
 
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     environment.globals |= {"raise_exception": refuse, "strftime_now": TEMPLATE_DATE.strftime}
     try:
         plain = _TRAINED_SPAN.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", template)

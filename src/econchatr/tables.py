@@ -88,7 +88,7 @@ def replace_path(path: Path) -> Iterator[Path]:
     try:
         with disk_errors(path):
             yield beside
-            with beside.open("rb") as file:
+            with beside.open("rb+") as file:
                 os.fsync(file.fileno())
             beside.chmod(0o644)
             beside.replace(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from econchatr.tables import (
     lock_folder,
     outputs_sha256,
     read_table,
+    replace_path,
     write_bytes,
     write_table,
 )
@@ -179,3 +181,20 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:
 def test_file_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert hash_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_files_are_flushed_through_handles_that_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to flush a handle that was opened for reading only."""
+    import fcntl
+
+    from econchatr.models.files.weights import _make_folder
+
+    def flush(handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with replace_path(tmp_path / "one") as beside:
+        beside.write_bytes(b"1")
+    _make_folder(tmp_path / "folder", lambda folder: (folder / "converted.json").write_text("{}"))
+    assert (tmp_path / "folder" / "converted.json").is_file()

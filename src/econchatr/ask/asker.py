@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,8 +13,11 @@ from threading import Lock
 
 from econchatr.ask.exam import BatchSpeaker, Draw, Speaker
 from econchatr.errors import ModelError
-from econchatr.records import Answer, Reply, Sampling
+from econchatr.models.engines.openai_client import RemoteModel
+from econchatr.records import Answer, Message, Reply, Sampling
 from econchatr.tables import append_line, read_lines
+
+_THINKING = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
 
 
 class Asker:
@@ -104,6 +108,36 @@ def _split_batches(draws: Sequence[Draw], n: int) -> Iterator[list[Draw]]:
     for _, alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings)):
         left = list(alike)
         yield from (left[start : start + n] for start in range(0, len(left), n))
+
+
+class ServedSpeaker:
+    """A served model, spoken to as one on this machine is; what it thinks aloud is left out."""
+
+    n_at_once = 4
+
+    def __init__(self, model: RemoteModel, pay: Callable[[str, Reply], None]) -> None:
+        self._model, self._pay = model, pay
+
+    def reply(
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
+    ) -> Reply:
+        """What the model says to messages in the form of `SERVED_TEMPLATE`, once its price is written down.
+
+        Raises:
+            ModelError: The service failed, or the tuned model was asked for.
+            ShowFolderError: The price cannot be written down.
+        """
+        if tuned:
+            raise ModelError("a served model is only asked, never tuned.", hint="Ask its base.")
+        messages = [Message.model_validate(row) for row in json.loads(prompt)]
+        reply = self._model.reply(
+            messages, temperature=sampling.temperature, max_tokens=sampling.max_tokens, seed=sampling.seed
+        )
+        self._pay(prompt, reply)
+        reply = reply.model_copy(update={"text": _THINKING.sub("", reply.text).strip()})
+        if on_text:
+            on_text(reply.text)
+        return reply
 
 
 class GenerationLog:

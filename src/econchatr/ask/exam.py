@@ -25,6 +25,10 @@ TUNED_VARIANTS: frozenset[Variant] = frozenset({"tuned", "grounded"})
 _PARAPHRASE_SAMPLES: Final = 2
 
 
+SERVED_TEMPLATE: Final = ChatTemplate("{{ messages | tojson }}", bos="", eos="")
+"""A served model is sent messages, not a text: its prompt is the messages as JSON."""
+
+
 class Speaker(Protocol):
     """A model that continues a rendered prompt."""
 

@@ -172,7 +172,7 @@ def _tell_quote(quote: Quote) -> Iterator[str]:
     at_home = sum((rung.usd for rung in quote.rungs if rung.where == "local"), Decimal(0))
     if at_home:
         yield f"At home: ${at_home:.2f}, which budget_usd does not cover."
-    if any(rung.where == "hosted" for rung in quote.rungs):
+    if any(rung.where != "local" for rung in quote.rungs):
         yield tell_sum(quote)
     else:
         yield "Nothing is charged: every rung is trained at home."
@@ -183,7 +183,7 @@ def _lay_out_rung(rung: RungQuote) -> tuple[str, ...]:
     minutes = "" if rung.hours is None else f", {rung.hours * 60:,.0f} min"
     return (
         rung.rung,
-        rung.price or f"at home{minutes}",
+        rung.price or ("only asked" if rung.where == "served" else f"at home{minutes}"),
         f"{rung.n_pairs:,} of {rung.n_pool_pairs:,}",
         f"{rung.share:.1%}",
         f"{rung.n_tokens:,} x {rung.n_epochs}",

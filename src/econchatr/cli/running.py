@@ -57,7 +57,7 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
     if yes:
         return True
     try:
-        return typer.confirm(f"May the hosted rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
+        return typer.confirm(f"May these rungs cost up to ${quote.hosted_worst_usd:.2f}?", err=True)
     except typer.Abort:
         return False
 
@@ -120,7 +120,7 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
     for line in _tell_bases(opened, rung) if with_quote else ():
         typer.echo(line)
     is_counted = any(state.name == "select" and not state.why for state in states)
-    if with_quote and is_counted and any(row.where == "hosted" for row in quote):
+    if with_quote and is_counted and any(not one.is_local for one in opened.rungs):
         print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
     if not quote:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")

@@ -313,11 +313,11 @@ def score(
         opened, _ = run_until(show, "score", rung=rung)
         scores = read_scores(opened, rung)
         if not (is_whole or as_json):
-            right = count_right_answers(opened.local_ladder(rung))
+            right = count_right_answers(opened.asked_ladder(rung))
             return print_result(None, sum_up_scores(scores, read_gates(opened, rung), right), as_json=False)
     print_scores(scores, as_json=as_json)
     if not as_json:
-        for line in tell_right(count_right_answers(open_show(show).local_ladder(rung))):
+        for line in tell_right(count_right_answers(open_show(show).asked_ladder(rung))):
             typer.echo(strip_controls(line))
 
 

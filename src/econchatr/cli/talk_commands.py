@@ -21,6 +21,7 @@ from econchatr.errors import MissingExtraError
 @app.command()
 def chat(
     show: ShowArgument = HERE,
+    question: Annotated[str, typer.Argument(help="Answer this and leave.", show_default="ask in the terminal")] = "",
     rung: RungOption = "",
     seed: Annotated[int, typer.Option(help="Random seed of the first answer.")] = 0,
     ground: Annotated[
@@ -30,7 +31,7 @@ def chat(
         bool, typer.Option("--preferred", help="Use the model after preference optimisation.")
     ] = False,
 ) -> None:
-    """Chat with a trained model in the terminal; /base, /tuned and /ground switch between models and retrieval."""
+    """Chat with a trained model in the terminal, or ask one question; /help lists what a chat can do."""
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
     from econchatr.talk.terminal import hold_chat
@@ -46,6 +47,7 @@ def chat(
             log_path=opened.folder("talk") / "generations.jsonl",
             ground=ground,
             open_find=lambda: open_grounding(opened.rung(rung)).find,
+            question=question,
         )
 
 

@@ -59,7 +59,7 @@ class RungQuote(Record):
     """What one rung will cost."""
 
     rung: str
-    where: Literal["local", "hosted"]
+    where: Literal["local", "hosted", "served"]
     price: str
     """`profile/model` of the price table; empty: trained at home."""
     n_pairs: int
@@ -99,7 +99,7 @@ class RungQuote(Record):
     @property
     def is_charged(self) -> bool:
         """Whether somebody would send a bill for it."""
-        return self.where == "hosted" and not self.is_historical
+        return self.where != "local" and bool(self.price) and not self.is_historical
 
 
 class Quote(Record):
@@ -121,12 +121,12 @@ class Quote(Record):
     @property
     def hosted_usd(self) -> Decimal:
         """The sum of what is known of the hosted rungs."""
-        return sum((rung.usd for rung in self.rungs if rung.where == "hosted"), _ZERO)
+        return sum((rung.usd for rung in self.rungs if rung.where != "local"), _ZERO)
 
     @property
     def hosted_worst_usd(self) -> Decimal:
         """The same at worst: this is held against the budget."""
-        return sum((rung.worst_usd for rung in self.rungs if rung.where == "hosted"), _ZERO)
+        return sum((rung.worst_usd for rung in self.rungs if rung.where != "local"), _ZERO)
 
     @property
     def not_known(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class Quote(Record):
         return tuple(f"{rung}'s {line.what}" for rung, line in self._hosted_lines() if line.worst_usd is None)
 
     def _hosted_lines(self) -> Iterable[tuple[str, QuoteLine]]:
-        return ((rung.rung, line) for rung in self.rungs if rung.where == "hosted" for line in rung.lines)
+        return ((rung.rung, line) for rung in self.rungs if rung.where != "local" for line in rung.lines)
 
     @property
     def quote_id(self) -> str:
@@ -356,6 +356,35 @@ def list_changed_prices(then: Quote, rows: Iterable[PriceRow]) -> list[str]:
 
 def _tell(value: object) -> str:
     return "not known" if value is None else str(value)
+
+
+# --- only asked -------------------------------------------------------------------------------------------------------
+
+
+def quote_served(name: str, row: PriceRow | None, usage: TokenUsage, *, max_usd: Decimal | None) -> RungQuote:
+    """What asking a served rung will cost, with every answer as long as allowed; nothing of it is asked twice.
+
+    Args:
+        row: `None`: the rung names no price, as one on this machine has none.
+    """
+    usd = None if row is None else bill_dearest_usage(row, usage, is_tuned=False)
+    usd = None if row is None or usd is None else round_charge(usd, row.rounding_usd)
+    how = f"at most {usage.n_input_tokens:,} tokens in and {usage.n_output_tokens:,} out"
+    how += "; show.toml names no price" if row is None else f", {_tell(row.input)} and {_tell(row.output)}"
+    return RungQuote(
+        rung=name,
+        where="served",
+        price=row.name if row else "",
+        n_pairs=0,
+        n_pool_pairs=0,
+        n_tokens=0,
+        n_pool_tokens=0,
+        n_epochs=0,
+        budget_usd=max_usd,
+        lines=(QuoteLine(what="exam", usd=usd, worst_usd=usd, how=how),),
+        month_usd=None,
+        month_how="as its service says",
+    )
 
 
 # --- at home ----------------------------------------------------------------------------------------------------------

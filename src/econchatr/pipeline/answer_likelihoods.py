@@ -150,29 +150,36 @@ def _encode_start(rung: Rung, cue: str, text: str, *, n_tokens: int = N_START_TO
 
 
 def judge_rows(
-    rung: Rung, rows: Mapping[str, Row], yardstick: Yardstick, book: LikelihoodBook
+    rung: Rung, rows: Mapping[str, Row], yardstick: Yardstick, book: LikelihoodBook | None
 ) -> tuple[dict[str, Row], dict[str, Sense]]:
     """Give the rows with the ruling of the gate on sense, and what the rung's own base made of each row.
 
-    The real host's row is that of all his held-out replies: they are what the limit is made of.
+    The real host's row is that of all his held-out replies: they are what the limit is made of. A served rung's
+    rows are judged by the largest base that was trained at home; without one the gate stays unchecked.
     """
     n = rung.show.config.score.max_replies
     books = dict(_list_books(rung, book))
+    if not books:
+        return dict(rows), {}
     own = {name: _measure_sense(one, yardstick.host, book, n=n) for name, (one, book) in books.items()}
     judged, senses = dict[str, Row](), dict[str, Sense]()
     for name, row in rows.items():
         of_row = own if name == "host" else {
             model: _measure_sense(one, row.said, book, n=n) for model, (one, book) in books.items()
         }  # fmt: skip
-        senses[name] = of_row[rung.config.base]
+        senses[name] = of_row[next(iter(books))]
         judged[name] = row._replace(rulings=(*row.rulings, judge_under_all(of_row, own)))
     return judged, senses
 
 
-def _list_books(rung: Rung, book: LikelihoodBook) -> Iterator[tuple[str, tuple[Rung, LikelihoodBook]]]:
+def _list_books(rung: Rung, book: LikelihoodBook | None) -> Iterator[tuple[str, tuple[Rung, LikelihoodBook]]]:
     """The rung's own base, and the largest that was trained at home, where that is another; by name."""
-    yield rung.config.base, (rung, book)
     trained = [one for one in rung.show.rungs if one.is_local and one.is_done("train")]
+    if book is None:
+        for largest in sorted(trained, key=_count_bytes)[-1:]:
+            yield largest.config.base, (largest, LikelihoodBook(rung, of=largest))
+        return
+    yield rung.config.base, (rung, book)
     largest = max(trained, key=_count_bytes, default=rung)
     if largest.config.base != rung.config.base and _count_bytes(largest) > _count_bytes(rung):
         yield largest.config.base, (largest, LikelihoodBook(rung, of=largest))

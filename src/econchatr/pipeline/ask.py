@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from econchatr.ask.asker import Asker, GenerationLog
-from econchatr.ask.exam import Ask, Draw, Examinee, ExamSettings, plan_exam, plan_grounded, plan_paraphrases
+from econchatr.ask.exam import (
+    TUNED_VARIANTS,
+    Ask,
+    Draw,
+    Examinee,
+    ExamSettings,
+    plan_exam,
+    plan_grounded,
+    plan_paraphrases,
+)
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
+from econchatr.pipeline.served import open_served_model
 from econchatr.pipeline.show import Rung, Show, model_identity
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
@@ -25,10 +35,12 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
     settings = rung.show.exam_settings
     asks = _plan_asks(rung, settings, open_grounding(rung).find if rung.show.config.ask.retrieval else None)
     probes = _make_show_probes(rung.show).probes
-    jobs = [*((ask, settings) for ask in asks), *_plan_probes(probes, settings)]
-    log, examinee = GenerationLog(rung.folder("ask") / "generations.jsonl"), examinee_of(rung, rung.tuned())
+    jobs = [*((ask, settings) for ask in asks), *_plan_probes(rung, probes, settings)]
+    log = GenerationLog(rung.folder("ask") / "generations.jsonl")
+    examinee = _served_examinee(rung) if rung.is_served else examinee_of(rung, rung.tuned())
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
-    with rung.speak(rung.folder("train")) as speaker:
+    opened = open_served_model(rung, draws, log) if rung.is_served else rung.speak(rung.folder("train"))
+    with opened as speaker:
         answered = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
     answers, told = answered[: len(asks)], answered[len(asks) :]
     failed = _check_answered(rung, answers)
@@ -45,6 +57,11 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
 def examinee_of(rung: Rung, tuned: TunedModel) -> Examinee:
     """A rung's base and a tuned model, as the exam is put to them."""
     return Examinee(rung.name, rung.show.voice, rung.template, lambda variant: model_identity(tuned, variant))
+
+
+def _served_examinee(rung: Rung) -> Examinee:
+    """A served model, as the exam is put to it."""
+    return Examinee(rung.name, rung.show.voice, rung.template, rung.identify_served)
 
 
 def plan_reply(
@@ -92,7 +109,7 @@ def plan_answers(rung: Rung, find: Find) -> list[tuple[Ask, ExamSettings]]:
     settings = rung.show.exam_settings
     asks = _plan_asks(rung, settings, find if rung.show.config.ask.retrieval else None)
     probes = _make_show_probes(rung.show).probes if rung.show.config.ask.max_probes else ()
-    return [*((ask, settings) for ask in asks), *_plan_probes(probes, settings)]
+    return [*((ask, settings) for ask in asks), *_plan_probes(rung, probes, settings)]
 
 
 def _plan_asks(rung: Rung, settings: ExamSettings, find: Find | None) -> list[Ask]:
@@ -109,12 +126,13 @@ def _plan_asks(rung: Rung, settings: ExamSettings, find: Find | None) -> list[As
         )
     if asked.paraphrases:
         asks += plan_paraphrases(questions, settings)
-    return asks
+    return [ask for ask in asks if not (rung.is_served and ask.variant in TUNED_VARIANTS)]
 
 
 def _inputs(rung: Rung) -> dict[str, str]:
     show = rung.show
-    asked = {"tuned model": rung.made("train"), "questions": show.questions_sha256()}
+    asked = {"questions": show.questions_sha256()}
+    asked |= {"served model": rung.identify_served("base")} if rung.is_served else {"tuned model": rung.made("train")}
     # The closed questions are made of what was said, and by whom; what stands before a question, of pairs.
     said = {"transcripts": show.made("parse")} if show.config.ask.max_probes else {}
     given = {"pairs": show.made("pair")} if said or show.config.ask.retrieval else {}
@@ -218,9 +236,9 @@ def thin_probes(probes: Sequence[Probe], n: int) -> list[Probe]:
     return [probe for probe in probes if probe.probe_id in taken]
 
 
-def _plan_probes(probes: Sequence[Probe], settings: ExamSettings) -> Iterator[tuple[Ask, ExamSettings]]:
-    """Each closed question, once to the base and once to the tuned model, with the exam's first seed."""
+def _plan_probes(rung: Rung, probes: Sequence[Probe], settings: ExamSettings) -> Iterator[tuple[Ask, ExamSettings]]:
+    """Each closed question, once to the base and to the tuned model if there is one, with the exam's first seed."""
     brief = settings._replace(max_tokens=min(_ANSWER_TOKENS, settings.max_tokens))
-    for model in MODELS:
+    for model in MODELS[:1] if rung.is_served else MODELS:
         for question in ask_questions(probes):
             yield Ask(question, model, 0, settings.seed), brief

@@ -12,8 +12,23 @@ from econchatr.errors import BudgetError, EconChatRError, InputError
 from econchatr.money.budget import Sharing, share_budget, want_share
 from econchatr.money.ledger import LEDGER_NAME, Ledger
 from econchatr.money.prices import PRICES_NAME, parse_usd, warn_of_prices
-from econchatr.money.quote import HostedRung, LocalCosts, Quote, list_changed_prices, quote_hosted, quote_local
-from econchatr.pipeline.select import choose_for_ladder, count_hosted, kept_rate, measured_rate
+from econchatr.money.quote import (
+    HostedRung,
+    LocalCosts,
+    Quote,
+    list_changed_prices,
+    quote_hosted,
+    quote_local,
+    quote_served,
+)
+from econchatr.pipeline.select import (
+    budget_beside_served,
+    choose_for_ladder,
+    count_hosted,
+    count_served,
+    kept_rate,
+    measured_rate,
+)
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator
 from econchatr.records import BillRow, Selection
@@ -31,7 +46,7 @@ def quote_selection(show: Show, *, today: date) -> Quote:
         count_hosted(rung, rung.examples("dev"), n_pool_tokens=selections[rung.name].n_pool_tokens, today=today)
         for rung in show.hosted_rungs
     ]
-    sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
+    sharing = share_budget([want_share(one) for one in hosted], budget_beside_served(show))
     return _quote(show, selections, hosted, sharing, today=today)
 
 
@@ -86,7 +101,13 @@ def _quote(
     }
     for rung in show.local_ladder().rungs:
         quoted[rung.name] = quote_local(selections[rung.name], _local_costs(rung), n_epochs=rung.n_epochs)
-    rows = tuple(dict.fromkeys(one.row for one in hosted))
+    rows = [one.row for one in hosted]
+    for rung in show.rungs:
+        if rung.is_served:
+            row = rung.price() if rung.config.price else None
+            quoted[rung.name] = quote_served(rung.name, row, count_served(rung), max_usd=rung.config.max_usd)
+            rows += [row] if row else []
+    rows = list(dict.fromkeys(rows))
     return Quote(
         show=show.config.show.name,
         made_on=today,
@@ -95,7 +116,7 @@ def _quote(
         rungs=tuple(quoted[rung.name] for rung in show.rungs),
         why=sharing.why,
         doubts=tuple(f"{item.name}: {item.text}." for item in warn_of_prices(rows, today=today)),
-        prices=rows,
+        prices=tuple(rows),
     )
 
 
@@ -122,13 +143,13 @@ Approve = Callable[[Quote], bool]
 
 
 def list_charged(show: Show, rung: str = "") -> list[Rung]:
-    """The rungs that somebody would send a bill for: hosted, and still to be bought; of one rung, or of the ladder.
+    """The rungs that somebody would send a bill for: hosted or served at a price; of one rung, or of the ladder.
 
     Raises:
         InputError: A rung names no known price.
     """
     rungs = [show.rung(rung)] if rung else show.rungs
-    return [item for item in rungs if not item.is_local and not item.price().is_historical]
+    return [item for item in rungs if not item.is_local and item.config.price and not item.price().is_historical]
 
 
 def approve_quote(show: Show, narrator: Narrator, approve: Approve | None, *, today: date) -> Quote:

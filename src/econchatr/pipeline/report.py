@@ -168,7 +168,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
         system_line=system_line(show.voice),
-        hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.config.base == EMBEDDED),
+        hub_ids=tuple((rung.name, EMBEDDED_HUB_ID) for rung in rungs if rung.is_local and rung.config.base == EMBEDDED),
         made=tuple((stage, sha256) for stage, sha256 in list_made(ladder) if sha256),
         versions=_versions(),
         version=__version__,
@@ -211,7 +211,7 @@ def _find_real_words(show: Show, pairs: Sequence[Pair]) -> Iterator[tuple[str, s
 
 def write_post(show: Show) -> Path:
     """Write `post.html` and `post.md` beside the report, with today's date; gives the page's path."""
-    material = gather_material(show.local_ladder(""))
+    material = gather_material(show.asked_ladder())
     folder = show.folder("report")
     for name, text in render_post(material.model_copy(update={"made_on": datetime.now(tz=UTC).date()})).items():
         write_bytes(folder / name, text.encode())

@@ -190,15 +190,15 @@ def sample_reasons(show: Show, n: int) -> list[ExplainedPair]:
 
 
 def read_scores(show: Show, rung: str = "") -> list[Score]:
-    """The stored scores of one rung, or of every rung trained at home, and what people and the judge said."""
-    ladder = show.local_ladder(rung)
+    """The stored scores of one rung, or of every rung that was asked, and what people and the judge said."""
+    ladder = show.asked_ladder(rung)
     rows = [row for one in ladder.rungs for row in one.scores()]
     return [*keep_listed(rows), *score_people(ladder), *score_judged(ladder)]
 
 
 def read_gates(show: Show, rung: str = "") -> list[Gate]:
-    """The stored gates of one rung, or of every rung trained at home."""
-    return [gate for one in show.local_ladder(rung).rungs for gate in one.gates()]
+    """The stored gates of one rung, or of every rung that was asked."""
+    return [gate for one in show.asked_ladder(rung).rungs for gate in one.gates()]
 
 
 def read_counts(show: Show) -> dict[str, dict[str, int]]:

@@ -41,7 +41,7 @@ from econchatr.tables import (
 _SHOW_STAGES: Final[tuple[Stage[Show], ...]] = (FETCH, PARSE, PAIR, GUESTS, ANSWERS, SELECT)
 """Once per show."""
 _RUNG_STAGES: Final[tuple[Stage[Rung], ...]] = (TRAIN, ASK, SCORE)
-"""Once per rung that is trained at home."""
+"""Once per rung that is trained at home; a served rung is not trained, and else treated alike."""
 _LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
 """Once, over those rungs."""
 STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, HOSTED_TRAIN, *_RUNG_STAGES, *_LADDER_STAGES)
@@ -62,22 +62,27 @@ class StepState(NamedTuple):
 
 
 def list_steps(show: Show, *, until: str = "report", rung: str = "") -> list[Step]:
-    """The steps up to and including a stage, in order; for one rung, or for every rung trained at home.
+    """The steps up to and including a stage, in order; for one rung, or for every rung that can be asked.
 
     Raises:
         InputError: No such stage or rung.
     """
     if until not in STAGE_NAMES:
         raise InputError(f"no stage {until!r}.", hint=f"The stages: {', '.join(STAGE_NAMES)}.")
-    ladder = show.local_ladder(rung)
+    ladder = show.asked_ladder(rung)
     steps = [
         *(Step(stage, show) for stage in _SHOW_STAGES),
         *(Step(HOSTED_TRAIN, one) for one in list_bought(show, rung)),
-        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs if one.config.where != "hosted"),
+        *(Step(stage, one) for stage in _RUNG_STAGES for one in ladder.rungs if _has_stage(one, stage)),
         *(Step(stage, ladder) for stage in _LADDER_STAGES),
     ]
     last = STAGE_NAMES.index(until)
     return [step for step in steps if STAGE_NAMES.index(step.stage.name) <= last]
+
+
+def _has_stage(rung: Rung, stage: Stage[Rung]) -> bool:
+    """Whether a rung goes through a stage here: a hosted one through none, a served one is not trained."""
+    return rung.config.where != "hosted" and not (rung.is_served and stage is TRAIN)
 
 
 def run_show(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from econchatr.pair import drop_duplicates
 from econchatr.parse.people import find_ad_voices, is_anonymous, is_pseudo
-from econchatr.pipeline.answer_likelihoods import judge_rows, measure_answers, score_held_out
+from econchatr.pipeline.answer_likelihoods import AnswerLikelihoods, judge_rows, measure_answers, score_held_out
 from econchatr.pipeline.likelihoods import (
     HeldOut,
     LikelihoodBook,
+    Likelihoods,
+    MeasuredChoices,
     MeasuredReply,
     contexts_input,
     measure_likelihoods,
@@ -23,11 +26,18 @@ from econchatr.score.grading.closed_questions import make_probes, score_probes
 from econchatr.score.grading.marking import MarkingGuide, list_aired, mark_answers, score_exam
 from econchatr.score.grading.names import list_guests, make_name_book
 from econchatr.score.length_and_repetition import score_lengths
-from econchatr.score.likelihood import score_choices, score_sides
+from econchatr.score.likelihood import ReplyLikelihood, score_choices, score_sides
 from econchatr.score.quoting.nearest import SaidBefore, find_nearest
 from econchatr.score.rows import Parrot, list_gates, list_spans, make_yardstick, measure_rows, score_rows
 from econchatr.score.sense import score_sense
 from econchatr.score.wording import score_wording
+
+_SERVED: Final = "not measured: served"
+_NOT_MEASURED: Final = (
+    Likelihoods([], MeasuredChoices({}, _SERVED)),
+    AnswerLikelihoods([], {"host": [], "guest": []}, {}, _SERVED),
+)
+"""Of a served rung: its address gives words, not how likely it finds other people's."""
 
 
 def _score(rung: Rung, narrator: Narrator) -> Made:
@@ -36,9 +46,8 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     answers, paraphrased, told = (rung.answers(table) for table in ("answers", "paraphrased", "probes"))
     questions, probes, episodes, turns = show.questions(), rung.probes(), show.episodes(), show.turns()
     pairs = kept_pairs(show)
-    likely = LikelihoodBook(rung)
-    measured = measure_likelihoods(rung, held_out(show), likely, narrator)
-    answered = measure_answers(rung, show.answer_pairs(split="test", kept=True), held_out(show), likely, narrator)
+    likely = None if rung.is_served else LikelihoodBook(rung)
+    measured, answered = _NOT_MEASURED if likely is None else _measure(rung, likely, narrator)
     replies = _list_replies(measured.replies, name)
 
     labels = {turn.speaker for turn in turns if is_anonymous(turn.speaker) or is_pseudo(turn.speaker)}
@@ -59,9 +68,7 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
 
     likelihoods = {side: [row.likelihood() for row in measured.replies if row.side == side] for side in pairs}
     scores = [
-        *score_sides(likelihoods["host"], likelihoods["guest"], rung=name),
-        *score_choices(measured.choices.by_model, rung=name, reason=measured.choices.reason),
-        *score_held_out(answered, rung=name),
+        *_score_likelihoods(rung, likelihoods, measured, answered),
         *score_lengths(answers, [pair.reply for pair in pairs["host"] if pair.split == "test"], rung=name),
         *score_probes(told, probes, book, rung=name, reasons=reasons),
         *score_exam(marks, questions, rung=name),
@@ -80,6 +87,26 @@ def _score(rung: Rung, narrator: Narrator) -> Made:
     }
     counts = {f"{side} replies": len(of_side) for side, of_side in likelihoods.items()}
     return Made(tables, counts=_count_scores(scores) | counts | {"near quotes": sum(bool(one.text) for one in nearest)})
+
+
+def _measure(rung: Rung, book: LikelihoodBook, narrator: Narrator) -> tuple[Likelihoods, AnswerLikelihoods]:
+    """How likely the rung's models find what host and guests really said."""
+    sides, answers = held_out(rung.show), rung.show.answer_pairs(split="test", kept=True)
+    return measure_likelihoods(rung, sides, book, narrator), measure_answers(rung, answers, sides, book, narrator)
+
+
+def _score_likelihoods(
+    rung: Rung,
+    by_side: Mapping[str, Sequence[ReplyLikelihood]],
+    measured: Likelihoods,
+    answered: AnswerLikelihoods,
+) -> list[Score]:
+    scores = [
+        *score_sides(by_side["host"], by_side["guest"], rung=rung.name),
+        *score_choices(measured.choices.by_model, rung=rung.name, reason=measured.choices.reason),
+        *score_held_out(answered, rung=rung.name),
+    ]
+    return [one.model_copy(update={"reason": _SERVED}) for one in scores] if rung.is_served else scores
 
 
 def _count_scores(scores: Sequence[Score]) -> dict[str, int]:
@@ -120,10 +147,10 @@ def _inputs(rung: Rung) -> dict[str, str]:
     stages |= {"answer pairs": show.made("pair", "answers")}
     # What is expected of an answer may change without any answer changing.
     stages["questions"] = show.questions_sha256()
-    stages |= {"tuned model": rung.made("train"), "answers": rung.made("ask")}
+    stages |= {"answers": rung.made("ask")} | ({} if rung.is_served else {"tuned model": rung.made("train")})
     # What Presidio hides in the guests' replies alone changes no pair of the host.
     guests = {"guests' pairs": show.made("pair", "guests")} if show.config.pair.private == "presidio" else {}
-    return stages | guests | contexts_input(rung)
+    return stages | guests | ({} if rung.is_served else contexts_input(rung))
 
 
 SCORE = Stage[Rung](

@@ -6,13 +6,15 @@ import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, Ask, render_question
 from econchatr.ask.grounding import Room
 from econchatr.config import CHOICES_NAME, Choices, RungConfig
-from econchatr.errors import InputError
+from econchatr.errors import BudgetError, InputError
+from econchatr.money.billing import TokenUsage, bill_dearest_usage
 from econchatr.money.budget import (
     Budget,
     Sharing,
@@ -38,6 +40,9 @@ from econchatr.train.local import describe_arithmetic, measure_rate
 
 _COSTS_AT_HOME: Final = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
 """What a rung costs at home changes the quote, never what is chosen."""
+
+
+_SERVED: Final = {"base_url", "model", "key_env"}
 
 
 class RungSelection(NamedTuple):
@@ -66,7 +71,10 @@ def _select(show: Show, narrator: Narrator) -> Made:
     choice = choose_for_ladder(show, narrator, today=datetime.now(UTC).date())
     examples: list[Example] = []
     files: list[str] = []
-    for rung, one in zip(show.rungs, choice.rungs, strict=True):
+    for rung in show.rungs:
+        if rung.is_served:
+            narrator.note(f"{rung.name}: only asked, so nothing is selected or trained for it")
+    for rung, one in zip(show.trained_rungs, choice.rungs, strict=True):
         examples += [*one.examples, *one.dev_examples]
         files += _write_files(rung, one, choice.dev)
         if not rung.is_local:
@@ -107,7 +115,7 @@ def _inputs(show: Show) -> dict[str, str]:
 
 def _dump_rung(rung: RungConfig) -> dict[str, object]:
     """What of a rung's settings decides its selection; a setting left as it was in earlier versions is not told."""
-    return rung.model_dump(exclude=_COSTS_AT_HOME | ({"form"} if rung.form == "auto" else set()))
+    return rung.model_dump(exclude=_COSTS_AT_HOME | _SERVED | ({"form"} if rung.form == "auto" else set()))
 
 
 SELECT = Stage[Show](
@@ -115,7 +123,7 @@ SELECT = Stage[Show](
     version=4,
     settings={
         "select": "select",
-        "ladder": lambda show: [_dump_rung(rung) for rung in show.config.ladder],
+        "ladder": lambda show: [_dump_rung(rung.config) for rung in show.trained_rungs],
         "lengths": lambda show: [
             show.config.train.max_cue_tokens,
             show.config.train.max_example_tokens,
@@ -154,7 +162,7 @@ def choose_for_ladder(show: Show, narrator: Narrator, *, today: date) -> LadderS
         InputError: No pair is left to train on, a rung has no known price or no budget, or a file is wrong.
         BudgetError: A budget buys no pair, fewer than the service takes, or less than what is pinned.
     """
-    rungs, choices, pairs = show.rungs, show.choices(), show.learnable()
+    rungs, choices, pairs = show.trained_rungs, show.choices(), show.learnable()
     settings = strategy_settings(show, show.pairs())
     prices = {rung.name: rung.price() for rung in show.hosted_rungs}
     pool = _list_candidates(show, pairs, choices)
@@ -170,7 +178,7 @@ def choose_for_ladder(show: Show, narrator: Narrator, *, today: date) -> LadderS
         count_hosted(rung, dev_examples[rung.name], n_pool_tokens=n_tokens[rung.name], today=today)
         for rung in show.hosted_rungs
     ]
-    sharing = share_budget([want_share(one) for one in hosted], show.config.budget_usd)
+    sharing = share_budget([want_share(one) for one in hosted], budget_beside_served(show))
     budgets = {one.name: training_budget(one, share) for one, share in zip(hosted, sharing.shares, strict=True)}
     for rung in show.local_ladder().rungs:
         budgets[rung.name] = _local_budget(rung, examples[rung.name], n_pool_tokens=n_tokens[rung.name])
@@ -223,6 +231,33 @@ def count_hosted(rung: Rung, dev: Sequence[Example], *, n_pool_tokens: int, toda
         exam=None if plan is None else count_exam(plan, dev),
         margin=stale_margin(row, today=today),
     )
+
+
+def count_served(rung: Rung) -> TokenUsage:
+    """What the exam sends to a served rung, and gets back at most.
+
+    Raises:
+        InputError: questions.toml is wrong.
+    """
+    return count_exam(_plan_exam(rung), ()).base_worst if rung.show.has_questions else TokenUsage(0, 0)
+
+
+def budget_beside_served(show: Show) -> Decimal | None:
+    """What the show's budget leaves for hosted rungs once the served ones are asked; `None`: there is no budget.
+
+    Raises:
+        BudgetError: Nothing.
+    """
+    budget, priced = show.config.budget_usd, [rung for rung in show.rungs if rung.is_served and rung.config.price]
+    if budget is None or not priced or not show.hosted_rungs:
+        return budget
+    worst = sum((bill_dearest_usage(one.price(), count_served(one), is_tuned=False) or 0 for one in priced), Decimal(0))
+    if worst >= budget:
+        raise BudgetError(
+            f"asking {', '.join(one.name for one in priced)} may cost ${worst:.2f}, and the budget is ${budget:.2f}.",
+            hint="Raise budget_usd in show.toml, or ask fewer samples under [ask].",
+        )
+    return budget - worst
 
 
 def _plan_exam(rung: Rung) -> list[PlannedAnswer]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.exam import TUNED_VARIANTS, ExamSettings, FramedSpeaker, Speaker
+from econchatr.ask.exam import SERVED_TEMPLATE, TUNED_VARIANTS, ExamSettings, FramedSpeaker, Speaker
 from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
@@ -54,6 +54,8 @@ from econchatr.user_folders import cache_folder, config_folder
 PREFERRED = "preferred"
 """Folder, inside a trained rung's, of the adapter that a preference round made."""
 OUTCOME_NAME = "outcome.parquet"
+_SERVED_TOKENIZER = "o200k_base"
+"""Counts a served model's tokens where show.toml names no tokenizer: near enough for a quote; the service bills."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,21 @@ class Show(ShowFolder):
     @property
     def hosted_rungs(self) -> list[Rung]:
         """The rungs that are trained by a service, in the ladder's order."""
-        return [rung for rung in self.rungs if not rung.is_local]
+        return [rung for rung in self.rungs if rung.config.where == "hosted"]
+
+    @property
+    def trained_rungs(self) -> list[Rung]:
+        """The rungs that are trained, here or by a service; the others are only asked."""
+        return [rung for rung in self.rungs if not rung.is_served]
+
+    def asked_ladder(self, name: str = "") -> Ladder:
+        """The rung of that name; when the name is empty, every rung that can be asked: trained at home, or served.
+
+        Raises:
+            InputError: No such rung.
+        """
+        asked = tuple(rung for rung in self.rungs if rung.is_local or rung.is_served)
+        return Ladder(self, (self.rung(name),) if name else asked)
 
     def local_ladder(self, name: str = "") -> Ladder:
         """The rung of that name; when the name is empty, every rung that is trained at home.
@@ -165,6 +181,15 @@ class Rung:
     def is_local(self) -> bool:
         """Whether the rung is trained on this machine; else it is hosted."""
         return self.config.where == "local"
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the rung is only asked, at an address; nothing is selected or trained for it."""
+        return self.config.where == "served"
+
+    def identify_served(self, variant: Variant) -> str:
+        """The hash that an answer of a served model carries: of address, name, variant and prompt form together."""
+        return hash_settings([self.config.base_url, self.config.model, variant, form_version()])
 
     def folder(self, stage: str) -> Path:
         """Where a stage keeps what it made of this rung."""
@@ -203,13 +228,13 @@ class Rung:
 
     @property
     def template(self) -> ChatTemplate:
-        """How whatever is said to the rung's models is written down: by the base's own template, or as `completion`.
-
-        Every command that shows a model anything takes the template from here.
+        """How all that is said to the rung's models is written down: by the base's own template, or as `completion`.
 
         Raises:
             ModelError: The base cannot be read, or has no chat template though the rung's form is `chat`.
         """
+        if self.is_served:
+            return SERVED_TEMPLATE
         own, form = self.base.template, self.config.form
         if form == "completion" or (form == "auto" and own.is_missing):
             return completion_template(self.show.voice, own)
@@ -218,7 +243,7 @@ class Rung:
     @property
     def form_version(self) -> object:
         """What stands for the form in the settings of a stage."""
-        return form_version(name_frame(self.template))
+        return form_version("" if self.is_served else name_frame(self.template))
 
     @property
     def form(self) -> ExampleForm:
@@ -276,7 +301,7 @@ class Rung:
 
     @property
     def _counts_with(self) -> str:
-        return self.config.tokenizer or ("gpt2" if self._is_gpt3 else "")
+        return self.config.tokenizer or ("gpt2" if self._is_gpt3 else _SERVED_TOKENIZER if self.is_served else "")
 
     @property
     def _is_gpt3(self) -> bool:
@@ -308,6 +333,10 @@ class Rung:
             ShowFolderError: The rung is not trained yet.
         """
         self.show.require_rights()
+        if self.is_served:
+            raise InputError(
+                f"rung {self.name!r} is only asked, never trained.", hint="Name a rung that is, with --rung."
+            )
         if not self.is_done("train"):
             raise ShowFolderError(f"rung {self.name!r} is not trained yet.", hint=f"econchatr run {self.show.root}")
         return self.tuned()

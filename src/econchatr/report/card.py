@@ -159,10 +159,19 @@ def _tables(material: CardMaterial) -> list[str]:
     if material.proofs:
         columns = name_columns("Form", "#Greedy tokens that agree", "#Mean difference, nats", "#Greatest")
         table = Table("proof", "The export against the trained model", columns, material.proofs)
-        lines += ["## The export", "", write_table(table), ""]
+        lines += ["## The export", "", write_table(table), "", *_ELSEWHERE]
     if material.scores:
         lines += ["## Measured on held-out episodes", "", write_table(_tabulate_scores(material.scores))]
     return lines
+
+
+_ELSEWHERE = (
+    "- vLLM: `vllm serve BASE --enable-lora --lora-modules NAME=adapter`, or `vllm serve checkpoint`.",
+    "- Ollama: `ollama create NAME -f Modelfile` in the folder `ollama`.",
+    "- LM Studio: `lms import FILE.gguf`; the system message comes with the chat template.",
+    "",
+)
+"""How other programs load it."""
 
 
 def _tabulate_scores(scores: Sequence[Score]) -> Table:

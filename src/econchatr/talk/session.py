@@ -48,14 +48,14 @@ class ChatSession:
         """Those the model was given for the last answer."""
         self._speaker = speaker
         self._template = template
-        self._seed = seed
-        self._settings = settings or TalkSettings()
+        self.seed = seed
+        self.settings = settings or TalkSettings()
         self._history: list[Message] = []
 
     @property
     def next_seed(self) -> int:
         """The seed of the next answer: the session's, plus the number of messages so far."""
-        return self._seed + len(self._history)
+        return self.seed + len(self._history)
 
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
         """The model's reply, streamed to `on_text` as it comes.
@@ -66,23 +66,41 @@ class ChatSession:
         """
         if not text.strip():
             raise InputError("nothing was said.", hint="Type a question.")
-        if len(text) > self._settings.max_history_chars:
+        if len(text) > self.settings.max_history_chars:
             raise InputError(
                 f"{len(text):,} characters are too many for this model.",
-                hint=f"Say it in at most {self._settings.max_history_chars:,}.",
+                hint=f"Say it in at most {self.settings.max_history_chars:,}.",
             )
         said = Message(role="user", content=text.strip())
         found = self.find(said.content) if self.find else ()
         real = exchange_messages(found)
-        recent = keep_recent(self._history, (*real, said), max_chars=self._settings.max_history_chars)
-        system = Message(role="system", content=system_line(self.voice))
+        recent = keep_recent(self._history, (*real, said), max_chars=self.settings.max_history_chars)
+        system = Message(role="system", content=self.system)
         prompt = render_chat((system, *real, *recent, said), self._template)
-        drawn = self._settings
+        drawn = self.settings
         sampling = Sampling(self.next_seed, drawn.temperature, drawn.max_tokens, drawn.repeat_penalty)
         reply = self._speaker.reply(prompt, sampling, tuned=self.is_tuned, on_text=on_text)
         self._history += [said, Message(role="assistant", content=reply.text)]
         self.cited = found
         return reply
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was said so far, questions and answers in turn."""
+        return tuple(self._history)
+
+    @property
+    def system(self) -> str:
+        """The system line that stands before every prompt."""
+        return system_line(self.voice)
+
+    def take_back(self) -> str:
+        """Forget the last question and its answer; gives the question, empty where nothing was said."""
+        if not self._history:
+            return ""
+        question = self._history[-2].content
+        del self._history[-2:]
+        return question
 
     def forget(self) -> None:
         """Begin a new conversation."""

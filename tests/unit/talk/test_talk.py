@@ -142,7 +142,7 @@ def test_every_answer_is_logged_with_the_seed_it_was_drawn_with(
 ) -> None:
     speaker = chat("one\ntwo\n/base\nthree\n/new\nfour\n", tmp_path, monkeypatch)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines() if line]
-    assert [row["seed"] for row in rows] == [call["seed"] for call in speaker.calls] == [0, 2, 4, 0]
+    assert [row["seed"] for row in rows] == [call["seed"] for call in speaker.calls] == [0, 2, 0, 0]
 
 
 def test_every_answer_is_logged_with_the_hash_of_the_model_that_gave_it(
@@ -161,3 +161,45 @@ def test_a_failed_answer_is_an_error_and_the_chat_goes_on(
     assert len(speaker.calls) == 2
     assert capsys.readouterr().err.count("Error: out of memory") == 2
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_switching_the_model_begins_a_new_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speaker = chat("It is 94%.\n/base\nAgain.\n", tmp_path, monkeypatch)
+    assert "94%" not in str(speaker.calls[1]["prompt"])
+
+
+def test_retry_asks_the_same_with_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again = chat("one\n/retry\n", tmp_path, monkeypatch).calls
+    assert first["prompt"] == again["prompt"]
+    assert first["seed"] != again["seed"]
+
+
+def test_text_between_triple_quotes_is_one_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (call,) = chat('"""one\ntwo\nthree"""\n', tmp_path, monkeypatch).calls
+    assert "one\ntwo\nthree" in str(call["prompt"])
+
+
+def test_set_seed_show_save_and_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "talk.md"
+    chat(f"/set temperature 0.9\n/seed 7\none\n/show\n/save {saved}\n/help\n/nonsense\n", tmp_path, monkeypatch)
+    out = capsys.readouterr().out
+    assert "temperature 0.9, max_tokens 250" in out
+    assert "system line: " in out
+    assert "no command /nonsense" in out
+    assert (
+        saved.read_text()
+        == "# AI imitation of Hal Host, not Hal Host\n\n**You:** one\n\n**AI imitation of Hal Host:** Who counted?\n"
+    )
+    assert json.loads((tmp_path / "log.jsonl").read_text())["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    "line", ["/set temperature hot", "/set top_k 3", "/seed -1", "/retry", "/save", "/save /no/such/a.md"]
+)
+def test_a_command_that_cannot_be_done_is_one_line_and_the_chat_goes_on(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(chat(f"{line}\none\n", tmp_path, monkeypatch).calls) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

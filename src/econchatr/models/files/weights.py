@@ -282,7 +282,7 @@ def _make_folder(target: Path, fill: Callable[[Path], None]) -> None:
         with disk_errors(target):
             fill(beside)
             for path in beside.iterdir():
-                with path.open("rb") as file:
+                with path.open("rb+") as file:
                     os.fsync(file.fileno())
             if target.is_dir() and not (target / _DONE).is_file():
                 shutil.rmtree(target)
