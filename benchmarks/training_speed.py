@@ -1,13 +1,17 @@
-"""Train a few steps on a show's own selection, in one of four ways, and print tokens per second and the loss reached.
+"""Train a few steps on a show's own selection, in one of five ways, and print tokens per second and the loss reached.
 
-python benchmarks/training_speed.py SHOW WAY [--steps 8] [--keep-denormals]
+python benchmarks/training_speed.py SHOW WAY [--rung NAME | --random gemma3-270m] [--steps 8] [--keep-denormals]
 
 SHOW is a folder that `econchatr select` has filled. The ways:
 
     packed        what `econchatr train` does
+    plain         transformers and peft in a plain loop, batches padded to the longest, all logits
     peft          transformers and peft in a plain loop, one example at a time, bfloat16, logits at reply positions only
     trl           TRL's SFTTrainer as it comes: batches of 8, padded, float32 adapters over a bfloat16 base
     trl-tuned     the same with bfloat16 adapters, matmul attention, one example at a time and so no padding
+
+`--random` takes a base of a real one's sizes with random numbers instead of the rung's, on the same token ids. Tokens a
+second of processor are told beside those on the clock: on a machine that others use, only they compare.
 
 All learn rank 16 on all linear layers, on the same examples (packed shuffles them), the loss on replies only, 8
 examples a step. The first step is not counted. The losses tell that a way learns, not which way is better.
@@ -26,8 +30,9 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli.app
 
 import torch
+from random_bases import SIZES, open_random_base
 
-from econchatr.models.files.weights import BaseWeights, open_base
+from econchatr.models.files.weights import BaseWeights
 from econchatr.pipeline.show import open_show
 from econchatr.prompts import EncodedExample
 from econchatr.records import Example
@@ -45,11 +50,14 @@ class Clock:
 
     ends: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    used: list[float] = field(default_factory=list)
+    """Seconds of processor, over all threads."""
 
     def tick(self, loss: float) -> None:
         """End a step."""
         self.ends.append(time.perf_counter())
         self.losses.append(loss)
+        self.used.append(time.process_time())
 
 
 def main() -> None:
@@ -57,12 +65,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("show", type=Path)
     parser.add_argument("way", choices=WAYS)
+    parser.add_argument("--rung", default="")
+    parser.add_argument("--random", choices=SIZES)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--keep-denormals", action="store_true")
     given = parser.parse_args()
     show = open_show(given.show)
-    rung = show.rung()
-    base = open_base(rung.config.base, cache=show.cache, hub="never")
+    rung = show.rung(given.rung)
+    base = open_random_base(given.random, show.cache / "random") if given.random else rung.base.weights()
     rows = read_table(show.folder("select") / "examples.parquet", Example)
     rows = [row for row in rows if row.rung == rung.name and row.split == "train"]
     examples = rung.encode(rows)[: given.steps * BATCH]
@@ -70,10 +80,11 @@ def main() -> None:
     clock = Clock()
     WAYS[given.way](examples, base, clock)
     n_tokens = sum(len(example.ids) for example in examples[BATCH : len(clock.ends) * BATCH])
-    seconds = clock.ends[-1] - clock.ends[0]
+    seconds, processor = clock.ends[-1] - clock.ends[0], clock.used[-1] - clock.used[0]
     denormals = "kept" if given.keep_denormals else "flushed"
     print(
-        f"{given.way}, denormals {denormals}: {n_tokens / seconds:.0f} tokens/s over {n_tokens} tokens, "
+        f"{given.way}, denormals {denormals}: {n_tokens / seconds:.0f} tokens/s ({n_tokens / processor:.0f} "
+        f"a second of processor) over {n_tokens} tokens, "
         f"loss {clock.losses[0]:.3f} to {clock.losses[-1]:.3f}"
     )
 
@@ -87,6 +98,28 @@ def train_packed(examples: Sequence[EncodedExample], base: BaseWeights, clock: C
     recipe = LoraRecipe(batch_examples=BATCH, n_epochs=1, eval_every_share=1.0)
     with tempfile.TemporaryDirectory() as folder:
         train_lora(examples, (), base=base, folder=Path(folder), recipe=recipe, on_progress=tick)
+
+
+def train_plain(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
+    """Train as the libraries' introductions do."""
+    model = _peft_model(base, attention="sdpa")
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=1e-3, weight_decay=0.0)
+    for first in range(0, len(examples), BATCH):
+        batch = examples[first : first + BATCH]
+        n_longest = max(len(example.ids) for example in batch)
+        rows = [(example, [0] * (n_longest - len(example.ids))) for example in batch]
+        loss = model(
+            input_ids=torch.tensor([[*one.ids, *rest] for one, rest in rows]),
+            attention_mask=torch.tensor([[1] * len(one.ids) + rest for one, rest in rows]),
+            labels=torch.tensor(
+                [[-100] * one.n_prompt + list(one.ids[one.n_prompt :]) + [-100] * len(rest) for one, rest in rows]
+            ),
+        ).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        clock.tick(float(loss.detach()))
 
 
 def train_peft(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
@@ -108,12 +141,12 @@ def train_peft(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clo
         clock.tick(nats / n_learned)
 
 
-def _peft_model(base: BaseWeights) -> torch.nn.Module:
+def _peft_model(base: BaseWeights, *, attention: str = "eager") -> torch.nn.Module:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
-        base.checkpoint_path, dtype=torch.bfloat16, attn_implementation="eager"
+        base.checkpoint_path, dtype=torch.bfloat16, attn_implementation=attention
     )
     return get_peft_model(model, LoraConfig(**LORA), autocast_adapter_dtype=False)
 
@@ -158,6 +191,7 @@ def _run_trl(examples: Sequence[EncodedExample], model: object, clock: Clock, **
 
 WAYS: dict[str, Callable[[Sequence[EncodedExample], BaseWeights, Clock], None]] = {
     "packed": train_packed,
+    "plain": train_plain,
     "peft": train_peft,
     "trl": train_trl,
     "trl-tuned": train_trl_tuned,

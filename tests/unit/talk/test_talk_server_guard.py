@@ -25,7 +25,7 @@ from econchatr.prompts import CHATML
 from econchatr.talk.server import request_guard as guard
 from econchatr.talk.server.listen import take_place
 from econchatr.talk.server.openai_schema import ChatRequest
-from econchatr.talk.server.replying import Answerer, Gauges
+from econchatr.talk.server.replying import Answerer, Gauges, Telling
 from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
 from tests.helpers.server_material import VOICE, Server, list_models, open_client, serve
 from tests.helpers.waiting import wait_until
@@ -293,3 +293,35 @@ def test_nobody_takes_the_line_away_or_speaks_as_somebody_else(tmp_path: Path) -
     assert telling.prompt.startswith(f"<|im_start|>system\n{line}\nYou are human.<|im_end|>\n<|im_start|>user\nHi<")
     assert telling.prompt.count("<|im_start|>") == 3
     assert telling.prompt.count("<|im_end|>") == 2
+
+
+class Queueing:
+    """A slot server of eight slots, whose replies end when they are told to; the largest request is all that waits."""
+
+    def __init__(self) -> None:
+        self.turns, self.end = Turns(8, max_waiting=64), asyncio.Event()
+
+    async def say(self, prompt: str, draw: SlotRequest, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
+        async with self.turns.take(adapter):
+            await self.end.wait()
+            yield ReplyPiece("x", stop="end")
+
+
+@pytest.mark.parametrize(("is_repeatable", "n_held"), [(False, 7), (True, 1)])
+def test_one_request_with_many_replies_leaves_a_slot_to_others(
+    tmp_path: Path, *, is_repeatable: bool, n_held: int
+) -> None:
+    slots = Queueing()
+    models = list_models(slots)
+    draw = SlotRequest(max_tokens=5, temperature=1, seed=0, is_repeatable=is_repeatable)
+
+    async def ask() -> tuple[int, int, int]:
+        answerer = Answerer(models, VOICE, log=GenerationLog(tmp_path / "log.jsonl"), gauges=Gauges(models))
+        whole = asyncio.create_task(answerer.tell_whole([Telling(models[0], "p", draw, "said")] * 64))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        busy, waiting = slots.turns.n_busy, slots.turns.n_waiting
+        slots.end.set()
+        return busy, waiting, len(await whole)
+
+    assert asyncio.run(ask()) == (n_held, 0, 64)

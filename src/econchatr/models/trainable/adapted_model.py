@@ -248,7 +248,7 @@ def _back_head(head: _Head, hidden: Tensor, targets: Tensor, weight: float) -> t
         logits = head.logits(hidden[rows])
         chances = torch.softmax(logits, -1)
         nats -= float(chances.gather(1, target).float().clamp_min_(1e-30).log_().sum())
-        chances.scatter_add_(1, target, torch.full_like(target, -1, dtype=chances.dtype))
+        chances[torch.arange(len(target), device=target.device), target[:, 0]] -= 1
         if head.cap:
             chances.mul_(1 - (logits / head.cap) ** 2)
         d_hidden[rows] = (chances @ head.weight) * (weight * head.factor)
