@@ -159,8 +159,8 @@ class Answerer:
         """
         pieces: asyncio.Queue[tuple[int, ReplyPiece] | asyncio.Task[None]] = asyncio.Queue()
 
-        # Turns go by request: a reply stands in line only when so many of the same request are done, and one slot is
-        # left to others. Replies that must have all slots to themselves stand there one at a time.
+        # Turns go by request: only so many replies of one request stand in line together as leave a slot to others.
+        # Replies that must have all slots to themselves stand there one at a time.
         are_alone = any(telling.draw.is_repeatable for telling in tellings)
         n_slots = min((telling.model.slots.turns.n_places for telling in tellings), default=1)
         own_turns = asyncio.Semaphore(1 if are_alone else max(1, n_slots - 1))
