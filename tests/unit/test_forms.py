@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer, decoders, models
 from tokenizers.pre_tokenizers import ByteLevel
 
 from econchatr.ask.exam import FramedSpeaker, render_question
@@ -27,7 +27,6 @@ from econchatr.prompts import (
     system_line,
 )
 from econchatr.records import Message, Reply, Sampling
-from econchatr.tokens import build_byte_level
 from tests.helpers.make_records import make_pair
 from tests.helpers.template_families import FAMILIES
 
@@ -39,7 +38,11 @@ LINE = system_line(VOICE)
 
 def build_tokenizer(template: ChatTemplate) -> Tokenizer:
     """A tokenizer of single bytes and the template's special tokens."""
-    return build_byte_level({char: n for n, char in enumerate(sorted(ByteLevel.alphabet()))}, [], template.specials)
+    alphabet = {char: n for n, char in enumerate(sorted(ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=alphabet, merges=[]))
+    tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in template.specials])
+    return tokenizer
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econchatr.errors import InputError
+from econchatr import tokens
+from econchatr.errors import InputError, ModelError
 from econchatr.tokens import OPENAI_ENCODINGS, cut_left, cut_right, open_tokenizer
 
 
@@ -24,6 +26,28 @@ def test_openai_encodings_count_without_a_download() -> None:
 def test_many_texts_count_as_they_do_one_by_one(name: str) -> None:
     tokenizer, texts = open_tokenizer(name), ["", "Who counted?", "\u200b\n\nnaïve café 🫖" * 40]
     assert tokenizer.count_each(texts) == [tokenizer.count(text) for text in texts]
+
+
+ODD = "he'll SAY it's\r\n\r\n  3.14159 naïve café 🫖 日本語\u200b\u00a0ⅷ٣ x<|fim_prefix|>y ...\n\n\n   "
+
+
+@pytest.mark.parametrize(
+    ("name", "n_tokens", "sha256"),
+    [
+        ("gpt2", 49, "af02ee313c307c39"),
+        ("cl100k_base", 40, "cf76ba9027fd8b6e"),
+        ("o200k_base", 34, "fc54cc1fd526395b"),
+    ],
+)
+def test_odd_text_is_cut_as_the_packages_of_before_cut_it(name: str, n_tokens: int, sha256: str) -> None:
+    ids = open_tokenizer(name).encode(ODD)
+    assert (len(ids), hashlib.sha256(str(ids).encode()).hexdigest()[:16]) == (n_tokens, sha256)
+
+
+def test_ranks_that_were_changed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tokens._ENCODINGS, "gpt2", tokens._ENCODINGS["gpt2"]._replace(sha256="0" * 64))
+    with pytest.raises(ModelError, match="is not OpenAI's"):
+        tokens._read_ranks("gpt2")
 
 
 def test_text_of_megabytes_is_counted() -> None:
