@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from econchatr.errors import InputError, ModelError
+from econchatr.errors import ModelError
 from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.description import BaseDescription, describe_base
@@ -20,7 +20,7 @@ from econchatr.models.files.vocabulary import keep_vocabulary
 from econchatr.models.files.weights import EMBEDDED, BaseWeights, locate_embedded_gguf, open_base, read_chat_template
 from econchatr.prompts import CHATML, ChatTemplate
 from econchatr.tables import hash_file, hash_settings
-from econchatr.tokens import OPENAI_ENCODINGS, Tokenizer, open_tokenizer
+from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
@@ -103,16 +103,10 @@ class Base:
             is_billed: Whether a service trains the base, and the stand-in counts what it bills.
 
         Raises:
-            InputError: No such tokenizer, or one that no model at home has.
+            InputError: No such tokenizer.
             ModelError: The base's own is wanted and cannot be had.
             ShowFolderError: The cache cannot be written.
         """
-        if name in OPENAI_ENCODINGS and not is_billed:
-            raise InputError(
-                f"{self.name}: tokenizer {name!r} only counts what a service bills; a model at home learns its own "
-                "tokens.",
-                hint="Remove `tokenizer` from that rung in show.toml.",
-            )
         if not name or (not is_billed and self.path.exists()):
             return self.tokenizer()
         other = replace(self, name=name)
