@@ -45,7 +45,8 @@ def put_bad_files(folder: Path) -> None:
 
 
 def line_about(name: str, told: str) -> str:
-    (line,) = [line for line in told.splitlines() if name in line and "read as" not in line]
+    others = ("read as", "have no date")
+    (line,) = [line for line in told.splitlines() if name in line and not any(other in line for other in others)]
     return line
 
 

@@ -332,7 +332,7 @@ def test_explain_says_why_a_file_is_not_read(tmp_path: Path, econchatr: Run) -> 
 
 
 def test_the_page_on_the_transcripts_shows_what_was_lost_in_its_place(tiny_show: Path, econchatr: Run) -> None:
-    (tiny_show / "transcripts" / "noise.md").write_bytes(b"\x00\xff" * 900)
+    (tiny_show / "transcripts" / "noise.md").write_bytes(b"\x00\xff\x01\xfe" * 450)
     (tiny_show / "transcripts" / "talk.txt").write_text(
         "A <b>note</b>, ada@example.org\nOrla Quill (00:36):\nWho?\nDara Finch (00:40):\nMe.\n"
     )

@@ -187,7 +187,7 @@ def test_a_budget_that_is_no_amount_of_dollars_is_refused(show: Path, econchatr:
 
 def test_run_shows_the_quote_and_takes_no_for_an_answer(show: Path, econchatr: Run) -> None:
     done = econchatr("run", show, check=6, text="n\n")
-    assert "May the hosted rungs cost up to $" in done.stderr
+    assert "May these rungs cost up to $" in done.stderr
     assert "nobody said yes to the quote" in done.stderr
     assert econchatr("run", show, check=6).returncode == 6
 
