@@ -20,7 +20,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 from econchatr.ask.asker import GenerationLog
 from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
-from econchatr.models.engines.llama_server import ReplyPiece
+from econchatr.models.engines.llama_server import ReplyPiece, Turns
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue
 from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
@@ -47,10 +47,8 @@ from tests.helpers.server_material import VOICE, list_models
 class ScriptedSlots:
     """Slots that say what they are told to, to see what the page makes of it."""
 
-    class turns:  # noqa: N801 - as the real one has it
-        n_busy = n_waiting = 0
-
     def __init__(self, *pieces: str, fails: bool = False, waits: bool = False) -> None:
+        self.turns = Turns(2, max_waiting=9)
         self.pieces, self.fails, self.waits, self.n_open = pieces, fails, waits, 0
 
     async def say(self, prompt: str, draw: Any, *, adapter: int | None) -> AsyncGenerator[ReplyPiece, None]:
@@ -213,7 +211,7 @@ def test_what_is_stopped_is_shown_once_more_and_stop_waits_for_that(tmp_path: Pa
     async def run() -> None:
         await halt.stop()  # nothing is written yet
         listener = asyncio.create_task(listen())
-        while ("writing", "Well, ") not in seen:
+        while ("writing", "Well, ") not in seen and not listener.done():
             await asyncio.sleep(0.01)
         await halt.stop()
         assert seen[-1] == ("stopped", "Well, ")
