@@ -37,7 +37,10 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
     settings = rung.show.exam_settings
     asks = _plan_asks(rung, settings, open_grounding(rung).find if rung.show.config.ask.retrieval else None)
     probes = _make_show_probes(rung.show).probes
-    jobs = [*((ask, settings) for ask in asks), *_plan_probes(rung, probes, settings)]
+    jobs = [
+        *((ask, settings) for ask in asks),
+        *_plan_probes(probes, settings, MODELS[:1] if rung.is_served else MODELS),
+    ]
     log = GenerationLog(rung.folder("ask") / "generations.jsonl")
     examinee = examinee_of(rung, rung.tuned()) if rung.is_local else _served_examinee(rung)
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
@@ -111,7 +114,10 @@ def plan_answers(rung: Rung, find: Find) -> list[tuple[Ask, ExamSettings]]:
     settings = rung.show.exam_settings
     asks = _plan_asks(rung, settings, find if rung.show.config.ask.retrieval else None)
     probes = _make_show_probes(rung.show).probes if rung.show.config.ask.max_probes else ()
-    return [*((ask, settings) for ask in asks), *_plan_probes(rung, probes, settings)]
+    return [
+        *((ask, settings) for ask in asks),
+        *_plan_probes(probes, settings, MODELS[:1] if rung.is_served else MODELS),
+    ]
 
 
 def _plan_asks(rung: Rung, settings: ExamSettings, find: Find | None) -> list[Ask]:
@@ -243,9 +249,11 @@ def thin_probes(probes: Sequence[Probe], n: int) -> list[Probe]:
     return [probe for probe in probes if probe.probe_id in taken]
 
 
-def _plan_probes(rung: Rung, probes: Sequence[Probe], settings: ExamSettings) -> Iterator[tuple[Ask, ExamSettings]]:
-    """Each closed question, once to the base and to the tuned model if there is one, with the exam's first seed."""
+def _plan_probes(
+    probes: Sequence[Probe], settings: ExamSettings, models: Sequence[Variant] = MODELS
+) -> Iterator[tuple[Ask, ExamSettings]]:
+    """Each closed question, once to each model, with the exam's first seed."""
     brief = settings._replace(max_tokens=min(_ANSWER_TOKENS, settings.max_tokens))
-    for model in MODELS[:1] if rung.is_served else MODELS:
+    for model in models:
         for question in ask_questions(probes):
             yield Ask(question, model, 0, settings.seed), brief

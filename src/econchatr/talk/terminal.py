@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from econchatr.ask.asker import GenerationLog
 from econchatr.ask.exam import GROUNDED_FORM, Speaker
-from econchatr.display import label_imitation, strip_controls
+from econchatr.display import label_imitation, name_imitation, strip_controls
 from econchatr.errors import EconChatRError, InputError
 from econchatr.prompts import ChatTemplate, Voice
 from econchatr.records import Variant
@@ -192,7 +192,7 @@ class _Chat:
             raise InputError("/save needs a file's name.", hint="/save talk.md")
         host = self._session.voice.host
         said = [(one.role, one.content) for one in self._session.messages]
-        lines = [f"**{'You' if role == 'user' else f'AI imitation of {host}'}:** {text}\n" for role, text in said]
+        lines = [f"**{'You' if role == 'user' else name_imitation((host,))}:** {text}\n" for role, text in said]
         try:
             Path(name).expanduser().write_text(f"# {label_imitation((host,))}\n\n" + "\n".join(lines), encoding="utf-8")
         except OSError as exc:
