@@ -6,17 +6,15 @@ Questions and choices are read here too.
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from econchatr.errors import InputError
 from econchatr.records import REPEAT_PENALTY, Question, ReportedMarks
+from econchatr.toml_files import find_toml_line, read_toml_text, validate_toml
 
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
@@ -24,8 +22,6 @@ CHOICES_NAME = "choices.toml"
 
 _CONTACT = r"^$|^(mailto:)?[!-'*-;=?A-~]+@[!-'*-;=?A-~]+$|^https?://[!-'*-;=?A-~]+$"
 """An e-mail or web address in plain characters: it goes into a header, inside brackets."""
-
-T = TypeVar("T", bound=BaseModel)
 
 
 class _Table(BaseModel):
@@ -337,12 +333,12 @@ def load_config(path: Path) -> ShowConfig:
     Raises:
         InputError: The file is missing, is not TOML, or says something that cannot be.
     """
-    return _validate(path, _read_toml_text(path, hint="`econchatr init` writes one."), ShowConfig)
+    return validate_toml(path, read_toml_text(path, hint="`econchatr init` writes one."), ShowConfig)
 
 
 def locate(path: Path, *keys: str) -> str:
     """Where a key of a TOML file stands, for an error message: `show.toml, line 5: select.strategy`."""
-    line = _find_line(_read_toml_text(path, hint=""), list(keys))
+    line = find_toml_line(read_toml_text(path, hint=""), list(keys))
     return f"{path}, line {line}: {'.'.join(keys)}" if line else f"{path}: {'.'.join(keys)}"
 
 
@@ -352,8 +348,8 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     Raises:
         InputError: The file is missing, is not TOML, holds no question, or gives one id twice.
     """
-    text = _read_toml_text(path, hint="`econchatr init` writes one; each question is a [[question]] table.")
-    questions = _validate(path, text, _QuestionFile).question
+    text = read_toml_text(path, hint="`econchatr init` writes one; each question is a [[question]] table.")
+    questions = validate_toml(path, text, _QuestionFile).question
     ids = [question.question_id for question in questions]
     for question_id in ids:
         if ids.count(question_id) > 1:
@@ -368,7 +364,7 @@ def load_reported(path: Path) -> ReportedMarks | None:
     Raises:
         InputError: The file is missing, is not TOML, or says something that cannot be.
     """
-    return _validate(path, _read_toml_text(path, hint="`econchatr init` writes one."), _QuestionFile).reported
+    return validate_toml(path, read_toml_text(path, hint="`econchatr init` writes one."), _QuestionFile).reported
 
 
 def load_choices(path: Path) -> Choices:
@@ -377,7 +373,7 @@ def load_choices(path: Path) -> Choices:
     Raises:
         InputError: The file is not TOML, or pins what it bans.
     """
-    return parse_choices(path, _read_toml_text(path, hint="")) if path.exists() else Choices()
+    return parse_choices(path, read_toml_text(path, hint="")) if path.exists() else Choices()
 
 
 def parse_choices(path: Path, text: str) -> Choices:
@@ -386,72 +382,4 @@ def parse_choices(path: Path, text: str) -> Choices:
     Raises:
         InputError: It is not TOML, or pins what it bans.
     """
-    return _validate(path, text, Choices)
-
-
-def _read_toml_text(path: Path, *, hint: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as exc:
-        raise InputError(f"{path} is missing.", hint=hint) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InputError(f"{path} cannot be read: {exc}.", hint="It must be a UTF-8 text file.") from exc
-
-
-def _validate(path: Path, text: str, kind: type[T]) -> T:
-    try:
-        return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(f"{path} is not TOML: {exc}.", hint="Mend that line.") from exc
-    except ValidationError as exc:
-        raise _explain(path, text, kind, exc) from exc
-
-
-def _explain(path: Path, text: str, kind: type[BaseModel], error: ValidationError) -> InputError:
-    """Name the first fault: which key, which line, what was meant."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    keys = list(first["loc"])
-    name = ".".join(str(key) for key in keys)
-    line = _find_line(text, keys)
-    where = f"{path}, line {line}" if line else str(path)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(kind, keys[:-1])
-        close = difflib.get_close_matches(str(keys[-1]), known, n=1, cutoff=0.5)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known keys here: {', '.join(known)}."
-        return InputError(f"{where}: unknown key {name!r}.", hint=hint)
-    if first["type"] == "missing":
-        return InputError(f"{where}: {name!r} is missing.", hint=f"Add {keys[-1]!r}.")
-    # Whoever writes a key where its name belongs must not read it again in a log.
-    is_told = not (isinstance(first["input"], dict | list) or "key" in str(keys[-1]))
-    value = f" (found {first['input']!r})" if is_told else ""
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"{where}: {name or 'the file'}: {message}{value}.", hint="Change that value.")
-
-
-def _find_line(text: str, keys: list[Any]) -> int | None:
-    """The line on which the key at `keys` stands, or its table where the key itself is not found."""
-    table, found, seen = [key for key in keys[:-1] if isinstance(key, str)], None, -1
-    index = next((key for key in keys if isinstance(key, int)), None)
-    inside = not table
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
-            parts = [part.strip().strip("\"'") for part in header.group(1).split(".")]
-            if parts == [key for key in keys if isinstance(key, str)]:
-                return number
-            seen += parts == table and index is not None
-            inside = parts == table and index in (None, seen)
-            found = number if inside else found
-        elif inside and keys and re.match(rf"\s*[\"']?{re.escape(str(keys[-1]))}[\"']?\s*=", line):
-            return number
-    return found
-
-
-def _known_keys(kind: type[BaseModel], keys: list[Any]) -> list[str]:
-    fields = kind.model_fields
-    for key in keys:
-        if key in fields:
-            annotation = fields[key].annotation
-            tables = [item for item in (annotation, *get_args(annotation)) if hasattr(item, "model_fields")]
-            fields = tables[0].model_fields if tables else {}
-    return list(fields)
+    return validate_toml(path, text, Choices)

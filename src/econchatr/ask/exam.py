@@ -7,8 +7,17 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from econchatr.errors import ModelError
-from econchatr.prompts import ChatTemplate, Frame, Voice, chat_messages, persona_line, render_chat, system_line
-from econchatr.records import Answer, Pair, Question, Reply, Sampling, Variant
+from econchatr.prompts import (
+    ChatTemplate,
+    Frame,
+    Voice,
+    chat_messages,
+    form_version,
+    persona_line,
+    render_chat,
+    system_line,
+)
+from econchatr.records import Answer, Pair, Question, Reply, Sampling, TunedModel, Variant
 from econchatr.tables import hash_settings
 
 VARIANTS: tuple[Variant, ...] = ("base", "persona", "tuned")
@@ -245,3 +254,13 @@ class Examinee(NamedTuple):
             settings=settings,
             record=record,
         )
+
+
+def model_identity(tuned: TunedModel, variant: Variant) -> str:
+    """The hash that every answer of a model carries: of base weights, adapter, variant and prompt form together.
+
+    An answer of the base carries the base's own: no adapter took part in it. Every command that keeps answers takes the
+    hash from here.
+    """
+    adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
+    return hash_settings([tuned.base_sha256, adapter, variant, form_version(tuned.form)])

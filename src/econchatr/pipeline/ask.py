@@ -18,6 +18,7 @@ from econchatr.ask.exam import (
     Draw,
     Examinee,
     ExamSettings,
+    model_identity,
     plan_exam,
     plan_grounded,
     plan_paraphrases,
@@ -25,7 +26,7 @@ from econchatr.ask.exam import (
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
 from econchatr.pipeline.served import HOSTED_PART, identify_served, open_served_model
-from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Answer, Pair, Probe, Reply, TunedModel, Variant
 from econchatr.score.grading.closed_questions import Probes, ask_questions, make_probes

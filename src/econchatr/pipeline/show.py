@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from econchatr.ask.exam import SERVED_TEMPLATE, TUNED_VARIANTS, ExamSettings, FramedSpeaker, Speaker
+from econchatr.ask.exam import SERVED_TEMPLATE, ExamSettings, FramedSpeaker, Speaker, model_identity
 from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
@@ -47,7 +47,7 @@ from econchatr.records import (
 )
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
-from econchatr.tables import hash_settings, read_manifest, refuse_newer
+from econchatr.tables import read_manifest, refuse_newer
 from econchatr.tokens import Tokenizer
 from econchatr.train.recipe import LoraRecipe
 from econchatr.user_folders import cache_folder, config_folder
@@ -277,14 +277,8 @@ class Rung:
     def recipe(self) -> LoraRecipe:
         """How the rung is trained."""
         settings = self.show.config.train
-        return LoraRecipe(
-            rank=settings.rank,
-            alpha=2 * settings.rank,
-            learning_rate=settings.learning_rate,
-            batch_examples=settings.batch_examples,
-            n_epochs=self.n_epochs,
-            seed=settings.seed,
-        )
+        same = settings.model_dump(include={"rank", "learning_rate", "batch_examples", "seed"})
+        return LoraRecipe(**same, alpha=2 * settings.rank, n_epochs=self.n_epochs)
 
     def price(self) -> PriceRow:
         """The row of the price table that a hosted rung names.
@@ -427,16 +421,6 @@ class OpenRung(NamedTuple):
     def identify(self, variant: Variant) -> str:
         """The hash that an answer of this variant carries."""
         return model_identity(self.tuned, variant)
-
-
-def model_identity(tuned: TunedModel, variant: Variant) -> str:
-    """The hash that every answer of a model carries: of base weights, adapter, variant and prompt form together.
-
-    An answer of the base carries the base's own: no adapter took part in it. Every command that keeps answers takes the
-    hash from here.
-    """
-    adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
-    return hash_settings([tuned.base_sha256, adapter, variant, form_version(tuned.form)])
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------

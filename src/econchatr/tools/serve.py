@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS
+from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS, model_identity
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.engines.llama_server import ServedModel, SlotServer, open_slots
 from econchatr.models.files.weights import BaseWeights
 from econchatr.money.billing import bill_local
-from econchatr.pipeline.show import Rung, Show, model_identity
+from econchatr.pipeline.show import Rung, Show
 from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict
 from econchatr.tables import append_line, hash_file
 from econchatr.tools.rankings import save_judgement

@@ -8,10 +8,9 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from econchatr.ask.asker import Asker, GenerationLog
-from econchatr.ask.exam import ExamSettings
+from econchatr.ask.exam import ExamSettings, model_identity
 from econchatr.errors import ModelError
 from econchatr.models.base_model import Base
-from econchatr.pipeline.show import model_identity
 from econchatr.prompts import CHATML, FORM_VERSION, Voice, render_chat
 from econchatr.records import Reply, TunedModel
 from econchatr.select.examples import ExampleForm, build_example
