@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from econchatr.models.trainable.packing import lay_out
 from econchatr.prompts import EncodedExample
 
 if TYPE_CHECKING:
@@ -270,24 +271,8 @@ class PackedLlama:
         return nats
 
     def _pack(self, examples: Sequence[EncodedExample]) -> _Pack:
-        p = count_shared(examples)
-        ids, positions = list(examples[0].ids[:p]), list(range(p))
-        spans: list[tuple[int, int, int]] = []
-        rows: list[int] = []
-        targets: list[int] = []
-        if p:
-            spans.append((0, p, 0))
-        for example in examples:
-            first = len(ids)
-            ids += example.ids[p:]
-            positions += range(p, len(example.ids))
-            spans.append((first, len(ids), p))
-            rows += range(first + example.n_prompt - 1 - p, len(ids) - 1)
-            targets += example.ids[example.n_prompt :]
-        n_rows = tuple(example.n_reply for example in examples)
-        device = self._embedding.device
-        as_tensor = [torch.tensor(part, device=device) for part in (ids, positions, rows, targets)]
-        return _Pack(as_tensor[0], as_tensor[1], as_tensor[2], as_tensor[3], tuple(spans), n_rows)
+        laid = lay_out(examples, device=str(self._embedding.device))
+        return _Pack(laid.ids[0], laid.positions[0], laid.rows, laid.targets, laid.spans, laid.n_rows)
 
     def _embed(self, pack: _Pack) -> Tensor:
         return self._embedding[pack.ids].float()  # (T, E): the residual stream stays in float32
@@ -414,15 +399,6 @@ class PackedLlama:
         torch.mul(left, cos, out=turned[..., :half]).addcmul_(right, sin, value=sign)
         torch.mul(right, cos, out=turned[..., half:]).addcmul_(left, sin, value=-sign)
         return turned
-
-
-def count_shared(examples: Sequence[EncodedExample]) -> int:
-    """Give the tokens at the beginning that all prompts have in common; the last one of a prompt is never counted."""
-    if len(examples) < 2:
-        return 0
-    limit = min(example.n_prompt for example in examples) - 1
-    low, high = min(e.ids[:limit] for e in examples), max(e.ids[:limit] for e in examples)
-    return next((n for n, (a, b) in enumerate(zip(low, high, strict=True)) if a != b), limit)
 
 
 def _with_shared(heads: Tensor, first: int, end: int, p: int) -> Tensor:

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from econchatr.models.llama.packed import count_shared
 from econchatr.prompts import EncodedExample
 
 BY_EXAMPLE = "econchatr_by_example"
@@ -45,6 +44,15 @@ class PackedRows:
     targets: Tensor
     n_rows: tuple[int, ...]
     """How many of `rows` belong to each example."""
+
+
+def count_shared(examples: Sequence[EncodedExample]) -> int:
+    """Give the tokens at the beginning that all prompts have in common; the last one of a prompt is never counted."""
+    if len(examples) < 2:
+        return 0
+    limit = min(example.n_prompt for example in examples) - 1
+    low, high = min(e.ids[:limit] for e in examples), max(e.ids[:limit] for e in examples)
+    return next((n for n, (a, b) in enumerate(zip(low, high, strict=True)) if a != b), limit)
 
 
 def lay_out(examples: Sequence[EncodedExample], *, device: str) -> PackedRows:
