@@ -14,6 +14,7 @@ from econchatr.report.pages import write_html
 from econchatr.report.playground_picture import draw_playground
 from econchatr.report.sections.answered import lay_out_before_and_after
 from econchatr.report.sections.chosen import tabulate_prices, tabulate_selections, tabulate_subsets
+from econchatr.report.sections.cost import tabulate_bill
 from econchatr.report.sections.first_screen import list_rungs, measure_all_habits, tell_cost, tell_readers, weigh
 from econchatr.report.sections.made_of import tabulate_corpus
 from econchatr.report.sections.right_told import tell_by_marker, tell_reported
@@ -107,7 +108,7 @@ def _tell_data(material: ReportMaterial) -> Iterator[Block]:
         f"host and what the host replied. The newest {count_noun(n_out, 'episode')} were held out whole: no model "
         "saw them, and what the model learned is measured on them."
     )
-    yield from keep(tabulate_corpus(material.corpus))
+    yield from keep(tabulate_corpus(material.corpus), tabulate_bill(material.bill))
     if material.history is not None:
         yield from tabulate_prices(material.history.prices)
     elif not material.bill:

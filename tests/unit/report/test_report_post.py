@@ -56,6 +56,12 @@ def test_both_forms_have_every_question_tables_and_the_picture(post: dict[str, s
     assert post["playground.svg"].strip() in post["post.html"]
 
 
+def test_a_show_that_paid_for_training_tells_quote_and_bill(post: dict[str, str]) -> None:
+    for name in ("post.md", "post.html"):
+        assert "Quote and bill of the hosted rungs" in post[name]
+        assert "9.41" in post[name]
+
+
 def test_it_is_labelled_dated_described_and_may_be_found(post: dict[str, str]) -> None:
     page = post["post.html"]
     assert f'<meta name="description" content="{LABEL}. ' in page
