@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from econchatr.hosted.openai_calls import OpenAICalls
-from econchatr.hosted.openai_training import OpenAITraining
 from econchatr.hosted.paid_training import PaidTraining, PlannedTraining, TrainingDesk, TrainingPrice, number_order
 from econchatr.hosted.profiles import Profile
-from econchatr.hosted.protocol import TrainingRequest
+from econchatr.hosted.protocol import TrainingRequest, TrainingService
+from econchatr.hosted.service_calls import ServiceCalls
+from econchatr.hosted.services import open_service
 from econchatr.money.ledger import Ledger, Order
 from econchatr.records import Price, PriceRow
 from tests.helpers.stand_in_trainer import BASE, KEY
@@ -34,9 +34,9 @@ def make_service(
     key: str = KEY,
     sleep: Callable[[float], None] = lambda seconds: None,
     timeout_seconds: float = 10.0,
-) -> OpenAITraining:
-    calls = OpenAICalls(profile, key, timeout_seconds=timeout_seconds, sleep=sleep)
-    return OpenAITraining(calls, key, today=TODAY)
+) -> TrainingService:
+    calls = ServiceCalls(profile, key, today=TODAY, timeout_seconds=timeout_seconds, sleep=sleep)
+    return open_service(calls, key)
 
 
 def write_examples(path: Path, n: int = 12) -> Path:
@@ -52,11 +52,11 @@ def make_request(folder: Path, mark: str = "m-1") -> TrainingRequest:
     train = folder / "train.jsonl"
     if not train.exists():
         write_examples(train)
-    return TrainingRequest(mark, BASE, train, None, {"n_epochs": 2, "batch_size": 8}, 7)
+    return TrainingRequest(mark, BASE, train, None, {"n_epochs": 2, "batch_size": 8}, 7, Decimal("0.05"))
 
 
 def plan_training(
-    ledger: Ledger, folder: Path, service: OpenAITraining, profile: Profile, rung: str = "r"
+    ledger: Ledger, folder: Path, service: TrainingService, profile: Profile, rung: str = "r"
 ) -> PlannedTraining:
     order = Order(number_order(ledger, f"key-{rung}"), rung, "training", Decimal("0.05"))
     paid = PaidTraining(service, make_request(folder, order.job_id), profile, TrainingPrice(ROW, Decimal("0.02")))

@@ -88,10 +88,13 @@ class Trainer:
         }  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
+class TrainerHandler(BaseHTTPRequestHandler):
+    """Takes requests, with the trainer's faults; what a call does is told by `do_call`."""
+
     trainer: Trainer
     lock: threading.Lock
     protocol_version = "HTTP/1.1"
+    more_headers: dict[str, str]
 
     def do_GET(self) -> None:
         self._answer("GET")
@@ -104,14 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, verb: str) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = self.path.partition("?")[0].removeprefix("/v1")
-        call = f"{verb} {re.sub(r'/(file|ftjob)-[0-9]+', '/*', path)}"
+        path, self.more_headers = self.path.partition("?")[0].removeprefix("/v1"), {}
+        call = f"{verb} {self.name_path(path)}"
         with self.lock:
             self.trainer.requests.append(call)
             queue = self.trainer.faults.get(call) or []
             fault = queue.pop(0) if queue else None
             if fault is None or fault in ("lost", "html", "cut", "slow"):
-                status, body = self._do(call, path, data)
+                status, body = self.do_call(call, path, data)
                 self.trainer.save()
         if fault in ("lost", "dropped"):
             self.close_connection = True
@@ -125,7 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
         text = b"<html>busy</html>" if fault == "html" else json.dumps(body).encode()
         self._send(status, text[: len(text) // 2] if fault == "cut" else text, fault)
 
-    def _do(self, call: str, path: str, data: bytes) -> tuple[int, Any]:
+    def name_path(self, path: str) -> str:
+        """The path with `*` for ids."""
+        return re.sub(r"/(file|ftjob)-[0-9]+", "/*", path)
+
+    def do_call(self, call: str, path: str, data: bytes) -> tuple[int, Any]:
+        """Status and body of the answer."""
         name = path.rsplit("/", 1)[-1] if not call.endswith("/cancel") else path.split("/")[-2]
         if self.headers.get("Authorization") != f"Bearer {KEY}":
             return 401, _error(f"Incorrect key: {self.headers.get('Authorization')}")
@@ -183,6 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(text)))
             if fault == "later":
                 self.send_header("Retry-After", "7")
+            for name, value in self.more_headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
         except ConnectionError:
@@ -208,17 +218,17 @@ def _error(message: str, code: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": "x", "param": None, "code": code}}
 
 
-def _make_server(trainer: Trainer, port: int = 0) -> ThreadingHTTPServer:
-    handler = type("Handler", (_Handler,), {"trainer": trainer, "lock": threading.Lock()})
+def _make_server(trainer: Trainer, port: int = 0, kind: type[TrainerHandler] = TrainerHandler) -> ThreadingHTTPServer:
+    handler = type("Handler", (kind,), {"trainer": trainer, "lock": threading.Lock()})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     return server
 
 
 @contextmanager
-def serve_trainer(trainer: Trainer) -> Iterator[str]:
+def serve_trainer(trainer: Trainer, kind: type[TrainerHandler] = TrainerHandler) -> Iterator[str]:
     """The service for the time of a block; gives its address."""
-    server = _make_server(trainer)
+    server = _make_server(trainer, kind=kind)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

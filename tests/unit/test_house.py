@@ -13,7 +13,8 @@ from econchatr.pipeline.show_folder import STAGE_NAMES
 
 SRC = Path(econchatr.__file__).parent
 
-MAX_FILES = 258
+MAX_FILES = 275
+"""With the training server and the back ends of three shapes of services."""
 MAX_PIPELINE_FILES = 19
 MAX_LINES = 49_000
 """The aim is 34,500: whoever takes lines away lowers this figure."""

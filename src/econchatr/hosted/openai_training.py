@@ -7,22 +7,21 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from econchatr.errors import InputError, ModelError, RefusedError
-from econchatr.hosted.openai_calls import CallFault, OpenAICalls
+from econchatr.hosted.ordering import NO_ID, order_once, shorten_mark
 from econchatr.hosted.protocol import HostedJob, HostedState, JobEvent, TrainingRequest
+from econchatr.hosted.service_calls import CallFault, ServiceCalls
 from econchatr.models.engines.openai_client import ServedAddress
-from econchatr.tables import hash_file, replace_file
+from econchatr.tables import hash_file
 
 MARK: Final = "econchatr"
 """Key of the metadata that holds our id of a job."""
 
-_N_LOOKS: Final = 4
-"""How often a job is looked for whose answer was lost."""
-_N_CREATES: Final = 3
+_N_UPLOADS: Final = 3
 _N_FILE_POLLS: Final = 60
 _N_EVENTS: Final = 200
-_MAX_DOWNLOAD_BYTES: Final = 20_000_000_000
 
 _STATES: Final[dict[str, HostedState]] = {
     **dict.fromkeys(("validating_files", "queued", "pending", "created", "notrunning"), "waiting"),
@@ -37,17 +36,12 @@ _STATES: Final[dict[str, HostedState]] = {
 class OpenAITraining:
     """A service that trains through OpenAI's API, by its profile."""
 
-    def __init__(self, calls: OpenAICalls, key: str, *, today: date) -> None:
-        self._calls, self._key, self._today = calls, key, today
+    def __init__(self, calls: ServiceCalls, key: str) -> None:
+        self._calls, self._key = calls, key
 
     def probe(self, model: str) -> Sequence[str]:
         """Ask for key, rights and model; see `TrainingService`."""
-        profile = self._calls.profile
-        if profile.jobs_until is not None and profile.jobs_until <= self._today:
-            raise InputError(
-                f"{profile.provider} takes no new training since {profile.jobs_until}. Nothing was uploaded.",
-                hint="Take the rung off the ladder, or name another service.",
-            )
+        self._calls.check_open()
         try:
             self._calls.read("its jobs", lambda client: client.fine_tuning.jobs.with_raw_response.list(limit=1))
             rows = list(self._calls.pages("its models", lambda client, _: client.models.with_raw_response.list()))
@@ -57,7 +51,7 @@ class OpenAITraining:
         if rows and found is None:
             known = ", ".join(str(row.get("id")) for row in rows[:8])
             raise InputError(
-                f"{profile.provider} has no model {self._calls.clean(model)!r}. Nothing was uploaded.",
+                f"{self._calls.profile.provider} has no model {self._calls.clean(model)!r}. Nothing was uploaded.",
                 hint=self._calls.clean(f"Change the rung's model. It lists: {known}"),
             )
         return self._warn(model, found or {})
@@ -69,7 +63,7 @@ class OpenAITraining:
             day = date.fromisoformat(told) if isinstance(told, str) else None
         except ValueError:
             day = None
-        if day is not None and day <= self._today:
+        if day is not None and day <= self._calls.today:
             raise InputError(
                 f"{self._calls.profile.provider} shut {model!r} down on {day}. Nothing was uploaded.",
                 hint="Name another model.",
@@ -86,7 +80,7 @@ class OpenAITraining:
         """Send a file under a name that holds its hash, or find it there; a half one is never used."""
         name, n_bytes, data = f"{MARK}-{hash_file(path)[:32]}.jsonl", path.stat().st_size, path.read_bytes()
         fault: CallFault | None = None
-        for n_tried in range(1, _N_CREATES + 1):
+        for n_tried in range(1, _N_UPLOADS + 1):
             if known := self._find_file(name, n_bytes):
                 return self._wait_for_file(known)
             answer = self._calls.attempt(
@@ -129,24 +123,14 @@ class OpenAITraining:
 
     def create(self, request: TrainingRequest, train_id: str, validation_id: str | None) -> str:
         """Start a job once. A lost answer is looked for by our mark, never sent again."""
-        for n_tried in range(1, _N_CREATES + 1):
+
+        def send() -> str | CallFault:
             answer = self._calls.attempt(lambda client: self._create(client, request, train_id, validation_id))
-            if isinstance(answer, dict) and isinstance(answer.get("id"), str):
-                return str(answer["id"])
-            fault = answer if isinstance(answer, CallFault) else _NO_ID
-            if known := self._look(request.mark, _N_LOOKS if fault.may_have_arrived else 1):
-                return known
-            if fault.may_have_arrived:
-                break
-            if not fault.is_passing:
-                raise self._calls.error("the order", fault)
-            self._calls.wait(fault, n_tried)
-        else:
-            raise RefusedError(self._calls.error("the order", fault).message, hint="Run again later.")
-        raise ModelError(
-            f"{self._calls.error('the order', fault).message} It is not known yet whether the job was made.",
-            hint="Run again: the service is asked for the job before anything is sent.",
-        )
+            if isinstance(answer, CallFault):
+                return answer
+            return str(answer["id"]) if isinstance(answer.get("id"), str) else NO_ID
+
+        return order_once(self._calls, send, lambda: self.find(request.mark))
 
     def _create(self, client: Any, request: TrainingRequest, train_id: str, validation_id: str | None) -> Any:
         profile = self._calls.profile
@@ -162,14 +146,6 @@ class OpenAITraining:
             extra_body=dict(profile.body) or None,
             **more,
         )
-
-    def _look(self, mark: str, n_looks: int) -> str | None:
-        for n_tried in range(1, n_looks + 1):
-            if known := self.find(mark):
-                return known
-            if n_tried < n_looks:
-                self._calls.sleep(2.0**n_tried)
-        return None
 
     def find(self, mark: str) -> str | None:
         """The job with our mark. Rows are looked at one by one, for a service may pass over the filter."""
@@ -204,7 +180,9 @@ class OpenAITraining:
         )
         rows = [row for row in page.get("data") or () if isinstance(row, dict)]
         told = [
-            JobEvent(_count(row.get("created_at")) or 0, str(row.get("level") or ""), self._text(row.get("message")))
+            JobEvent(
+                _count(row.get("created_at")) or 0, str(row.get("level") or ""), self._calls.words(row.get("message"))
+            )
             for row in rows
         ]
         return sorted(told, key=lambda event: event.at)
@@ -217,10 +195,9 @@ class OpenAITraining:
         return self._parse(answer, outside_id)
 
     def _parse(self, row: dict[str, Any], outside_id: str) -> HostedJob:
-        word = self._text(row.get("status"))
+        word = self._calls.words(row.get("status"))
         if row.get("id") != outside_id or not word:
-            told = f"answered for job {outside_id} with something else: {json.dumps(row)[:80]}"
-            raise self._calls.error("a job", CallFault(None, told, is_passing=True, may_have_arrived=True))
+            raise self._calls.odd_job(outside_id, row)
         fault, method = row.get("error"), row.get("method")
         kind = method.get(str(method.get("type"))) if isinstance(method, dict) else None
         resolved = (kind.get("hyperparameters") if isinstance(kind, dict) else None) or row.get("hyperparameters")
@@ -230,17 +207,14 @@ class OpenAITraining:
             outside_id=outside_id,
             state=_STATES.get(word.casefold(), "unknown"),
             word=word,
-            tuned_model=self._text(row.get("fine_tuned_model")) or None,
+            tuned_model=self._calls.words(row.get("fine_tuned_model")) or None,
             n_trained_tokens=_count(row.get("trained_tokens")),
             hyperparameters=json.dumps(resolved, sort_keys=True) if isinstance(resolved, dict) else "",
-            error=self._text(fault.get("message") if isinstance(fault, dict) else fault),
+            error=self._calls.words(fault.get("message") if isinstance(fault, dict) else fault),
             result_files=tuple(one for one in results if isinstance(one, str)) if isinstance(results, list) else (),
             uploaded_files=tuple(one for one in files if isinstance(one, str)),
             created_at=_count(row.get("created_at")),
         )
-
-    def _text(self, value: object) -> str:
-        return self._calls.clean(value)[:500] if isinstance(value, str) else ""
 
     # --- afterwards
 
@@ -256,40 +230,14 @@ class OpenAITraining:
         for number, file_id in enumerate(job.result_files, start=1):
             path = folder / f"result-{number}"
             if not path.is_file():
-                self._fetch(file_id, path)
+                self._calls.fetch(f"/files/{quote(file_id, safe='')}/content", path)
             paths.append(path)
         return paths
-
-    def _fetch(self, file_id: str, path: Path) -> None:
-        import openai
-
-        try:
-            with (
-                replace_file(path) as file,
-                self._calls.open().files.with_streaming_response.content(file_id) as response,
-            ):
-                n_bytes = 0
-                for chunk in response.iter_bytes():
-                    n_bytes += len(chunk)
-                    if n_bytes > _MAX_DOWNLOAD_BYTES:
-                        raise ModelError(f"file {file_id} has no end.", hint="Download it by hand.")
-                    file.write(chunk)
-        except openai.OpenAIError as exc:
-            message = self._calls.clean(f"file {file_id} cannot be downloaded: {exc}")
-            raise ModelError(f"{message[:400]}.", hint="Run again: what is paid is not paid twice.") from exc
 
     def tear_down(self, job: HostedJob) -> None:
         """Delete the uploaded files; whatever is gone already is no fault."""
         for file_id in job.uploaded_files:
             self._calls.attempt(lambda client, one=file_id: client.files.with_raw_response.delete(one))  # type: ignore[misc]
-
-
-_NO_ID: Final = CallFault(None, "answered without the id of a job", is_passing=True, may_have_arrived=True)
-
-
-def shorten_mark(mark: str) -> str:
-    """Our id as a suffix holds it: 18 letters are the most that some services take."""
-    return f"e{mark[-17:]}"
 
 
 def _count(value: object) -> int | None:

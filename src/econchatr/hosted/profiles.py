@@ -25,6 +25,8 @@ class Profile(Record):
     """The first part of a rung's `price`."""
     provider: str = ""
     """Who it is, for people."""
+    api: Literal["openai", "together", "fireworks"] = "openai"
+    """The shape of its calls."""
     base_url: str = ""
     """Up to and with `/v1`; empty: the user has to write it."""
     key_env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100)

@@ -30,6 +30,8 @@ class TrainingRequest(NamedTuple):
     """`None`: the development pairs are not sent."""
     hyperparameters: Hyperparameters
     seed: int
+    worst_usd: Decimal
+    """What the accepted quote says it costs at most; a service that asks more is refused."""
 
 
 class HostedJob(NamedTuple):
@@ -80,7 +82,13 @@ class TrainingService(Protocol):
         """
 
     def estimate(self, request: TrainingRequest) -> Decimal | None:
-        """What the service itself says the job will cost in US dollars; `None`: it does not say."""
+        """What the service itself says the job will cost in US dollars; `None`: it does not say.
+
+        A service may need the files for that; no job is made.
+
+        Raises:
+            RefusedError: The service says that it would not take the job.
+        """
 
     def upload(self, path: Path) -> str:
         """Send a file, or find it again by its hash; gives the service's id of it."""

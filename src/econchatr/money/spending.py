@@ -36,7 +36,11 @@ class Service(Protocol):
     """What paying asks of a hosted service; `openai_compat` and others give it for real ones."""
 
     def estimate(self, order: Order) -> Decimal | None:
-        """What the service itself says the job will cost; `None`: it does not say."""
+        """What the service itself says the job will cost; `None`: it does not say.
+
+        Raises:
+            RefusedError: The service would not take it.
+        """
 
     def find(self, job_id: str) -> str | None:
         """The service's id of the job that carries our id; `None`: it never got it. Must not be guessed."""
@@ -64,7 +68,7 @@ def pay_job(
         The job; while it is open, `collect_charges` asks again.
 
     Raises:
-        BudgetError: It does not fit the budget, or the service now asks for more than was quoted; nothing is uploaded.
+        BudgetError: It does not fit the budget, or the service now asks for more than was quoted; nothing is ordered.
         RefusedError: The service did not take it; what was set aside is free again.
     """
     job = ledger.reserve(order, budget_usd=budget_usd, rung_usd=rung_usd)
@@ -115,12 +119,16 @@ def _send_once(ledger: Ledger, order: Order, service: Service) -> str:
     known = service.find(order.job_id)
     if known is not None:
         return known
-    told = service.estimate(order)
+    try:
+        told = service.estimate(order)
+    except RefusedError:
+        ledger.close_job(order.job_id, "released")
+        raise
     if told is not None and told > order.usd:
         ledger.close_job(order.job_id, "released")
         raise BudgetError(
             f"{order.rung}, {order.what}: the service now asks ${told}, the quote said ${order.usd} at most. "
-            "Nothing was uploaded.",
+            "Nothing was ordered.",
             hint="Look at `econchatr quote`; put the new price into prices.toml in the show's folder, or raise "
             "budget_usd or the rung's max_usd in show.toml.",
         )

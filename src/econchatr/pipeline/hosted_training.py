@@ -11,8 +11,6 @@ from decimal import Decimal
 from typing import Final
 
 from econchatr.errors import BudgetError, EconChatRError, ModelError
-from econchatr.hosted.openai_calls import OpenAICalls, need_key
-from econchatr.hosted.openai_training import OpenAITraining
 from econchatr.hosted.paid_training import (
     PaidTraining,
     PlannedTraining,
@@ -23,7 +21,9 @@ from econchatr.hosted.paid_training import (
     number_order,
 )
 from econchatr.hosted.profiles import PROFILES_NAME, Profile, find_profile
-from econchatr.hosted.protocol import HostedJob, TrainingRequest
+from econchatr.hosted.protocol import HostedJob, TrainingRequest, TrainingService
+from econchatr.hosted.service_calls import ServiceCalls, need_key
+from econchatr.hosted.services import open_service
 from econchatr.hosted.training_files import check_training_file
 from econchatr.money.billing import bill_training, bill_validation
 from econchatr.money.ledger import LEDGER_NAME, Job, Ledger, Order
@@ -118,6 +118,7 @@ def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
     """The order of a rung's training: the same each time, until the service failed it."""
     profile, folder = _profile(rung), rung.folder("select")
     order_id = number_order(ledger, hash_settings([rung.show.config.show.name, rung.name, _describe(rung)])[:32])
+    worst_usd, quote_id = _find_worst(rung, ledger)
     request = TrainingRequest(
         mark=order_id,
         model=_model(rung),
@@ -125,16 +126,16 @@ def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
         validation=folder / "dev.chat.jsonl" if _has_validation(rung, profile) else None,
         hyperparameters={"n_epochs": rung.n_epochs, **profile.hyperparameters},
         seed=rung.show.config.train.seed,
+        worst_usd=worst_usd,
     )
-    worst_usd, quote_id = _find_worst(rung, ledger)
     order = Order(order_id, rung.name, "training", worst_usd, quote_id)
     paid = PaidTraining(_open_service(profile), request, profile, _price(rung, profile, worst_usd))
     return PlannedTraining(order, paid, rung.config.max_usd)
 
 
-def _open_service(profile: Profile) -> OpenAITraining:
+def _open_service(profile: Profile) -> TrainingService:
     key = need_key(profile, dict(os.environ))
-    return OpenAITraining(OpenAICalls(profile, key), key, today=datetime.now(UTC).date())
+    return open_service(ServiceCalls(profile, key, today=datetime.now(UTC).date()), key)
 
 
 def _find_worst(rung: Rung, ledger: Ledger) -> tuple[Decimal, str]:

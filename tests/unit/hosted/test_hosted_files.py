@@ -19,7 +19,7 @@ def test_every_shipped_profile_leaves_nothing_to_the_service_and_says_where_it_w
         assert "batch_size" in profile.hyperparameters
         assert "auto" not in profile.hyperparameters.values()
         assert profile.source
-        assert profile.base_url.startswith(("https://", "http://127.0.0.1")) or profile.name == "azure"
+        assert profile.base_url.startswith(("https://", "http://127.0.0.1")) or profile.name in ("azure", "fireworks")
 
 
 def test_a_users_profile_gives_only_what_differs(tmp_path: Path) -> None:

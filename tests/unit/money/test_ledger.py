@@ -376,7 +376,7 @@ def test_a_job_that_was_sent_before_a_kill_is_found_and_its_charges_are_collecte
 
 def test_a_service_that_asks_more_than_was_quoted_gets_nothing(ledger: Ledger) -> None:
     service = PlainService(asks="10.01")
-    with pytest.raises(BudgetError, match=r"now asks \$10.01, the quote said \$10 at most. Nothing was uploaded"):
+    with pytest.raises(BudgetError, match=r"now asks \$10.01, the quote said \$10 at most. Nothing was ordered"):
         pay_job(ledger, order(), service, budget_usd=Decimal(40))
     assert service.sent == []
     assert ledger.committed_usd() == 0

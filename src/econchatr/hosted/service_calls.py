@@ -1,7 +1,8 @@
-"""Calls of an OpenAI-shaped API that never repeat by themselves: what came back, or what went wrong in plain words.
+"""Calls of a training service that never repeat by themselves: what came back, or what went wrong in plain words.
 
-The SDK repeats a POST whose answer is lost, and so makes two jobs. It takes a page of HTML for an answer, and a cut one
-for an error of its own. So it only sends here; repeating and reading are done by this module.
+The openai package sends them, to services of other shapes too. It repeats a POST whose answer is lost, and so makes two
+jobs. It takes a page of HTML for an answer, and a cut one for an error of its own. So it only sends here; repeating and
+reading are done by this module.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from econchatr.errors import InputError, MissingExtraError, ModelError, RefusedError
 from econchatr.hosted.profiles import Profile
 from econchatr.models.engines.openai_client import ServedAddress, check_served_address
+from econchatr.tables import replace_file
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import OpenAI
 
 Request = Callable[["OpenAI"], Any]
@@ -25,6 +30,7 @@ Request = Callable[["OpenAI"], Any]
 _N_TRIES: Final = 5
 _MAX_WAIT_SECONDS: Final = 60.0
 _MAX_PAGES: Final = 200
+_MAX_DOWNLOAD_BYTES: Final = 20_000_000_000
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _CERTAIN: Final = frozenset({429, 503})
 """Passing failures after which it is certain that nothing was made."""
@@ -48,37 +54,94 @@ class CallFault(NamedTuple):
     may_have_arrived: bool
     """Whether the service may have done what it was asked."""
     wait_seconds: float = 0.0
+    body: str = ""
+    """The refusal as it came, cut to 2,000 characters."""
 
 
-class OpenAICalls:
-    """An open line to one service's `files` and `fine_tuning/jobs`."""
+def plain_request(
+    verb: Literal["GET", "POST", "DELETE"],
+    path: str,
+    *,
+    body: Any = None,
+    file: tuple[str, bytes] | None = None,
+    is_form: bool = False,
+    params: dict[str, Any] | None = None,
+) -> Request:
+    """A request of no shape that the SDK knows.
+
+    Args:
+        path: Below the profile's address: `/fine-tunes`; or a whole address.
+        body: Sent as JSON, or as a form's fields.
+        file: Name and content of the form's field `file`.
+    """
+
+    def send(client: Any) -> Any:
+        import httpx2
+
+        options: dict[str, Any] = {"params": params or {}}
+        if verb == "POST":
+            if is_form or file:
+                options["headers"] = {"Content-Type": "multipart/form-data"}
+            files = {"file": file} if file else None
+            return client.post(path, cast_to=httpx2.Response, body=body, files=files, options=options)
+        return (client.get if verb == "GET" else client.delete)(path, cast_to=httpx2.Response, options=options)
+
+    return send
+
+
+class ServiceCalls:
+    """An open line to one service."""
 
     def __init__(
         self,
         profile: Profile,
         key: str,
         *,
+        today: date,
         timeout_seconds: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         check_served_address(ServedAddress(profile.base_url, "", key))
-        self.profile, self.sleep = profile, sleep
+        self.profile, self.sleep, self.today = profile, sleep, today
         self._key, self._timeout = key, timeout_seconds
 
-    def attempt(self, request: Request) -> dict[str, Any] | CallFault:
-        """Send once; the answer's fields, or what went wrong."""
+    def check_open(self) -> None:
+        """Look whether the service still takes new training.
+
+        Raises:
+            InputError: It does not.
+        """
+        until = self.profile.jobs_until
+        if until is not None and until <= self.today:
+            raise InputError(
+                f"{self.profile.provider} takes no new training since {until}. Nothing was uploaded.",
+                hint="Take the rung off the ladder, or name another service.",
+            )
+
+    def send(self, request: Request) -> httpx2.Response | CallFault:
+        """Send once; any answer that is no error, a redirect too, or what went wrong."""
         client = self._client
         import openai
 
         try:
-            text = request(client).http_response.text
+            raw = request(client)
         except openai.APIConnectionError as exc:
             told = "gave no answer in time" if isinstance(exc, openai.APITimeoutError) else "cannot be reached"
             return CallFault(None, f"{told}: {exc.__cause__ or exc}", is_passing=True, may_have_arrived=True)
         except openai.APIStatusError as exc:
+            if exc.status_code < 400:
+                return exc.response
             return _read_fault(exc.status_code, exc.response.text, exc.response.headers.get("retry-after", ""))
         except openai.OpenAIError as exc:
             return CallFault(None, str(exc), is_passing=False, may_have_arrived=True)
+        return cast("httpx2.Response", getattr(raw, "http_response", raw))
+
+    def attempt(self, request: Request) -> dict[str, Any] | CallFault:
+        """Send once; the answer's fields, or what went wrong."""
+        sent = self.send(request)
+        if isinstance(sent, CallFault):
+            return sent
+        text = sent.text
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -138,32 +201,63 @@ class OpenAICalls:
             hint=hint.format(key_env=profile.key_env, open_to=open_to),
         )
 
+    def odd_job(self, outside_id: str, row: dict[str, Any]) -> ModelError:
+        """The error to raise for a job's row that is of no job, or of another."""
+        told = f"answered for job {outside_id} with something else: {json.dumps(row)[:80]}"
+        return self.error("a job", CallFault(None, told, is_passing=True, may_have_arrived=True))
+
+    def words(self, value: object) -> str:
+        """A text of the service's, clean and cut to 500 characters; empty: the value is no text."""
+        return self.clean(value)[:500] if isinstance(value, str) else ""
+
     def clean(self, text: str) -> str:
         """A service's words without the key and without control characters."""
         told = text.replace(self._key, "***") if self._key else text
         return "".join(char if char.isprintable() else " " for char in told)
 
-    def open(self) -> OpenAI:
-        """The SDK's client, for what is no plain request."""
-        return self._client
+    def fetch(self, path: str, target: Path, *, params: dict[str, str] | None = None) -> None:
+        """Write what stands at a path below the service's address into a file, whole or not at all.
+
+        Raises:
+            ModelError: The service fails, refuses, or sends without end.
+        """
+        import httpx2
+
+        url, headers = self.profile.base_url.rstrip("/") + path, {"Authorization": f"Bearer {self._key}"}
+        try:
+            with replace_file(target) as file, self._line.stream("GET", url, params=params, headers=headers) as answer:
+                answer.raise_for_status()
+                n_bytes = 0
+                for chunk in answer.iter_bytes():
+                    n_bytes += len(chunk)
+                    if n_bytes > _MAX_DOWNLOAD_BYTES:
+                        raise ModelError(f"{path} has no end.", hint="Download it by hand.")
+                    file.write(chunk)
+        except httpx2.HTTPError as exc:
+            message = self.clean(f"{path} cannot be downloaded: {exc}")
+            raise ModelError(f"{message[:400]}.", hint="Run again: what is paid is not paid twice.") from exc
+
+    @cached_property
+    def _line(self) -> httpx2.Client:
+        import httpx2
+
+        # No redirect is followed, so the key goes nowhere but to the address given. No connection is kept: polls are
+        # far apart, and a kept one is closed by the service in between.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        return httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False, limits=limits)
 
     @cached_property
     def _client(self) -> OpenAI:
         try:
-            import httpx2
             from openai import OpenAI
         except ImportError as exc:
             raise MissingExtraError("training at a service needs the openai package.", extra="hosted") from exc
-        # No redirect is followed, so the key goes nowhere but to the address given. No connection is kept: polls are
-        # far apart, and a kept one is closed by the service in between.
-        limits = httpx2.Limits(max_keepalive_connections=0)
-        line = httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False, limits=limits)
         return OpenAI(
             api_key=self._key or "none",
             base_url=self.profile.base_url,
             max_retries=0,
             timeout=self._timeout,
-            http_client=line,
+            http_client=self._line,
         )
 
 
@@ -178,7 +272,15 @@ def _read_fault(status: int, text: str, retry_after: str) -> CallFault:
         told = repr(text[:120])
     is_passing = status in _PASSING and code != "insufficient_quota"
     wait = float(retry_after) if retry_after.isdecimal() else 0.0
-    return CallFault(status, told, is_passing, is_passing and status not in _CERTAIN, wait)
+    return CallFault(status, told, is_passing, is_passing and status not in _CERTAIN, wait, text[:2000])
+
+
+def read_time(value: object) -> int | None:
+    """Seconds since 1970 of a time as services write it (ISO 8601); `None`: it is none."""
+    try:
+        return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def need_key(profile: Profile, environment: dict[str, str]) -> str:
