@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.functional.conftest import edit_show
 
+ROOT = Path(__file__).parents[2]
 BLOCKER = """
 import sys
 class Blocker:
@@ -26,13 +30,18 @@ importlib.util.find_spec = lambda name, package=None: None if name in absent els
 """
 EXTRA = (
     "torch", "transformers", "peft", "trl", "xllamacpp", "datasets", "accelerate", "safetensors", "presidio_analyzer",
-    "spacy",
+    "spacy", "scipy", "sklearn", "datasketch",
 )  # fmt: skip
+
+MAX_MB = 400
+"""Of the base install on disk: docs/decisions/0022-base-install.md."""
+BLOCK = 4096
+"""A file takes whole blocks of the disk, which is what `du` counts."""
 
 
 @pytest.fixture
 def without_extras(tmp_path: Path, cache: Path) -> dict[str, str]:
-    """An environment in which the packages of the extras cannot be imported."""
+    """An environment in which the packages of the extras, `dev` among them, cannot be imported."""
     place = tmp_path / "site"
     place.mkdir()
     (place / "sitecustomize.py").write_text(BLOCKER.format(names=EXTRA))
@@ -85,3 +94,27 @@ def test_help_imports_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def find_base_packages() -> set[str]:
+    """The packages that `pip install .` brings, as they are installed here."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found, waiting = set[str](), list(map(Requirement, project["dependencies"]))
+    while waiting:
+        one = waiting.pop()
+        if one.name not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            found.add(one.name)
+            waiting += map(Requirement, importlib.metadata.requires(one.name) or [])
+    return found
+
+
+def measure_mb(package: str) -> float:
+    """The disk space of a package's files, those compiled by pip among them."""
+    places = [Path(str(one.locate())) for one in importlib.metadata.files(package) or []]
+    return sum(-(-place.stat().st_size // BLOCK) * BLOCK for place in places if place.is_file()) / 2**20
+
+
+def test_the_base_install_is_under_400_mb() -> None:
+    sizes = {package: measure_mb(package) for package in find_base_packages()}
+    assert sizes["polars-runtime-32"] > 50  # the largest: files are really found
+    assert sum(sizes.values()) < MAX_MB, sorted(sizes.items(), key=lambda item: -item[1])[:8]

@@ -74,7 +74,7 @@ _HISTORY_EPOCHS = 4
 
 R = TypeVar("R", bound=Record)
 
-_PACKAGES = ("torch", "transformers", "peft", "trl", "xllamacpp", "numpy", "scikit-learn", "polars")
+_PACKAGES = ("torch", "transformers", "peft", "trl", "xllamacpp", "numpy", "polars")
 _EXCERPTS = 3
 """Of each kind of flag, in the report."""
 GUESSES_NAME = "guesses.jsonl"

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from econchatr.records import Answer, Score
 from econchatr.records.measures import ANSWERS, HOST, HOST_REPLIES, Measure
+from econchatr.score.sparse_matrix import SparseMatrix
 from econchatr.score.speech import Said, split_words
 from econchatr.score.statistics import (
     Interval,
@@ -128,11 +128,11 @@ def _hash_sequences(text: str) -> _Sequences:
     return np.fromiter(found, dtype=np.int64).view(np.uint64)
 
 
-def _mean_repetition(windows: sparse.csr_matrix, sequences: Sequence[_Sequences]) -> float:
+def _mean_repetition(windows: SparseMatrix, sequences: Sequence[_Sequences]) -> float:
     """The mean rep-4 of the windows; 0 for one in which no reply has four words."""
     shares = []
-    for row in range(windows.shape[0]):
-        picked = [sequences[place] for place in windows[row].indices]
+    for row in range(len(windows)):
+        picked = [sequences[place] for place in windows.row(row)]
         joined = np.concatenate(picked) if picked else np.zeros(0, dtype=np.uint64)
         shares.append(1 - len(np.unique(joined)) / len(joined) if len(joined) else 0.0)
     return float(np.mean(shares))

@@ -8,22 +8,25 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from econchatr.records import Score
 from econchatr.records.measures import Measure
-
-if TYPE_CHECKING:
-    from scipy import sparse
+from econchatr.score.sparse_matrix import SparseMatrix
 
 _CONFIDENCE: Final = 0.95
 _MAX_FLIPS: Final = 20
 """Up to this many pairs every pattern of signs is tried (a million); beyond, a hundred thousand drawn ones."""
 _MAX_GROUPS: Final = 20
 """Episodes beyond this many are left out several at a time: more would cost time and change the interval little."""
+
+_ROUNDING: Final = 4e-16
+"""Relative changes this small are rounding: twice the last bit of a float."""
+_MAX_STEPS: Final = 10_000
+"""A few are needed, and about the square root of n where n cases are counted."""
 
 _FIRST_REPLIES: Final = 64
 """Of each order that are gone through at first, to fill a window."""
@@ -75,8 +78,6 @@ def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Seque
     >>> share_interval([1, 1], [2, 2], ["a", "b"]).value
     0.5
     """
-    from scipy.special import stdtrit
-
     hit, total = _sum_groups(hits, totals, groups)
     n_groups, size = len(total), float(total.sum())
     value = float(hit.sum()) / size
@@ -84,7 +85,7 @@ def share_interval(hits: Sequence[float], totals: Sequence[float], groups: Seque
         return Interval(value)
     variance = n_groups / (n_groups - 1) * float(((hit - value * total) ** 2).sum()) / size**2
     n = min(value * (1 - value) / variance, size) if variance > 0 and 0 < value < 1 else float(n_groups)
-    z2 = float(stdtrit(n_groups - 1, (1 + _CONFIDENCE) / 2)) ** 2
+    z2 = find_t(n_groups - 1, (1 + _CONFIDENCE) / 2) ** 2
     middle = (value + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return Interval(value, max(0.0, middle - half), min(1.0, middle + half))
@@ -101,8 +102,6 @@ def jackknife_interval(value: float, left_out: Sequence[Sequence[float]]) -> Int
     Source: the delete-one-group jackknife with Student's t; degrees of freedom by Satterthwaite. Why not the bootstrap:
     docs/decisions/0009-intervals.md.
     """
-    from scipy.special import stdtrit
-
     if not left_out or any(len(values) < 2 for values in left_out):
         return Interval(value)
     variances = [jackknife_error(values) ** 2 for values in left_out]
@@ -110,7 +109,7 @@ def jackknife_interval(value: float, left_out: Sequence[Sequence[float]]) -> Int
     if total == 0:
         return Interval(value, value, value)
     freedom = total**2 / sum(part**2 / (len(v) - 1) for part, v in zip(variances, left_out, strict=True))
-    half = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2)) * math.sqrt(total)
+    half = find_t(freedom, (1 + _CONFIDENCE) / 2) * math.sqrt(total)
     return Interval(value, value - half, value + half)
 
 
@@ -177,11 +176,9 @@ def exact_share(hits: float, n: int, *, confidence: float = 0.95) -> Interval:
     Source: Clopper and Pearson 1934, Biometrika 26, 404-413; why no normal interval: shared reference
     `evaluation.md`, section 3, "Statistics".
     """
-    from scipy.special import betaincinv
-
     tail = (1 - confidence) / 2
-    low = 0.0 if hits <= 0 else float(betaincinv(hits, n - hits + 1, tail))
-    high = 1.0 if hits >= n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    low = 0.0 if hits <= 0 else _invert_beta(hits, n - hits + 1, tail)
+    high = 1.0 if hits >= n else _invert_beta(hits + 1, n - hits, 1 - tail)
     return Interval(hits / n, low, high)
 
 
@@ -197,6 +194,67 @@ def make_score(
     return Score(measure=measure.value, rung=rung, variant=variant, subject=subject, n=n, unit=measure.unit, **known)
 
 
+# --- Student's t and the beta distribution ----------------------------------------------------------------------------
+
+
+def find_t(freedom: float, share: float) -> float:
+    """Give the value that Student's t stays below with this chance.
+
+    Args:
+        freedom: Degrees of freedom, above 0, whole or not.
+        share: Above 0.5 and below 1.
+
+    >>> round(find_t(11, 0.975), 3)
+    2.201
+    """
+    x = _invert_beta(freedom / 2, 0.5, 2 * (1 - share))
+    return math.sqrt(freedom * (1 - x) / x)
+
+
+def _invert_beta(a: float, b: float, share: float) -> float:
+    """Give the value that a beta-distributed number stays below with this chance.
+
+    Newton's steps, and halves of what is left where a step would leave it.
+    """
+    low, high, x = 0.0, 1.0, 0.5
+    for _ in range(_MAX_STEPS):
+        error = _beta_share(a, b, x) - share
+        low, high = (x, high) if error < 0 else (low, x)
+        density = math.exp(_log_beta_term(a, b, x)) / (x * (1 - x))
+        step = x - error / density if density > 0 else 0.0
+        before, x = x, step if low < step < high else (low + high) / 2
+        if abs(x - before) <= _ROUNDING * x or x in (0.0, 1.0):
+            break
+    return x
+
+
+def _log_beta_term(a: float, b: float, x: float) -> float:
+    """The logarithm of x^a (1 - x)^b / B(a, b)."""
+    return a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+
+
+def _beta_share(a: float, b: float, x: float) -> float:
+    """The chance that a beta-distributed number is below x (the regularised incomplete beta function).
+
+    Source: the continued fraction 8.17.22 of NIST's Digital Library of Mathematical Functions, evaluated by Lentz's
+    method from the front.
+    """
+    if x > (a + 1) / (a + b + 2):  # there the fraction converges slowly, and that of the mirror image soon
+        return 1 - _beta_share(b, a, 1 - x)
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    fraction = d
+    for m in range(1, _MAX_STEPS):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        before = fraction
+        for term in (even, odd):
+            d, c = 1 / (1 + term * d), 1 + term / c
+            fraction *= c * d
+        if abs(fraction - before) <= _ROUNDING * abs(fraction):
+            break
+    return math.exp(_log_beta_term(a, b, x)) * fraction / a
+
+
 # --- windows of replies -----------------------------------------------------------------------------------------------
 
 
@@ -205,7 +263,7 @@ def fold_groups(names: Iterable[str]) -> dict[str, int]:
     return {name: place % _MAX_GROUPS for place, name in enumerate(sorted(set(names)))}
 
 
-def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed: int) -> sparse.csr_matrix:
+def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed: int) -> SparseMatrix:
     """Draw windows of `size` words: a matrix (window, reply) with 1 where the reply is in the window.
 
     Within a window no reply comes twice. A pool of fewer words gives windows that hold all of it.
@@ -216,7 +274,7 @@ def draw_windows(n_words: NDArray[np.int64], *, size: int, n_windows: int, seed:
 
 def draw_left_out(
     n_words: NDArray[np.int64], groups: NDArray[np.int64], *, n_groups: int, size: int, n_windows: int, seed: int
-) -> list[sparse.csr_matrix]:
+) -> list[SparseMatrix]:
     """Draw windows of the whole pool, and then of the pool without each of the groups 0 to `n_groups` - 1.
 
     A window without its group is the same window, filled up with what came next: so what leaving a group out changes is
@@ -232,12 +290,8 @@ def _shuffle(n_replies: int, n_windows: int, seed: int) -> NDArray[np.int64]:
     return np.stack([rng.permutation(n_replies) for _ in range(n_windows)])
 
 
-def _fill(
-    orders: NDArray[np.int64], n_words: NDArray[np.int64], is_kept: NDArray[np.bool_], size: int
-) -> sparse.csr_matrix:
+def _fill(orders: NDArray[np.int64], n_words: NDArray[np.int64], is_kept: NDArray[np.bool_], size: int) -> SparseMatrix:
     """Fill each window with the kept replies in its order, until `size` words are reached: all windows at once."""
-    from scipy import sparse
-
     kept_words, n_replies = n_words * is_kept, len(n_words)
     width = min(_FIRST_REPLIES, n_replies)
     # Few replies of a long order are needed, mostly; so that the rest is not gone through.
@@ -248,4 +302,4 @@ def _fill(
     is_taken = (np.cumsum(words, axis=1) - words < size) & is_kept[first]
     ends = np.concatenate([[0], np.cumsum(is_taken.sum(axis=1))])
     columns = first[is_taken]
-    return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(orders), n_replies))
+    return SparseMatrix(np.ones(len(columns)), columns, ends, n_replies)

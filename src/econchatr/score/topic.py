@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
+from econchatr.score.sparse_matrix import SparseMatrix
 from econchatr.score.speech import Said, split_words
 from econchatr.score.statistics import Interval, share_interval
 
@@ -76,10 +76,11 @@ def measure_topic(said: Sequence[Said], subjects: Subjects, *, n_ways: int = _N_
     """
     prompts = list(dict.fromkeys(one.prompt for one in said))
     vectors = weigh_texts([*prompts, *(one.text for one in said)], subjects)
-    telling = [place for place, length in enumerate(_lengths(vectors[: len(prompts)])) if length > 0]
+    telling = [place for place, length in enumerate(vectors.lengths()[: len(prompts)]) if length > 0]
     if min(len(telling), n_ways) < 2:
         return OnTopic(None, reason="no answers" if not said else "fewer than two questions with content words")
-    likeness = (vectors[len(prompts) :] @ vectors[telling].T).toarray().round(9)  # (reply, telling prompt)
+    replies = vectors.take(range(len(prompts), len(vectors)))
+    likeness = replies.times(vectors.take(telling).transpose()).round(9)  # (reply, telling prompt)
     columns = {prompts[place]: column for column, place in enumerate(telling)}
     ways = min(n_ways, len(telling))
     credits = tuple(
@@ -106,20 +107,16 @@ def credit_own(likeness: NDArray[np.float64], own: int, n_ways: int) -> float:
     return above / ((n_equal + 1) * math.comb(n_others, n_drawn))
 
 
-def weigh_texts(texts: Sequence[str], subjects: Subjects) -> sparse.csr_matrix:
+def weigh_texts(texts: Sequence[str], subjects: Subjects) -> SparseMatrix:
     """TF-IDF rows of length 1; a text without content words is all zero."""
     places: dict[str, int] = {}
-    rows, columns, weights = list[int](), list[int](), list[float]()
-    for row, text in enumerate(texts):
+    ends, columns, weights = [0], list[int](), list[float]()
+    for text in texts:
         for word, n in Counter(split_words(text)).items():
             if weight := n * subjects.weigh(word):
-                rows.append(row)
                 columns.append(places.setdefault(word, len(places)))
                 weights.append(weight)
-    matrix = sparse.csr_matrix((weights, (rows, columns)), shape=(len(texts), max(1, len(places))))
-    return sparse.diags(1 / np.where(_lengths(matrix) > 0, _lengths(matrix), 1)) @ matrix
-
-
-def _lengths(matrix: sparse.csr_matrix) -> NDArray[np.float64]:
-    lengths: NDArray[np.float64] = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return lengths
+        ends.append(len(columns))
+    rows = SparseMatrix(np.array(weights), np.array(columns, dtype=np.int64), np.array(ends), max(1, len(places)))
+    lengths = rows.lengths()
+    return rows.scale(1 / np.where(lengths > 0, lengths, 1))

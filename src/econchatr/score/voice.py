@@ -14,18 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from econchatr.records import Pair
+from econchatr.score.sparse_matrix import SparseMatrix, choose_terms, count_terms, stack_blocks
 from econchatr.score.speech import Said, mask_words, read_pairs, split_tokens, split_words, spread_evenly
 from econchatr.score.statistics import (
     Interval,
     draw_left_out,
     draw_windows,
+    find_t,
     fold_groups,
     jackknife_error,
     jackknife_interval,
@@ -51,6 +52,8 @@ _N_GRAMS: Final = 3000
 _WORD_WINDOWS: Final = (1000, 150)
 _GRAM_WINDOWS: Final = (500, 200)
 """Words of a window, and windows a side, that each scorer learns from."""
+_LEAST: Final = 1e-12
+"""Length taken for a window without any of the words."""
 
 
 # --- what host and guests sound like ----------------------------------------------------------------------------------
@@ -59,10 +62,10 @@ _GRAM_WINDOWS: Final = (500, 200)
 class Bags(NamedTuple):
     """Replies as counts: a window is a sum of them."""
 
-    common: sparse.csr_matrix
+    common: SparseMatrix
     """(reply, common word or mark)"""
     n_tokens: _Counts
-    grams: sparse.csr_matrix
+    grams: SparseMatrix
     """(reply, four characters of the masked text)"""
     n_words: _Counts
 
@@ -71,10 +74,11 @@ class Bags(NamedTuple):
 class Profiles:
     """Host and guests as two directions for each scorer."""
 
-    common: Any
+    common: dict[str, int]
+    """The common words and marks, and the column of each."""
     kept: frozenset[str]
     """The words that are not masked."""
-    grams: Any
+    grams: dict[str, int]
     mean: _Floats
     spread: _Floats
     """Of each common word's frequency, over the training windows of both sides."""
@@ -86,36 +90,37 @@ class Profiles:
     def count(self, texts: Sequence[str]) -> Bags:
         """Turn replies into counts."""
         tokens = [split_tokens(text) for text in texts]
-        grams = self.grams.transform([mask_words(text, self.kept) for text in texts])
-        return _fill_bags(self.common.transform(tokens), grams, tokens)
+        return _fill_bags(tokens, self.common, _split_masked(texts, self.kept), self.grams)
 
-    def place(self, bags: Bags, windows: sparse.csr_matrix) -> _Floats:
+    def place(self, bags: Bags, windows: SparseMatrix) -> _Floats:
         """Place each window by both scorers: positive is towards the host. Shape (window, 2)."""
         z = (_frequencies(bags, windows) - self.mean) / self.spread
-        weights = windows @ bags.grams
-        weights.data *= self.idf[weights.indices]
+        weights = windows.times(bags.grams) * self.idf
         return np.column_stack([_lean(z, *self.words), _lean(weights, *self.characters)])
 
 
 def learn_profiles(host: Sequence[str], guest: Sequence[str], *, seed: int = 0) -> Profiles:
     """Learn what the host and the guests sound like from replies in training episodes."""
-    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-
     texts = [*host, *guest]
     tokens = [split_tokens(text) for text in texts]
-    common = CountVectorizer(analyzer=list, max_features=_N_COMMON).fit(tokens)
-    kept = CountVectorizer(analyzer=_only_words, max_features=_N_KEPT).fit(tokens)
-    kept_words = frozenset(kept.get_feature_names_out().tolist())
-    grams = CountVectorizer(analyzer=_split_grams, max_features=_N_GRAMS)
-    masked = grams.fit_transform([mask_words(text, kept_words) for text in texts])
-    counts = _fill_bags(common.transform(tokens), masked, tokens)
+    common = choose_terms(tokens, _N_COMMON)
+    kept = frozenset(choose_terms(map(_only_words, tokens), _N_KEPT))
+    masked = _split_masked(texts, kept)
+    grams = choose_terms(masked, _N_GRAMS)
+    counts = _fill_bags(tokens, common, masked, grams)
     frequencies = _frequencies(counts, _draw_sides(counts, len(host), *_WORD_WINDOWS, seed=seed))
     mean, spread = frequencies.mean(axis=0), frequencies.std(axis=0)
     spread[spread == 0] = np.inf  # a word as common in every window tells nothing
-    gram_counts = _draw_sides(counts, len(host), *_GRAM_WINDOWS, seed=seed + 1) @ counts.grams
-    tfidf = TfidfTransformer().fit(gram_counts)
-    words, characters = _halves((frequencies - mean) / spread), _halves(tfidf.transform(gram_counts).toarray())
-    return Profiles(common, kept_words, grams, mean, spread, words, tfidf.idf_, characters)
+    gram_counts = _draw_sides(counts, len(host), *_GRAM_WINDOWS, seed=seed + 1).times(counts.grams)
+    idf = np.log((1 + len(gram_counts)) / (1 + (gram_counts > 0).sum(axis=0))) + 1
+    weights = gram_counts * idf
+    characters = _halves(weights / np.maximum(_lengths(weights), _LEAST)[:, None])
+    words = _halves((frequencies - mean) / spread)
+    return Profiles(common, kept, grams, mean, spread, words, idf, characters)
+
+
+def _split_masked(texts: Sequence[str], kept: frozenset[str]) -> list[list[str]]:
+    return [_split_grams(mask_words(text, kept)) for text in texts]
 
 
 def _split_grams(text: str) -> list[str]:
@@ -126,22 +131,26 @@ def _only_words(tokens: Sequence[str]) -> list[str]:
     return [token for token in tokens if token[0].isalnum()]
 
 
-def _fill_bags(common: sparse.csr_matrix, grams: sparse.csr_matrix, tokens: Sequence[Sequence[str]]) -> Bags:
+def _fill_bags(
+    tokens: Sequence[Sequence[str]],
+    common: Mapping[str, int],
+    masked: Sequence[Sequence[str]],
+    grams: Mapping[str, int],
+) -> Bags:
     n_tokens = np.array([len(one) for one in tokens], dtype=np.int64)
     n_words = np.array([len(_only_words(one)) for one in tokens], dtype=np.int64)
-    return Bags(common, n_tokens, grams, n_words)
+    return Bags(count_terms(tokens, common), n_tokens, count_terms(masked, grams), n_words)
 
 
-def _draw_sides(counts: Bags, n_host: int, size: int, n_windows: int, *, seed: int) -> sparse.csr_matrix:
+def _draw_sides(counts: Bags, n_host: int, size: int, n_windows: int, *, seed: int) -> SparseMatrix:
     """Draw as many windows of the host's replies as of the guests', the host's first."""
     sides = (counts.n_words[:n_host], counts.n_words[n_host:])
     drawn = [draw_windows(n_words, size=size, n_windows=n_windows, seed=seed) for n_words in sides]
-    return sparse.block_diag(drawn, format="csr")
+    return stack_blocks(*drawn)
 
 
-def _frequencies(bags: Bags, windows: sparse.csr_matrix) -> _Floats:
-    frequencies: _Floats = (windows @ bags.common).toarray() / np.maximum(windows @ bags.n_tokens, 1)[:, None]
-    return frequencies
+def _frequencies(bags: Bags, windows: SparseMatrix) -> _Floats:
+    return windows.times(bags.common) / np.maximum(windows.add_up(bags.n_tokens), 1)[:, None]
 
 
 def _halves(rows: _Floats) -> tuple[_Floats, _Floats]:
@@ -149,12 +158,16 @@ def _halves(rows: _Floats) -> tuple[_Floats, _Floats]:
     return rows[:half].mean(axis=0), rows[half:].mean(axis=0)
 
 
-def _lean(rows: Any, host: _Floats, guest: _Floats) -> _Floats:
-    """Cosine with the host less cosine with the guests, of each row of a matrix, dense or sparse."""
-    squares = rows.multiply(rows) if sparse.issparse(rows) else rows * rows
-    lengths = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
-    lean: _Floats = rows @ (host / np.linalg.norm(host) - guest / np.linalg.norm(guest)) / np.maximum(lengths, 1e-12)
+def _lean(rows: _Floats, host: _Floats, guest: _Floats) -> _Floats:
+    """Cosine with the host less cosine with the guests, of each row."""
+    direction = host / np.linalg.norm(host) - guest / np.linalg.norm(guest)
+    lean: _Floats = rows @ direction / np.maximum(_lengths(rows), _LEAST)
     return lean
+
+
+def _lengths(rows: _Floats) -> _Floats:
+    lengths: _Floats = np.sqrt((rows * rows).sum(axis=1))
+    return lengths
 
 
 # --- the scale --------------------------------------------------------------------------------------------------------
@@ -353,10 +366,8 @@ def _tell_few(pool: _Pool, n_replies: int) -> str:
 
 def _doubt_marks(marks: _Marks, window_words: int) -> str:
     """Why host and guests cannot be told apart in such windows; empty if they can."""
-    from scipy.special import stdtrit
-
     for scorer, apart in enumerate((marks.host - marks.guest).T):
-        if apart[0] < stdtrit(len(apart) - 2, _SURENESS) * jackknife_error(apart[1:].tolist()):
+        if apart[0] < find_t(len(apart) - 2, _SURENESS) * jackknife_error(apart[1:].tolist()):
             return (
                 f"host and guests of held-out episodes cannot be told apart surely enough by {_SCORERS[scorer]} in "
                 f"{window_words} words"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.parse import flag_turns
 from econchatr.parse.lines import list_words, split_sentences
-from econchatr.parse.repeats import find_cold_open, find_near_repeats, find_repeats
+from econchatr.parse.repeats import _Groups, _join_similar, find_cold_open, find_near_repeats, find_repeats
 from econchatr.records import Flag, Role, Turn, read_flag
 
 
@@ -189,6 +192,25 @@ def test_sentences_are_in_order_and_lose_no_word(text: str) -> None:
 )
 def test_hostile_turn_ends(text: str) -> None:
     assert len(flag_turns(make_turns("x", text))) == 2
+
+
+def test_what_is_alike_is_what_datasketch_finds() -> None:
+    rng = random.Random(0)
+    originals = [[rng.getrandbits(32) for _ in range(60)] for _ in range(20)]
+    texts = [[n for n in originals[i % 20] if rng.random() < 0.5 + i / 1200] + [i] for i in range(600)]
+    shingles = {number: np.unique(np.array(one, dtype=np.uint32)) for number, one in enumerate(texts)}
+    ours, theirs, index = _Groups(), _Groups(), MinHashLSH(threshold=0.7, num_perm=64)
+    sketches = {number: MinHash(num_perm=64, hashfunc=int) for number in shingles}
+    for number, own in shingles.items():
+        ours.add(number)
+        theirs.add(number)
+        sketches[number].update_batch(own.tolist())
+        for other in index.query(sketches[number]):
+            if sketches[number].jaccard(sketches[other]) >= 0.7:
+                theirs.join(other, number)
+        index.insert(number, sketches[number])
+    _join_similar(shingles, ours)
+    assert set(map(frozenset, ours.list_groups())) == set(map(frozenset, theirs.list_groups())) != set()
 
 
 def test_empty_show_has_no_repeats() -> None:

@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from econchatr.score import speech, statistics
-from econchatr.score.statistics import jackknife_interval, jackknife_ratio, share_interval, sign_flip_p
+from econchatr.score.statistics import (
+    exact_share,
+    find_t,
+    jackknife_interval,
+    jackknife_ratio,
+    share_interval,
+    sign_flip_p,
+)
 
 
 def covers(interval: statistics.Interval, truth: float) -> bool:
@@ -117,3 +124,16 @@ def test_many_questions_are_flipped_by_draw() -> None:
     assert ours is not None
     assert ours == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.01)
     assert ours == pytest.approx(theirs, abs=0.1)
+
+
+@given(st.floats(1, 5000), st.sampled_from([0.9, 0.975, 0.995]))
+def test_students_t_is_scipys(freedom: float, share: float) -> None:
+    assert find_t(freedom, share) == pytest.approx(special.stdtrit(freedom, share), rel=1e-9)
+
+
+@given(st.integers(1, 100_000), st.floats(0, 1))
+def test_the_ends_of_an_exact_share_are_scipys(n: int, share: float) -> None:
+    hits = share * n
+    _, low, high = exact_share(hits, n)
+    assert low == pytest.approx(special.betaincinv(hits, n - hits + 1, 0.025) if hits else 0, abs=1e-9)
+    assert high == pytest.approx(special.betaincinv(hits + 1, n - hits, 0.975) if hits < n else 1, abs=1e-9)

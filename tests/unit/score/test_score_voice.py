@@ -184,18 +184,18 @@ def test_left_out_windows_are_the_same_windows_without_the_group() -> None:
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     whole, *without = draw_left_out(n_words, groups, n_groups=4, size=6, n_windows=50, seed=1)
     for group, windows in enumerate(without):
-        assert windows[:, groups == group].sum() == 0
-        assert ((windows @ n_words) >= 6).all()
-        untouched = np.asarray(whole[:, groups == group].sum(axis=1)).ravel() == 0
-        assert abs(windows - whole)[untouched].sum() == 0
+        assert windows.add_up(groups == group).sum() == 0
+        assert (windows.add_up(n_words) >= 6).all()
+        untouched = whole.add_up(groups == group) == 0
+        assert abs(windows.to_dense() - whole.to_dense())[untouched].sum() == 0
 
 
 def test_windows_hold_their_words_and_no_reply_twice() -> None:
     n_words = np.arange(1, 40)
     windows = draw_windows(n_words, size=100, n_windows=30, seed=0)
-    assert windows.max() == 1
-    assert ((windows @ n_words) >= 100).all()
-    assert ((windows @ n_words) < 100 + 39).all()
+    assert windows.to_dense().max() == 1
+    assert (windows.add_up(n_words) >= 100).all()
+    assert (windows.add_up(n_words) < 100 + 39).all()
 
 
 def test_windows_filled_at_once_are_those_filled_one_by_one() -> None:
@@ -210,7 +210,7 @@ def test_windows_filled_at_once_are_those_filled_one_by_one() -> None:
             for reply in order[groups[order] != group]:
                 if sum(n_words[taken]) < 120:
                     taken.append(int(reply))
-            assert sorted(windows[window].indices) == sorted(taken)
+            assert sorted(windows.row(window)) == sorted(taken)
 
 
 def test_many_groups_share_numbers() -> None:
@@ -228,12 +228,12 @@ def place_by_hand(profiles: Profiles, replies: list[str], host: list[str], guest
     def windows(size: int, n: int, seed: int) -> list[list[int]]:
         both = []
         for start, side in ((0, n_words[: len(host)]), (len(host), n_words[len(host) :])):
-            drawn = draw_windows(np.array(side), size=size, n_windows=n, seed=seed).toarray()
+            drawn = draw_windows(np.array(side), size=size, n_windows=n, seed=seed).to_dense()
             both += [[start + place for place, taken in enumerate(row) if taken] for row in drawn]
         return both
 
     tokens = [Counter(split_tokens(text)) for text in texts]
-    common = sorted(profiles.common.vocabulary_)
+    common = sorted(profiles.common)
 
     def share(picked: list[Counter[str]]) -> list[float]:
         total = sum(sum(one.values()) for one in picked)
@@ -253,7 +253,7 @@ def place_by_hand(profiles: Profiles, replies: list[str], host: list[str], guest
         [standardise(row) for row in rows], standardise(share([Counter(split_tokens(r)) for r in replies]))
     )
     masked = [mask_words(text, profiles.kept) for text in texts]
-    grams = sorted(profiles.grams.vocabulary_)
+    grams = sorted(profiles.grams)
 
     def count(picked: list[str]) -> list[int]:
         found = Counter(text[i : i + 4] for text in picked for i in range(len(text) - 3))
