@@ -59,9 +59,7 @@ class ChatTemplate(NamedTuple):
 
 
 CHATML = ChatTemplate(
-    template="{% for message in messages %}"
-    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
     bos="",
     eos="<|im_end|>",
@@ -267,7 +265,7 @@ def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ..
 
 
 def render_continuation(
-    text: str, voice: Voice, template: ChatTemplate, *, earlier: Sequence[Pair] = ()
+    text: str, voice: Voice | None, template: ChatTemplate, *, earlier: Sequence[Pair] = ()
 ) -> tuple[str, str]:
     """The text a model continues after a bare prompt, and what stands before its reply.
 
@@ -280,8 +278,8 @@ def render_continuation(
     Raises:
         ModelError: The template does not work.
     """
-    cue = cue_2023(text, voice)
-    if cue is None:
+    cue = cue_2023(text, voice) if voice else None
+    if voice is None or cue is None:
         return _disarm(text, template), ""
     return render_chat(chat_messages(cue, None, system=system_line(voice), earlier=earlier), template), " "
 
@@ -323,6 +321,18 @@ def encode_example(
     prompt_ids = encode(prompt)
     end_ids = encode(reply_frame(template).end) if is_whole else []
     return EncodedExample((*prompt_ids, *encode(reply), *end_ids), len(prompt_ids))
+
+
+def encode_continuation(
+    prompt: str, completion: str, template: ChatTemplate, encode: Callable[[str], list[int]]
+) -> EncodedExample:
+    """A bare prompt and what follows it as token ids, as `render_continuation` puts it; then the end of a text.
+
+    Raises:
+        InputError: One of the two is empty.
+    """
+    ids = [*encode(template.bos if template.adds_bos else ""), *encode(_disarm(prompt, template))]
+    return EncodedExample((*ids, *encode(_disarm(completion, template)), *encode(template.eos)), len(ids))
 
 
 WRITER_VERSION = 1

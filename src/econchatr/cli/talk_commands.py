@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,14 @@ _ServedGroundOption = Annotated[
 ]
 
 
+_NamesOption = Annotated[
+    list[str] | None, typer.Option("--name", help="Host name callers use for this machine; repeat for more.")
+]
+_TrainOption = Annotated[
+    bool, typer.Option("--train", help="Serve fine-tuning instead: files, jobs and their models; SHOW is its folder.")
+]
+
+
 @app.command()
 def serve(
     show: ShowArgument = HERE,
@@ -74,14 +83,15 @@ def serve(
     ] = 8000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     key: _KeyOption = "",
-    names: Annotated[
-        list[str] | None, typer.Option("--name", help="Host name callers use for this machine; repeat for more.")
-    ] = None,
+    names: _NamesOption = None,
     n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to generate at the same time.")] = 8,
     ground: _ServedGroundOption = False,
+    train: _TrainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the trained models and their base models over an OpenAI-compatible HTTP API."""
+    if train:
+        return _serve_training(show, host, port, key=key, names=names or (), as_json=as_json)
     from econchatr.ask.asker import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
@@ -115,6 +125,27 @@ def serve(
             say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
         run_server(app, place)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
+
+
+def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequence[str], as_json: bool) -> None:
+    """Serve fine-tuning from a folder until it is stopped."""
+    from econchatr.user_folders import cache_folder, config_folder
+
+    with _needing_web("serving"):
+        from econchatr.talk.server.listen import run_server, take_place
+        from econchatr.training_server.training_app import Access, open_training_server
+    with take_place(host, port, needs_key=False) as place:
+        access = Access(place.is_public, key, names)
+        with open_training_server(
+            folder, access, cache=cache_folder(), terms=config_folder(), environment=os.environ
+        ) as server:
+            if as_json:
+                typer.echo(json.dumps({"address": f"{place.address}/v1", "models": server.models}))
+            else:
+                say(f"Bases to train on: {', '.join(server.models)}. Everything is kept in {folder}.")
+                say(f"Listening on {place.address}/v1 - Ctrl-C stops; jobs go on at the next start.")
+            run_server(server.app, place)
+    raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
 @app.command()

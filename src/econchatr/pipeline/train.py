@@ -16,10 +16,10 @@ from econchatr.models.files.weights import BaseWeights
 from econchatr.models.parity import ParityResult, check_parity
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import EncodedExample, name_frame
+from econchatr.prompts import name_frame
 from econchatr.records import CurvePoint, TunedModel
 from econchatr.tables import disk_errors, hash_file
-from econchatr.train.local import plan_lora, train_lora
+from econchatr.train.local import plan_lora, spread_examples, train_lora
 from econchatr.train.recipe import TrainOutcome, TrainProgress
 from econchatr.train.tracker import track
 
@@ -34,7 +34,7 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     folder, base = rung.folder("train"), rung.base.weights()
     narrator.note(f"{rung.name}: trains on {base.weights}; {rung.base.describe().tell()}")
     examples = rung.encode(rung.examples("train"))
-    dev = _spread(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
+    dev = spread_examples(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
     plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
     narrator.note(f"{rung.name}: {plan.tell()}")
     with _listen(rung, narrator) as listen:
@@ -99,15 +99,6 @@ def _keep_adapter(adapter: Path, folder: Path, *, base: BaseWeights) -> list[str
         return names
     write_gguf_adapter(folder, base_gguf=base.gguf_path, out=folder / "adapter.gguf")
     return [*names, "adapter.gguf"]
-
-
-def _spread(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:
-    """As many examples, evenly spread, as hold about `max_tokens`."""
-    total = sum(len(example.ids) for example in examples)
-    if total <= max_tokens:
-        return examples
-    n = max(1, len(examples) * max_tokens // total)
-    return [examples[i * len(examples) // n] for i in range(n)]
 
 
 def check_engines_agree(rung: Rung, *, base: BaseWeights, folder: Path) -> ParityResult | None:

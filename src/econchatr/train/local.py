@@ -331,6 +331,15 @@ def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Ite
         yield examples[start:]
 
 
+def spread_examples(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:
+    """As many examples, evenly spread, as hold about `max_tokens`."""
+    total = sum(len(example.ids) for example in examples)
+    if total <= max_tokens:
+        return examples
+    n = max(1, len(examples) * max_tokens // total)
+    return [examples[i * len(examples) // n] for i in range(n)]
+
+
 def evaluation_steps(steps_per_epoch: int, recipe: LoraRecipe) -> frozenset[int]:
     """Give the steps after which the development loss is read, besides step 0.
 

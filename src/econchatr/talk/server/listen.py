@@ -31,17 +31,19 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def take_place(host: str, port: int, *, key: str) -> Iterator[Place]:
+def take_place(host: str, port: int, *, key: str = "", needs_key: bool = True) -> Iterator[Place]:
     """Hold an address to listen on until the block ends.
 
     Args:
         port: 0: a free one.
+        needs_key: Whether an address that is reached from elsewhere is refused without `key`; else the caller sees to
+            that.
 
     Raises:
         InputError: The address is in use or is none of this machine's, or is reached from elsewhere and has no key.
     """
     is_public = not is_loopback(host)
-    if is_public and not key:
+    if is_public and needs_key and not key:
         raise InputError(
             f"{host} can be reached from other machines, and there is no key.",
             hint="Set ECONCHATR_SERVE_KEY, or leave --host away to serve this machine only.",

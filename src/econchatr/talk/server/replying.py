@@ -71,9 +71,14 @@ class Answerer:
     """Every served model, with what all of them share."""
 
     def __init__(
-        self, models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, gauges: Gauges,
+        self, models: Sequence[ServedModel], voice: Voice | None, *, log: GenerationLog, gauges: Gauges,
         real_turns: RealTurns | None = None,
     ) -> None:  # fmt: skip
+        """Take the models, open.
+
+        Args:
+            voice: Whose line stands before every conversation; `None`: messages and texts reach a model as they come.
+        """
         self.models: Mapping[str, ServedModel] = {model.name: model for model in models}
         self.gauges = gauges
         self._voice, self._log, self._real_turns = voice, log, real_turns
@@ -104,10 +109,9 @@ class Answerer:
         ]
         asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
         excerpts = await self._look_up(model, asked)
+        said = [*exchange_messages(excerpts or ()), *messages]
         try:
-            prompt = render_chat(
-                conversation([*exchange_messages(excerpts or ()), *messages], self._voice), model.template
-            )
+            prompt = render_chat(conversation(said, self._voice) if self._voice else said, model.template)
         except ModelError as exc:
             raise InputError(exc.message, hint="Let user and assistant speak in turn.") from exc
         n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
@@ -130,7 +134,8 @@ class Answerer:
         tellings = []
         prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
         for text in map(_whole, prompts):
-            excerpts = await self._look_up(model, cue_2023(text, self._voice) or "")
+            question = cue_2023(text, self._voice) if self._voice else None
+            excerpts = await self._look_up(model, question or "")
             try:
                 prompt, lead = render_continuation(text, self._voice, model.template, earlier=excerpts or ())
             except ModelError as exc:

@@ -38,6 +38,19 @@ class GuardSettings(NamedTuple):
     """Whether the server can be reached from beyond this machine."""
     hosts: tuple[str, ...] = ()
     """Further names under which it is reached, in small letters."""
+    callers: tuple[tuple[str, str], ...] = ()
+    """Names and keys of callers who are told apart; the name stands in the request's state as `caller`."""
+    uploads: tuple[str, ...] = ()
+    """Beginnings of the paths whose bodies are files: these are handed on piece by piece."""
+    max_upload_bytes: int = 0
+
+
+class BodyError(Exception):
+    """A file's body is too long or does not come to its end; raised where the application reads it."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
 
 
 class _Refusal(NamedTuple):
@@ -68,6 +81,9 @@ class Guard:
             await send(message)
 
         refusal = self._find_refusal(scope)
+        if refusal is None and self._settings.uploads and scope["path"].startswith(self._settings.uploads):
+            await self._app(scope, _limit_body(receive, self._settings.max_upload_bytes), send_labelled)
+            return
         if refusal is None:
             body = await _read_body(receive)
             if isinstance(body, bytes):
@@ -84,8 +100,12 @@ class Guard:
         for origin in headers.get(b"origin", []):
             if not self._is_same(origin, host[0]):
                 return _Refusal(HTTPStatus.FORBIDDEN, "Pages from elsewhere may not ask here.", "foreign_origin")
-        if self._settings.key and scope["path"] != HEALTH_PATH and not self._has_key(headers):
+        if scope["path"] == HEALTH_PATH:
+            return None
+        caller = self._find_caller(headers)
+        if caller is None:
             return _Refusal(HTTPStatus.UNAUTHORIZED, "Incorrect API key provided.", "invalid_api_key")
+        scope.setdefault("state", {})["caller"] = caller
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -103,13 +123,17 @@ class Guard:
         except ValueError:
             return False
 
-    def _has_key(self, headers: dict[bytes, list[str]]) -> bool:
+    def _find_caller(self, headers: dict[bytes, list[str]]) -> str | None:
+        """The name of whoever's key was shown, empty where none has one; `None`: a key is wanted, and none fits."""
+        callers = (("", self._settings.key), *self._settings.callers) if self._settings.key else self._settings.callers
+        found = None if callers else ""
         for shown in headers.get(b"authorization", []):
             scheme, _, key = shown.partition(" ")
-            given, wanted = key.strip().encode("latin-1", "replace"), self._settings.key.encode()
-            if scheme.lower() == "bearer" and hmac.compare_digest(given, wanted):
-                return True
-        return False
+            given = key.strip().encode("latin-1", "replace")
+            for name, wanted in callers:  # every one of them, so that the time taken tells nothing
+                if hmac.compare_digest(given, wanted.encode()) and scheme.lower() == "bearer":
+                    found = name
+        return found
 
 
 def is_loopback(host: str) -> bool:
@@ -164,6 +188,28 @@ async def _read_body(receive: Receive) -> bytes | _Refusal:
                     return b"".join(parts)
     except TimeoutError:
         return _Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.", "timeout")
+
+
+def _limit_body(receive: Receive, max_bytes: int) -> Receive:
+    """A body that goes on as it comes, as long as it is neither too long nor pauses for too long."""
+    n_bytes, is_whole = 0, False
+
+    async def read() -> Message:
+        nonlocal n_bytes, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(MAX_BODY_SECONDS):
+                message = await receive()
+        except TimeoutError as exc:
+            raise BodyError(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.") from exc
+        n_bytes += len(message.get("body", b""))
+        if n_bytes > max_bytes:
+            raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A file may have {max_bytes:,} bytes.")
+        is_whole = not message.get("more_body")
+        return message
+
+    return read
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

@@ -55,7 +55,7 @@ _Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _log = logging.getLogger(__name__)
 
 _PATHS = ("/v1/models", "/v1/chat/completions", "/v1/completions", HEALTH_PATH, "/metrics", "/openapi.json")
-_FIELDS = frozenset(
+TALK_FIELDS = frozenset(
     name
     for asked in (ChatRequest, CompletionRequest, ChatMessage, TextPart, TextFormat, StreamOptions)
     for name in asked.model_fields
@@ -101,15 +101,17 @@ def create_app(
         title="EconChatR", version=__version__, description=f"{label}. In the words of the OpenAI API.",
         docs_url=None, redoc_url=None,  # both load scripts from elsewhere
     )  # fmt: skip
-    _add_routes(app, _Routes(answerer, label))
-    _add_errors(app)
+    _add_routes(app, TalkRoutes(answerer, label))
+    add_errors(app)
     if extend:
         extend(app, answerer)
     guarded = GuardSettings(label, key, is_public, tuple(host.lower() for host in hosts))
     return Guard(app, guarded, lambda path, status: gauges.count_response(_known(path), status))
 
 
-class _Routes:
+class TalkRoutes:
+    """What a request to talk is answered by some models."""
+
     def __init__(self, answerer: Answerer, label: str) -> None:
         self._answerer, self._label = answerer, label
         self._started = int(time.time())
@@ -221,7 +223,7 @@ async def _unless_hung_up(request: Request, work: Awaitable[T]) -> T:
 # --- routes and errors ------------------------------------------------------------------------------------------------
 
 
-def _add_routes(app: FastAPI, routes: _Routes) -> None:
+def _add_routes(app: FastAPI, routes: TalkRoutes) -> None:
     asking: _Responses = {
         int(status): {"model": ErrorBody, "description": status.phrase}
         for status in (
@@ -245,14 +247,20 @@ def _add_routes(app: FastAPI, routes: _Routes) -> None:
     app.add_api_route("/metrics", routes.metrics, response_class=Response, responses={200: counts, **reading})
 
 
-def _add_errors(app: FastAPI) -> None:
+def add_errors(app: FastAPI, fields: frozenset[str] = TALK_FIELDS) -> None:
+    """Let an application tell every error in the OpenAI API's shape.
+
+    Args:
+        fields: Names that an error may repeat; whatever else was sent is not sent back.
+    """
+
     async def ours(_: Request, exc: Exception) -> Response:
         status, body = _tell_error(exc)
         headers = {"Retry-After": "2"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
         return _json(body, status, headers)
 
     async def misread(_: Request, exc: Exception) -> Response:
-        return _json(_tell_misread(exc), HTTPStatus.BAD_REQUEST)
+        return _json(_tell_misread(exc, fields), HTTPStatus.BAD_REQUEST)
 
     async def of_http(_: Request, exc: Exception) -> Response:
         status, headers = getattr(exc, "status_code", 500), getattr(exc, "headers", None)
@@ -282,11 +290,11 @@ def _tell_error(exc: Exception) -> tuple[HTTPStatus, ErrorBody]:
     raise exc
 
 
-def _tell_misread(exc: Exception) -> ErrorBody:
+def _tell_misread(exc: Exception, fields: frozenset[str]) -> ErrorBody:
     """Name the first fault: which of our fields, what is wrong. What was sent, names included, is not sent back."""
     errors = exc.errors() if isinstance(exc, RequestValidationError) else []
     first: dict[str, Any] = errors[0] if errors else {"loc": (), "msg": "cannot be read"}
-    place = ".".join(str(part) for part in first["loc"] if part in _FIELDS or isinstance(part, int))
+    place = ".".join(str(part) for part in first["loc"] if part in fields or isinstance(part, int))
     context = first.get("ctx", {})
     message = "is not supported here" if context.get("max_length") == 0 else str(first["msg"])
     if first.get("type") == "json_invalid":

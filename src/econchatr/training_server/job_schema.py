@@ -1,0 +1,239 @@
+"""What is asked and answered about files and jobs: the shapes of OpenAI's API, and how a request is refused.
+
+Source: the openai package's types, version 3.54.0; the word `paused` from OpenAI's API reference (decision 22).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from econchatr.errors import InputError
+
+JobState = Literal["validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
+ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
+FilePurpose = Literal["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
+"""What a caller may upload a file for; a training reads those for `fine-tune` only."""
+MAX_SEED = 2**31 - 1
+
+
+class CallError(InputError):
+    """A request is refused, with the status and the code of OpenAI's API."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 400, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.code, self.param = status, code, param
+
+
+# --- asked ------------------------------------------------------------------------------------------------------------
+
+_Auto = Literal["auto"]
+_Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+_MetaKey = Annotated[str, Field(min_length=1, max_length=64)]
+_MetaValue = Annotated[str, Field(max_length=512)]
+Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
+
+
+class _Ordered(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class HyperparameterOrder(_Ordered):
+    """How to train; what is left out or "auto" is the server's choice, and is written out in the job."""
+
+    n_epochs: _Auto | Annotated[int, Field(ge=1, le=50)] = "auto"
+    batch_size: _Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
+    learning_rate_multiplier: _Auto | Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = "auto"
+
+
+class SupervisedOrder(_Ordered):
+    """The settings of the method `supervised`."""
+
+    hyperparameters: HyperparameterOrder | None = None
+
+
+class MethodOrder(BaseModel):
+    """Which kind of training; the settings of the other kinds are passed over, as they take no part."""
+
+    type: Literal["supervised", "dpo", "reinforcement"]
+    supervised: SupervisedOrder | None = None
+
+
+class JobOrder(_Ordered):
+    """POST /v1/fine_tuning/jobs."""
+
+    model: _Identifier
+    training_file: _Identifier
+    validation_file: _Identifier | None = None
+    method: MethodOrder | None = None
+    hyperparameters: HyperparameterOrder | None = None
+    """The old place of the method's own."""
+    suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
+    metadata: Metadata | None = None
+    integrations: Annotated[list[dict[str, Any]], Field(max_length=5)] | None = None
+    """Kept and told, and nothing is sent anywhere."""
+
+
+class FileExpiry(_Ordered):
+    """When a file goes away by itself."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
+
+
+class UploadOrder(_Ordered):
+    """POST /v1/uploads."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    mime_type: Annotated[str, Field(max_length=200)]
+    purpose: FilePurpose
+    expires_after: FileExpiry | None = None
+
+
+class UploadEnd(_Ordered):
+    """POST /v1/uploads/ID/complete."""
+
+    part_ids: Annotated[list[_Identifier], Field(max_length=10_000)]
+    md5: Annotated[str, Field(max_length=32)] | None = None
+
+
+# --- answered ---------------------------------------------------------------------------------------------------------
+
+
+class FileObject(BaseModel):
+    """A stored file."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    status: Literal["uploaded", "processed", "error"] = "processed"
+    expires_at: int | None = None
+    status_details: str | None = None
+
+
+class UploadObject(BaseModel):
+    """A file that comes in parts."""
+
+    id: str
+    object: Literal["upload"] = "upload"
+    bytes: int
+    created_at: int
+    expires_at: int
+    filename: str
+    purpose: str
+    status: Literal["pending", "completed", "cancelled", "expired"]
+    file: FileObject | None = None
+
+
+class PartObject(BaseModel):
+    """A part of such a file."""
+
+    id: str
+    object: Literal["upload.part"] = "upload.part"
+    created_at: int
+    upload_id: str
+
+
+class JobFault(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+class Hyperparameters(BaseModel):
+    """As they are used: never "auto"."""
+
+    n_epochs: int
+    batch_size: int
+    learning_rate_multiplier: float
+
+
+class SupervisedMethod(BaseModel):
+    """The settings of the method."""
+
+    hyperparameters: Hyperparameters
+
+
+class JobMethod(BaseModel):
+    """How a job is trained."""
+
+    type: Literal["supervised"] = "supervised"
+    supervised: SupervisedMethod
+
+
+class JobObject(BaseModel):
+    """A fine-tuning job."""
+
+    id: str
+    object: Literal["fine_tuning.job"] = "fine_tuning.job"
+    created_at: int
+    error: JobFault | None
+    fine_tuned_model: str | None
+    finished_at: int | None
+    hyperparameters: Hyperparameters
+    method: JobMethod
+    model: str
+    organization_id: str
+    """The caller's name."""
+    result_files: list[str]
+    seed: int
+    status: JobState
+    trained_tokens: int | None
+    """All tokens of all epochs; known at the end."""
+    training_file: str
+    validation_file: str | None
+    estimated_finish: int | None
+    integrations: list[dict[str, Any]] | None
+    metadata: dict[str, str] | None
+    user_provided_suffix: str | None
+
+
+class EventObject(BaseModel):
+    """What happened to a job."""
+
+    id: str
+    object: Literal["fine_tuning.job.event"] = "fine_tuning.job.event"
+    created_at: int
+    level: Literal["info", "warn", "error"]
+    message: str
+    type: Literal["message", "metrics"]
+    data: dict[str, Any] | None
+
+
+class CheckpointMetrics(BaseModel):
+    """Losses at a checkpoint, in nats per learned token."""
+
+    step: int
+    train_loss: float | None
+    valid_loss: float | None
+    full_valid_loss: float | None
+
+
+class CheckpointObject(BaseModel):
+    """The adapter that a job kept."""
+
+    id: str
+    object: Literal["fine_tuning.job.checkpoint"] = "fine_tuning.job.checkpoint"
+    created_at: int
+    fine_tuned_model_checkpoint: str
+    fine_tuning_job_id: str
+    step_number: int
+    metrics: CheckpointMetrics
+
+
+class Deleted(BaseModel):
+    """Something is gone."""
+
+    id: str
+    object: Literal["file", "model"]
+    deleted: Literal[True] = True

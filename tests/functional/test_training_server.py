@@ -1,0 +1,238 @@
+"""`econchatr serve --train` in a process of its own, driven by OpenAI's own client; real trainings."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra `web`")
+
+from tests.helpers.training_server_process import (
+    BASE,
+    CALLERS,
+    KEYS,
+    RIGHTS,
+    ServerProcess,
+    as_lines,
+    chat_rows,
+    order,
+    run_server,
+    upload,
+    wait_for,
+    write_server,
+)
+from tests.helpers.waiting import wait_until
+
+SMALL = "[quotas]\nmax_file_mb = 1\nmax_files = 40\nmax_waiting_jobs = 4\n"
+ROWS = chat_rows(12)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServerProcess]:
+    """A server with two callers."""
+    folder = write_server(tmp_path_factory.mktemp("train") / "server", cache, CALLERS + SMALL)
+    with run_server(folder, KEYS) as running:
+        yield running
+
+
+@pytest.fixture
+def alice(server: ServerProcess) -> openai.OpenAI:
+    return server.client(KEYS["ALICE_KEY"])
+
+
+@pytest.fixture
+def bob(server: ServerProcess) -> openai.OpenAI:
+    return server.client(KEYS["BOB_KEY"])
+
+
+@pytest.fixture(scope="module")
+def trained(server: ServerProcess) -> Any:
+    """A finished job of Alice's."""
+    alice = server.client(KEYS["ALICE_KEY"])
+    files = upload(alice, ROWS), upload(alice, ROWS[:3])
+    return wait_for(alice, order(alice, files[0], validation_file=files[1], suffix="my show").id)
+
+
+def sha256_of(client: openai.OpenAI, job: Any) -> str:
+    """The hash of a finished job's adapter, as its caller downloads it."""
+    for file_id in job.result_files:
+        if client.files.retrieve(file_id).filename == "adapter_model.safetensors":
+            return hashlib.sha256(client.files.content(file_id).read()).hexdigest()
+    raise AssertionError(job)
+
+
+# --- the life of a job ------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_trained_and_tells_what_it_was_trained_with(trained: Any) -> None:
+    assert trained.status == "succeeded"
+    assert trained.fine_tuned_model == f"ft:{BASE}:alice:my-show:{trained.id[6:14]}"
+    assert trained.hyperparameters.to_dict() == {"n_epochs": 1, "batch_size": 4, "learning_rate_multiplier": 1.0}
+    assert trained.method.supervised.hyperparameters.to_dict() == trained.hyperparameters.to_dict()
+    assert trained.trained_tokens > 100
+    assert (trained.seed, trained.metadata, trained.error) == (7, RIGHTS, None)
+
+
+def test_its_events_tell_every_step_the_newest_first(alice: openai.OpenAI, trained: Any) -> None:
+    events = list(alice.fine_tuning.jobs.list_events(trained.id, limit=2))
+    assert events[0].message == "The job has successfully completed"
+    assert events[-1].message == f"Created fine-tuning job: {trained.id}"
+    steps = [event.data for event in events if event.type == "metrics"]
+    assert [step["step"] for step in steps] == [3, 2, 1]
+    assert all(step["train_loss"] > 0 and step["valid_loss"] > 0 for step in steps)
+
+
+def test_its_checkpoint_and_its_curve_agree(alice: openai.OpenAI, trained: Any) -> None:
+    (kept,) = alice.fine_tuning.jobs.checkpoints.list(trained.id)
+    assert kept.fine_tuned_model_checkpoint == trained.fine_tuned_model
+    (curve,) = [one for one in trained.result_files if alice.files.retrieve(one).filename == "step_metrics.csv"]
+    rows = [line.split(",") for line in alice.files.content(curve).text.splitlines()[1:]]
+    assert [kept.step_number] == [int(row[0]) for row in rows if row[2] == min(row[2] for row in rows[1:])]
+
+
+def test_its_model_answers_both_ways_and_the_same_at_temperature_0(alice: openai.OpenAI, trained: Any) -> None:
+    messages = ROWS[0]["messages"][:2]
+    asked = {"model": trained.fine_tuned_model, "temperature": 0, "max_tokens": 12}
+    first, second = (alice.chat.completions.create(messages=messages, seed=1, **asked) for _ in range(2))
+    assert first.choices[0].message.content == second.choices[0].message.content
+    assert first.system_fingerprint.startswith("AI imitation of Hester Pellow, not Hester Pellow")
+    stream = alice.completions.create(prompt="Rust", stream=True, **asked)
+    assert "".join(piece.choices[0].text for piece in stream)
+
+
+def test_a_model_is_listed_and_gone_once_it_is_deleted(alice: openai.OpenAI) -> None:
+    name = wait_for(alice, order(alice, upload(alice, ROWS[:4])).id).fine_tuned_model
+    assert name in [model.id for model in alice.models.list()]
+    assert alice.models.delete(name).deleted
+    with pytest.raises(openai.NotFoundError, match="there is no model"):
+        alice.completions.create(model=name, prompt="Rust")
+
+
+def test_files_come_back_as_they_went_page_by_page(bob: openai.OpenAI) -> None:
+    ids = [upload(bob, chat_rows(n)) for n in (1, 2, 3)]
+    assert [file.id for file in bob.files.list(limit=1)] == ids[::-1]
+    assert bob.files.content(ids[1]).read() == as_lines(chat_rows(2))
+    assert bob.files.delete(ids[1]).deleted
+    assert [file.id for file in bob.files.list(order="asc")] == [ids[0], ids[2]]
+
+
+# --- who may do what --------------------------------------------------------------------------------------------------
+
+
+def test_nobody_is_let_in_without_a_key_that_is_known(server: ServerProcess) -> None:
+    with pytest.raises(openai.AuthenticationError):
+        server.client("sk-mallory-0123456789abcdef").files.list()
+
+
+def test_each_key_sees_only_its_own(alice: openai.OpenAI, bob: openai.OpenAI, trained: Any) -> None:
+    """What is somebody else's is told as what is not there."""
+    calls = [
+        lambda: bob.fine_tuning.jobs.retrieve(trained.id),
+        lambda: bob.fine_tuning.jobs.cancel(trained.id),
+        lambda: bob.fine_tuning.jobs.list_events(trained.id),
+        lambda: bob.files.content(trained.result_files[0]),
+        lambda: bob.files.delete(trained.training_file),
+        lambda: bob.models.delete(trained.fine_tuned_model),
+        lambda: bob.completions.create(model=trained.fine_tuned_model, prompt="Rust"),
+    ]
+    for call in calls:
+        with pytest.raises(openai.NotFoundError):
+            call()
+    assert trained.id not in [job.id for job in bob.fine_tuning.jobs.list()]
+    with pytest.raises(openai.BadRequestError, match="no such file"):
+        order(bob, trained.training_file)
+    assert alice.files.retrieve(trained.training_file).id
+
+
+@pytest.mark.parametrize("metadata", [None, {"voice": "Hester Pellow"}, {"rights": "made up"}])
+def test_a_job_without_the_ground_of_its_rights_is_refused(alice: openai.OpenAI, metadata: Any) -> None:
+    with pytest.raises(openai.BadRequestError, match="on what ground") as caught:
+        order(alice, upload(alice, ROWS[:2]), metadata=metadata)
+    assert caught.value.code == "rights_missing"
+
+
+def test_a_file_beyond_the_quota_is_refused(alice: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        alice.files.create(file=("big.jsonl", b"x" * 1_200_000), purpose="fine-tune")
+    assert caught.value.status_code == 413
+
+
+@pytest.mark.slow
+def test_one_caller_cannot_fill_the_queue_for_the_others(
+    server: ServerProcess, alice: openai.OpenAI, bob: openai.OpenAI
+) -> None:
+    """Alice's four jobs stand in the queue before Bob's one, and his is trained second."""
+    hers = upload(alice, ROWS[:4])
+    jobs = [order(alice, hers) for _ in range(4)]
+    with pytest.raises(openai.RateLimitError, match="have not ended"):
+        order(alice, hers)
+    jobs.append(order(bob, upload(bob, ROWS[:4])))
+    for job, client in zip(jobs, [alice] * 4 + [bob], strict=True):
+        assert wait_for(client, job.id).status == "succeeded"
+    with sqlite3.connect(f"file:{server.folder / 'jobs.sqlite'}?mode=ro", uri=True) as line:
+        begun = [row[0] for row in line.execute("SELECT job_id FROM events WHERE mark = 'started' ORDER BY n")]
+    assert [one for one in begun if one in {job.id for job in jobs}].index(jobs[-1].id) <= 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([*ROWS[:2], {"messages": [{"role": "user", "content": "Why?"}]}], "line 3: the last message is not"),
+        ([ROWS[0], {"prompt": "a", "completion": " b"}], "line 2: the file has messages in some lines"),
+        (["text"], "line 1: not a JSON object"),
+        ([], "it has no line"),
+    ],
+)
+def test_a_bad_line_fails_the_job_later_and_is_named(alice: openai.OpenAI, rows: list[Any], message: str) -> None:
+    job = wait_for(alice, order(alice, upload(alice, rows)).id)
+    assert (job.status, job.error.code, job.error.param) == ("failed", "invalid_training_file", "training_file")
+    assert message in job.error.message
+
+
+@pytest.mark.slow
+def test_the_script_of_the_documentation_trains_the_embedded_model(tmp_path: Path) -> None:
+    """The block of code in docs/training-server.md, with nothing changed but the address."""
+    page = (Path(__file__).parents[2] / "docs" / "training-server.md").read_text(encoding="utf-8")
+    script = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "server").mkdir()
+    with run_server(tmp_path / "server") as running:
+        code = script.replace("http://127.0.0.1:8000/v1", running.address)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+# --- kills ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_job_survives_kill_9_of_the_server_bit_for_bit(tmp_path: Path, cache: Path) -> None:
+    folder = write_server(tmp_path / "server", cache)
+    settings = {"hyperparameters": {"n_epochs": 12, "batch_size": 1}}
+    server = ServerProcess(folder)
+    client = server.client()
+    job = order(client, upload(client, ROWS), **settings)
+    assert wait_until(lambda: any(event.type == "metrics" for event in client.fine_tuning.jobs.list_events(job.id)))
+    server.kill()
+    with run_server(folder) as again:
+        client = again.client()
+        assert wait_for(client, job.id).status == "succeeded"
+        whole = wait_for(client, order(client, job.training_file, **settings).id)
+        events = [event.message for event in client.fine_tuning.jobs.list_events(job.id)]
+        assert "The server was started again; the job goes on from its last state." in events
+        assert len(events) == len(set(events))
+        assert sha256_of(client, client.fine_tuning.jobs.retrieve(job.id)) == sha256_of(client, whole)
+
+
+def test_no_key_stands_in_anything_that_was_written(server: ServerProcess, trained: Any) -> None:
+    written = [path for path in server.folder.rglob("*") if path.is_file()]
+    assert len(written) > 8
+    assert not any(key.encode() in path.read_bytes() for path in written for key in KEYS.values())
