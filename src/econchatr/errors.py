@@ -21,6 +21,8 @@ branch that says what the user must do next; give a new exit code only when a sc
 
 from __future__ import annotations
 
+from econchatr.install_line import tell_install
+
 
 class EconChatRError(Exception):
     """The root: a message (what, where, which value) and a hint (one thing to do about it)."""
@@ -43,7 +45,7 @@ class MissingExtraError(InputError):
     """A command needs packages that the base install leaves out."""
 
     def __init__(self, message: str, *, hint: str = "", extra: str = "") -> None:
-        super().__init__(message, hint=hint or f"pip install 'econchatr[{extra}]'")
+        super().__init__(message, hint=hint or tell_install(extra))
 
 
 class PromptTooLongError(InputError):

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from econchatr import __version__
 from econchatr.errors import ShowFolderError
+from econchatr.install_line import tell_update
 from econchatr.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -190,7 +191,9 @@ def read_table(path: Path, kind: type[R], *, is_rewritten: bool = False) -> list
         known = [name for name in frame.columns if name in kind.model_fields]
         if is_rewritten and len(known) < len(frame.columns):
             unknown = next(name for name in frame.columns if name not in kind.model_fields)
-            raise ShowFolderError(f"{path} has the column {unknown!r}, which this version does not know.", hint=_UPDATE)
+            raise ShowFolderError(
+                f"{path} has the column {unknown!r}, which this version does not know.", hint=_tell_update()
+            )
         if lacking := _find_lacking(frame.columns, kind):
             raise ShowFolderError(f"{path} has no column {lacking!r}.", hint=_MAKE_AGAIN)
         return [kind.model_validate(row) for row in frame.select(known).to_dicts()]
@@ -216,7 +219,10 @@ def find_table_fault(path: Path, kind: type[Record]) -> str:
 
 
 _MAKE_AGAIN = "Move the folder it lies in away and run again; what belongs there is made anew."
-_UPDATE = "Update econchatr: pip install -U econchatr. Nothing was changed."
+
+
+def _tell_update() -> str:
+    return f"Update econchatr: {tell_update()}. Nothing was changed."
 
 
 def _find_lacking(columns: Sequence[str], kind: type[Record]) -> str:
@@ -329,7 +335,7 @@ def refuse_newer(folder: Path, *, version: int | None = None) -> None:
     """
     if newer := find_newer(folder, version=version):
         message = f"{folder / MANIFEST_NAME} was written by a newer version of econchatr than {__version__}: {newer}."
-        raise ShowFolderError(message, hint=_UPDATE)
+        raise ShowFolderError(message, hint=_tell_update())
 
 
 def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: Mapping[str, str]) -> str:

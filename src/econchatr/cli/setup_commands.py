@@ -22,8 +22,9 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run all stages on the bundled, made-up show: a few minutes, no GPU, no API key."""
-    from econchatr.demo import write_demo_show
+    from econchatr.demo import require_demo_packages, write_demo_show
 
+    require_demo_packages()
     write_demo_show(out)
     run_and_print(out, as_json=as_json)
 

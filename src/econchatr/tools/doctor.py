@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -11,12 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.errors import EconChatRError
+from econchatr.install_line import list_missing, tell_install
 from econchatr.models.files.weights import locate_embedded_gguf
 from econchatr.presets.ladders import ReadyRung, list_ladders
 from econchatr.user_folders import cache_folder
 
-_LOCAL = ("torch", "transformers", "peft", "trl", "xllamacpp")
-"""Packages of the extra `local`."""
 _NEEDED_BYTES = 2_000_000_000
 """Space for converted weights and checkpoints of the embedded model, with as much again to spare."""
 
@@ -32,8 +30,8 @@ class Finding(NamedTuple):
 def examine() -> list[Finding]:
     """Every finding, in the order in which a user needs them."""
     python = f"{platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-    missing = [package for package in _LOCAL if importlib.util.find_spec(package) is None]
-    told = f"missing {', '.join(missing)}: pip install 'econchatr[local]'" if missing else "installed"
+    missing = list_missing()
+    told = f"missing {', '.join(missing)}: {tell_install('local')}" if missing else "installed"
     return [
         Finding("Python", True, python),
         Finding("extra local", not missing, told),

@@ -1,6 +1,6 @@
 """Presidio finds what patterns leave; speech, names and what only looks like a number stay.
 
-These run where the extra is installed: pip install 'econchatr[presidio]'.
+These run where the extra is installed: pip install -e '.[presidio]'.
 """
 
 from __future__ import annotations

