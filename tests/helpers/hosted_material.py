@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from econchatr.hosted.paid_training import PaidTraining, PlannedTraining, TrainingDesk, TrainingPrice, number_order
 from econchatr.hosted.profiles import Profile
@@ -63,6 +64,5 @@ def plan_training(
     return PlannedTraining(order, paid, None)
 
 
-def make_desk(ledger: Ledger, told: list[str], *, sleep: Callable[[float], None] = lambda seconds: None,
-              now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> TrainingDesk:  # fmt: skip
-    return TrainingDesk(ledger, told.append, budget_usd=Decimal(40), sleep=sleep, now=now)
+def make_desk(ledger: Ledger, told: list[str], **more: Any) -> TrainingDesk:
+    return TrainingDesk(ledger, told.append, **{"budget_usd": Decimal(40), "sleep": lambda seconds: None} | more)

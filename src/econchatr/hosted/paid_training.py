@@ -6,7 +6,7 @@ A job outlives the program. Whoever starts again finds the job by its mark and w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
@@ -138,12 +138,13 @@ class TrainingDesk:
         ledger: Ledger,
         tell: Callable[[str], None],
         *,
+        show: Callable[[Sequence[Mapping[str, str]]], None] = lambda rows: None,
         budget_usd: Decimal | None,
         poll_seconds: float = 15.0,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._ledger, self._tell, self._budget_usd = ledger, tell, budget_usd
+        self._ledger, self._tell, self._show, self._budget_usd = ledger, tell, show, budget_usd
         self._poll_seconds, self._sleep, self._now = poll_seconds, sleep, now
         self._told: dict[str, str] = {}
         self._began: dict[str, float] = {}
@@ -164,6 +165,7 @@ class TrainingDesk:
                     if self._has_place(training, running):
                         waiting.remove(training)
                         self._keep(training, self._send(training), running, ends)
+                self._show([self._draw(one) for one in (*running, *waiting)])
                 if running:
                     self._sleep(self._poll_seconds)
                 for training in list(running):
@@ -172,7 +174,23 @@ class TrainingDesk:
         except KeyboardInterrupt:
             self._tell_left(running)
             raise
+        finally:
+            self._show(())
         return ends
+
+    def _draw(self, training: PlannedTraining) -> dict[str, str]:
+        """How a training stands, for the table of all."""
+        told, profile = training.paid.last, training.paid.profile
+        began = told.created_at if told and told.created_at else self._began.get(training.order.job_id)
+        minutes = "" if began is None else f"{max(0.0, self._now().timestamp() - began) / 60:,.0f}"
+        return {
+            "rung": training.rung,
+            "service": profile.provider or profile.name,
+            "state": told.word if told else "not sent yet",
+            "minutes": minutes,
+            "job": told.outside_id if told else "",
+            "at most": f"${training.order.usd}",
+        }
 
     def _has_place(self, training: PlannedTraining, running: Sequence[PlannedTraining]) -> bool:
         profile = training.paid.profile

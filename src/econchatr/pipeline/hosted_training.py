@@ -97,7 +97,9 @@ def order_trainings(show: Show, rungs: Sequence[Rung], narrator: Narrator) -> di
 
 
 def _open_desk(show: Show, ledger: Ledger, narrator: Narrator) -> TrainingDesk:
-    return TrainingDesk(ledger, narrator.note, budget_usd=show.config.budget_usd, poll_seconds=POLL_SECONDS)
+    return TrainingDesk(
+        ledger, narrator.note, show=narrator.table, budget_usd=show.config.budget_usd, poll_seconds=POLL_SECONDS
+    )
 
 
 def _check_before_sending(rung: Rung, plan: PlannedTraining, narrator: Narrator) -> None:

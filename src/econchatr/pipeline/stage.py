@@ -29,6 +29,9 @@ class Narrator(Protocol):
     def note(self, text: str) -> None:
         """Something the user should know."""
 
+    def table(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """What runs side by side, as it stands now: a row each, with the same columns; none: it has ended."""
+
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """A step is finished."""
 
@@ -43,6 +46,9 @@ class Silent:
         """Say nothing."""
 
     def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def table(self, rows: Sequence[Mapping[str, str]]) -> None:
         """Say nothing."""
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:

@@ -244,3 +244,18 @@ def test_when_buyer_and_service_are_killed_no_job_is_made_twice_and_each_is_book
     assert sorted(job["metadata"]["econchatr"] for job in jobs.values()) == ["key-a-1", "key-b-1", "key-c-1"]
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert ledger.committed_usd() == Decimal("0.03")
+
+
+def test_a_table_shows_all_trainings_side_by_side_and_ends_with_them(ledger: Ledger) -> None:
+    shown: list[list[dict[str, str]]] = []
+    with serve_trainer(Trainer(words=("queued", "running", "succeeded"))) as url:
+        profile = make_profile(url, max_jobs=1)
+        service = make_service(profile)
+        plans = [plan_training(ledger, ledger.path.parent, service, profile, rung) for rung in ("a", "b")]
+        desk = make_desk(ledger, [], show=lambda rows: shown.append([dict(row) for row in rows]))
+        desk.run(plans)
+    assert [(row["rung"], row["state"], row["at most"]) for row in shown[0]] == [
+        ("a", "running", "$0.05"),
+        ("b", "not sent yet", "$0.05"),
+    ]
+    assert shown[-1] == []
