@@ -24,6 +24,7 @@ from tests.helpers.tiny_training import TINY_RECIPE, open_tiny_base, train_tiny_
 
 if TYPE_CHECKING:
     from econchatr.models.trainable.adapted_model import AdaptedModel
+    from econchatr.models.trainable.packing import PackedRows
 
 ADAPTER = "adapter_model.safetensors"
 PLAN = TrainingPlan(device="cpu", dtype="float32", n_pack_tokens=1024)
@@ -69,6 +70,32 @@ def test_packed_examples_cost_what_each_costs_alone(family: str, cache: Path) ->
     packed, alone = model.measure_nats(examples), [model.measure_nats([example])[0] for example in examples]
     n_tokens = [example.n_reply for example in examples]
     assert max(abs(a - b) / n for a, b, n in zip(packed, alone, n_tokens, strict=True)) < 1e-4
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_a_sure_model_in_bfloat16_is_packed_unless_it_mixes_examples(
+    mixes: bool, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large logits, as trained models have, make rounding large too: that is no sign of mixed examples."""
+    from safetensors.torch import load_file, save_file
+
+    from econchatr.models.trainable import adapted_model, packing
+
+    sure = Path(shutil.copytree(open_tiny_base("gemma3", cache).checkpoint_path, tmp_path / "sure"))
+    weights = load_file(sure / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"] + 60
+    save_file(weights, sure / "model.safetensors", metadata={"format": "pt"})
+    if mixes:
+        whole = packing.lay_out
+        monkeypatch.setattr(adapted_model, "lay_out", lambda examples, *, device: blend(whole(examples, device=device)))
+    plan = TrainingPlan(device="cpu", dtype="bfloat16", n_pack_tokens=1024)
+    model = adapted_model.open_adapted_model(sure, plan=plan, shape=AdapterShape(rank=4, alpha=8, seed=0))
+    assert model.is_packed != mixes
+
+
+def blend(packed: PackedRows) -> PackedRows:
+    """The same rows, each of which sees all before it."""
+    return replace(packed, spans=((0, packed.ids.shape[1], 0),))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
