@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import openai
 import pytest
@@ -236,3 +240,141 @@ def test_no_key_stands_in_anything_that_was_written(server: ServerProcess, train
     written = [path for path in server.folder.rglob("*") if path.is_file()]
     assert len(written) > 8
     assert not any(key.encode() in path.read_bytes() for path in written for key in KEYS.values())
+
+
+# --- stopping, and files in parts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_paused_job_rests_and_then_goes_on_bit_for_bit(alice: openai.OpenAI) -> None:
+    settings = {"hyperparameters": {"n_epochs": 6, "batch_size": 1}}
+    job = order(alice, upload(alice, ROWS), **settings)
+    assert wait_until(lambda: any(event.type == "metrics" for event in alice.fine_tuning.jobs.list_events(job.id)))
+    assert alice.fine_tuning.jobs.pause(job.id).status == "paused"
+    whole = wait_for(alice, order(alice, job.training_file, **settings).id)
+    assert alice.fine_tuning.jobs.retrieve(job.id).status == "paused"
+    alice.fine_tuning.jobs.resume(job.id)
+    assert sha256_of(alice, wait_for(alice, job.id)) == sha256_of(alice, whole)
+
+
+def test_a_cancelled_job_ends_and_is_not_taken_up_again(alice: openai.OpenAI) -> None:
+    job = order(alice, upload(alice, ROWS), hyperparameters={"n_epochs": 50, "batch_size": 1})
+    wait_for(alice, job.id, "running")
+    assert alice.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    for call in (alice.fine_tuning.jobs.cancel, alice.fine_tuning.jobs.pause, alice.fine_tuning.jobs.resume):
+        with pytest.raises(openai.BadRequestError, match="The job is cancelled"):
+            call(job.id)
+
+
+def test_an_order_sent_twice_with_a_key_of_its_own_is_one_job(alice: openai.OpenAI) -> None:
+    file_id, once = upload(alice, ["bad"]), {"extra_headers": {"Idempotency-Key": "order 1"}}
+    assert order(alice, file_id, **once).id == order(alice, file_id, **once).id
+    assert order(alice, file_id).id != order(alice, file_id).id
+
+
+def test_jobs_are_found_by_their_metadata(alice: openai.OpenAI) -> None:
+    job = order(alice, upload(alice, ["bad"]), metadata={**RIGHTS, "mark": "a/b &c"})
+    assert [one.id for one in alice.fine_tuning.jobs.list(metadata={"mark": "a/b &c"})] == [job.id]
+
+
+def test_the_servers_choice_of_hyperparameters_is_written_out(alice: openai.OpenAI) -> None:
+    method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto", "batch_size": 3}}}
+    job = order(alice, upload(alice, ["bad"]), method=method, hyperparameters=openai.omit)
+    assert job.hyperparameters.to_dict() == {"n_epochs": 2, "batch_size": 3, "learning_rate_multiplier": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters"),
+        ({"method": {"type": "dpo"}}, "method"),
+        ({"suffix": "x" * 65}, "suffix"),
+        ({"extra_body": {"surprise": 1}}, None),
+        ({"validation_file": "file-none"}, "validation_file"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_by_name(alice: openai.OpenAI, more: Any, param: str | None) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        order(alice, upload(alice, ROWS[:1]), **more)
+    assert (caught.value.param or "").partition(".")[0] == (param or "")
+
+
+def test_a_file_in_parts_is_put_together_in_their_order(bob: openai.OpenAI) -> None:
+    text = as_lines(chat_rows(3))
+    wanted = {"filename": "rows.jsonl", "mime_type": "text/jsonl", "purpose": "fine-tune"}
+    started = bob.uploads.create(bytes=len(text), **wanted)
+    later = bob.uploads.parts.create(started.id, data=text[100:])
+    first = bob.uploads.parts.create(started.id, data=text[:100])
+    with pytest.raises(openai.BadRequestError, match="were announced"):
+        bob.uploads.complete(started.id, part_ids=[first.id])
+    md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
+    done = bob.uploads.complete(started.id, part_ids=[first.id, later.id], md5=md5)
+    assert done.file is not None
+    assert bob.files.content(done.file.id).read() == text
+    with pytest.raises(openai.BadRequestError, match="The upload is completed"):
+        bob.uploads.cancel(started.id)
+
+
+# --- the shapes of 2023 -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_2023(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServerProcess]:
+    """A server whose settings name the rights, with one of the names of then for its base."""
+    more = '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n'
+    folder = write_server(tmp_path_factory.mktemp("of-2023") / "server", cache, more)
+    settings = folder / "server.toml"
+    base = settings.read_text(encoding="utf-8").partition(f"{BASE} = ")[2]
+    with settings.open("a", encoding="utf-8") as file:
+        file.write(f"curie = {base}")
+    with run_server(folder) as running:
+        yield running
+
+
+def call_2023(server: ServerProcess, path: str, body: object = None, method: str = "") -> Any:
+    """A call as a client of 2023 makes it."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.address}{path}", data, headers, method=method or None)
+    with urllib.request.urlopen(request, timeout=120) as response:
+        text = response.read().decode()
+        return text if "event-stream" in response.headers["content-type"] else json.loads(text)
+
+
+def test_a_fine_tune_of_2023_streams_its_events_and_answers_as_an_engine(of_2023: ServerProcess) -> None:
+    rows = [{"prompt": f"Bridge {n}? Hester Pellow responds:", "completion": f" Rust {n}.\n"} for n in range(8)]
+    file_id = upload(of_2023.client(), rows)
+    chosen = {"n_epochs": 1, "batch_size": 4, "prompt_loss_weight": 0.01}
+    job = call_2023(of_2023, "/fine-tunes", {"training_file": file_id, "model": "curie", **chosen})
+    assert (job["object"], job["status"], job["hyperparams"]["n_epochs"]) == ("fine-tune", "pending", 1)
+    *events, end = call_2023(of_2023, f"/fine-tunes/{job['id']}/events?stream=true").strip().split("\n\n")
+    told = [json.loads(event.removeprefix("data: "))["message"] for event in events]
+    assert (told[-1], end) == ("The job has successfully completed", "data: [DONE]")
+    assert any("prompt_loss_weight is 0 here" in message for message in told)
+    job = call_2023(of_2023, f"/fine-tunes/{job['id']}")
+    assert job["status"] == "succeeded"
+    engine = quote(job["fine_tuned_model"], safe="")
+    asked = {"prompt": rows[0]["prompt"], "max_tokens": 4, "temperature": 0}
+    by_engine = call_2023(of_2023, f"/engines/{engine}/completions", asked)
+    by_name = call_2023(of_2023, "/completions", {**asked, "model": job["fine_tuned_model"]})
+    assert by_engine["choices"] == by_name["choices"]
+    assert call_2023(of_2023, f"/fine-tunes/{engine}", method="DELETE")["deleted"]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_0_26_PYTHON", "OPENAI_0_27_PYTHON"])
+def test_the_library_of_2023_drives_a_whole_job(of_2023: ServerProcess, name: str) -> None:
+    """As it is, in an environment of its own: the variable names that environment's Python."""
+    if name not in os.environ:
+        pytest.skip(f"${name} names no Python with that openai package")
+    file_id = upload(of_2023.client(), [{"prompt": "Bridge?", "completion": " Rust.\n"}] * 4)
+    code = f"""
+import openai
+job = openai.FineTune.create(training_file={file_id!r}, model="curie", n_epochs=1)
+list(openai.FineTune.stream_events(job["id"]))
+job = openai.FineTune.retrieve(job["id"])
+print(openai.Completion.create(model=job["fine_tuned_model"], prompt="Bridge?", max_tokens=4)["object"])
+print(openai.Completion.create(engine=job["fine_tuned_model"], prompt="Bridge?", max_tokens=4)["object"])
+"""
+    environment = {"OPENAI_API_BASE": of_2023.address, "OPENAI_API_KEY": "none", "PATH": os.environ["PATH"]}
+    done = subprocess.run([os.environ[name], "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "text_completion\n" * 2, done.stderr

@@ -13,23 +13,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from econchatr import __version__
-from econchatr.ask.asker import GenerationLog
 from econchatr.display import label_imitation
 from econchatr.errors import InputError
 from econchatr.tables import disk_errors, lock_folder
 from econchatr.talk.server.openai_schema import (
-    ChatCompletion,
-    ChatRequest,
-    Completion,
-    CompletionRequest,
     ErrorBody,
     ErrorDetail,
-    Health,
 )
-from econchatr.talk.server.replying import CONTENT_TYPE, Answerer, Gauges
-from econchatr.talk.server.request_guard import HEALTH_PATH, BodyError, Guard, GuardSettings
-from econchatr.talk.server.routes import TALK_FIELDS, TalkRoutes, add_errors
-from econchatr.training_server.file_routes import FileRoutes, add_file_routes, whose
+from econchatr.talk.server.request_guard import BodyError, Guard, GuardSettings
+from econchatr.talk.server.routes import TALK_FIELDS, add_errors
+from econchatr.training_server.answer_routes import AnswerRoutes, add_answer_routes
+from econchatr.training_server.file_routes import FileRoutes, add_file_routes
 from econchatr.training_server.job_desk import JobDesk
 from econchatr.training_server.job_routes import JobRoutes, ModelRoutes, add_job_routes
 from econchatr.training_server.job_runner import JobRunner
@@ -44,6 +38,7 @@ from econchatr.training_server.job_schema import (
 )
 from econchatr.training_server.job_store import JobStore
 from econchatr.training_server.model_shelf import ModelShelf
+from econchatr.training_server.routes_2023 import FineTuneOrder, Routes2023, add_routes_2023
 from econchatr.training_server.server_settings import TrainingServerSettings, read_server_settings
 
 _MIXED_LABEL = "AI imitation: every answer's system_fingerprint says of whom"
@@ -53,7 +48,7 @@ _FORM_BYTES = 100_000
 _FIELDS = TALK_FIELDS.union(
     *(
         kind.model_fields
-        for kind in (JobOrder, HyperparameterOrder, MethodOrder, SupervisedOrder, UploadOrder, UploadEnd)
+        for kind in (FineTuneOrder, JobOrder, HyperparameterOrder, MethodOrder, SupervisedOrder, UploadOrder, UploadEnd)
     ),
     ("limit", "after", "order"),
 )
@@ -130,57 +125,14 @@ def _create_app(store: JobStore, settings: TrainingServerSettings, runner: JobRu
     }  # fmt: skip
     desk = JobDesk(store, settings, runner)
     add_file_routes(app, FileRoutes(store, settings.quotas), answers)
-    add_job_routes(app, JobRoutes(store, desk), ModelRoutes(shelf, desk), answers)
-    _add_answer_routes(app, AnswerRoutes(shelf, store.folder / "generations.jsonl"), answers)
+    models, talk = ModelRoutes(shelf, desk), AnswerRoutes(shelf, store.folder / "generations.jsonl")
+    add_job_routes(app, JobRoutes(store, desk), models, answers)
+    add_answer_routes(app, talk, answers)
+    add_routes_2023(app, Routes2023(store, desk, models, talk), models, answers)
     add_errors(app, _FIELDS)
     app.add_exception_handler(CallError, _tell_refusal)
     app.add_exception_handler(BodyError, _tell_body_error)
     return app
-
-
-class AnswerRoutes:
-    """Answers of bases and tuned models; messages and texts reach a model as they come, without a line of ours."""
-
-    def __init__(self, shelf: ModelShelf, log: Path) -> None:
-        self._shelf, self._gauges = shelf, Gauges([])
-        self._log = GenerationLog(log)
-
-    async def _open(self, name: str, owner: str) -> TalkRoutes:
-        found = self._shelf.find(name, owner)
-        model = await self._shelf.open(found)
-        return TalkRoutes(Answerer([model], None, log=self._log, gauges=self._gauges), found.label)
-
-    async def chat(self, request: Request, body: ChatRequest) -> Response:
-        """The next message of a conversation."""
-        routes = await self._open(body.model, whose(request))
-        return await routes.chat(request, body)
-
-    async def complete(self, request: Request, body: CompletionRequest) -> Response:
-        """What follows a text."""
-        routes = await self._open(body.model, whose(request))
-        return await routes.complete(request, body)
-
-    async def health(self) -> Response:
-        """Whether the open models answer."""
-        is_well = await self._shelf.is_well()
-        return JSONResponse({"status": "ok" if is_well else "failing"}, status_code=200 if is_well else 503)
-
-    async def metrics(self) -> Response:
-        """Counts, for Prometheus."""
-        return Response(self._gauges.render(), media_type=CONTENT_TYPE)
-
-
-def _add_answer_routes(app: FastAPI, routes: AnswerRoutes, answers: dict[int | str, dict[str, Any]]) -> None:
-    for path, call, kind in (
-        ("/v1/chat/completions", routes.chat, ChatCompletion),
-        ("/v1/completions", routes.complete, Completion),
-    ):
-        app.add_api_route(
-            path, call, methods=["POST"], response_model=None,
-            responses={200: {"model": kind, "content": {"text/event-stream": {}}}, **answers},
-        )  # fmt: skip
-    app.add_api_route(HEALTH_PATH, routes.health, response_model=None, responses={200: {"model": Health}})
-    app.add_api_route("/metrics", routes.metrics, response_class=Response)
 
 
 async def _tell_refusal(_: Request, exc: Exception) -> Response:
