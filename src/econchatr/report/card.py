@@ -37,8 +37,14 @@ from econchatr.report.sections.made_of import tabulate_corpus, tabulate_splits
 from econchatr.report.sections.right_told import tell_right
 from econchatr.report.sections.verdict import give_verdicts
 
-_LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
-"""Identifiers of the hub that a show's licence may name; any other is `other`, in the show's own words."""
+_LICENCES = (
+    "apache-2.0", "bigscience-bloom-rail-1.0", "bigscience-openrail-m", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0",
+    "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gemma", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "mit",
+    "openrail",
+)  # fmt: skip
+"""Identifiers of the hub that a base's licence may name; any other is `other`, by its makers' name.
+
+Source: the model hub's documentation, "Licenses"."""
 
 
 class CardMaterial(NamedTuple):
@@ -86,7 +92,7 @@ def render_card(material: CardMaterial) -> str:
 
 
 def _head(material: CardMaterial) -> list[str]:
-    licence, report = material.rights.licence.strip().lower(), material.report
+    licence, report = material.tuned.licence.strip().lower(), material.report
     fields: dict[str, object] = {
         "base_model": material.base_id,
         "library_name": "transformers",
@@ -95,7 +101,7 @@ def _head(material: CardMaterial) -> list[str]:
         "tags": ["econchatr", "ai-imitation", "lora", "podcast"],
     }
     if licence not in _LICENCES:
-        fields["license_name"] = material.rights.licence or "see the card"
+        fields["license_name"] = material.tuned.licence or "not told by the base"
     if report is not None:
         if codes := sorted({episode.language for episode in report.episodes if episode.language}):
             fields["language"] = codes
@@ -119,8 +125,9 @@ def _body(material: CardMaterial) -> list[str]:
         f"{say(tuned.tell_licence())}.",
         f"- Trained by EconChatR {say(material.version)}: LoRA, {tuned.n_trained_tokens:,} tokens in {tuned.n_steps:,} "
         f"steps, the adapter of step {tuned.best_step:,} kept, on replies of the host only.",
-        f"- Voice: {say(rights.voice)}. Ground: {say(rights.ground)}. Licence of the text: "
-        f"{say(rights.licence or 'not stated')}.",
+        f"- Voice: {say(rights.voice)}. Ground: {say(rights.ground)}. Licence of the text trained on: "
+        f"{say(rights.licence or 'not stated')}. The weights stand under the base's licence, and may be used only as "
+        "both allow.",
         f"- Hashes: base weights `{tuned.base_sha256[:16]}`, selection `{tuned.selection_sha256[:16]}`, adapter "
         f"`{tuned.adapter_sha256[:16]}`.",
         "",

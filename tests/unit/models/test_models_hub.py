@@ -9,6 +9,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models
+from transformers import BertConfig, BertLMHeadModel
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+)
 
 from econchatr.errors import ModelError
 from econchatr.models.files.description import describe_base
@@ -120,6 +126,29 @@ def test_what_cannot_be_trained_is_refused_in_one_line(changes: dict[str, object
     with pytest.raises(ModelError, match=why) as caught:
         open_base(str(model), cache=model, hub="never")
     assert caught.value.hint
+
+
+def list_encoders() -> list[tuple[str, str]]:
+    """Every kind of model that transformers gives a causal class, and one that fills gaps or has two halves."""
+    others = {**MODEL_FOR_MASKED_LM_MAPPING_NAMES, **MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
+    causal = {**MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, "xlnet": "XLNetLMHeadModel"}
+    return [(kind, causal[kind]) for kind in causal if kind in others or kind == "xlnet"]
+
+
+@pytest.mark.parametrize(("family", "kind"), list_encoders())
+def test_an_encoder_is_refused_under_the_name_of_a_decoder_too(family: str, kind: str, model: Path) -> None:
+    (model / "config.json").write_text(json.dumps(CONFIG | {"model_type": family, "architectures": [kind]}))
+    with pytest.raises(ModelError, match=kind) as caught:
+        open_base(str(model), cache=model, hub="never")
+    assert "\n" not in caught.value.message
+    assert "HuggingFaceTB/SmolLM2" in caught.value.hint
+
+
+def test_a_bert_that_transformers_opens_as_a_causal_model_is_refused(model: Path) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    BertLMHeadModel(BertConfig(vocab_size=9, **sizes)).save_pretrained(model)
+    with pytest.raises(ModelError, match=r"BertLMHeadModel is of a family of encoders \(bert\)"):
+        open_base(str(model), cache=model, hub="never")
 
 
 def test_a_language_model_with_a_tower_for_images_is_described_by_its_language_model(model: Path) -> None:

@@ -24,11 +24,12 @@ TUNED = TunedModel(
 UNSCORED = Score(measure="m", rung="r", variant="tuned", subject="s", value=None, n=0, unit="bits", reason="none")
 
 
-def card(*, host: str = "Hal Host", licence: str = "CC-BY-4.0") -> str:
+def card(*, host: str = "Hal Host", licence: str = "CC-BY-4.0", base_licence: str = "Apache-2.0") -> str:
     return render_card(
         CardMaterial(
             label=f"AI imitation of {host}, not {host}", host=host, show_name="The Show", line="Line.",
-            rights=RightsNote(voice=host, ground="consent", licence=licence), tuned=TUNED, base_id="org/base",
+            rights=RightsNote(voice=host, ground="consent", licence=licence), base_id="org/base",
+            tuned=TUNED.model_copy(update={"licence": base_licence}),
             scores=(UNSCORED,), proofs=(("adapter", "72 of 72", "0.000"),), version="1",
         )
     )  # fmt: skip
@@ -41,13 +42,25 @@ def head(text: str) -> dict[str, object]:
 
 def test_the_head_is_the_hubs() -> None:
     found = head(card())
-    assert (found["base_model"], found["license"]) == ("org/base", "cc-by-4.0")
+    assert (found["base_model"], found["license"]) == ("org/base", "apache-2.0")
     assert "ai-imitation" in str(found["tags"])
 
 
-def test_a_licence_of_ones_own_is_told_in_words() -> None:
-    assert head(card(licence="ask\nme: ---"))["license"] == "other"
-    assert head(card(licence="ask\nme: ---"))["license_name"] == "ask\nme: ---"
+def test_the_weights_stand_under_the_bases_licence_and_the_shows_is_named_in_the_text() -> None:
+    text = card(licence="CC-BY-NC-4.0", base_licence="gemma")
+    assert head(text)["license"] == "gemma"
+    assert "license_name" not in head(text)
+    assert "Licence of the text trained on: CC-BY-NC-4.0. The weights stand under the base's licence" in text
+
+
+def test_a_licence_that_the_hub_has_no_word_for_is_told_by_its_name() -> None:
+    assert head(card(base_licence="smallgpt\nme: ---"))["license"] == "other"
+    assert head(card(base_licence="smallgpt\nme: ---"))["license_name"] == "smallgpt\nme: ---"
+
+
+def test_a_base_that_tells_no_licence_is_not_given_the_shows() -> None:
+    found = head(card(licence="CC0-1.0", base_licence=""))
+    assert (found["license"], found["license_name"]) == ("other", "not told by the base")
 
 
 def test_the_label_the_proof_and_what_is_unscored_are_there() -> None:

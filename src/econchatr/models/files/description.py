@@ -15,6 +15,14 @@ from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 
 _FIT = "Take a model for text that is a decoder, such as HuggingFaceTB/SmolLM2-135M-Instruct or Qwen/Qwen3-0.6B."
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
+_ENCODERS = (
+    "bart", "bert", "big_bird", "bigbird_pegasus", "blenderbot", "blenderbot-small", "camembert", "data2vec-text",
+    "electra", "ernie", "marian", "mbart", "megatron-bert", "mvp", "pegasus", "plbart", "prophetnet", "reformer",
+    "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm", "xlm-roberta", "xlm-roberta-xl",
+    "xlnet", "xmod",
+)  # fmt: skip
+"""Kinds of models with an encoder that have a class named like a decoder's too: BertLMHeadModel opens without a word,
+and each of its tokens sees those that follow. Source: transformers' tables of models that fill gaps or translate."""
 _WITH_TOWERS = "ForConditionalGeneration"
 """How transformers names a language model that reads images too."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -127,6 +135,8 @@ def refuse_unfit(config: dict[str, Any], *, name: str) -> None:
         return refuse_quantized({**config, **text}, name=name)
     if not kind.endswith(_CAUSAL):
         raise ModelError(f"{name}: {kind} is no causal language model.", hint=_FIT)
+    if family in _ENCODERS:
+        raise ModelError(f"{name}: {kind} is of a family of encoders ({family}), which see what follows.", hint=_FIT)
     return refuse_quantized(config, name=name)
 
 
