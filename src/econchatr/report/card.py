@@ -39,8 +39,8 @@ from econchatr.report.sections.verdict import give_verdicts
 
 _LICENCES = (
     "apache-2.0", "bigscience-bloom-rail-1.0", "bigscience-openrail-m", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0",
-    "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gemma", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "mit",
-    "openrail",
+    "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gemma", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3",
+    "mit", "openrail",
 )  # fmt: skip
 """Identifiers of the hub that a base's licence may name; any other is `other`, by its makers' name.
 
