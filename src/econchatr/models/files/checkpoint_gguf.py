@@ -15,7 +15,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from econchatr.errors import MissingExtraError, ModelError
-from econchatr.models.files.families import Family, count_heads, find_family, map_names, plain_name
+from econchatr.models.files.families import (
+    Family,
+    count_heads,
+    find_family,
+    list_windows,
+    map_names,
+    plain_name,
+    scale_gemma3,
+)
 from econchatr.models.files.gguf_vocabulary import Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
@@ -27,8 +35,6 @@ GGUF_VERSION = 1
 _HINT = "transformers answers instead; nothing needs to be done."
 _SMOLLM3_PERIOD = 4
 """llama.cpp itself decides which layers know no positions: every fourth."""
-_GEMMA_27B_LAYERS = 62
-"""By this number of layers llama.cpp tells the model whose attention has another scale."""
 _PHI3_TOKENS = ("<s>", "</s>", "<unk>", "<|endoftext|>")
 _FILE_TYPES = {"F16": 1, "Q8_0": 7}
 """Source: LLAMA_FTYPE_MOSTLY_*, llama.cpp/include/llama.h."""
@@ -143,7 +149,8 @@ def _tell_difference(source: _Source) -> str:
         return "" if list(sizes.get("no_rope_layers") or wanted) == wanted else "layers without positions"
     if source.family.architecture == "gemma3":
         n_heads, _ = count_heads(sizes)
-        divisor = sizes["hidden_size"] // n_heads if len(layers) == _GEMMA_27B_LAYERS else source.head_width
+        width, head = int(sizes["hidden_size"]), source.head_width
+        divisor = scale_gemma3(len(layers), width=width, n_heads=n_heads, head_width=head)
         if _window_period(kinds or []) is None:
             return "the layers with a window"
         return "" if sizes["query_pre_attn_scalar"] == divisor else "the scale of attention"
@@ -153,8 +160,7 @@ def _tell_difference(source: _Source) -> str:
 def _window_period(kinds: list[str]) -> int | None:
     """After how many layers one without a window comes; `None`: there is no such rule."""
     period = kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
-    wanted = ["full_attention" if (n + 1) % period == 0 else "sliding_attention" for n in range(len(kinds))]
-    return period if kinds == wanted else None
+    return period if kinds == list_windows(len(kinds), period) else None
 
 
 # --- metadata ---------------------------------------------------------------------------------------------------------
@@ -298,7 +304,7 @@ def _list_tensors(source: _Source, kind: Kind) -> Iterator[_Tensor]:
 
 def _turn(source: _Source, name: str, load: Callable[[], NDArray[Any]]) -> Callable[[], NDArray[Any]]:
     """The tensor with its rows and its numbers as llama.cpp has them."""
-    shift = source.family.norm_shift if name.endswith("_norm.weight") else 0.0
+    shift = source.family.shift_of(name)
     heads = count_heads(source.sizes)
     return lambda: source.family.reorder(name, load(), heads) + shift
 

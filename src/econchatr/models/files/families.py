@@ -29,17 +29,24 @@ class Family(NamedTuple):
     norm_shift: float = 0.0
     """What llama.cpp's norm weights have more than the checkpoint's."""
 
-    def reorder(self, name: str, matrix: NDArray[Any], n_heads: tuple[int, int]) -> NDArray[Any]:
+    def reorder(
+        self, name: str, matrix: NDArray[Any], n_heads: tuple[int, int], *, is_back: bool = False
+    ) -> NDArray[Any]:
         """Give a matrix with the rows of q and k in llama.cpp's order, and every other as it is.
 
         Args:
             name: ggml's name, with `.weight` or without.
             n_heads: Of q, and of k and v.
+            is_back: From llama.cpp's order to transformers' instead.
         """
         parts = name.split(".")
         if not self.is_reordered or not {"attn_q", "attn_k"} & set(parts):
             return matrix
-        return permute_rows(matrix, n_heads["attn_k" in parts])
+        return (unpermute_rows if is_back else permute_rows)(matrix, n_heads["attn_k" in parts])
+
+    def shift_of(self, name: str) -> float:
+        """What llama.cpp's tensor of this name, with `.weight`, has more than the checkpoint's."""
+        return self.norm_shift if name.endswith("_norm.weight") else 0.0
 
 
 FAMILIES = (
@@ -84,6 +91,39 @@ def map_names(family: Family, n_layers: int) -> Callable[[str], str | None]:
     kind = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == family.architecture)
     names = gguf.get_tensor_name_map(kind, n_layers)
     return lambda name: names.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
+_LAYER_PARTS = (
+    "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
+    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "self_attn.q_norm",
+    "self_attn.k_norm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
+)  # fmt: skip
+"""What transformers calls the parts of a layer of Llama or Gemma 3."""
+
+
+def name_back(family: Family, n_layers: int) -> dict[str, str]:
+    """Give ggml's name of each part of a Llama or a Gemma 3, without `.weight`, with the checkpoint's."""
+    layers = (f"model.layers.{n}.{part}" for n in range(n_layers) for part in _LAYER_PARTS)
+    to_ggml = map_names(family, n_layers)
+    named = {name: to_ggml(name) for name in ("model.embed_tokens", "model.norm", "lm_head", *layers)}
+    return {found: name for name, found in named.items() if found is not None}
+
+
+_GEMMA_27B_LAYERS = 62
+"""By this number of layers llama.cpp tells the model whose attention is scaled by the width of all heads."""
+
+
+def scale_gemma3(n_layers: int, *, width: int, n_heads: int, head_width: int) -> int:
+    """Give the number that llama.cpp takes the root of and divides Gemma 3's attention by.
+
+    Source: llama.cpp/src/llama-model.cpp, GEMMA3; so is the order of the layers below.
+    """
+    return width // n_heads if n_layers == _GEMMA_27B_LAYERS else head_width
+
+
+def list_windows(n_layers: int, period: int) -> list[str]:
+    """Give transformers' kind of each layer of Gemma 3: one in so many sees everything, the others a window."""
+    return ["full_attention" if (n + 1) % period == 0 else "sliding_attention" for n in range(n_layers)]
 
 
 def permute_rows(matrix: NDArray[Any], n_heads: int) -> NDArray[Any]:

@@ -8,14 +8,19 @@ so that the checkpoint, the unquantized GGUF and the adapters trained on it all 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from econchatr.errors import ModelError
-from econchatr.models.files import gemma3
-from econchatr.models.files.families import unpermute_rows
+from econchatr.models.files.families import (
+    Family,
+    count_heads,
+    find_architecture,
+    list_windows,
+    name_back,
+    scale_gemma3,
+)
 from econchatr.models.files.gguf_file import GgufFile, GgufTensor, read_gguf_file
 from econchatr.models.files.vocabulary import write_tokenizer
 
@@ -23,61 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LAYER_NAMES = {
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-"""ggml's name of a Llama layer's part -> transformers'. Source: gguf.tensor_mapping, MODEL_ARCH.LLAMA."""
-_TOP_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-
-
-@dataclass(frozen=True)
-class LlamaShape:
-    """The sizes of a Llama-type model, as its GGUF metadata gives them."""
-
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-
-    def reorder(self, tensor: str, matrix: NDArray[Any], turn: Callable[[NDArray[Any], int], NDArray[Any]]) -> Any:
-        """Give the matrix of a q or k projection with its rows turned, and every other tensor as it is.
-
-        Args:
-            tensor: ggml's name, with `.weight` or without.
-            matrix: What the tensor holds.
-            turn: `permute_rows` or `unpermute_rows`.
-        """
-        parts = tensor.split(".")
-        if "attn_q" in parts:
-            return turn(matrix, self.n_heads)
-        return turn(matrix, self.n_kv_heads) if "attn_k" in parts else matrix
-
-
-def read_llama_shape(found: GgufFile) -> LlamaShape:
-    """Give the sizes of the model in a GGUF file.
-
-    Raises:
-        ModelError: The file holds another kind of model, or rope scaling that is not handled here.
-    """
-    kind = found.text("general.architecture")
-    if kind != "llama":
-        raise ModelError(
-            f"{found.path}: holds a {kind!r} model; only Llama-type GGUF files can be trained on",
-            hint="give a Hugging Face checkpoint folder of that model instead",
-        )
-    scaling = found.text("llama.rope.scaling.type")
-    if scaling not in (None, "none") or any(tensor.name.startswith("rope_freqs") for tensor in found.tensors):
-        raise ModelError(f"{found.path}: its rope scaling is not handled", hint="give a checkpoint folder instead")
-    n_heads = found.count("llama.attention.head_count")
-    n_kv_heads = found.number("llama.attention.head_count_kv")
-    return LlamaShape(found.count("llama.block_count"), n_heads, int(n_kv_heads or n_heads))
+_GEMMA_PERIOD = 6
+_GEMMA_WINDOW_THETA = 10_000.0
+"""What a Gemma 3 file that does not tell these has. Source: llama.cpp/src/llama-model.cpp, GEMMA3."""
 
 
 def write_checkpoint(gguf: Path, folder: Path) -> None:
@@ -90,27 +43,45 @@ def write_checkpoint(gguf: Path, folder: Path) -> None:
     from safetensors.numpy import save_file
 
     found = read_gguf_file(gguf)
-    if found.text("general.architecture") == gemma3.ARCHITECTURE:
-        named, config = _list_gemma3(found), gemma3.read_gemma3_config(found)
-    else:
-        shape = read_llama_shape(found)
-        named, config = _list_llama(found, shape), _config(found, shape)
-    tensors = {name: np.ascontiguousarray(array) for name, array in named}
+    family, config = _read_config(found)
+    tensors = {name: np.ascontiguousarray(array) for name, array in _list_tensors(found, family, config)}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config |= _shared_config(found)
     write_json(folder / "config.json", {key: value for key, value in config.items() if value is not None})
     write_tokenizer(found, folder)
 
 
-def _list_llama(found: GgufFile, shape: LlamaShape) -> Iterator[tuple[str, NDArray[Any]]]:
-    for tensor, array in _dequantized(found):
-        yield _checkpoint_name(found, tensor, _LAYER_NAMES), shape.reorder(tensor.name, array, unpermute_rows)
+def _read_config(found: GgufFile) -> tuple[Family, dict[str, Any]]:
+    """Give the family of the model in a GGUF file, and its config.json.
+
+    Raises:
+        ModelError: It is another kind of model, a size is missing, or its positions are scaled, which is not handled.
+    """
+    kind = found.text("general.architecture")
+    family, describe = find_architecture(kind), _DESCRIBE.get(kind or "")
+    if family is None or describe is None:
+        raise ModelError(
+            f"{found.path}: holds a {kind!r} model; only Llama-type GGUF files can be trained on",
+            hint="give a Hugging Face checkpoint folder of that model instead",
+        )
+    scaling = found.text(f"{kind}.rope.scaling.type")
+    if scaling not in (None, "none") or any(tensor.name.startswith("rope_freqs") for tensor in found.tensors):
+        raise ModelError(f"{found.path}: its rope scaling is not handled", hint="give a checkpoint folder instead")
+    shared = _shared_config(found, family.architecture)
+    return family, shared | describe(found, shared)
 
 
-def _list_gemma3(found: GgufFile) -> Iterator[tuple[str, NDArray[Any]]]:
+def _list_tensors(found: GgufFile, family: Family, config: dict[str, Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Each tensor by its name in the checkpoint, its rows and numbers as there."""
+    names, heads = name_back(family, int(config["num_hidden_layers"])), count_heads(config)
     for tensor, array in _dequantized(found):
-        shift = gemma3.NORM_SHIFT if tensor.name.endswith("norm.weight") else 0
-        yield _checkpoint_name(found, tensor, gemma3.LAYER_NAMES), array - shift if shift else array
+        stem, _, ending = tensor.name.rpartition(".")
+        if stem not in names:
+            raise ModelError(
+                f"{found.path}: no place in a model of its kind for tensor {tensor.name!r}", hint="use another file"
+            )
+        shift = family.shift_of(tensor.name)
+        plain = family.reorder(tensor.name, array, heads, is_back=True)
+        yield f"{names[stem]}.{ending}", plain - shift if shift else plain
 
 
 def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
@@ -147,50 +118,66 @@ def _narrowed(found: GgufFile, tensor: GgufTensor, array: NDArray[np.float32]) -
     return narrow
 
 
-def _checkpoint_name(found: GgufFile, tensor: GgufTensor, layer_names: Mapping[str, str]) -> str:
-    parts = tensor.name.split(".")
-    if parts[0] == "blk" and len(parts) == 4 and parts[2] in layer_names:
-        return f"model.layers.{parts[1]}.{layer_names[parts[2]]}.{parts[3]}"
-    if len(parts) == 2 and parts[0] in _TOP_NAMES:
-        return f"{_TOP_NAMES[parts[0]]}.{parts[1]}"
-    raise ModelError(
-        f"{found.path}: no place in a model of its kind for tensor {tensor.name!r}", hint="use another file"
-    )
-
-
-def _config(found: GgufFile, shape: LlamaShape) -> dict[str, Any]:
-    names = {tensor.name for tensor in found.tensors}
-    width = found.count("llama.embedding_length")
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": width,
-        "intermediate_size": found.count("llama.feed_forward_length"),
-        "num_hidden_layers": shape.n_layers,
-        "num_attention_heads": shape.n_heads,
-        "num_key_value_heads": shape.n_kv_heads,
-        "head_dim": int(found.number("llama.attention.key_length") or width // shape.n_heads),
-        "hidden_act": "silu",
-        "max_position_embeddings": found.count("llama.context_length"),
-        "rms_norm_eps": found.number("llama.attention.layer_norm_rms_epsilon"),
-        "rope_parameters": {"rope_theta": found.number("llama.rope.freq_base") or 10000.0, "rope_type": "default"},
-        "attention_bias": "blk.0.attn_q.bias" in names,
-        "mlp_bias": "blk.0.ffn_up.bias" in names,
-    }
-
-
-def _shared_config(found: GgufFile) -> dict[str, Any]:
-    """What every checkpoint's config.json has."""
+def _shared_config(found: GgufFile, kind: str) -> dict[str, Any]:
+    """What both kinds of models have in their config.json."""
     shapes = {tensor.name: tensor.shape for tensor in found.tensors}
     if "token_embd.weight" not in shapes:
         raise ModelError(f"{found.path}: has no table of tokens", hint="use another file")
+    width, n_heads = found.count(f"{kind}.embedding_length"), found.count(f"{kind}.attention.head_count")
     return {
         "dtype": "float16",
         "vocab_size": shapes["token_embd.weight"][0],
         "tie_word_embeddings": "output.weight" not in shapes,
         **{f"{name}_token_id": found.number(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")},
         "pad_token_id": found.number("tokenizer.ggml.padding_token_id"),
+        "hidden_size": width,
+        "intermediate_size": found.count(f"{kind}.feed_forward_length"),
+        "num_hidden_layers": found.count(f"{kind}.block_count"),
+        "num_attention_heads": n_heads,
+        "num_key_value_heads": int(found.number(f"{kind}.attention.head_count_kv") or n_heads),
+        "head_dim": int(found.number(f"{kind}.attention.key_length") or width // n_heads),
+        "max_position_embeddings": found.count(f"{kind}.context_length"),
+        "rms_norm_eps": found.number(f"{kind}.attention.layer_norm_rms_epsilon"),
+        "attention_bias": "blk.0.attn_q.bias" in shapes,
     }
+
+
+def _describe_llama(found: GgufFile, shared: dict[str, Any]) -> dict[str, Any]:
+    del shared
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "rope_parameters": {"rope_theta": found.number("llama.rope.freq_base") or 10000.0, "rope_type": "default"},
+        "mlp_bias": any(tensor.name == "blk.0.ffn_up.bias" for tensor in found.tensors),
+    }
+
+
+def _describe_gemma3(found: GgufFile, shared: dict[str, Any]) -> dict[str, Any]:
+    n_layers, head = shared["num_hidden_layers"], found.count("gemma3.attention.key_length")
+    thetas = {
+        "full_attention": found.number("gemma3.rope.freq_base") or 1_000_000.0,
+        "sliding_attention": found.number("gemma3.rope.freq_base_swa") or _GEMMA_WINDOW_THETA,
+    }
+    return {
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+        "query_pre_attn_scalar": scale_gemma3(
+            n_layers, width=shared["hidden_size"], n_heads=shared["num_attention_heads"], head_width=head
+        ),
+        "hidden_activation": "gelu_pytorch_tanh",
+        "sliding_window": found.count("gemma3.attention.sliding_window"),
+        "layer_types": list_windows(
+            n_layers, int(found.number("gemma3.attention.sliding_window_pattern") or _GEMMA_PERIOD)
+        ),
+        "rope_parameters": {kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in thetas.items()},
+    }
+
+
+_DESCRIBE: dict[str, Callable[[GgufFile, dict[str, Any]], dict[str, Any]]] = {
+    "llama": _describe_llama,
+    "gemma3": _describe_gemma3,
+}
 
 
 def write_json(path: Path, content: object) -> None:
