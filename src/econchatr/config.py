@@ -306,6 +306,16 @@ class ShowConfig(_Table):
             raise ValueError("a ladder needs a rung that is trained, beside those that are only asked")
         return ladder
 
+    @model_validator(mode="after")
+    def _rights_are_of_the_voice(self) -> ShowConfig:
+        if self.rights is not None:
+            of = (self.show.persona,) if self.show.persona else self.show.hosts
+            if self.rights.voice not in of:
+                raise ValueError(
+                    f"rights.voice is {self.rights.voice!r}, and the voice that is imitated is {' or '.join(of)}"
+                )
+        return self
+
 
 class Choices(_Table):
     """All of choices.toml: what the user decides about single pairs, by pair id."""

@@ -103,7 +103,9 @@ def test_the_econtalk_preset_works_on_saved_pages(tmp_path: Path, econchatr: Run
         (tmp_path / "pages" / f"{year}.html").write_text(page, encoding="utf-8")
     econchatr("init", tmp_path / "et", "--preset", "econtalk", "--from", tmp_path / "pages")
     econchatr("select", tmp_path / "et")
-    quote = json.loads(econchatr("run", tmp_path / "et", "--plan", "--json").stdout)["quote"]
+    plan = json.loads(econchatr("run", tmp_path / "et", "--plan", "--json", check=2).stdout)
+    quote = plan["quote"]
+    assert ["has no [rights]" in fault["message"] for fault in plan["faults"]] == [True]
     assert [row["rung"] for row in quote] == ["ada", "babbage", "curie", "davinci"]
     assert all(row["n_pairs"] > 0 for row in quote)
     assert sum(float(row["cost"].removeprefix("$")) for row in quote if row["where"] == "hosted") <= 40

@@ -103,7 +103,7 @@ def test_a_round_is_checked_in_both_engines_and_told_by_the_next_report(
     """Nobody ranked anything, so it learns from the host's own replies; the report measures nothing for it."""
     root = Path(shutil.copytree(finished_show, tmp_path / "show"))
     edit_show(root, "max_tokens = 1200", "max_tokens = 2400")
-    (told,) = json.loads(econchatr("train", root, "--preferences", "--json").stdout)
+    (told,) = json.loads(econchatr("train", root, "--preferences", "--host-replies", "--json").stdout)
     assert told["n_checked_questions"] == 4
     assert told["n_agreeing_questions"] >= 3
     econchatr("report", root)
@@ -112,6 +112,13 @@ def test_a_round_is_checked_in_both_engines_and_told_by_the_next_report(
     assert "pairs of the host\N{RIGHT SINGLE QUOTATION MARK}s own reply" in text
     assert "tuned model after a round on preferences" in text
     assert "bits per byte of the host" in text
+
+
+def test_a_round_without_a_ranking_is_refused_before_anything_is_trained(tiny_show: Path, econchatr: Run) -> None:
+    told = econchatr("train", tiny_show, "--preferences", check=2).stderr
+    assert "nobody has ranked or judged" in told
+    assert "econchatr play" in told
+    assert not (tiny_show / "train").exists()
 
 
 def test_two_rankings_are_refused_and_nothing_is_left_half_done(

@@ -16,7 +16,7 @@ import typer
 
 from econchatr.cli.narrator import open_narrator
 from econchatr.display import strip_controls
-from econchatr.errors import EconChatRError
+from econchatr.errors import EconChatRError, ShowFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +62,23 @@ def _approve(quote: Quote, *, yes: bool) -> bool:
         return False
 
 
+def require_training(show: Path, rung: str) -> None:
+    """Refuse to go on where models are not trained, or not on what the show holds now: only `train` and `run` train.
+
+    Raises:
+        ShowFolderError: A model is not trained.
+    """
+    from econchatr.pipeline import open_show, status_of
+
+    opened = open_show(show)
+    for state in status_of(opened, rung=rung):
+        if state.why and state.name.startswith("train/"):
+            raise ShowFolderError(
+                f"{state.name} is not done: {state.why}.",
+                hint=f"`econchatr run {show} --plan` says what training takes; `econchatr run {show}` does it.",
+            )
+
+
 def run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
     """Do all up to a stage, and print what was done."""
     opened, result = run_until(show, stage, rung=rung)
@@ -99,12 +116,11 @@ def describe_result(show: Show, result: RunResult) -> dict[str, object]:
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = False) -> None:
+def print_status(show: Path, *, rung: str, as_json: bool) -> None:
     """Print which steps are done, why the others are not, and what each rung uses of its budget."""
-    from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
+    from econchatr.cli.layouts import tell_use
     from econchatr.pipeline import open_show, status_of
-    from econchatr.pipeline.hosted_training import tell_open_jobs, tell_unbought
-    from econchatr.pipeline.quotes import quote_selection
+    from econchatr.pipeline.hosted_training import tell_open_jobs
     from econchatr.pipeline.results import read_uses
 
     opened = open_show(show)
@@ -113,27 +129,50 @@ def print_status(show: Path, *, rung: str, as_json: bool, with_quote: bool = Fal
         return print_json({"steps": [state._asdict() for state in states], "quote": [row._asdict() for row in quote]})
     for state in states:
         typer.echo(f"{state.name:28} {state.why or 'done'}")
-    for row in quote:
-        typer.echo(tell_use(row))
-    for line in (*tell_open_jobs(opened), *(tell_unbought(opened, rung) if with_quote else ())):
-        typer.echo(strip_controls(line))
-    for line in _tell_bases(opened, rung) if with_quote else ():
-        typer.echo(line)
     is_counted = any(state.name == "select" and not state.why for state in states)
-    if with_quote and is_counted and any(not one.is_local for one in opened.rungs):
-        print_sheet(lay_out_quote(quote_selection(opened, today=datetime.now(UTC).date())))
-    if not quote:
+    for row in quote if is_counted else ():
+        typer.echo(tell_use(row))
+    for line in tell_open_jobs(opened):
+        typer.echo(strip_controls(line))
+    if not is_counted:
         typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+
+
+def print_plan(show: Path, *, rung: str, as_json: bool) -> None:
+    """Print what a run would do and take; exit as the first fault would, where there is one."""
+    from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
+    from econchatr.pipeline import open_show
+    from econchatr.pipeline.hosted_training import tell_open_jobs, tell_unbought
+    from econchatr.pipeline.results import read_uses
+    from econchatr.tools.run_plan import plan_run, tell_plan
+
+    opened = open_show(show)
+    plan, uses = plan_run(opened, rung=rung, today=datetime.now(UTC).date()), read_uses(opened)
+    is_counted = any(step.name == "select" and not step.why for step in plan.steps)
+    if as_json:
+        told = {"steps": [step._asdict() for step in plan.steps], "minutes": plan.minutes, "needs": dict(plan.needs)}
+        faults = [{"message": fault.message, "hint": fault.hint} for fault in plan.faults]
+        quote = [row._asdict() for row in uses] if is_counted else []
+        print_json({**told, "quote": quote, "faults": faults})
+    else:
+        lines = (*tell_plan(plan), *map(tell_use, uses if is_counted else ()), *_tell_bases(opened, rung))
+        for line in (*lines, *tell_open_jobs(opened), *(() if plan.faults else tell_unbought(opened, rung))):
+            typer.echo(strip_controls(line))
+        if plan.quote is not None:
+            print_sheet(lay_out_quote(plan.quote))
+        if not is_counted:
+            typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
+    if plan.faults:
+        raise typer.Exit(plan.faults[0].exit_code)
 
 
 def _tell_bases(show: Show, rung: str) -> Iterator[str]:
     """What the base of each rung at home is, as far as this machine knows: no network is asked."""
     for one in show.local_ladder(rung).rungs:
         try:
-            told = replace(one.base, may_ask_hub=False).describe().tell()
-        except EconChatRError as exc:
-            told = f"{exc.message} {exc.hint}"
-        yield f"{one.name}: {strip_controls(told)}"
+            yield f"{one.name}: {strip_controls(replace(one.base, may_ask_hub=False).describe().tell())}"
+        except EconChatRError:
+            continue  # the plan tells it among the faults
 
 
 def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,25 +35,37 @@ def init(
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; repeat for more hosts.")] = None,
     name: Annotated[str, typer.Option("--name", help="The show's name, as questions put it; else it is asked.")] = "",
     rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
+    solo: Annotated[
+        bool, typer.Option("--solo", help="The host alone speaks: text without a name is the host's.")
+    ] = False,
     preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
     ladder: Annotated[str, typer.Option("--ladder", help="Models to start from: laptop, gpu, hosted, econtalk.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Create a show: write a show.toml, and a questions.toml drafted from the transcripts where they are there."""
-    from econchatr.presets import NewShow, write_show
+    """Create a show: look at the transcripts, say what is there, write show.toml and an exam drafted from them."""
+    from econchatr.cli.new_show import Wishes, relate_path, settle_show, tell_run
+    from econchatr.presets import NewShow, check_new, write_show
 
-    title = name or (_ask_name(show) if preset == "plain" else show.resolve().name)
-    new = NewShow(title, tuple(host or ()), _relate_path(source, show), rights, ladder)
+    check_new(show, preset=preset, ladder=ladder)
+    hosts, is_plain = tuple(host or ()), preset == "plain"
+    wishes = Wishes(source, hosts, name, rights, ladder, solo)
+    if is_plain:
+        new = settle_show(show, wishes, can_ask=sys.stdin.isatty() and not as_json)
+    else:
+        new = NewShow(name or show.resolve().name, hosts, relate_path(source, show), rights, ladder)
     paths = write_show(show, new, preset=preset)
-    if source and preset == "plain" and show / "questions.toml" in paths:
+    is_drafted = is_plain and (show / "questions.toml" in paths) and (source or (show / "transcripts").is_dir())
+    if is_drafted:
         _draft_first(show)
     if as_json:
         return print_json({"written": [str(path) for path in paths]})
     for path in paths:
         typer.echo(f"wrote {path}")
-    if not rights:
+    if is_drafted:
+        tell_run(show)
+    if not new.ground:
         say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
-    say(f"Next: edit {show / 'questions.toml'}, then `econchatr run {show}`.")
+    say(f"Next: read the exam in {show / 'questions.toml'}, then `econchatr run {show}`.")
 
 
 @app.command()
@@ -118,14 +129,6 @@ _MIN_DRAFTED = 6
 """Fewer make no exam: the general questions stay."""
 
 
-def _ask_name(show: Path) -> str:
-    """The show's name: asked in a terminal; else the name of its own folder, which is said."""
-    if sys.stdin.isatty():
-        return str(typer.prompt("What is the show called?", default=show.resolve().name, err=True))
-    say(f"The show is called {show.resolve().name!r} in questions and prompts: --name says it better.")
-    return show.resolve().name
-
-
 def _draft_first(show: Path) -> None:
     """Put drafted questions in place of the general ones; where that cannot be done, say why."""
     from econchatr.errors import EconChatRError
@@ -144,11 +147,3 @@ def _draft_first(show: Path) -> None:
     except EconChatRError as exc:
         say(f"No questions are drafted from the transcripts: {exc.message} {exc.hint}".rstrip())
         say(f"Mend its show.toml, then `econchatr questions {show} --write --force` drafts them.")
-
-
-def _relate_path(source: str, show: Path) -> str:
-    """The transcripts' folder relative to the show's folder, for show.toml; absolute if they are far apart."""
-    if not source:
-        return ""
-    near = Path(os.path.relpath(Path(source).resolve(), show.resolve())).as_posix()
-    return Path(source).resolve().as_posix() if near.startswith("../../..") else near

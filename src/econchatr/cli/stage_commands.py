@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,23 +17,22 @@ from econchatr.cli.running import (
     ShowArgument,
     describe_result,
     print_json,
+    print_plan,
     print_result,
     print_scores,
-    print_status,
+    require_training,
     run_and_print,
     run_stage,
     run_until,
     say,
 )
 from econchatr.display import strip_controls
-from econchatr.errors import InputError, ShowFolderError
+from econchatr.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from econchatr.money.prices import PriceWarning
     from econchatr.pipeline.show import Rung, Show
-    from econchatr.records import PriceRow
 
 
 @app.command()
@@ -42,14 +40,14 @@ def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
     plan: Annotated[
-        bool, typer.Option("--plan", help="Dry run: list the steps and the budget, change nothing.")
+        bool, typer.Option("--plan", help="Dry run: steps, minutes, memory, dollars, faults; changes nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run every stage that is not done yet, from fetch to report."""
     if plan:
-        return print_status(show, rung=rung, as_json=as_json, with_quote=True)
+        return print_plan(show, rung=rung, as_json=as_json)
     run_and_print(show, rung=rung, yes=yes, as_json=as_json)
 
 
@@ -216,6 +214,12 @@ def train(
         bool,
         typer.Option("--preferences", help="After training, run one round of preference optimisation (DPO or KTO)."),
     ] = False,
+    host_replies: Annotated[
+        bool,
+        typer.Option(
+            "--host-replies", help="With --preferences, where nobody ranked: prefer the host's own replies instead."
+        ),
+    ] = False,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="Stop what services still train for the show; what is done may be charged.")
     ] = False,
@@ -233,8 +237,12 @@ def train(
     if not preferences:
         return run_stage(show, "train", rung=rung, as_json=as_json)
     from econchatr.cli.layouts import tell_outcome
+    from econchatr.pipeline import open_show
     from econchatr.tools.preference_round import prefer_rungs
+    from econchatr.tools.rankings import require_judgements
 
+    if not host_replies:
+        require_judgements(open_show(show))
     opened, _ = run_until(show, "train", rung=rung)
     with open_narrator() as narrator:
         outcomes = prefer_rungs(opened, narrator, rung=rung)
@@ -245,6 +253,7 @@ def train(
 @app.command()
 def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
     """Ask every model the questions of the exam, before and after training."""
+    require_training(show, rung)
     run_stage(show, "ask", rung=rung, as_json=as_json)
 
 
@@ -308,8 +317,8 @@ def score(
         take, files = (take_hand_files, hand) if hand else (take_blind_files, blind)
         scores = take(open_show(show), [*(files or []), *(more or [])])
     else:
-        if minutes is not None:
-            _measure_for(show, rung, minutes)
+        require_training(show, rung)
+        _measure_for(show, rung, minutes)
         opened, _ = run_until(show, "score", rung=rung)
         scores = read_scores(opened, rung)
         if not (is_whole or as_json):
@@ -328,7 +337,8 @@ def report(
     is_post: Annotated[bool, typer.Option("--post", help="Also write a blog post: post.html and post.md.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the report; runs the stages before it if they are not done."""
+    """Write the report; asks and measures first where that is not done, and never trains."""
+    require_training(show, rung)
     run_and_print(show, rung=rung, as_json=as_json)
     if is_post:
         from econchatr.pipeline import open_show
@@ -337,75 +347,10 @@ def report(
         typer.echo(f"Post: {write_post(open_show(show))}", err=as_json)
 
 
-@app.command()
-def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
-    """List the steps: which are done, and why the others are not."""
-    print_status(show, rung="", as_json=as_json)
-
-
-@app.command()
-def quote(
-    show: ShowArgument = HERE,
-    budget: Annotated[
-        str,
-        typer.Option(
-            "--budget", help="Quote for this many dollars instead; changes nothing.", show_default="as show.toml says"
-        ),
-    ] = "",
-    measure: Annotated[bool, typer.Option("--measure", help="First measure how fast this machine trains.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Price the training of every model in show.toml; uploads nothing, spends nothing."""
-    from econchatr.cli.layouts import lay_out_quote, print_sheet
-    from econchatr.pipeline.quotes import keep_seen, measure_rates, quote_budget, quote_selection, read_budget
-
-    today, usd = datetime.now(UTC).date(), read_budget(budget) if budget else None
-    opened, _ = run_until(show, "select" if usd is None else "pair")
-    with open_narrator() as narrator:
-        if measure:
-            measure_rates(opened, narrator)
-        made = quote_selection(opened, today=today) if usd is None else quote_budget(opened, usd, narrator, today=today)
-    if usd is None:
-        keep_seen(opened, made)
-    if as_json:
-        return print_json({**made.model_dump(mode="json"), "quote_id": made.quote_id})
-    print_sheet(lay_out_quote(made))
-
-
-@app.command()
-def prices(
-    show: ShowArgument = HERE,
-    until: Annotated[
-        datetime | None,
-        typer.Option("--until", formats=["%Y-%m-%d"], help="Warn about models that shut down before this day."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List training prices per provider and model, with source and date, and warn about stale rows."""
-    from econchatr.cli.layouts import lay_out_prices, print_sheet, tell_warnings
-
-    rows, warnings = _read_prices(show, until=until.date() if until else None)
-    if as_json:
-        texts = {row.name: [item.text for item in warnings if item.name == row.name] for row in rows}
-        return print_json([{**row.model_dump(mode="json"), "warnings": texts[row.name]} for row in rows])
-    print_sheet(lay_out_prices(rows))
-    for warning in tell_warnings(warnings):
-        say(f"Warning: {warning}")
-
-
-def _read_prices(folder: Path, *, until: date | None) -> tuple[tuple[PriceRow, ...], list[PriceWarning]]:
-    """Every price that counts in a folder, which need not hold a show, and what to know before relying on it."""
-    from econchatr.money.prices import PRICES_NAME, load_prices, warn_of_prices
-    from econchatr.user_folders import config_folder
-
-    if not folder.is_dir():
-        raise ShowFolderError(f"no folder {folder}.", hint="Leave it out to list the prices of every show.")
-    rows = load_prices((config_folder() / PRICES_NAME, folder / PRICES_NAME))
-    return rows, warn_of_prices(rows, today=datetime.now(UTC).date(), until=until)
-
-
-def _measure_for(show: Path, rung: str, minutes: float) -> None:
+def _measure_for(show: Path, rung: str, minutes: float | None) -> None:
     """Measure held-out likelihoods for so many minutes a rung: of one rung, or of all local ones if `rung` is empty."""
+    if minutes is None:
+        return
     from econchatr.pipeline.likelihoods import measure_longer
     from econchatr.pipeline.score import held_out
 

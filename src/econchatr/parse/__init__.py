@@ -8,7 +8,17 @@ from econchatr.parse.flags import flag_turns
 from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
-from econchatr.parse.people import Cast, SpeakerTable, UnnamedVoice, find_ad_voices, list_unnamed, unify_speakers
+from econchatr.parse.people import (
+    Cast,
+    SpeakerTable,
+    UnnamedVoice,
+    bare_name,
+    find_ad_voices,
+    find_spellings,
+    is_nobody,
+    list_unnamed,
+    unify_speakers,
+)
 from econchatr.parse.transcript import (
     NOBODY_NAMED,
     READERS,
@@ -34,12 +44,15 @@ __all__ = [
     "SpeakerTable",
     "UnnamedVoice",
     "account_flags",
+    "bare_name",
     "choose_language",
     "count_flagged",
     "explain_file",
     "explain_foreign",
     "find_ad_voices",
+    "find_spellings",
     "flag_turns",
+    "is_nobody",
     "list_unnamed",
     "open_text",
     "parse_file",

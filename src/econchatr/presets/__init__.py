@@ -6,8 +6,10 @@ This module does not look at transcripts; hosts and names are what the user says
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from econchatr.config import CONFIG_NAME, QUESTIONS_NAME
@@ -33,6 +35,27 @@ class NewShow(NamedTuple):
     """On what ground the host may be imitated; empty: not said yet."""
     ladder: str = ""
     """Name of a ready-made ladder; empty: the preset's own, the embedded model in the plain one."""
+    aliases: Mapping[str, str] = MappingProxyType({})
+    """Label in the transcripts -> host."""
+    is_solo: bool = False
+    """Whether the host alone speaks."""
+
+
+def check_new(root: Path, *, preset: str, ladder: str) -> None:
+    """Look whether a show can be written into `root`, before anything else is done.
+
+    Raises:
+        InputError: No such preset or ladder, or a ladder for a preset with its own.
+        ShowFolderError: The folder holds a show already.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"no preset {preset!r}.", hint=f"Use one of {', '.join(PRESETS)}.")
+    if ladder and preset != "plain":
+        raise InputError(f"the preset {preset!r} has a ladder of its own.", hint="Leave --ladder or --preset out.")
+    if ladder:
+        write_ladder(ladder)
+    if (root / CONFIG_NAME).exists():
+        raise ShowFolderError(f"{root / CONFIG_NAME} exists already.", hint="Edit it, or choose another folder.")
 
 
 def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
@@ -42,14 +65,9 @@ def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
         InputError: No such preset or ladder, a ladder for a preset with its own, or the plain preset without a host.
         ShowFolderError: The folder holds a show already, or cannot be written.
     """
-    if preset not in PRESETS:
-        raise InputError(f"no preset {preset!r}.", hint=f"Use one of {', '.join(PRESETS)}.")
-    if new.ladder and preset != "plain":
-        raise InputError(f"the preset {preset!r} has a ladder of its own.", hint="Leave --ladder or --preset out.")
+    check_new(root, preset=preset, ladder=new.ladder)
     if preset == "plain" and not new.hosts:
         raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
-    if (root / CONFIG_NAME).exists():
-        raise ShowFolderError(f"{root / CONFIG_NAME} exists already.", hint="Edit it, or choose another folder.")
     texts = {CONFIG_NAME: _fill(f"{preset}.show.toml", new), QUESTIONS_NAME: _fill(f"{preset}.questions.toml", new)}
     paths = []
     for name, text in texts.items():
@@ -68,6 +86,7 @@ def _fill(name: str, new: NewShow) -> str:
         "@FOLDER@": _quote(new.folder or "transcripts"),
         "@SAVED@": f"folder = {_quote(new.folder)}" if new.folder else '# folder = "saved"',
         "@RIGHTS@": _rights(new),
+        "@PEOPLE@": _people(new),
         "@LADDER@": write_ladder(new.ladder) if new.ladder else _EMBEDDED_LADDER,
         "@HOST_WORD@": _quote(new.hosts[0] if new.hosts else "")[1:-1],
         "@NAME_WORD@": _quote(new.name)[1:-1],
@@ -75,6 +94,17 @@ def _fill(name: str, new: NewShow) -> str:
     for mark, word in words.items():
         text = text.replace(mark, word)
     return text
+
+
+def _people(new: NewShow) -> str:
+    """The lines on who is who, those that are not needed as comments."""
+    pairs = ", ".join(f"{_quote(label)} = {_quote(name)}" for label, name in new.aliases.items())
+    lines = [
+        '# persona = "NAME"        # with several hosts: the one whose replies are learned',
+        f"aliases = {{ {pairs} }}" if pairs else '# aliases = { "Label in the transcript" = "Person" }',
+        *(["solo = true               # the host alone speaks"] if new.is_solo else []),
+    ]
+    return "\n".join(lines)
 
 
 def _rights(new: NewShow) -> str:

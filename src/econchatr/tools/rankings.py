@@ -106,6 +106,21 @@ def gather_judgements(rung: Rung, narrator: Narrator) -> Judgements:
     return part_preferences("host replies", _prefer_host(rung, narrator), 0)
 
 
+def require_judgements(show: Show) -> None:
+    """Refuse a show in which nobody ranked or judged anything.
+
+    Raises:
+        InputError: There is no ranking and no verdict.
+    """
+    rankings, verdicts = read_judgements(show, Ranking), read_judgements(show, Verdict)
+    if not (rankings or verdicts):
+        raise InputError(
+            f"nobody has ranked or judged an answer of {show.config.show.name} yet.",
+            hint=f"Rank some in `econchatr play {show.root}`, tab Rank; or add --host-replies: the host's own "
+            "replies are then preferred over the model's.",
+        )
+
+
 def hash_judgements(show: Show) -> str:
     """One hash over all rankings and verdicts."""
     rows = (*read_judgements(show, Ranking), *read_judgements(show, Verdict))

@@ -1,0 +1,159 @@
+"""The first minutes with a show of one's own, as a newcomer meets them: `init`, the plan, what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from econchatr.config import load_config
+from tests.functional.conftest import Run, edit_show
+from tests.unit.tools.test_survey import write_talks
+
+pty = pytest.importorskip("pty")
+
+
+def write_plain_talks(root: Path, host: str = "Ada Host") -> Path:
+    return write_talks(root / "talks", *[(host, guest) for guest in ("Bo Guest", "Cy Guest", "Di Guest", "Ed Guest")])
+
+
+def test_a_plain_folder_becomes_a_show_without_a_question(tmp_path: Path, econchatr: Run) -> None:
+    done = econchatr("init", tmp_path / "my", "--from", write_plain_talks(tmp_path))
+    assert "The host is Ada Host" in done.stderr
+    assert "A run here takes" in done.stderr
+    assert load_config(tmp_path / "my" / "show.toml").show.hosts == ("Ada Host",)
+
+
+def test_labels_that_parse_would_not_know_become_aliases(tmp_path: Path, econchatr: Run) -> None:
+    folder = write_talks(tmp_path / "talks", ("Ada Host", "Bo Guest"), ("Ada", "Cy Guest"), ("Ada Host", "Di Guest"))
+    econchatr("init", tmp_path / "my", "--from", folder, "--host", "Ada Host")
+    assert load_config(tmp_path / "my" / "show.toml").show.aliases == {"Ada": "Ada Host"}
+
+
+@pytest.mark.parametrize(
+    ("talks", "more", "message"),
+    [
+        ((("Ada Host", "Bo Host"), ("Ada Host", "Bo Host")), (), "who is the host? Heard most in"),
+        (
+            (("Ada Host", "Bo Guest"), ("Ada Host", "Cy Guest")),
+            ("--host", "Ada Hosst"),
+            "nobody is heard as 'Ada Hosst'",
+        ),
+    ],
+)
+def test_what_init_cannot_know_it_asks_before_anything_is_written(
+    talks: tuple[tuple[str, str], ...], more: tuple[str, ...], message: str, tmp_path: Path, econchatr: Run
+) -> None:
+    folder = write_talks(tmp_path / "talks", *talks)
+    assert message in econchatr("init", tmp_path / "my", "--from", folder, *more, check=2).stderr
+    assert not (tmp_path / "my").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path, econchatr: Run) -> None:
+    assert "no folder" in econchatr("init", tmp_path / "my", "--from", tmp_path / "gone", check=2).stderr
+
+
+def test_nobody_named_leads_to_the_three_ways_and_solo_is_one(tmp_path: Path, econchatr: Run) -> None:
+    (tmp_path / "talks").mkdir()
+    cue = "WEBVTT\n\n" + "".join(
+        f"00:0{n}:00.000 --> 00:0{n}:50.000\nThe ground is warm by then and nobody waits for the second frost {n}.\n\n"
+        for n in range(9)
+    )
+    (tmp_path / "talks" / "one.vtt").write_text(cue)
+    told = econchatr("init", tmp_path / "my", "--from", tmp_path / "talks", check=2).stderr
+    assert "names a speaker" in told
+    assert "--solo" in told
+    econchatr("init", tmp_path / "my", "--from", tmp_path / "talks", "--host", "Ada Host", "--solo")
+    assert load_config(tmp_path / "my" / "show.toml").show.solo
+
+
+def test_a_terminal_is_asked_for_what_is_not_said(tmp_path: Path) -> None:
+    folder = write_talks(tmp_path / "talks", ("Ada Host", "Bo Host"), ("Ada Host", "Bo Host"))
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "econchatr", "init", str(tmp_path / "my"), "--from", str(folder)]
+    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True) as process:
+        os.close(child)
+        seen = ""
+        for question, answer in (
+            ("voice is to be imitated", "Bo Host\n"),
+            ("show called", "Dry Ground\n"),
+            ("may Bo Host be", "my own\n"),
+        ):
+            while question not in seen:
+                assert select.select([parent], [], [], 60)[0], seen
+                seen += os.read(parent, 4096).decode(errors="replace")
+            os.write(parent, answer.encode())
+        while process.poll() is None or select.select([parent], [], [], 0)[0]:
+            try:
+                seen += os.read(parent, 4096).decode(errors="replace")
+            except OSError:
+                break
+    config = load_config(tmp_path / "my" / "show.toml")
+    assert (config.show.hosts, config.show.name) == (("Bo Host",), "Dry Ground")
+    assert config.rights is not None
+    assert config.rights.ground == "my own"
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_tells_minutes_memory_disk_and_downloads(tiny_show: Path, econchatr: Run) -> None:
+    plan = json.loads(econchatr("run", tiny_show, "--plan", "--json").stdout)
+    minutes = {step["name"]: step["minutes"] for step in plan["steps"]}
+    assert minutes.keys() >= {"fetch", "parse", "select", "train/tiny", "ask/tiny", "score/tiny", "report"}
+    assert all(value is not None and value > 0 for value in minutes.values())
+    assert plan["minutes"] == pytest.approx(sum(minutes.values()))
+    assert plan["needs"].keys() >= {"memory", "disk", "download", "dollars"}
+    assert plan["faults"] == []
+
+
+def test_a_plan_shows_nothing_old_as_valid(tiny_show: Path, econchatr: Run) -> None:
+    econchatr("select", tiny_show)
+    edit_show(tiny_show, "max_tokens = 1200", "max_tokens = 900")
+    plan = json.loads(econchatr("run", tiny_show, "--plan", "--json").stdout)
+    assert plan["quote"] == []
+    assert "No quote yet" in econchatr("run", tiny_show, "--plan").stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Hester Pellow", "Nobody Here", "no host of show.toml is heard"),
+        ('name = "tiny"', 'name = "tiny"\nbase = "./no-such.gguf"', "no-such.gguf"),
+        ("[rights]", "[[ladder]]\nname = 'x'\nwhere = 'hosted'\nprice = 'no/such'\n[rights]", "no/such"),
+    ],
+)
+def test_a_plan_finds_what_would_stop_the_run(
+    old: str, new: str, message: str, tiny_show: Path, econchatr: Run
+) -> None:
+    edit_show(tiny_show, old, new)
+    done = econchatr("run", tiny_show, "--plan", check=2 if "gguf" not in new else None)
+    assert done.returncode
+    assert "fault: " in done.stdout
+    assert message in done.stdout
+
+
+def test_a_plan_finds_a_broken_exam(tiny_show: Path, econchatr: Run) -> None:
+    (tiny_show / "questions.toml").unlink()
+    assert "questions.toml" in econchatr("run", tiny_show, "--plan", check=2).stdout
+
+
+def test_rights_of_somebody_else_are_refused(tiny_show: Path, econchatr: Run) -> None:
+    edit_show(tiny_show, 'voice = "Hester Pellow"', 'voice = "Somebody Else"')
+    assert "rights.voice is 'Somebody Else'" in econchatr("status", tiny_show, check=2).stderr
+
+
+# --- what never trains ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["ask", "score", "report"])
+def test_only_train_and_run_train(command: str, tiny_show: Path, econchatr: Run) -> None:
+    told = econchatr(command, tiny_show, check=3).stderr
+    assert "train/tiny is not done" in told
+    assert "econchatr run" in told
+    assert not (tiny_show / "train").exists()
