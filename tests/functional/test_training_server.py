@@ -287,6 +287,7 @@ def test_the_servers_choice_of_hyperparameters_is_written_out(alice: openai.Open
     ("more", "param"),
     [
         ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters"),
+        ({"hyperparameters": {"learning_rate_multiplier": 5e-324}}, "learning_rate_multiplier"),
         ({"method": {"type": "dpo"}}, "method"),
         ({"suffix": "x" * 65}, "suffix"),
         ({"extra_body": {"surprise": 1}}, None),

@@ -136,7 +136,7 @@ class OpenAITraining:
         profile = self._calls.profile
         more: dict[str, Any] = {"validation_file": validation_id} if validation_id else {}
         if profile.mark == "metadata":
-            more["metadata"] = {MARK: request.mark}
+            more["metadata"] = {**dict(request.metadata), MARK: request.mark}
         return client.fine_tuning.jobs.with_raw_response.create(
             model=request.model,
             training_file=train_id,

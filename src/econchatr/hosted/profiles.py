@@ -37,6 +37,8 @@ class Profile(Record):
     """Sent beside the fields of OpenAI's own API."""
     mark: Literal["metadata", "suffix"] = "metadata"
     """Where a job carries our id."""
+    tells_rights: bool = False
+    """Whether a job's metadata says whose voice it trains and on what ground, as a server of one's own wants it."""
     min_examples: int = Field(default=1, ge=1)
     max_examples: int = Field(default=1_000_000, ge=1)
     max_file_mb: int = Field(default=512, ge=1)

@@ -32,6 +32,8 @@ class TrainingRequest(NamedTuple):
     seed: int
     worst_usd: Decimal
     """What the accepted quote says it costs at most; a service that asks more is refused."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Names and values that stand in the job beside our mark."""
 
 
 class HostedJob(NamedTuple):

@@ -34,6 +34,7 @@ from econchatr.records import HostedTuning
 from econchatr.tables import hash_file, hash_settings
 
 _FILES: Final = ("train", "dev")
+_MAX_METADATA_CHARS: Final = 512
 POLL_SECONDS = 15.0
 """Between two questions after a job."""
 
@@ -129,10 +130,18 @@ def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
         hyperparameters={"n_epochs": rung.n_epochs, **profile.hyperparameters},
         seed=rung.show.config.train.seed,
         worst_usd=worst_usd,
+        metadata=tuple(_tell_rights(rung)) if profile.tells_rights else (),
     )
     order = Order(order_id, rung.name, "training", worst_usd, quote_id)
     paid = PaidTraining(_open_service(profile), request, profile, _price(rung, profile, worst_usd))
     return PlannedTraining(order, paid, rung.config.max_usd)
+
+
+def _tell_rights(rung: Rung) -> Iterator[tuple[str, str]]:
+    """Whose voice a job trains and on what ground, as our own server reads it in the job's metadata."""
+    if rights := rung.show.config.rights:
+        yield "voice", rights.voice[:_MAX_METADATA_CHARS]
+        yield "rights", rights.ground[:_MAX_METADATA_CHARS]
 
 
 def _open_service(profile: Profile) -> TrainingService:

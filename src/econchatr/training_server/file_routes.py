@@ -88,7 +88,7 @@ class FileRoutes:
             except ValidationError as exc:
                 raise CallError("Choose 'fine-tune' as the purpose.", param="purpose") from exc
             seconds = _read_expiry(form)
-            name = (part.filename or "file")[:255]
+            name = (part.filename or "file")[:255].encode(errors="replace").decode()
             return await run_in_threadpool(self._keep, part, whose(request), name, str(wanted), seconds)
 
     def _keep(self, part: UploadFile, owner: str, name: str, purpose: str, seconds: int | None) -> FileObject:

@@ -104,8 +104,8 @@ class JobDesk:
         told = chosen or body.hyperparameters or HyperparameterOrder()
         train = self._settings.train
         multiplier = 1.0 if told.learning_rate_multiplier == "auto" else told.learning_rate_multiplier
-        if multiplier * train.learning_rate >= 1:
-            raise CallError(f"A learning rate of {train.learning_rate:g} times {multiplier:g} is too high.",
+        if not 0 < multiplier * train.learning_rate < 1:
+            raise CallError(f"A learning rate of {train.learning_rate:g} times {multiplier:g} is none, or too high.",
                             param="learning_rate_multiplier")  # fmt: skip
         return Hyperparameters(
             n_epochs=train.n_epochs if told.n_epochs == "auto" else told.n_epochs,

@@ -5,9 +5,10 @@ Source: the openai package's types, version 3.54.0; the word `paused` from OpenA
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from econchatr.errors import InputError
 
@@ -16,6 +17,7 @@ ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 FilePurpose = Literal["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
 """What a caller may upload a file for; a training reads those for `fine-tune` only."""
 MAX_SEED = 2**31 - 1
+_MAX_INTEGRATIONS_BYTES = 10_000
 
 
 class CallError(InputError):
@@ -31,7 +33,8 @@ class CallError(InputError):
 # --- asked ------------------------------------------------------------------------------------------------------------
 
 _Auto = Literal["auto"]
-_Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+"""Of a file, a part or a model."""
 _MetaKey = Annotated[str, Field(min_length=1, max_length=64)]
 _MetaValue = Annotated[str, Field(max_length=512)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
@@ -65,9 +68,9 @@ class MethodOrder(BaseModel):
 class JobOrder(_Ordered):
     """POST /v1/fine_tuning/jobs."""
 
-    model: _Identifier
-    training_file: _Identifier
-    validation_file: _Identifier | None = None
+    model: Identifier
+    training_file: Identifier
+    validation_file: Identifier | None = None
     method: MethodOrder | None = None
     hyperparameters: HyperparameterOrder | None = None
     """The old place of the method's own."""
@@ -76,6 +79,18 @@ class JobOrder(_Ordered):
     metadata: Metadata | None = None
     integrations: Annotated[list[dict[str, Any]], Field(max_length=5)] | None = None
     """Kept and told, and nothing is sent anywhere."""
+
+    @field_validator("integrations")
+    @classmethod
+    def _check_text(cls, integrations: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        # JSON can hold half a character, and no file can.
+        try:
+            n_bytes = len(json.dumps(integrations, ensure_ascii=False).encode())
+        except UnicodeEncodeError as exc:
+            raise ValueError("half a character") from exc
+        if n_bytes > _MAX_INTEGRATIONS_BYTES:
+            raise ValueError(f"{_MAX_INTEGRATIONS_BYTES:,} bytes are the most")
+        return integrations
 
 
 class FileExpiry(_Ordered):
@@ -98,7 +113,7 @@ class UploadOrder(_Ordered):
 class UploadEnd(_Ordered):
     """POST /v1/uploads/ID/complete."""
 
-    part_ids: Annotated[list[_Identifier], Field(max_length=10_000)]
+    part_ids: Annotated[list[Identifier], Field(max_length=10_000)]
     md5: Annotated[str, Field(max_length=32)] | None = None
 
 

@@ -22,6 +22,8 @@ from econchatr.training_server.server_settings import TrainingServerSettings
 
 _N_SLOTS = 4
 """Replies that one model writes at the same time."""
+_N_BATCH = 512
+"""Prompt tokens computed at once: as many as at home, so that the same adapter says the same at both places."""
 _MAX_SHOWN_CHARS = 80
 
 
@@ -128,7 +130,8 @@ class ModelShelf:
         if weights.gguf_path is None:
             raise ModelError(f"{base.name}: llama.cpp cannot serve this base.", hint="Name another base.")
         # The server inside stops when its last reference goes, so it may outlive the block that opened it.
-        slots = ExitStack().enter_context(open_slots(weights.gguf_path, adapters=adapters, n_slots=_N_SLOTS))
+        opened = open_slots(weights.gguf_path, adapters=adapters, n_slots=_N_SLOTS, n_batch=_N_BATCH)
+        slots = ExitStack().enter_context(opened)
         return _OpenModel(slots, base.template, weights.sha256, weights.weights)
 
 

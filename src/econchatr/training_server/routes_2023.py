@@ -20,7 +20,15 @@ from econchatr.training_server.answer_routes import AnswerRoutes
 from econchatr.training_server.file_routes import find_owned, tell_file, whose
 from econchatr.training_server.job_desk import JobDesk
 from econchatr.training_server.job_routes import ModelRoutes
-from econchatr.training_server.job_schema import ENDED, Deleted, EventObject, FileObject, HyperparameterOrder, JobOrder
+from econchatr.training_server.job_schema import (
+    ENDED,
+    Deleted,
+    EventObject,
+    FileObject,
+    HyperparameterOrder,
+    Identifier,
+    JobOrder,
+)
 from econchatr.training_server.job_store import JobStore, PageAsk, StoredFile, StoredJob
 
 _N_EPOCHS: Final = 4
@@ -35,9 +43,9 @@ Positive = Annotated[int, Field(ge=1)]
 class FineTuneOrder(BaseModel):
     """POST /v1/fine-tunes. What was for classification is passed over: nothing of a training depends on it."""
 
-    training_file: str
-    validation_file: str | None = None
-    model: str = "curie"
+    training_file: Identifier
+    validation_file: Annotated[str, Field(max_length=200)] | None = None
+    model: Identifier = "curie"
     n_epochs: Annotated[int, Field(ge=1, le=50)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=256)] | None = None
     learning_rate_multiplier: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None

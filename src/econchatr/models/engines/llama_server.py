@@ -26,8 +26,7 @@ from econchatr.records import Variant
 N_CTX = 2048
 """Tokens of prompt and reply together, per slot."""
 _N_BATCH = 256
-"""Prompt tokens computed at once: between two such pieces the other slots get their next token, and a caller who has
-hung up is noticed."""
+"""Between two pieces of a prompt the other slots get their next token, and a caller who has hung up is noticed."""
 _MAX_WAITING = 64
 """Requests that may wait for a slot."""
 _MAX_SEED = 0xFFFFFFFF
@@ -201,15 +200,18 @@ class ServedModel(NamedTuple):
 
 
 @contextmanager
-def open_slots(gguf: Path, *, adapters: Sequence[Path], n_slots: int) -> Iterator[SlotServer]:
+def open_slots(gguf: Path, *, adapters: Sequence[Path], n_slots: int, n_batch: int = _N_BATCH) -> Iterator[SlotServer]:
     """Open a GGUF file, with adapters made for it, until the block ends.
+
+    Args:
+        n_batch: Prompt tokens computed at once. The last bits of an answer to a longer prompt depend on it.
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
         ModelError: A file is missing, damaged, or not for this base.
     """
     base, key = read_gguf_file(gguf), secrets.token_urlsafe(32)
-    settings = ServerSettings(n_ctx=N_CTX, n_threads=count_usable_cores(), n_slots=n_slots, n_batch=_N_BATCH)
+    settings = ServerSettings(n_ctx=N_CTX, n_threads=count_usable_cores(), n_slots=n_slots, n_batch=n_batch)
     server = start_server(gguf, adapters, settings=settings, key=key)
     yield SlotServer(server, key=key, base=base, n_adapters=len(adapters), n_slots=n_slots)
 
