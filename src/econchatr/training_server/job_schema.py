@@ -1,6 +1,6 @@
 """What is asked and answered about files and jobs: the shapes of OpenAI's API, and how a request is refused.
 
-Source: the openai package's types, version 3.54.0; the word `paused` from OpenAI's API reference (decision 22).
+Source: the openai package's types, version 3.54.0; the word `paused` from OpenAI's API reference (decision 23).
 """
 
 from __future__ import annotations
