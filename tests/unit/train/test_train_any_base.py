@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -256,6 +259,51 @@ def write_plain_llama(cache: Path) -> Path:
         config["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000.0}
         (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from econchatr.train.local import train_lora
+from tests.helpers.tiny_bases import make_tiny_examples
+from tests.helpers.tiny_training import TINY_RECIPE, open_tiny_base
+family, cache, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+base = open_tiny_base(family, cache)
+examples = make_tiny_examples(base.checkpoint_path, family)
+recipe = TINY_RECIPE.model_copy(update={"n_epochs": 12, "eval_every_share": 0.1})
+def tell(progress):
+    print(progress.step, flush=True)
+    time.sleep(0.1)  # so that a signal comes between two steps, and not after the last
+train_lora(examples, examples[:2], base=base, folder=folder, recipe=recipe, on_progress=tell)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["gemma3", "qwen3"])
+def test_a_training_through_transformers_killed_twice_ends_with_the_same_adapter(
+    family: str, cache: Path, tmp_path: Path
+) -> None:
+    open_tiny_base(family, cache)
+
+    def train(folder: str, *, kill_after: int = 0) -> list[int]:
+        """The steps that a process told, up to its end or to the signal that it was sent after so many."""
+        command = [sys.executable, "-c", KILLED, family, str(cache), str(tmp_path / folder)]
+        steps, root = list[int](), Path(__file__).parents[3]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+            for line in process.stdout or ():
+                steps.append(int(line))
+                if len(steps) == kill_after:
+                    process.send_signal(signal.SIGKILL)
+        assert process.returncode == (-signal.SIGKILL if kill_after else 0)
+        return steps
+
+    whole = train("whole")
+    assert whole == list(range(1, len(whole) + 1))
+    cut = [train("cut", kill_after=5), train("cut", kill_after=4), train("cut")]
+    assert cut[2][0] > cut[1][0] > cut[0][0] == 1
+    assert cut[2][-1] == whole[-1]
+    hashes = {hash_file(tmp_path / folder / "adapter" / ADAPTER) for folder in ("whole", "cut")}
+    assert len(hashes) == 1
 
 
 def test_a_training_keeps_to_its_plan_whatever_memory_is_free(cache: Path, tmp_path: Path) -> None:
