@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.config import load_config
+from econchatr.models import base_model
 from tests.functional.conftest import Run, edit_show
 from tests.unit.tools.test_survey import write_talks
 
@@ -141,6 +142,20 @@ def test_a_plan_finds_what_would_stop_the_run(
 def test_a_plan_finds_a_broken_exam(tiny_show: Path, econchatr: Run) -> None:
     (tiny_show / "questions.toml").unlink()
     assert "questions.toml" in econchatr("run", tiny_show, "--plan", check=2).stdout
+
+
+def test_a_plan_asks_no_hub_and_counts_a_pinned_model_as_a_download(
+    tiny_show: Path, econchatr: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: object) -> Path:
+        raise AssertionError(f"the hub was asked for {name}")
+
+    monkeypatch.setattr(base_model, "fetch_small_files", refuse)
+    edit_show(tiny_show, 'name = "tiny"', 'name = "tiny"\nbase = "owner/model@v1"')
+    edit_show(tiny_show, 'weights = "embedded"', 'weights = "auto"')
+    plan = json.loads(econchatr("run", tiny_show, "--plan", "--json").stdout)
+    assert plan["faults"] == []
+    assert plan["needs"]["download"] == "the bases of tiny"
 
 
 def test_rights_of_somebody_else_are_refused(tiny_show: Path, econchatr: Run) -> None:

@@ -6,18 +6,19 @@ Nothing is written, no network is asked, no weights are opened.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, VARIANTS
 from econchatr.errors import EconChatRError, InputError
 from econchatr.models.files.description import BaseDescription
+from econchatr.models.files.hub import read_hub_name
 from econchatr.money.quote import Quote
 from econchatr.pipeline import Silent, list_steps, status_of
+from econchatr.pipeline.hosted_training import HOSTED_TRAIN
 from econchatr.pipeline.quotes import quote_selection
 from econchatr.pipeline.select import kept_rate
 from econchatr.pipeline.show import Rung, Show
@@ -36,7 +37,6 @@ _CHOICE_SECONDS: Final = 10.0
 _READ_BYTES_A_SECOND: Final = 1_000_000
 _TEXT_SECONDS: Final = 15.0
 """The measures of text alone."""
-_HUB_NAME: Final = re.compile(r"(?!\.{1,2}/)[\w.-]+/(?!.*\.gguf$)[\w.-]+")
 _N_LOOKED_AT: Final = 20
 """Files in which a plan looks for the hosts, where nothing is parsed yet."""
 
@@ -84,36 +84,39 @@ def plan_run(show: Show, *, rung: str = "", today: date) -> RunPlan:
     faults, bases = list[EconChatRError](), dict[str, BaseDescription]()
     for one in show.local_ladder(rung).rungs:
         try:
-            bases[one.name] = one.base.describe()
+            bases[one.name] = replace(one.base, may_ask_hub=False).describe()
         except EconChatRError as exc:
-            if not _HUB_NAME.fullmatch(one.config.base):
+            if read_hub_name(one.config.base) is None:
                 faults.append(exc)  # else it is still to be downloaded
-    steps, quotes = list[PlannedStep](), list[Quote]()
+    steps, quotes, n_bytes = list[PlannedStep](), list[Quote](), _count_bytes(show)
     n_before = len(faults)
     _try(faults, show.questions)
     _try(faults, lambda: _check_prices(show))
     if len(faults) == n_before:
-        _try(faults, lambda: steps.extend(_plan_steps(show, rung, bases)))
+        _try(faults, lambda: steps.extend(_plan_steps(show, rung, bases, n_bytes)))
     _try(faults, show.require_rights)
     _try(faults, lambda: _check_hosts(show))
     if steps and show.is_done("select") and any(not one.is_local for one in show.rungs):
         _try(faults, lambda: quotes.append(quote_selection(show, today=today)))
     quote = quotes[0] if quotes else None
-    return RunPlan(tuple(steps), tuple(faults), tuple(_list_needs(show, bases)), quote)
+    return RunPlan(tuple(steps), tuple(faults), tuple(_list_needs(show, bases, n_bytes or 0)), quote)
 
 
-def _plan_steps(show: Show, rung: str, bases: dict[str, BaseDescription]) -> list[PlannedStep]:
-    why = {state.name: state.why for state in status_of(show, rung=rung)}
-    return [_plan_step(step, why[step.name], bases) for step in list_steps(show, rung=rung)]
-
-
-def _try(faults: list[EconChatRError], check: Callable[[], object]) -> bool:
+def _try(faults: list[EconChatRError], check: Callable[[], object]) -> None:
     try:
         check()
     except EconChatRError as exc:
         faults.append(exc)
-        return False
-    return True
+
+
+def _count_bytes(show: Show) -> int | None:
+    """The size of the show's transcripts; `None`: they come from a feed, or cannot be looked at."""
+    if show.feed is not None:
+        return None
+    try:
+        return sum(path.stat().st_size for path in show.transcripts.rglob("*") if path.is_file())
+    except OSError:
+        return None
 
 
 def _check_prices(show: Show) -> None:
@@ -139,23 +142,29 @@ def _check_hosts(show: Show) -> None:
 # --- minutes ----------------------------------------------------------------------------------------------------------
 
 
-def _plan_step(step: Step, why: str, bases: dict[str, BaseDescription]) -> PlannedStep:
-    if not why:
-        return PlannedStep(step.name, "", None, "")
-    seconds = _estimate(step, bases)
+def _plan_steps(show: Show, rung: str, bases: dict[str, BaseDescription], n_bytes: int | None) -> Iterator[PlannedStep]:
+    why = {state.name: state.why for state in status_of(show, rung=rung)}
+    for step in list_steps(show, rung=rung):
+        seconds, basis = _take_time(step, bases, n_bytes) if why[step.name] else (None, "")
+        yield PlannedStep(step.name, why[step.name], None if seconds is None else seconds / 60, basis)
+
+
+def _take_time(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None) -> tuple[float | None, str]:
+    """Seconds of a step, and what they go by."""
+    seconds = _estimate(step, bases, n_bytes)
     last = read_manifest(step.folder)
     # The last time counts where the work is of the same size: training, asking and scoring go by their settings.
     if last is not None and (seconds is None or step.stage.name not in ("train", "ask", "score")):
-        return PlannedStep(step.name, why, last.seconds / 60, "last time")
-    return PlannedStep(
-        step.name, why, None if seconds is None else seconds / 60, "" if seconds is None else "estimated"
-    )
+        return last.seconds, "last time"
+    return seconds, "" if seconds is None else "estimated"
 
 
-def _estimate(step: Step, bases: dict[str, BaseDescription]) -> float | None:
+def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None) -> float | None:
     rung = step.target if isinstance(step.target, Rung) else None
-    if rung is None or step.stage.key.endswith("hosted"):
-        return _estimate_reading(step) if rung is None else None
+    if rung is None:
+        return _estimate_reading(step, n_bytes)
+    if step.stage is HOSTED_TRAIN:
+        return None
     base = bases.get(rung.name)
     if rung.is_local and base is None:
         return None
@@ -172,19 +181,12 @@ def _estimate(step: Step, bases: dict[str, BaseDescription]) -> float | None:
     return None
 
 
-def _estimate_reading(step: Step) -> float | None:
-    """Of the steps over all transcripts: by the bytes in the folder."""
-    show = step.target
-    if not isinstance(show, Show):
+def _estimate_reading(step: Step, n_bytes: int | None) -> float | None:
+    """Of the steps over all transcripts: by their size."""
+    if not isinstance(step.target, Show):
         return 2.0
-    if show.feed is not None:
-        return None
-    try:
-        n_bytes = sum(path.stat().st_size for path in show.transcripts.rglob("*") if path.is_file())
-    except OSError:
-        return None
     share = {"fetch": 0.1, "parse": 1.0, "pair": 0.5, "select": 0.3}.get(step.stage.name, 0.0)
-    return 1.0 + share * n_bytes / _READ_BYTES_A_SECOND
+    return None if n_bytes is None else 1.0 + share * n_bytes / _READ_BYTES_A_SECOND
 
 
 def _estimate_training(rung: Rung, slower: float) -> float | None:
@@ -226,7 +228,7 @@ def _estimate_measuring(rung: Rung) -> float:
 # --- what else it takes -----------------------------------------------------------------------------------------------
 
 
-def _list_needs(show: Show, bases: dict[str, BaseDescription]) -> Iterator[tuple[str, str]]:
+def _list_needs(show: Show, bases: dict[str, BaseDescription], n_bytes: int) -> Iterator[tuple[str, str]]:
     memory = [
         f"{name}: {base.train_bytes / 1e9:.1f} GB to train, {base.answer_bytes / 1e9:.1f} GB to answer"
         for name, base in bases.items()
@@ -235,20 +237,12 @@ def _list_needs(show: Show, bases: dict[str, BaseDescription]) -> Iterator[tuple
     if memory:
         yield "memory", "; ".join(memory)
     n_weights = sum(2 * (base.n_parameters or 0) for base in bases.values())
-    n_text = 0 if show.feed is not None else sum(_size(path) for path in show.transcripts.rglob("*"))
     free = shutil.disk_usage(show.root).free
-    yield "disk", f"about {(2 * n_text + n_weights) / 1e9:.1f} GB at most, of {free / 1e9:.0f} GB free"
+    yield "disk", f"about {(2 * n_bytes + n_weights) / 1e9:.1f} GB at most, of {free / 1e9:.0f} GB free"
     absent = [one.name for one in show.local_ladder().rungs if one.name not in bases]
     yield "download", f"the bases of {', '.join(absent)}" if absent else "nothing"
     charged = [one.name for one in show.rungs if not one.is_local and one.config.price]
     yield "dollars", f"for {', '.join(charged)}, as quoted" if charged else "none: everything runs on this machine"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
