@@ -6,7 +6,6 @@ Results go to stdout, messages to stderr, and no control character to either.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,10 @@ import typer
 
 from econchatr.cli.narrator import open_narrator
 from econchatr.display import strip_controls
-from econchatr.errors import EconChatRError, ShowFolderError
+from econchatr.errors import ShowFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
@@ -155,7 +154,7 @@ def print_plan(show: Path, *, rung: str, as_json: bool) -> None:
         quote = [row._asdict() for row in uses] if is_counted else []
         print_json({**told, "quote": quote, "faults": faults})
     else:
-        lines = (*tell_plan(plan), *map(tell_use, uses if is_counted else ()), *_tell_bases(opened, rung))
+        lines = (*tell_plan(plan), *map(tell_use, uses if is_counted else ()))
         for line in (*lines, *tell_open_jobs(opened), *(() if plan.faults else tell_unbought(opened, rung))):
             typer.echo(strip_controls(line))
         if plan.quote is not None:
@@ -164,15 +163,6 @@ def print_plan(show: Path, *, rung: str, as_json: bool) -> None:
             typer.echo("No quote yet: `econchatr select` counts the tokens (free, nothing is uploaded).")
     if plan.faults:
         raise typer.Exit(plan.faults[0].exit_code)
-
-
-def _tell_bases(show: Show, rung: str) -> Iterator[str]:
-    """What the base of each rung at home is, as far as this machine knows: no network is asked."""
-    for one in show.local_ladder(rung).rungs:
-        try:
-            yield f"{one.name}: {strip_controls(replace(one.base, may_ask_hub=False).describe().tell())}"
-        except EconChatRError:
-            continue  # the plan tells it among the faults
 
 
 def print_scores(scores: Sequence[Score], *, as_json: bool) -> None:

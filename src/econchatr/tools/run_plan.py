@@ -61,6 +61,8 @@ class RunPlan(NamedTuple):
     """What would stop the run."""
     needs: tuple[tuple[str, str], ...]
     """What it takes beside time: name and words."""
+    bases: tuple[tuple[str, str], ...]
+    """Each rung at home whose base is on this machine, and what that base is."""
     quote: Quote | None
     """Of the rungs that cost money; `None`: there are none, or nothing is selected yet."""
 
@@ -99,7 +101,8 @@ def plan_run(show: Show, *, rung: str = "", today: date) -> RunPlan:
     if steps and show.is_done("select") and any(not one.is_local for one in show.rungs):
         _try(faults, lambda: quotes.append(quote_selection(show, today=today)))
     quote = quotes[0] if quotes else None
-    return RunPlan(tuple(steps), tuple(faults), tuple(_list_needs(show, bases, n_bytes or 0)), quote)
+    needs, told = _list_needs(show, bases, n_bytes or 0), ((name, base.tell()) for name, base in bases.items())
+    return RunPlan(tuple(steps), tuple(faults), tuple(needs), tuple(told), quote)
 
 
 def _try(faults: list[EconChatRError], check: Callable[[], object]) -> None:
@@ -258,6 +261,8 @@ def tell_plan(plan: RunPlan) -> Iterator[str]:
         yield f"{'all':{width}}  {'':34} {least}{tell_time(plan.minutes)}"
     for name, words in plan.needs:
         yield f"{name:{width}}  {words}"
+    for name, words in plan.bases:
+        yield f"{name}: {words}"
     for fault in plan.faults:
         yield f"fault: {fault.message} {fault.hint}".rstrip()
 
