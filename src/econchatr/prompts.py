@@ -3,7 +3,7 @@
 A cue becomes one user message behind a fixed system line; the reply is the assistant's. The same functions build a
 training example and a question, so the two cannot drift apart. A `ChatTemplate` decides how that is written down: the
 base model's own (the form `chat`), or `completion_template` for a base that has none (the form `completion`). The files
-in the form of 2023 (prompt, completion) stand beside it.
+in the form of 2023 (prompt, completion) stand beside it. What a writer of questions sees: `pair/written_questions.py`.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def render_chat(messages: Sequence[Message], template: ChatTemplate) -> str:
     Raises:
         ModelError: The base has no template, or one that does not work.
     """
-    rows = [{"role": message.role, "content": _disarm(message.content, template)} for message in messages]
+    rows = [{"role": message.role, "content": disarm_marks(message.content, template)} for message in messages]
     if rows and rows[0]["role"] == "system" and not takes_system(template):
         rows = _fold_system(rows)
     return _render(rows, template, is_open=True)
@@ -280,7 +280,7 @@ def render_continuation(
     """
     cue = cue_2023(text, voice) if voice else None
     if voice is None or cue is None:
-        return _disarm(text, template), ""
+        return disarm_marks(text, template), ""
     return render_chat(chat_messages(cue, None, system=system_line(voice), earlier=earlier), template), " "
 
 
@@ -293,7 +293,7 @@ def render_example(messages: Sequence[Message], template: ChatTemplate) -> tuple
         ModelError: The template does not work.
     """
     reply = flatten_reply(messages[-1].content, template)
-    return render_chat(messages[:-1], template), reply_frame(template).lead + _disarm(reply, template)
+    return render_chat(messages[:-1], template), reply_frame(template).lead + disarm_marks(reply, template)
 
 
 def flatten_reply(reply: str, template: ChatTemplate) -> str:
@@ -331,21 +331,8 @@ def encode_continuation(
     Raises:
         InputError: One of the two is empty.
     """
-    ids = [*encode(template.bos if template.adds_bos else ""), *encode(_disarm(prompt, template))]
-    return EncodedExample((*ids, *encode(_disarm(completion, template)), *encode(template.eos)), len(ids))
-
-
-WRITER_VERSION = 1
-"""Raised whenever the writer's text changes: questions written for another text are not taken over."""
-
-
-def writer_messages(passage: str) -> tuple[Message, ...]:
-    """What a model is asked that writes a question for a passage."""
-    system = (
-        "You are shown what somebody said in a conversation. Write the one short question that it answers, as a "
-        "curious person would ask it. Do not repeat its sentences, and do not answer. Write nothing but the question."
-    )
-    return Message(role="system", content=system), Message(role="user", content=passage)
+    ids = [*encode(template.bos if template.adds_bos else ""), *encode(disarm_marks(prompt, template))]
+    return EncodedExample((*ids, *encode(disarm_marks(completion, template)), *encode(template.eos)), len(ids))
 
 
 JUDGE_VERSION = 1
@@ -410,7 +397,8 @@ def cue_2023(text: str, voice: Voice) -> str | None:
     return body.strip() if found and not rest and body.strip() else None
 
 
-def _disarm(text: str, template: ChatTemplate) -> str:
+def disarm_marks(text: str, template: ChatTemplate) -> str:
+    """A text that looks the same, and in which nothing is read as a special token or a mark of the template."""
     # A zero-width joiner inside keeps the look and breaks the token.
     text = text.replace("<|", f"<{_JOINER}|")
     for mark in _marks(template):

@@ -55,6 +55,16 @@ def test_a_written_question_is_kept_only_after_the_same_checks_and_nothing_is_as
     assert all(pair.origin != "said" for pair in pairs)
 
 
+@pytest.mark.slow
+def test_the_embedded_model_writes_questions_that_pass_the_checks(show: Path, econchatr: Run) -> None:
+    name_writer(show, 'base = "embedded"')
+    econchatr("pair", show, "--write-questions")
+    pairs = open_show(show).answer_pairs()
+    written = [pair for pair in pairs if pair.is_kept and pair.made_by == "embedded"]
+    assert written
+    assert all(pair.cue.endswith("?") for pair in written)
+
+
 def test_without_a_writer_the_command_says_what_to_add(show: Path, econchatr: Run) -> None:
     done = econchatr("pair", show, "--write-questions", check=2)
     assert "[pair.writer]" in done.stderr

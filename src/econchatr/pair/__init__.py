@@ -5,7 +5,7 @@ This package knows no file format and no model; who counts tokens is an argument
 
 from __future__ import annotations
 
-from econchatr.pair.answer_pairs import count_answer_pairs, find_passages, make_answer_pairs
+from econchatr.pair.answer_pairs import count_answer_pairs, find_passages, index_passages, make_answer_pairs
 from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, list_statements, pair_episode
 from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
 from econchatr.pair.presidio import open_presidio
@@ -23,6 +23,7 @@ __all__ = [
     "drop_duplicates",
     "find_passages",
     "hide_private",
+    "index_passages",
     "list_statements",
     "make_answer_pairs",
     "open_presidio",

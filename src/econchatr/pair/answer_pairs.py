@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from econchatr.pair.made_questions import RULE, PassageIndex
-from econchatr.pair.passages import find_asked, list_passages
+from econchatr.pair.passages import drop_lead, find_asked, list_passages
 from econchatr.records import Pair, PairOrigin
 from econchatr.speech_acts import Act
 
@@ -54,12 +54,24 @@ def find_passages(pairs: Sequence[Pair]) -> list[Stating]:
     ]
 
 
+def index_passages(
+    passages: Sequence[Stating], *, speech: Iterable[str] = (), exam: Sequence[str] = ()
+) -> PassageIndex:
+    """The passages of a show, by which questions are made and checked.
+
+    Args:
+        speech: Everything that is said in the show.
+        exam: Questions of the exam, which no made question may ask.
+    """
+    names = {name for one in passages for name in (one.pair.cue_speaker, one.pair.reply_speaker)}
+    return PassageIndex([one.text for one in passages], speech=speech, exam=exam, names=names)
+
+
 def make_answer_pairs(
     passages: Sequence[Stating],
     count_tokens: CountTokens,
+    index: PassageIndex,
     *,
-    speech: Iterable[str] = (),
-    exam: Sequence[str] = (),
     written: Mapping[str, Sequence[str]] = MappingProxyType({}),
     writer: str = "",
 ) -> list[Pair]:
@@ -67,19 +79,16 @@ def make_answer_pairs(
 
     Args:
         count_tokens: The tokens of each of many texts, by the profile's tokenizer.
-        speech: Everything that is said in the show.
-        exam: Questions of the exam, which no made question may ask.
+        index: Of these passages.
         written: By the id of the answer pair, the questions that a model wrote; where it was not asked, the rule
             makes one.
         writer: The model that wrote them.
     """
-    names = {name for one in passages for name in (one.pair.cue_speaker, one.pair.reply_speaker)}
-    index = PassageIndex([one.text for one in passages], speech=speech, exam=exam, names=names)
     cues = [
         _find_cue(one, index, place, written=written.get(one.pair_id), writer=writer)
         for place, one in enumerate(passages)
     ]
-    replies = [one.text[cue.start :] for one, cue in zip(passages, cues, strict=True)]
+    replies = [_cut_reply(one.text, cue) for one, cue in zip(passages, cues, strict=True)]
     n_cue, n_reply = count_tokens([cue.text for cue in cues]), count_tokens(replies)
     return [
         one.pair.model_copy(
@@ -100,6 +109,11 @@ def make_answer_pairs(
         )
         for place, (one, cue) in enumerate(zip(passages, cues, strict=True))
     ]
+
+
+def _cut_reply(text: str, cue: _Cue) -> str:
+    """The answer to a question. What was really said in answer stays as it was said."""
+    return drop_lead(text[cue.start :]) if cue.origin == "made" else text
 
 
 def _find_cue(one: Stating, index: PassageIndex, place: int, *, written: Sequence[str] | None, writer: str) -> _Cue:

@@ -64,6 +64,25 @@ def _is_of_a_subject(one: Sentence, reply: str) -> bool:
     return one.act == Act.STATES and not speaks_to_guest and not leads_conversation(text)
 
 
+def drop_lead(passage: str) -> str:
+    """A passage without the words that tie it to what was said before: `But`, `And so`, `Well,`.
+
+    A model that learns from passages which begin in mid turn begins its answers so.
+    """
+    lead = _LEAD.match(passage)
+    rest = passage[lead.end() :] if lead else passage
+    return rest[:1].upper() + rest[1:] if lead else passage
+
+
+_LEAD: Final = re.compile(
+    r"(?:(?:and|but|so|or|because|’cause|'cause|plus)\b(?! (?:that|far|long|much|many|often|forth|on)\b),? "
+    r"|(?:well|yeah|yes|no|right|okay|now|then|like|also|again|i mean|you know|you see|actually|anyway), )+"
+    r"(?=[\w\"“'])",
+    re.IGNORECASE,
+)
+"""`So far` and `so that` begin a thought of their own; `well` and the like are a lead before a comma only."""
+
+
 def find_asked(cue: str) -> str:
     """The question that a cue ends in, with the sentence before it where the question alone is short.
 

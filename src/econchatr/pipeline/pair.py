@@ -16,11 +16,14 @@ from econchatr.pair import (
     drop_duplicates,
     find_passages,
     hide_private,
+    index_passages,
     list_statements,
     make_answer_pairs,
     open_presidio,
     pair_episode,
 )
+from econchatr.pair.answer_pairs import Stating
+from econchatr.pair.made_questions import PassageIndex
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Episode, Pair, Split, Turn, WrittenQuestion
@@ -70,8 +73,9 @@ def _pair_solo(show: Show, splits: Mapping[str, Split], turns: Mapping[str, Sequ
         if episode.slug in splits
         for pair in list_statements(episode, turns[episode.slug], split=splits[episode.slug], hide=hide)
     ]
-    count = open_tokenizer(_TOKENIZER).count_each
-    return make_answer_pairs(find_passages(said), count, speech=(one.reply for one in said), exam=_list_exam(show))
+    count, passages = open_tokenizer(_TOKENIZER).count_each, find_passages(said)
+    index = index_passages(passages, speech=(one.reply for one in said), exam=_list_exam(show))
+    return make_answer_pairs(passages, count, index)
 
 
 def _count_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
@@ -92,14 +96,11 @@ def _pair_guests(show: Show, narrator: Narrator) -> Made:
 
 def _pair_answers(show: Show, narrator: Narrator) -> Made:
     """What the host states, behind questions: the step of its own that a change of the exam does again."""
-    # Where the host alone speaks, all pairs are answer pairs already.
-    said = [] if show.config.show.solo else show.pairs(kept=True)
-    passages = find_passages(said)
+    passages, index = list_stated(show)
     pairs = make_answer_pairs(
         passages,
         open_tokenizer(_TOKENIZER).count_each,
-        speech=(text for pair in said for text in (pair.cue, pair.reply)),
-        exam=_list_exam(show),
+        index,
         written=_read_written(show),
         writer=show.config.pair.writer.name if show.config.pair.writer else "",
     )
@@ -107,6 +108,19 @@ def _pair_answers(show: Show, narrator: Narrator) -> Made:
     if not counts["train"] and not show.config.show.solo:
         narrator.note(f"{show.voice.host} states nothing to train answers on: {len(passages):,} passages, none kept")
     return Made({"answer_pairs": drop_duplicates(pairs)}, counts=counts)
+
+
+def list_stated(show: Show) -> tuple[list[Stating], PassageIndex]:
+    """What the host states in the kept pairs, and the index by which questions to it are checked.
+
+    Raises:
+        ShowFolderError: The show is not paired yet.
+    """
+    # Where the host alone speaks, all pairs are answer pairs already.
+    said = [] if show.config.show.solo else show.pairs(kept=True)
+    passages = find_passages(said)
+    speech = (text for pair in said for text in (pair.cue, pair.reply))
+    return passages, index_passages(passages, speech=speech, exam=_list_exam(show))
 
 
 def _read_written(show: Show) -> dict[str, list[str]]:
@@ -192,7 +206,7 @@ def _answers_inputs(show: Show) -> dict[str, str]:
 ANSWERS = Stage[Show](
     "pair",
     part="answers",
-    version=2,
+    version=3,
     settings={"pair": "pair"},
     inputs=_answers_inputs,
     reads=("pair", "questions.toml", "what a model wrote"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econchatr.pair.answer_pairs import find_passages, make_answer_pairs
+from econchatr.pair.answer_pairs import find_passages, index_passages, make_answer_pairs
 from econchatr.pair.made_questions import RULE, PassageIndex, list_content_words
-from econchatr.pair.passages import MAX_WORDS, MIN_WORDS, find_asked, list_passages
+from econchatr.pair.passages import MAX_WORDS, MIN_WORDS, drop_lead, find_asked, list_passages
+from econchatr.pair.written_questions import read_page, writer_page
 from econchatr.records import Pair
 
 BRIDGE = (
@@ -46,7 +49,12 @@ def make_pair(reply: str, cue: str = "That is how it was.", place: int = 0) -> P
 
 
 def pair_answers(*pairs: Pair, exam: tuple[str, ...] = ()) -> list[Pair]:
-    return make_answer_pairs(find_passages(pairs), lambda texts: [len(text.split()) for text in texts], exam=exam)
+    passages = find_passages(pairs)
+    return make_answer_pairs(passages, _count_words, index_passages(passages, exam=exam))
+
+
+def _count_words(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
 
 
 SHOW = tuple(make_pair(reply, place=place) for place, reply in enumerate((BRIDGE, FERRY, ORCHARD)))
@@ -91,6 +99,28 @@ def test_an_answer_begins_at_the_sentence_that_names_what_is_asked() -> None:
     (pair,) = pair_answers(make_pair(late))
     assert "swing bridge" in pair.cue
     assert pair.reply.startswith("The swing bridge")
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("But the sea has not signed.", "The sea has not signed."),
+        ("And so, you know, it was mostly ink.", "It was mostly ink."),
+        ("Well, I mean, boats sail.", "Boats sail."),
+        ("So far nobody crossed.", "So far nobody crossed."),
+        ("Well water is cold.", "Well water is cold."),
+        ("Orchards are waited for.", "Orchards are waited for."),
+    ],
+)
+def test_a_passage_loses_the_words_that_tie_it_to_what_was_said_before(said: str, answer: str) -> None:
+    assert drop_lead(said) == answer
+
+
+def test_a_made_question_stands_before_an_answer_that_does_not_begin_in_mid_turn() -> None:
+    tied = make_pair(f"But {BRIDGE[:1].lower()}{BRIDGE[1:]}")
+    made = pair_answers(tied, *SHOW[1:])[0]
+    assert made.is_kept
+    assert made.reply == BRIDGE
 
 
 def test_a_phrase_at_the_end_of_a_passage_is_not_asked_about() -> None:
@@ -156,7 +186,7 @@ def test_questions_of_a_model_are_held_to_the_same_checks_and_the_first_good_one
     passages = find_passages(SHOW)
     written = {"e#0/answer": ["Sure, here is one.", "What did the swing bridge teach you?"], "e#1/answer": []}
     bridge, ferry, orchard = make_answer_pairs(
-        passages, lambda texts: [1] * len(texts), written=written, writer="a model"
+        passages, lambda texts: [1] * len(texts), index_passages(passages), written=written, writer="a model"
     )
     assert (bridge.cue, bridge.made_by) == ("What did the swing bridge teach you?", "a model")
     assert (ferry.is_kept, ferry.reason) == (False, "the model wrote no question for it")
@@ -178,3 +208,10 @@ def test_the_question_that_a_cue_ends_in_is_found(cue: str, asked: str) -> None:
 
 def test_content_words_leave_small_words_out() -> None:
     assert list_content_words("What do you think about the swing bridge?") == ["think", "swing", "bridge"]
+
+
+def test_a_small_model_goes_on_with_a_page_and_its_question_is_cut_out() -> None:
+    page = writer_page(FERRY, 1)
+    assert page.endswith(f"{FERRY}\nThe question was: How do")
+    assert read_page(" you read a timetable? I read it at night.", 1) == "How do you read a timetable?"
+    assert read_page(" you read a timetable", 1) == ""

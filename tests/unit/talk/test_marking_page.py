@@ -18,8 +18,10 @@ pytest.importorskip("uvicorn", reason="needs the extra `web`")
 
 from econchatr.pipeline import open_show
 from econchatr.pipeline.results import count_right_answers, hand_marks
-from econchatr.records import Answer
+from econchatr.records import Answer, HandMark
+from econchatr.report.pages import AnswerCard, MarkingDeck
 from econchatr.tables import finish_stage, write_table
+from econchatr.talk.mark_page import MarkStore, create_marking_app
 from econchatr.tools.sheets import MarkKeeper, read_deck
 from tests.functional.conftest import write_tiny_show
 from tests.helpers.browser import CHROMIUM, find_axe
@@ -53,13 +55,28 @@ def show(tmp_path: Path) -> Path:
 
 @contextmanager
 def serve(root: Path, *, name: str = "") -> Iterator[str]:
+    opened = open_show(root)
+    with serve_deck(read_deck(opened), MarkKeeper(opened), name=name) as address:
+        yield address
+
+
+class NoMarks:
+    """Keeps nothing."""
+
+    def save(self, mark: HandMark) -> None:
+        pass
+
+    def find(self, scorer: str) -> dict[str, float]:
+        return {}
+
+
+@contextmanager
+def serve_deck(deck: MarkingDeck, keeper: MarkStore | None = None, *, name: str = "") -> Iterator[str]:
     import uvicorn
 
-    from econchatr.talk.mark_page import create_marking_app
     from econchatr.talk.server.listen import take_place
 
-    opened = open_show(root)
-    app = create_marking_app(read_deck(opened), MarkKeeper(opened), name=name)
+    app = create_marking_app(deck, keeper or NoMarks(), name=name)
     with take_place("127.0.0.1", 0, key="") as place:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=lambda: server.run(sockets=[place.socket]))
@@ -164,6 +181,29 @@ def test_a_mark_that_is_not_saved_is_told_and_stays_open(show: Path) -> None:
         page.keyboard.press("1")
         page.wait_for_function("() => document.querySelector('#status').textContent.startsWith('Not saved')")
         assert page.inner_text("#progress") == "1 of 48"
+
+
+@needs_browser
+def test_a_long_answer_shows_its_beginning_and_space_shows_the_rest() -> None:
+    long = " ".join(f"word{n}" for n in range(200))
+    cards = tuple(AnswerCard(f"{n:064x}", "Why?", "", (), text) for n, text in enumerate((long, "A short one.")))
+    with serve_deck(MarkingDeck("Show", "Host", cards, n_first=2), name="Ada") as address, open_page(address) as page:
+        page.wait_for_selector("#card:not([hidden])")
+        assert page.inner_text("#answer").endswith("word59 …")
+        assert page.inner_text("#rest") == "140 more words Space"
+        page.keyboard.press("Space")
+        assert page.inner_text("#answer") == long
+        press(page, "1", shown="1 of 2")
+        assert page.inner_text("#answer") == "A short one."
+        assert page.is_hidden("#rest")
+
+
+def test_the_time_that_marking_takes_counts_what_is_shown() -> None:
+    def deck(*texts: str) -> MarkingDeck:
+        return MarkingDeck("Show", "Host", tuple(AnswerCard("k", "Why so?", "", (), one) for one in texts), len(texts))
+
+    assert deck("word " * 76).minutes == pytest.approx(78 / 238 + 1 / 60)
+    assert deck("word " * 200, "word " * 200).minutes == pytest.approx(122 / 238 + 2 / 60)
 
 
 @contextmanager

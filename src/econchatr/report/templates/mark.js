@@ -4,6 +4,7 @@
   const at = (id) => document.getElementById(id);
   const who = at("who");
   const values = { 1: 1, j: 1, 2: 0.5, k: 0.5, 3: 0, l: 0, 0: 0 };
+  const beginning = Number(who.dataset.beginning), slack = Number(who.dataset.slack); // words
   const pause = 150; // a key that bounces must not mark an answer nobody has seen
   let cards = [], place = 0, last = Number(who.dataset.first), scorer = who.dataset.name, shown = 0, sending = Promise.resolve();
 
@@ -28,7 +29,7 @@
     at("question").textContent = card.question;
     at("expected").textContent = card.expected;
     show("expected-line", card.expected !== "");
-    at("answer").textContent = card.text;
+    put(card.text, beginning);
     at("real").replaceChildren(...card.real.map((text) => {
       const quote = document.createElement("blockquote");
       quote.dir = "auto";
@@ -42,6 +43,20 @@
     scrollTo(0, 0);
     at("answer").focus({ preventScroll: true });
     shown = performance.now();
+  }
+
+  // Shows so many words of the answer, or all of it where little more would be left.
+  function put(text, nWords) {
+    const words = [...text.matchAll(/\S+/g)];
+    const isCut = words.length > nWords + slack;
+    at("answer").textContent = isCut ? `${text.slice(0, words[nWords].index).trimEnd()} …` : text;
+    show("rest", isCut);
+    at("rest-words").textContent = words.length - nWords;
+  }
+
+  function showRest() {
+    put(cards[place].text, Infinity);
+    at("answer").focus({ preventScroll: true });
   }
 
   function finish() {
@@ -99,6 +114,7 @@
     start();
   });
   at("more").addEventListener("click", () => { last = cards.length; place = firstOpen(); draw(); });
+  at("rest").addEventListener("click", showRest);
   at("back").addEventListener("click", back);
   for (const button of document.querySelectorAll("[data-value]")) {
     button.addEventListener("click", () => mark(Number(button.dataset.value)));
@@ -106,7 +122,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || at("bar").hidden) return;
     const key = event.key.toLowerCase();
-    if (key in values) mark(values[key]);
+    if (key === " " && !at("rest").hidden && event.target.tagName !== "BUTTON") { event.preventDefault(); showRest(); }
+    else if (key in values) mark(values[key]);
     else if (key === "backspace" || key === "u") { event.preventDefault(); back(); }
   });
   if (scorer) start();
