@@ -23,8 +23,8 @@ from econchatr.train.local import plan_lora, spread_examples, train_lora
 from econchatr.train.recipe import TrainOutcome, TrainProgress
 from econchatr.train.tracker import track
 
-_PARITY_TOKENS = 4
-"""Greedy tokens that must agree per question between transformers and llama.cpp."""
+_PARITY_TOKENS = 16
+"""Of the trained model's answer to each question: so many llama.cpp must find as likely as transformers."""
 
 _MIN_PARITY_SHARE = 0.75
 """Below this share of agreeing questions a training is refused: 9 of 12."""

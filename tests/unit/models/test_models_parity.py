@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from econchatr.errors import ModelError
 from econchatr.models.engines.transformers_engine import open_transformers
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import locate_embedded_gguf
-from econchatr.models.parity import check_parity
+from econchatr.models.parity import ParityResult, check_parity
 from econchatr.records import Sampling
 from tests.helpers.model_material import CUES, PROMPT, make_prompt, open_embedded, train_briefly
 
@@ -18,9 +20,24 @@ def test_both_engines_say_the_same_with_a_trained_adapter(cache: Path) -> None:
     adapter = cache / "parity.gguf"
     write_gguf_adapter(outcome.adapter_folder, base_gguf=locate_embedded_gguf(), out=adapter)
     prompts = [make_prompt(cue) for cue in CUES]
-    result = check_parity(prompts, base=base, adapter_folder=outcome.adapter_folder, gguf_adapter=adapter, n_tokens=4)
-    assert result.n_checked == len(CUES)
-    assert result.n_agreeing >= len(CUES) - 1
+    result = check_parity(prompts, base=base, adapter_folder=outcome.adapter_folder, gguf_adapter=adapter, n_tokens=16)
+    assert result == ParityResult(len(CUES), len(CUES))
+
+
+def test_engines_do_not_agree_about_an_adapter_of_half_the_strength(cache: Path) -> None:
+    base, outcome = open_embedded(cache), train_briefly(cache)
+    weak = Path(shutil.copytree(outcome.adapter_folder, cache / "weak"))
+    settings = json.loads((weak / "adapter_config.json").read_text())
+    (weak / "adapter_config.json").write_text(json.dumps(settings | {"lora_alpha": settings["lora_alpha"] / 2}))
+    write_gguf_adapter(weak, base_gguf=locate_embedded_gguf(), out=cache / "weak.gguf")
+    result = check_parity(
+        [make_prompt(cue) for cue in CUES],
+        base=base,
+        adapter_folder=outcome.adapter_folder,
+        gguf_adapter=cache / "weak.gguf",
+        n_tokens=16,
+    )
+    assert result.n_agreeing == 0
 
 
 def test_an_adapter_that_is_none_is_an_error_of_ours(tmp_path: Path) -> None:
