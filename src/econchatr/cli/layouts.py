@@ -316,5 +316,5 @@ def tell_outcome(outcome: PreferenceOutcome) -> list[str]:
         lines.append(f"  {name}: {told[0]} before, {told[1]} after")
     if outcome.n_agreeing_questions is not None:
         alike = f"{outcome.n_agreeing_questions} of {outcome.n_checked_questions}"
-        lines.append(f"  questions with the same first tokens in transformers and llama.cpp: {alike}")
+        lines.append(f"  questions answered alike by transformers and llama.cpp: {alike}")
     return lines

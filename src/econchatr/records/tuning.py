@@ -193,7 +193,7 @@ class TunedModel(Record):
     n_trained_tokens: int
     dtype: str
     n_agreeing_questions: int | None
-    """Questions whose greedy first tokens agree between transformers and llama.cpp; `None`: not checked."""
+    """Questions whose answers transformers and llama.cpp find equally likely; `None`: not checked."""
     n_checked_questions: int
     licence: str = ""
     """Of the base, as its makers name it: `apache-2.0`, `gemma`; empty: not told."""

@@ -112,6 +112,7 @@ def _head(material: CardMaterial) -> list[str]:
 def _body(material: CardMaterial) -> list[str]:
     tuned, say = material.tuned, escape_markdown
     rights = material.rights
+    pinned = f" at commit {say(tuned.base_commit)}" if tuned.base_commit else ""
     return [
         f"# {say(material.label)}",
         "",
@@ -121,7 +122,7 @@ def _body(material: CardMaterial) -> list[str]:
         "",
         "## How it was made",
         "",
-        f"- Base: {say(material.base_id)}; the weights trained on: {say(tuned.weights)}. Licence of the base: "
+        f"- Base: {say(material.base_id)}{pinned}; the weights trained on: {say(tuned.weights)}. Licence of the base: "
         f"{say(tuned.tell_licence())}.",
         f"- Trained by EconChatR {say(material.version)}: LoRA, {tuned.n_trained_tokens:,} tokens in {tuned.n_steps:,} "
         f"steps, the adapter of step {tuned.best_step:,} kept, on replies of the host only.",

@@ -104,7 +104,7 @@ def test_a_round_of_an_earlier_version_shows_what_it_kept() -> None:
         Figure("1.2%", "no interval was kept"),
     )
     assert rows["Voice"][:2] == (Figure("–"), Figure("–"))
-    assert facts["questions with the same first tokens in transformers and llama.cpp"] == "not checked"
+    assert facts["questions answered alike by transformers and llama.cpp"] == "not checked"
     assert gates == []
     assert render_html(material)
 

@@ -85,7 +85,7 @@ def _list_facts(outcome: PreferenceOutcome) -> Iterator[tuple[str, str]]:
     yield "how far it went", f"{format_share(outcome.strength)} of the way from the tuned model to the trained one"
     alike = outcome.n_agreeing_questions
     yield (
-        "questions with the same first tokens in transformers and llama.cpp",
+        "questions answered alike by transformers and llama.cpp",
         "not checked" if alike is None else f"{alike} of {outcome.n_checked_questions}",
     )
     yield "SHA-256 of the adapter it began from", outcome.tuned_sha256

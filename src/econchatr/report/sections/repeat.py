@@ -61,11 +61,12 @@ def _tabulate_weights(tuned_models: Sequence[TunedModel]) -> Table | None:
     facts: dict[str, Callable[[TunedModel], str]] = {
         "base model": lambda tuned: tuned.base_model,
         "weights": lambda tuned: tuned.weights,
+        "commit of the base on the model hub": lambda tuned: tuned.base_commit or MISSING,
         "licence of the base": lambda tuned: tuned.tell_licence(),
         "steps, best step": lambda tuned: f"{format_count(tuned.n_steps)}, {format_count(tuned.best_step)}",
         "tokens trained on": lambda tuned: format_count(tuned.n_trained_tokens),
         "number type": lambda tuned: tuned.dtype,
-        "questions with the same first tokens in transformers and llama.cpp": _tell_agreement,
+        "questions answered alike by transformers and llama.cpp": _tell_agreement,
         "SHA-256 of the base weights": lambda tuned: tuned.base_sha256,
         "SHA-256 of the selection": lambda tuned: tuned.selection_sha256,
         "SHA-256 of the adapter": lambda tuned: tuned.adapter_sha256,
