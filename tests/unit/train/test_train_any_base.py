@@ -22,6 +22,7 @@ from econchatr.prompts import EncodedExample
 from econchatr.tables import hash_file
 from econchatr.train.local import plan_lora, train_lora
 from econchatr.train.recipe import TrainProgress
+from tests.helpers.model_material import make_examples, open_embedded
 from tests.helpers.tiny_bases import FAMILIES, make_tiny_examples
 from tests.helpers.tiny_training import TINY_RECIPE, open_tiny_base, train_tiny_base
 
@@ -248,6 +249,28 @@ def test_both_ways_train_a_plain_llama_alike(cache: Path) -> None:
     assert nats[0] == pytest.approx(nats[1], rel=1e-5)
     for name, wanted in gradients[0].items():
         assert float((gradients[1][name] - wanted).abs().max()) <= 1e-4 * float(wanted.abs().max()), name
+
+
+@pytest.mark.slow
+def test_both_ways_train_the_embedded_model_alike_within_bfloat16(cache: Path) -> None:
+    import torch
+
+    from econchatr.models.trainable.trainable_model import open_trainable
+
+    base, plan, shape = open_embedded(cache), replace(PLAN, dtype="bfloat16"), AdapterShape(rank=8, alpha=16, seed=0)
+    examples = make_examples(base)[:4]
+    nats, gradients = [], []
+    for way in (replace(plan, dtype="float32"), plan, replace(plan, is_checkpointed=True)):
+        model = open_trainable(base.checkpoint_path, plan=way, shape=shape, n_positions=1024)
+        nats.append(model.learn(examples, weight=0.01))
+        gradients.append(torch.cat([one.grad.flatten().double() for _, one in sorted(model.parameters.items())]))
+    assert type(model).__name__ == "AdaptedModel"
+    assert nats == pytest.approx([nats[0]] * 3, rel=2**-8)
+    exact, packed, adapted = (one / gradients[0].norm() for one in gradients)
+    lost = float((packed - exact).norm())
+    assert lost < 0.1
+    assert float((adapted - exact).norm()) == pytest.approx(lost, rel=0.5)
+    assert float((adapted - packed).norm()) < 2 * lost
 
 
 def write_plain_llama(cache: Path) -> Path:
