@@ -71,6 +71,10 @@ def test_what_is_denied_or_asked_is_not_said(text: str) -> None:
     assert not says_opposite(text, "they do")
 
 
+def test_a_negation_of_something_else_undoes_no_opposite() -> None:
+    assert mark("I trust surveys, but I don't trust people.", DEMO["q02"]).says_opposite
+
+
 def test_half_of_a_longer_answer_is_worth_a_half_and_words_of_the_question_are_no_part() -> None:
     wanted = "four clever keepers of bees"
     assert grade_sense("The keepers had bees.", wanted) == ("near", 0.5)

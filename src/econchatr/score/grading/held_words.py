@@ -76,6 +76,8 @@ def says_opposite(text: str, opposite: str | None) -> bool:
 
     >>> [says_opposite(text, "they do") for text in ("They do.", "They don't.", "I never said they do.", "They do?")]
     [True, False, False, False]
+    >>> says_opposite("I trust surveys, but I don't trust people.", "trust surveys")
+    True
     """
     stated = [one for one in _split_sentences(text) if not one.is_question]
     for words in map(plain_words, split_alternatives(opposite)):
@@ -127,9 +129,14 @@ def _find_whole(words: Sequence[str], said: Sequence[str]) -> Iterator[tuple[int
     width = _width(words)
     for start in range(len(said)):
         if any(_is_same(word, said[start]) for word in content):
-            stretch = said[start : start + width]
-            if _count(content, stretch) == len(content):
-                yield start, start + len(stretch)
+            last = min(start + width, len(said))
+            ends = (end for end in range(start + len(content), last + 1) if _holds_all(content, said[start:end]))
+            if end := next(ends, 0):
+                yield start, end
+
+
+def _holds_all(content: Sequence[str], stretch: Sequence[str]) -> bool:
+    return _count(content, stretch) == len(content)
 
 
 def _count_in_stretches(content: Sequence[str], words: Sequence[str], said: Sequence[str]) -> Iterator[int]:
