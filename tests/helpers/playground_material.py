@@ -23,6 +23,7 @@ ATTACK = (
 )
 BEES = "The inspector counted eleven hives of bees before the frost came down on Hather, and nobody thanked her for it."
 HOST_SAYS = "Well, it depends who counted the kettles, and whether anybody asked them twice about the lids."
+EXAM_QUESTION = "Is it ninety-four per cent?"
 SUBJECTS = Subjects(frozenset({"the", "of", "and", "it", "for", "a"}), 100, Counter())
 """As a longer show would teach them: of four texts every word would be one of the commonest."""
 
@@ -73,6 +74,7 @@ def make_material(folder: Path, **changes: Any) -> Material:
         make_finder=lambda said: SaidBefore(said, SUBJECTS), close=CLOSE,
         usd_per_hour={"first": Decimal("3.6"), "second": None}, report=folder / "index.html",
         keeper=Kept([], [], []), open_find=lambda rung: lambda question: tuple(pairs[:2]),
+        questions=[EXAM_QUESTION, ATTACK],
     )  # fmt: skip
     return material._replace(**changes)
 

@@ -155,6 +155,8 @@ class PlayRows(NamedTuple):
     usd_per_hour: dict[str, Decimal | None]
     """By rung, US dollars per hour of this machine while it answers; `None`: show.toml does not say."""
     report: Path
+    questions: list[str]
+    """The exam's; empty: there is none."""
 
 
 def read_play(show: Show) -> PlayRows:
@@ -174,6 +176,7 @@ def read_play(show: Show) -> PlayRows:
             rung.name: _cost_hour(rung.watts, rung.usd_per_kwh, rung.rent_usd_per_hour) for rung in show.config.ladder
         },
         report=show.folder("report") / "index.html",
+        questions=[question.text for question in show.questions()] if show.has_questions else [],
     )
 
 

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,11 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.tables import read_lines
 from tests.helpers.browser import CHROMIUM, find_axe
-from tests.helpers.playground_material import ATTACK, BEES, Playground, play
+from tests.helpers.playground_material import ATTACK, BEES, EXAM_QUESTION, Playground, play
 from tests.helpers.server_material import open_two_adapters
 from tests.helpers.waiting import wait_until
 
-WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+WIDTHS = {"desktop": (1280, 900), "phone": (360, 740)}
 WAIT_MS = 120_000
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
 
@@ -135,7 +136,7 @@ def test_a_chat_streams_and_can_be_stopped_edited_and_tried_again(page: Any, pla
     page.wait_for_function("document.querySelector('#chat-text textarea').value.startsWith('Say it ')")
     page.fill("#chat-text textarea", "Is it ninety-four?")
     page.click("#chat-send")
-    page.wait_for_selector("#chat-pane article.answer[data-state=done] .near")
+    page.wait_for_selector("#chat-pane article.answer[data-state=done]")
     first = page.inner_text("#chat-pane article.answer .said")
     assert "seed 0" in page.inner_text("#chat-pane")
     page.click("#chat-retry")
@@ -168,15 +169,58 @@ def test_all_models_answer_the_same_question_with_time_tokens_and_price(page: An
     open_tab(page, "Compare")
     draw_few(page, 8)
     page.fill("#compare-text textarea", "Is it ninety-four?")
-    page.locator("#compare-grounds input").check()
+    page.get_by_label("first, real turns").check()
     page.click("#compare-ask")
-    page.wait_for_function("document.querySelectorAll('#compare-pane article[data-state=done]').length == 3")
-    cards = page.locator("#compare-pane article").all_inner_texts()
-    assert [card.split()[0] for card in cards] == ["first", "second", "first:base"]
-    assert all("tokens/s" in card and "AI imitation of Hal Høst" in card and "Really said" in card for card in cards)
-    assert all("Given to the model, really said:" in card and BEES in card for card in cards)
+    page.wait_for_function("document.querySelectorAll('#compare-pane article[data-state=done]').length == 5")
+    real, *cards = page.locator("#compare-pane article").all_inner_texts()
+    assert BEES in real
+    assert "really said" in real
+    names = ["first", "second", "first:base", "first:base, persona prompt", "first, real turns"]
+    assert [card.split("\n")[0] for card in cards] == names
+    assert all("tokens/s" in card and "AI imitation of Hal Høst" in card for card in cards)
+    assert ["Given to the model, really said:" in card for card in cards] == [False] * 4 + [True]
     assert "$0.00" in cards[0]
     assert "$0 + this machine's time" in cards[1]
+
+
+@needs_browser
+def test_enter_sends_and_a_question_sent_meanwhile_stays_in_its_field(page: Any) -> None:
+    page.fill("#chat-text textarea", "Tell me everything there is to say.")
+    page.press("#chat-text textarea", "Enter")
+    page.wait_for_selector("#chat-pane article.answer[data-state=writing]")
+    page.fill("#chat-text textarea", "And why?")
+    page.press("#chat-text textarea", "Enter")
+    page.wait_for_selector("#chat-note >> text=An answer is being written")
+    assert page.input_value("#chat-text textarea") == "And why?"
+    page.click("#chat-stop")
+    page.wait_for_selector("#chat-pane article.answer:is([data-state=stopped], [data-state=done])")
+    assert page.input_value("#chat-text textarea") == "And why?"
+    assert page.locator("#chat-pane article.you").count() == 1
+
+
+@needs_browser
+def test_a_talk_outlives_its_page_is_edited_only_when_sent_and_can_be_taken_away(page: Any) -> None:
+    draw_few(page, 8)
+    page.locator("#chat-examples input").click()
+    page.get_by_role("option", name=EXAM_QUESTION).click()
+    page.wait_for_function(f"document.querySelector('#chat-text textarea').value == {json.dumps(EXAM_QUESTION)}")
+    page.press("#chat-text textarea", "Enter")
+    page.wait_for_selector("#chat-pane article.answer[data-state=done]")
+    said = page.inner_text("#chat-pane article.answer .said")
+    page.wait_for_function("Object.keys(localStorage).some((key) => key.startsWith('econchatr-talk-'))")
+    page.reload()
+    page.wait_for_selector("#chat-pane article.answer[data-state=done]")
+    assert page.inner_text("#chat-pane article.answer .said") == said
+    page.click("#chat-edit")
+    page.wait_for_selector("#chat-note >> text=What you send replaces your last question")
+    assert page.locator("#chat-pane article.answer").count() == 1
+    with page.expect_download() as told:
+        page.click("#chat-json")
+    kept = json.loads(Path(told.value.path()).read_text(encoding="utf-8"))
+    assert [(one["role"], one["content"]) for one in kept] == [("user", EXAM_QUESTION), ("assistant", said)]
+    assert kept[1]["label"] == "AI imitation of Hal Høst"
+    page.click("#chat-new")
+    page.wait_for_selector("#chat-pane .empty")
 
 
 @needs_browser

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from econchatr.errors import EconChatRError, InputError
 from econchatr.models.engines.llama_server import N_CTX, ReplyPiece, ServedModel, SlotRequest
-from econchatr.prompts import Voice, conversation, exchange_messages, render_chat
+from econchatr.prompts import Voice, conversation, exchange_messages, persona_line, render_chat
 from econchatr.records import Message, Pair, Variant
 from econchatr.talk.playground.lookups import Evidence, Given, Library
 from econchatr.talk.server.replying import Answerer, Telling
@@ -104,13 +104,14 @@ class Planned(NamedTuple):
 
 def plan_answer(
     model: ServedModel, voice: Voice, said: str, drawing: DrawSettings, *, history: Sequence[Message] = (),
-    real: Sequence[Pair] | None = None, given: Sequence[Given] = (),
+    real: Sequence[Pair] | None = None, given: Sequence[Given] = (), is_persona: bool = False,
 ) -> Planned:  # fmt: skip
     """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
 
     Args:
         real: Real turns to put before it all, as in training; `None`: it is asked without any.
         given: The same as they are shown.
+        is_persona: It is told in words how to speak, as the exam's reference row is.
 
     Raises:
         ModelError: The model's template does not work.
@@ -119,6 +120,8 @@ def plan_answer(
     before = exchange_messages(real or ())
     recent = keep_recent(history, [*before, last], max_chars=DEFAULTS.max_history_chars)
     messages = conversation([*before, *recent, last], voice)
+    if is_persona:
+        messages = (Message(role="system", content=persona_line(voice)), *messages[1:])
     draw = SlotRequest(
         max_tokens=min(drawing.max_tokens, N_CTX), temperature=drawing.temperature, seed=drawing.seed,
         repeat_penalty=DEFAULTS.repeat_penalty,
@@ -151,6 +154,11 @@ class Halt:
         self._changed: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether answers are being written."""
+        return self._ended is not None and not self._ended.is_set()
+
     @contextmanager
     def watch(self, changed: asyncio.Event) -> Iterator[None]:
         """Answers are written until the block ends; `changed` is set when they are to end."""
@@ -162,7 +170,7 @@ class Halt:
 
     async def stop(self) -> None:
         """End what is written, and wait until the last of it was shown; nothing where nothing is written."""
-        if self._changed is not None and self._ended is not None and not self._ended.is_set():
+        if self._changed is not None and self._ended is not None and self.is_watched:
             self.is_wanted = True
             self._changed.set()
             await self._ended.wait()
@@ -178,7 +186,7 @@ class Teller:
 
     async def plan(
         self, model: ServedModel, voice: Voice, said: str, drawing: DrawSettings, *, history: Sequence[Message] = (),
-        grounds: bool,
+        grounds: bool, is_persona: bool = False,
     ) -> Planned:  # fmt: skip
         """What is asked of a model; where it is to be grounded, with the host's real turns before it.
 
@@ -187,7 +195,22 @@ class Teller:
         """
         real = await asyncio.to_thread(self._library.find_real, model.rung, said) if grounds else None
         given = [self._library.cite(pair) for pair in real or ()]
-        return plan_answer(model, voice, said, drawing, history=history, real=real, given=given)
+        return plan_answer(model, voice, said, drawing, history=history, real=real, given=given, is_persona=is_persona)
+
+    async def find_real(self, rung: str, said: str) -> Given | None:
+        """What the host really said that is nearest to a question; `None`: nothing shares a word with it.
+
+        Raises:
+            EconChatRError: It cannot be looked up.
+        """
+        found = await asyncio.to_thread(self._library.find_real, rung, said)
+        return self._library.cite(found[-1]) if found else None
+
+    async def look_up(self, said: str, row: Answering) -> Answering:
+        """An answer with the nearest thing the host really said."""
+        if not row.text:
+            return row
+        return replace(row, evidence=await asyncio.to_thread(self._library.look_up, row.text, prompt=said))
 
     async def tell(self, planned: Sequence[Planned], halt: Halt | None = None) -> AsyncGenerator[list[Answering], None]:
         """All answers so far, again and again until all have come; whoever stops listening ends every one of them.
@@ -236,8 +259,7 @@ class Teller:
         except EconChatRError as exc:
             yield replace(row, state="failed", error=f"{exc.message} {exc.hint}".strip())
             return
-        evidence = await asyncio.to_thread(self._library.look_up, row.text, prompt=telling.said)
-        yield replace(row, state="done", evidence=evidence)
+        yield replace(await self.look_up(telling.said, row), state="done")
 
     def _add(self, row: Answering, piece: ReplyPiece, seconds: float) -> Answering:
         row = replace(

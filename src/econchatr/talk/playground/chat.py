@@ -5,15 +5,17 @@ This module draws no answer: `answering` does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from econchatr.errors import EconChatRError
-from econchatr.records import Message
-from econchatr.talk.playground.answering import Answering, Halt, check_question, read_drawing
+from econchatr.prompts import system_line
+from econchatr.talk.playground.answering import Halt, check_question, read_drawing
+from econchatr.talk.playground.kept_talk import Exchange, Talk, read_talk, save_talk
 from econchatr.talk.playground.speech_html import (
     Desk,
+    make_examples,
     make_fields,
     show_answer,
     show_prompt,
@@ -23,46 +25,67 @@ from econchatr.talk.playground.speech_html import (
 )
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """What was said, and what was answered."""
+class Shown(NamedTuple):
+    """What the page shows next; `_KEEP` leaves a part as it is."""
 
-    said: str
-    answer: Answering
+    pane: Any
+    talk: Any
+    text: Any
+    """The field for the question. A question in it is left alone while an answer is written."""
+    note: Any
+    saved: Any
+    """The conversation as the browser keeps it."""
 
 
-History = tuple[Exchange, ...]
+def make_chat(desk: Desk, on_load: Any) -> None:
+    """Make the tab's inside.
 
-
-def make_chat(desk: Desk) -> None:
-    """Make the tab's inside."""
+    Args:
+        on_load: The page's method for its event of being loaded.
+    """
     import gradio as gr
 
     tab = _Chat(desk)
-    history, halt = gr.State(()), gr.State(Halt())
-    pane = gr.HTML(tab.show((), False), elem_id="chat-pane", autoscroll=True)
-    text = gr.Textbox(label="You say", lines=2, max_lines=6, elem_id="chat-text", placeholder="Ask something",
-                      submit_btn=False)  # fmt: skip
+    talk, halt = gr.State(Talk()), gr.State(Halt())
+    saved = gr.BrowserState("", storage_key=f"econchatr-talk-{desk.show_id}", secret=desk.show_id)
+    pane = gr.HTML(tab.show(Talk(), False), elem_id="chat-pane", autoscroll=True)
+    note = gr.HTML(elem_id="chat-note")
+    text = gr.Textbox(label="You say", lines=1, max_lines=6, elem_id="chat-text", submit_btn=False,
+                      placeholder="Ask something. Enter sends, Shift and Enter begin a new line.")  # fmt: skip
     with gr.Row(elem_classes="buttons"):
         send = gr.Button("Send", variant="primary", elem_id="chat-send", min_width=80)
         stop = gr.Button("Stop", elem_id="chat-stop", min_width=80)
         retry = gr.Button("Try again", elem_id="chat-retry", min_width=80)
         edit = gr.Button("Edit", elem_id="chat-edit", min_width=80)
         clear = gr.Button("New", elem_id="chat-new", min_width=80)
-    with gr.Row():
+    make_examples(desk, text, elem_id="chat-examples")
+    with gr.Row(elem_classes="settings"):
         model = gr.Dropdown(list(desk.models), value=desk.tuned[0], label="Model", elem_id="chat-model", min_width=220)
         grounds = gr.Checkbox(False, label="Give it real turns of the host", elem_id="chat-grounds", min_width=220)
         shows = gr.Checkbox(False, label="Show what the model reads", elem_id="chat-shows", min_width=220)
+    gr.HTML(f"<p class='aside'>It reads first: <q>{show_text(system_line(desk.voice))}</q></p>", elem_id="chat-system")
     with gr.Accordion("How answers are drawn", open=False, elem_id="chat-drawing"):
         fields = make_fields()
+    with gr.Row(elem_classes="buttons"):
+        for name, label in (("copy", "Copy all"), ("markdown", "Save as Markdown"), ("json", "Save as JSON")):
+            wire(
+                gr.Button(label, elem_id=f"chat-{name}", min_width=80).click,
+                None,
+                [],
+                [],
+                js=f"() => econchatr.{name}()",
+            )
 
     drawn = [model, *fields, grounds, shows, halt]
-    wire([send.click, text.submit], tab.send, [text, history, *drawn], [pane, history, text])
-    wire(retry.click, tab.retry, [history, *drawn], [pane, history, text])
+    shown = [pane, talk, text, note, saved]
+    # A question sent while an answer is written is not thrown away: the page says so, and leaves it in the field.
+    wire([send.click, text.submit], tab.send, [text, talk, *drawn], shown, trigger_mode="multiple")
+    wire(retry.click, tab.retry, [talk, *drawn], shown)
     wire_stop(stop.click, halt)
-    wire_stop(edit.click, halt, tab.edit, [history, shows], [pane, history, text])
-    wire_stop(clear.click, halt, tab.clear, [], [pane, history, text])
-    wire(shows.change, lambda known, shown: tab.show(known, shown), [history, shows], [pane])
+    wire_stop(edit.click, halt, tab.edit, [talk], shown)
+    wire_stop(clear.click, halt, tab.clear, [], shown)
+    wire(shows.change, lambda known, shown: tab.show(known, shown), [talk, shows], [pane])
+    wire(on_load, tab.restore, [saved, shows], shown)
 
 
 class _Chat:
@@ -72,7 +95,7 @@ class _Chat:
     async def send(
         self,
         text: str,
-        history: History,
+        talk: Talk,
         model: str,
         temperature: float,
         max_tokens: float,
@@ -80,25 +103,31 @@ class _Chat:
         grounds: bool,
         shows: bool,
         halt: Halt,
-    ) -> AsyncGenerator[tuple[str, History, str], None]:
-        drawing = read_drawing(temperature, max_tokens, seed)
-        drawing = drawing.with_seed(drawing.seed + len(history))
+    ) -> AsyncGenerator[Shown, None]:
+        if halt.is_watched:
+            yield _NOTHING._replace(note=_note("An answer is being written. Wait for its end, or press Stop."))
+            return
+        before, drawing = talk.before_next(), read_drawing(temperature, max_tokens, seed)
+        drawing = drawing.with_seed(drawing.seed + len(before.exchanges))
         try:
             said = check_question(text)
             planned = await self._desk.teller.plan(
-                self._desk.models[model], self._desk.voice, said, drawing, history=_messages(history), grounds=grounds
+                self._desk.models[model], self._desk.voice, said, drawing, history=before.messages(), grounds=grounds
             )
         except EconChatRError as exc:
-            yield self.show(history, shows, error=f"{exc.message} {exc.hint}"), history, text
+            yield _NOTHING._replace(pane=self.show(talk, shows, error=f"{exc.message} {exc.hint}"))
             return
+        yield _NOTHING._replace(text="", note="")  # once: what is typed meanwhile stays
+        now = before
         async with aclosing(self._desk.teller.tell([planned], halt)) as rows:
             async for (row,) in rows:
-                now = (*history, Exchange(said, row))
-                yield self.show(now, shows), now, ""
+                now = before.add(said, row)
+                yield _NOTHING._replace(pane=self.show(now, shows), talk=now)
+        yield _NOTHING._replace(note="", saved=save_talk(now))
 
     async def retry(
         self,
-        history: History,
+        talk: Talk,
         model: str,
         temperature: float,
         max_tokens: float,
@@ -106,35 +135,50 @@ class _Chat:
         grounds: bool,
         shows: bool,
         halt: Halt,
-    ) -> AsyncGenerator[tuple[str, History, str], None]:
+    ) -> AsyncGenerator[Shown, None]:
         """The last question once more, with the seed after the last one's."""
-        if not history:
-            yield self.show(history, shows, error="there is nothing to try again yet."), history, ""
+        if not talk.exchanges:
+            yield _NOTHING._replace(note=_note("There is nothing to try again yet."))
             return
-        last, before = history[-1], history[:-1]
-        next_seed = last.answer.seed + 1 - len(before)
+        last = talk.exchanges[-1]
+        again, next_seed = Talk(talk.exchanges, is_editing=True), last.answer.seed + 2 - len(talk.exchanges)
         async with aclosing(
-            self.send(last.said, before, model, temperature, max_tokens, next_seed, grounds, shows, halt)
+            self.send(last.said, again, model, temperature, max_tokens, next_seed, grounds, shows, halt)
         ) as shown:
-            async for update in shown:
-                yield update
+            async for one in shown:
+                yield one._replace(text=_KEEP)
 
-    def edit(self, history: History, shows: bool) -> tuple[str, History, str]:
-        """The last question back in the field, and the conversation as it was before it."""
-        if not history:
-            return self.show(history, shows), history, ""
-        return self.show(history[:-1], shows), history[:-1], history[-1].said
+    def edit(self, talk: Talk) -> Shown:
+        """The last question in the field; the exchange stays until another question is sent."""
+        if talk.is_editing:
+            return _NOTHING._replace(talk=talk._replace(is_editing=False), text="", note="")
+        if not talk.exchanges:
+            return _NOTHING._replace(note=_note("There is nothing to edit yet."))
+        told = _note("What you send replaces your last question and its answer. Edit once more: leave them.")
+        return _NOTHING._replace(talk=talk._replace(is_editing=True), text=talk.exchanges[-1].said, note=told)
 
-    def clear(self) -> tuple[str, History, str]:
-        return self.show((), False), (), ""
+    def clear(self) -> Shown:
+        """A new conversation."""
+        return Shown(self.show(Talk(), False), Talk(), "", "", "")
 
-    def show(self, history: History, shows: bool, *, error: str = "") -> str:
+    async def restore(self, saved: str, shows: bool) -> Shown:
+        """The conversation that the browser kept, with what the host really said looked up anew."""
+        talk = read_talk(saved)
+        if not talk.exchanges:
+            return _NOTHING
+        found = [await self._desk.teller.look_up(one.said, one.answer) for one in talk.exchanges]
+        talk = Talk(tuple(Exchange(one.said, row) for one, row in zip(talk.exchanges, found, strict=True)))
+        return _NOTHING._replace(pane=self.show(talk, shows), talk=talk)
+
+    def show(self, talk: Talk, shows: bool, *, error: str = "") -> str:
         """The conversation as HTML."""
         host = show_text(self._desk.voice.host)
-        empty = f"<p class='empty'>Say something. What answers is an AI imitation, not {host}; it makes things up.</p>"
-        parts = [] if history or error else [empty]
-        for exchange in history:
-            parts.append(f"<article class='you'><header><b>You</b></header>{show_text(exchange.said)}</article>")
+        warned = f"What answers is an AI imitation, not {host}; it makes things up."
+        empty = f"<p class='empty'>Say something. {warned}</p>"
+        parts = [] if talk.exchanges or error else [empty]
+        for exchange in talk.exchanges:
+            said = f"<div class='said'>{show_text(exchange.said)}</div>"
+            parts.append(f"<article class='you'><header><b>You</b></header>{said}</article>")
             parts.append(show_answer(exchange.answer, self._desk.voice))
             if shows:
                 parts.append(show_prompt(exchange.answer.prompt))
@@ -143,14 +187,10 @@ class _Chat:
         return f"<div class='talk'>{''.join(parts)}</div>"
 
 
-def _messages(history: Sequence[Exchange]) -> list[Message]:
-    """The conversation as a model reads it: a failure is never speech."""
-    return [
-        message
-        for exchange in history
-        if exchange.answer.text.strip() and not exchange.answer.error
-        for message in (
-            Message(role="user", content=exchange.said),
-            Message(role="assistant", content=exchange.answer.text),
-        )
-    ]
+_KEEP: Final[Any] = {"__type__": "update"}
+"""To the page library: leave this part as it is."""
+_NOTHING: Final = Shown(_KEEP, _KEEP, _KEEP, _KEEP, _KEEP)
+
+
+def _note(text: str) -> str:
+    return f"<p class='aside' role='status'>{show_text(text)}</p>"

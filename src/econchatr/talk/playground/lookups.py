@@ -80,6 +80,8 @@ class Material(NamedTuple):
     open_find: Callable[[str], Find]
     """By rung, what finds the real turns to put before a question; called when it is first needed."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    questions: Sequence[str] = ()
+    """The exam's."""
 
 
 class Rows(Protocol):
@@ -104,6 +106,10 @@ class Rows(Protocol):
     @property
     def report(self) -> Path:
         """The report page."""
+
+    @property
+    def questions(self) -> Sequence[str]:
+        """The exam's."""
 
 
 class Quoted(NamedTuple):

@@ -58,6 +58,7 @@ def make_material(voice: Voice, rows: Rows, keeper: Keeper, open_find: Callable[
     return Material(
         voice=voice, episodes=rows.episodes, turns=rows.turns, pairs=rows.pairs, make_finder=_make_finder, close=CLOSE,
         usd_per_hour=rows.usd_per_hour, report=rows.report, keeper=keeper, open_find=open_find,
+        questions=rows.questions,
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
     def add(app: FastAPI, answerer: Answerer) -> None:
         library = Library(material)
         teller = Teller(answerer, library, dict(material.usd_per_hour))
-        desk = Desk(material.voice, answerer.models, teller, library, material.keeper, material.now)
+        desk = Desk(material.voice, answerer.models, teller, library, material.keeper, material.now, material.questions)
 
         async def report() -> Response:
             """The show's report."""
@@ -85,12 +86,14 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
         app.add_api_route(_REPORT_PATH, report, include_in_schema=False)
         blocks = _make_blocks(desk, material)
         # Given as `css`, every rule would be narrowed to the inside of the page.
-        css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+        here = resources.files(__package__)
+        css, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
         gr.mount_gradio_app(
             app, blocks, path="/", server_name="127.0.0.1", footer_links=[], run_history=False, ssr_mode=False,
             mcp_server=False, pwa=False, enable_monitoring=False, max_file_size=1,
             show_error=False,  # its errors name files of this machine; ours stand on the page
-            blocked_paths=[Path.cwd().anchor], theme=_make_theme(), head=f"<style>{css}</style>",
+            blocked_paths=[Path.cwd().anchor], theme=_make_theme(),
+            head=f"<style>{css}</style><script>{script}</script>",
         )  # fmt: skip
         # Until then the library reads any file it is given the path of: mounting does not set it.
         blocks.has_launched = True
@@ -122,7 +125,7 @@ def _make_blocks(desk: Desk, material: Material) -> Any:
         gr.HTML(_show_label(voice), elem_id="label")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Chat", id="chat"):
-                make_chat(desk)
+                make_chat(desk, blocks.load)
             with gr.Tab("Compare", id="compare"):
                 make_compare(desk)
             with gr.Tab("Blind", id="blind"):

@@ -5,12 +5,13 @@ It knows no tab.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from econchatr.display import escape_html, name_imitation, strip_controls
 from econchatr.models.engines.llama_server import ServedModel
@@ -30,6 +31,13 @@ class Desk(NamedTuple):
     library: Library
     keeper: Keeper
     now: Callable[[], datetime]
+    questions: Sequence[str] = ()
+    """The exam's."""
+
+    @property
+    def show_id(self) -> str:
+        """Tells this show from others in one browser."""
+        return hashlib.sha256("\0".join(self.voice).encode()).hexdigest()[:16]
 
     @property
     def tuned(self) -> list[str]:
@@ -57,21 +65,33 @@ def make_fields() -> Fields:
         )
 
 
+def make_examples(desk: Desk, field: Any, *, elem_id: str) -> None:
+    """Make a list of the exam's questions; the one that is chosen stands in the field. Nothing where there is none."""
+    import gradio as gr
+
+    if desk.questions:
+        chosen = gr.Dropdown(list(desk.questions), value=None, label="A question of the exam", elem_id=elem_id)
+        wire(chosen.input, lambda question: question or "", [chosen], [field])
+
+
 def wire(
-    listen: Any, act: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], *, js: str | None = None
+    listen: Any, act: Callable[..., Any] | None, inputs: Sequence[Any], outputs: Sequence[Any], *,
+    js: str | None = None, trigger_mode: Literal["once", "multiple"] = "once",
 ) -> Any:  # fmt: skip
     """Let a click, a return key or a loading page do something; nothing of it becomes a public API.
 
     Args:
         listen: A component's method for its event, or a list of them.
+        act: `None`: only the browser does something.
         js: What the browser does before.
+        trigger_mode: `once` passes over what is clicked before the last click was answered.
     """
     import gradio as gr
 
     triggers = list(listen) if isinstance(listen, list | tuple) else [listen]
     return gr.on(
         triggers, act, list(inputs), list(outputs), api_visibility="private", show_progress="hidden",
-        concurrency_limit=None, js=js, trigger_mode="once",
+        concurrency_limit=None, js=js, trigger_mode=trigger_mode,
     )  # fmt: skip
 
 
@@ -147,9 +167,13 @@ def show_answer(row: Answering, voice: Voice, *, name: str = "") -> str:
     label = show_text(name_imitation((voice.host,)))
     kind = "tuned" if row.variant == "tuned" else "before training"
     near = _show_evidence(row.evidence, voice) if row.evidence and row.text.strip() else ""
-    head = f"<b>{title}</b><span class='kind {row.variant}'>{kind}</span><span class='label'>{label}</span>"
+    copy = _COPY if row.text and row.state in ("done", "stopped") else ""
+    head = f"<b>{title}</b><span class='kind {row.variant}'>{kind}</span><span class='label'>{label}</span>{copy}"
     below = _show_took(row) + _show_given(row.given) + near
     return f"<article class='answer' data-state='{row.state}'><header>{head}</header>{body}{below}</article>"
+
+
+_COPY = "<button type='button' class='copy' title='Copy this answer with its label'>Copy</button>"
 
 
 def _show_took(row: Answering) -> str:
@@ -174,15 +198,14 @@ def _show_usd(usd: Decimal | None) -> str:
 
 
 def _show_evidence(evidence: Evidence, voice: Voice) -> str:
-    """The nearest thing the host really said, or that nothing is close."""
+    """The nearest thing the host really said, and what is copied; empty: nothing is close and nothing copied."""
     copied = sum(evidence.is_copied)
     words = f"<div><mark>{copied} of {len(evidence.is_copied)} words</mark> are copied from the host" if copied else ""
     if copied:
         given = evidence.copied_from
         words += f": {show_text(given.episode)}, {show_day(given.published)}.</div>" if given else ".</div>"
     if evidence.near is None:
-        nearest = f"the nearest has a likeness of {evidence.likeness:.2f} of 1"
-        return f"<aside class='near none'><b>Really said:</b> nothing close <small>({nearest})</small>{words}</aside>"
+        return f"<aside class='near none'>{words}</aside>" if words else ""
     near = evidence.near
     source = f"{show_text(near.episode)}, {show_day(near.published)}"
     meter = f"<meter min='0' max='1' value='{near.likeness:.2f}'></meter>"
@@ -190,6 +213,19 @@ def _show_evidence(evidence: Evidence, voice: Voice) -> str:
         f"<aside class='near'><b>Really said by {show_text(voice.host)}:</b>"
         f"<blockquote>{show_text(near.text)}</blockquote>"
         f"<small>{source} {meter} likeness {near.likeness:.2f} of 1</small>{words}</aside>"
+    )
+
+
+def show_real(given: Given | None, voice: Voice) -> str:
+    """What the host really said that is nearest to a question, beside the models' answers."""
+    host = show_text(voice.host)
+    if given is None:
+        said = "<p class='empty'>Said nothing near this.</p>"
+        return f"<article class='real'><header><b>{host}</b></header>{said}</article>"
+    source = f"{show_text(given.episode)}, {show_day(given.published)}"
+    return (
+        f"<article class='real'><header><b>{host}</b><span class='label real'>really said</span></header>"
+        f"<div class='said'>{show_text(given.text)}</div><small>{source}</small></article>"
     )
 
 
