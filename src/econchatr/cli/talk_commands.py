@@ -1,4 +1,4 @@
-"""The commands for a trained model: chat, serve, play, mark and export."""
+"""The commands for a trained model: chat, serve, play, mark, blind and export."""
 
 from __future__ import annotations
 
@@ -220,6 +220,39 @@ def mark(
             webbrowser.open(place.address)
         run_server(create_marking_app(deck, MarkKeeper(opened), name=name), place)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
+
+
+@app.command()
+def blind(
+    show: ShowArgument = HERE,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Folder to write the page to.", show_default="sheets/page-RUNG in the show"),
+    ] = None,
+    rung: Annotated[str, typer.Option("--rung", help="The model to tell apart.", show_default="the first")] = "",
+    n_cues: Annotated[int, typer.Option("--cues", min=1, max=200, help="Largest number of cues on the page.")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed for the choice of cues and the order.")] = 0,
+    send_to: Annotated[
+        str,
+        typer.Option(
+            "--send-to", help="Where visitors send their files: an address.", show_default="whoever showed the page"
+        ),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the blind test as a page for the web: who finds the host's own reply among five?"""
+    from econchatr.pipeline import open_show
+    from econchatr.tools.sheets import write_blind_page
+
+    opened = open_show(show)
+    with open_narrator() as narrator:
+        path = write_blind_page(opened.rung(rung), page, n_cues=n_cues, seed=seed, send_to=send_to, narrator=narrator)
+    if as_json:
+        return print_json({"written": str(path)})
+    typer.echo(f"wrote {path}")
+    say(f"{label_imitation((opened.voice.host,))}. Put {path.parent} on the web, or open it here.")
+    say("The page shows held-out words of the show: publish it only if you may publish those.")
+    say(f"Files that come back: `econchatr score {show} --blind FILE...`, then `econchatr report {show}`.")
 
 
 @app.command()

@@ -112,6 +112,8 @@ class ShownCue:
     key: str
     cue: str
     replies: tuple[str, ...]
+    seal: str = ""
+    """Which of them is real, from `seal_place`, so that the page can tell afterwards; empty: the page never can."""
 
 
 def render_hand_sheet(
@@ -142,18 +144,27 @@ def render_hand_sheet(
 
 
 def render_blind_sheet(
-    cues: Sequence[ShownCue], *, form: str, sha256: str, seed: int, show: str, hosts: Sequence[str]
+    cues: Sequence[ShownCue],
+    *,
+    form: str,
+    sha256: str,
+    seed: int,
+    show: str,
+    hosts: Sequence[str],
+    send_to: str = "",
 ) -> str:
     """Give the page on which a person picks the real reply; the same cues give the same bytes.
 
-    The page is not told which reply is real. Its label speaks of the page as a whole: said of a single reply, the label
-    would give the answer away.
+    The label speaks of the page as a whole: said of a single reply, the label would give the answer away.
 
     Args:
+        cues: With seals, a page for the web is made, which tells at the end how many were found.
         form: What the saved file calls itself.
         sha256: Of the sheet, so that the saved file can be matched with it.
         seed: Of the order in which the replies stand.
+        send_to: Where saved files go; empty: to whoever gave the page.
     """
+    is_game = any(cue.seal for cue in cues)
     return _write_sheet(
         "blind.html.j2",
         title=f"Which one is real? {show}",
@@ -164,6 +175,8 @@ def render_blind_sheet(
         seed=seed,
         show=show,
         host=name_hosts(hosts),
+        is_game=is_game,
+        send_to=f"to {send_to}" if send_to else "to whoever showed you this page" if is_game else "back",
     )
 
 

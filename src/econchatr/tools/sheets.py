@@ -25,7 +25,7 @@ from econchatr.prompts import ChatTemplate, form_version, render_chat
 from econchatr.records import Answer, BlindCue, BlindPick, HandMark, Pair, Score, TunedModel
 from econchatr.report.pages import AnswerCard, MarkingDeck, ShownCue, render_blind_sheet, render_hand_sheet
 from econchatr.score.quoting.nearest import find_real_words
-from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks
+from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues, read_picks, seal_place
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.score.raters.hand import answer_key, lay_out_sheet, order_answers, read_marks
 from econchatr.select.examples import ExampleForm, build_example
@@ -119,6 +119,54 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
         ShowFolderError: The pairs are not made or the rung is not trained yet.
         ModelError: The model cannot be opened, or answered no cue.
     """
+    path = rung.show.folder(SHEETS) / f"blind-{rung.name}.html"
+    cues = _make_cues(rung, n_cues=n_cues, seed=seed, narrator=narrator)
+    _write_blind(rung.show, path, [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues], seed=seed)
+    return path
+
+
+def write_blind_page(
+    rung: Rung, folder: Path | None = None, *, n_cues: int, seed: int, send_to: str, narrator: Narrator
+) -> Path:
+    """Write the blind test of one rung as a folder to put on the web: `index.html`, which loads nothing else.
+
+    The page tells its visitor at the end how many were found, and saves the guesses as a file for `take_blind_files`.
+
+    Args:
+        rung: The rung whose tuned model made up the replies.
+        folder: `None`: `sheets/page-<rung>` in the show.
+        n_cues: As many cues, or fewer where fewer held-out pairs are fit.
+        seed: Of the choice of cues and the order of replies.
+        send_to: Where visitors send their files; empty: to whoever showed them the page.
+
+    Raises:
+        InputError: The folder holds an `index.html` of something else, no held-out pair is fit for the page, or the
+            show has no `[rights]`.
+        ShowFolderError: The folder cannot be written, the pairs are not made, or the rung is not trained yet.
+        ModelError: The model cannot be opened, or answered no cue.
+    """
+    path = (folder or rung.show.folder(SHEETS) / f"page-{rung.name}") / "index.html"
+    rung.show.require_rights()
+    _require_free(path)
+    cues = _make_cues(rung, n_cues=n_cues, seed=seed, narrator=narrator)
+    shown = [ShownCue(cue.key, cue.cue, cue.replies, seal_place(cue)) for cue in cues]
+    _write_blind(rung.show, path, shown, seed=seed, send_to=send_to)
+    return path
+
+
+def _require_free(path: Path) -> None:
+    """Refuse to write over a page that is none of ours."""
+    try:
+        is_strange = path.exists() and BLIND_FORM.encode() not in path.read_bytes()
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise InputError(f"cannot write {path}: {reason}.", hint="Name another folder with --page.") from exc
+    if is_strange:
+        raise InputError(f"{path} is another page.", hint="Name a folder of its own with --page.")
+
+
+def _make_cues(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator) -> list[BlindCue]:
+    """Draw the cues with their replies, and keep them as what guesses are read against."""
     show = rung.show
     if not show.is_done("pair"):
         raise ShowFolderError(f"{show.root}: the pairs are not made yet.", hint=f"econchatr run {show.root}")
@@ -129,20 +177,26 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
             hint="Hold out more episodes: test_share under [pair].",
         )
     cues = _draw_cues(rung, pairs, n_cues=n_cues, seed=seed, narrator=narrator)
-    shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
+    path = show.folder(SHEETS) / f"blind-{rung.name}.parquet"
+    with lock_folder(show.root):
+        before = {cue.key for cue in show.table_if_there(path, BlindCue)}
+        if n_gone := len(before - {cue.key for cue in cues}):
+            narrator.note(f"{n_gone} cues of an earlier sheet of {rung.name} are replaced: their guesses are not read")
+        write_table(path, cues, BlindCue)
+    return cues
+
+
+def _write_blind(show: Show, path: Path, shown: Sequence[ShownCue], *, seed: int, send_to: str = "") -> None:
     page = render_blind_sheet(
         shown,
         form=BLIND_FORM,
-        sha256=sheet_sha256(seed, [cue.key for cue in cues]),
+        sha256=sheet_sha256(seed, [cue.key for cue in shown]),
         seed=seed,
         show=show.voice.show,
         hosts=(show.voice.host,),
+        send_to=send_to,
     )
-    path = show.folder(SHEETS) / f"blind-{rung.name}.html"
-    with lock_folder(show.root):
-        write_table(path.with_suffix(".parquet"), cues, BlindCue)
-        write_bytes(path, page.encode())
-    return path
+    write_bytes(path, page.encode())
 
 
 class HeldOutDrawer(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 
 from econchatr.records import BlindCue, HandSheet, Question
 from econchatr.report.pages import ShownCue, render_blind_sheet, render_hand_sheet
-from econchatr.score.raters.blind_test import lay_out_cue, read_picks
+from econchatr.score.raters.blind_test import lay_out_cue, read_picks, seal_place
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.score.raters.hand import lay_out_sheet, read_marks
 from tests.helpers.browser import CHROMIUM, run_page, run_untouched
@@ -59,9 +59,14 @@ def make_cues(spice: str = "") -> list[BlindCue]:
     return [cue for cue in cues if cue is not None]
 
 
-def make_blind_page(spice: str = "") -> str:
+def make_web_page(spice: str = "") -> str:
+    """The blind test as a page for the web, which tells at the end."""
+    return make_blind_page(spice, is_game=True)
+
+
+def make_blind_page(spice: str = "", *, is_game: bool = False) -> str:
     cues = make_cues(spice)
-    shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
+    shown = [ShownCue(cue.key, cue.cue, cue.replies, seal_place(cue) if is_game else "") for cue in cues]
     digest = sheet_sha256(1, [cue.key for cue in cues])
     return render_blind_sheet(shown, form=BLIND_FORM, sha256=digest, seed=1, show=SHOW, hosts=(HOST,))
 
@@ -83,12 +88,12 @@ def check_alone(page: str) -> None:
         assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
-@pytest.mark.parametrize("make", [make_page, make_blind_page])
+@pytest.mark.parametrize("make", [make_page, make_blind_page, make_web_page])
 def test_the_page_stands_alone(make: Callable[[], str]) -> None:
     check_alone(make())
 
 
-@pytest.mark.parametrize("make", [make_page, make_blind_page])
+@pytest.mark.parametrize("make", [make_page, make_blind_page, make_web_page])
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_hostile_text_changes_no_tag(make: Callable[..., str], attack: str) -> None:
     page = make(attack)

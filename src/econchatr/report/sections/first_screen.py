@@ -97,7 +97,7 @@ def tell_readers(material: ReportMaterial, rung: str) -> str:
     """Say how often people found the real reply among five, on sheets and in the playground."""
     found, n = count_found(material, rung)
     if not n:
-        return "Not tried yet: econchatr play, tab Blind."
+        return "Not tried yet: econchatr blind makes a page for readers; econchatr play has a tab Blind."
     return f"Readers found the real one {found:.3g} of {n}; a guess finds one of five."
 
 

@@ -8,9 +8,37 @@
   const drawer = form.dataset.form + " " + form.dataset.sheet;
   const chosen = (group) => group.querySelector("input:checked");
   const openGroups = () => groups.filter((group) => !chosen(group));
+  let isTold = false;
 
   function count() {
-    status.textContent = groups.length - openGroups().length + " of " + groups.length + " " + form.dataset.done;
+    const n = groups.length;
+    status.textContent = isTold ? sumUp() : n - openGroups().length + " of " + n + " " + form.dataset.done;
+  }
+
+  // A page for the web tells afterwards which reply was real. The seal only keeps that from being read at a glance.
+  function findReal(group) {
+    const sealed = parseInt(group.dataset.seal, 16) - parseInt(group.dataset.key.slice(0, 2), 16);
+    return ((sealed + 256) % 256) % group.querySelectorAll("input").length;
+  }
+
+  function sumUp() {
+    const found = groups.filter((group) => Number(chosen(group).value) === findReal(group)).length;
+    const chance = groups.reduce((sum, group) => sum + 1 / group.querySelectorAll("input").length, 0);
+    return "You found " + found + " of " + groups.length + "; guessing finds " + Math.round(chance * 10) / 10 + ".";
+  }
+
+  // What was picked is locked: only guesses made before the telling count.
+  function tell() {
+    isTold = true;
+    for (const group of groups) {
+      const real = findReal(group);
+      [...group.querySelectorAll(".reply")].forEach((reply, place) => {
+        reply.classList.toggle("real", place === real);
+        reply.querySelector(".letter").textContent += " \u00b7 " + (place === real ? form.dataset.real : form.dataset.made);
+      });
+    }
+    for (const field of form.querySelectorAll("input, select")) field.disabled = true;
+    form.querySelector("button[type=submit]").textContent = "Save the file again";
   }
 
   function collect() {
@@ -24,7 +52,7 @@
 
   // A page opened from disk may be denied a drawer; then the sheet must be filled in at one go.
   function keep() {
-    try { localStorage.setItem(drawer, JSON.stringify(collect())); } catch { /* no drawer */ }
+    try { localStorage.setItem(drawer, JSON.stringify({ ...collect(), isTold })); } catch { /* no drawer */ }
   }
 
   function restore() {
@@ -37,6 +65,7 @@
       const input = [...group.querySelectorAll("input")].find((one) => Number(one.value) === value);
       if (input) input.checked = true;
     }
+    if (kept.isTold && form.dataset.real && !openGroups().length) tell();
   }
 
   function offer(text) {
@@ -57,7 +86,7 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     keep();
-    const missing = about.find((field) => !field.value.trim());
+    const missing = about.find((field) => !field.value.trim() && !("optional" in field.dataset));
     const open = openGroups();
     for (const group of open) group.classList.add("open");
     if (missing) {
@@ -70,6 +99,8 @@
       const item = open[0].closest(".item");
       (item.querySelectorAll("fieldset").length > 1 ? open[0] : item).scrollIntoView({ block: "start" });
     } else {
+      // Two visitors without a name must not count as one.
+      about[0].value = about[0].value.trim() || "visitor " + crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
       const file = {
         form: form.dataset.form,
         show: form.dataset.show,
@@ -78,7 +109,10 @@
         [form.dataset.total]: groups.length,
         ...collect(),
       };
-      status.textContent = "Saved as " + offer(JSON.stringify(file, null, 1) + "\n") + ". Please send that file back.";
+      const name = offer(JSON.stringify(file, null, 1) + "\n");
+      if (form.dataset.real && !isTold) tell();
+      keep();
+      status.textContent = (isTold ? sumUp() + " " : "") + "Saved as " + name + ". Please send that file " + form.dataset.to + ".";
     }
   });
   restore();

@@ -1,7 +1,7 @@
 """The blind test: people look for the host's own reply among four of the model's; a guess is right one time in five.
 
 Cues come from held-out episodes and are chosen by a seed alone; the model's replies are the first it gave, whatever
-they are. No page learns which reply is real.
+they are. A sheet does not learn which reply is real; a page for the web does, sealed, to tell when all are picked.
 
 Source: the protocol of Schwitzgebel, Schwitzgebel and Strasser 2023 (arXiv 2302.01339), as the shared reference
 `evaluation.md`, H6, takes it over.
@@ -61,6 +61,16 @@ def lay_out_cue(pair: Pair, samples: Sequence[str], *, rung: str, seed: int) -> 
     cue = pair.cue.strip()
     key, place = hash_settings([cue, *replies]), places.index(0)
     return BlindCue(key=key, rung=rung, pair_id=pair.pair_id, cue=cue, replies=replies, real=place)
+
+
+def seal_place(cue: BlindCue) -> str:
+    """Two hexadecimal digits in which a page's script finds the real reply's place and a glance does not.
+
+    No secret: whoever reads the script can work the place out.
+    """
+    n = len(cue.replies)
+    n_turns = int(cue.key[2:4], 16) % (256 // n - 1)
+    return f"{(int(cue.key[:2], 16) + cue.real + n * n_turns) % 256:02x}"
 
 
 def read_picks(files: Sequence[FilledSheet], cues: Sequence[BlindCue], *, show: str) -> list[BlindPick]:
