@@ -20,6 +20,8 @@ _TREACHEROUS = re.compile(
 )
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*_\[\]|~#$]|!(?=\[)")
 _MARKDOWN_LINE_START = re.compile(r"^([-+=:]|\d{1,9}[.)](?=\s|$))")
+_TELLING_CHARS = 8
+"""Characters of a key that tell something of it; a text may well end in fewer by chance."""
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -57,6 +59,22 @@ def strip_controls(text: str, *, keeps_lines: bool = True) -> str:
     """
     kept = "\n\t" if keeps_lines else ""
     return "".join(char for char in text if char.isprintable() or char in kept)
+
+
+def hide_key(text: str, key: str) -> str:
+    """Give the text without a key: `***` stands where the key stood, also where the text breaks off inside the key.
+
+    Args:
+        key: Empty: there is none to hide.
+
+    >>> hide_key("wrong key: sk-secret-0123", "sk-secret-0123"), hide_key("wrong key: sk-secret", "sk-secret-0123")
+    ('wrong key: ***', 'wrong key: ***')
+    """
+    told = text.replace(key, "***") if key else text
+    for n in range(len(key) - 1, _TELLING_CHARS - 1, -1):
+        if told.endswith(key[:n]):
+            return told[:-n] + "***"
+    return told
 
 
 def disarm(text: str) -> str:

@@ -57,7 +57,8 @@ _KeyOption = Annotated[
     typer.Option(
         "--key",
         envvar="ECONCHATR_SERVE_KEY",
-        help="API key callers must send; required unless --host is a loopback address.",
+        help="API key callers must send; required unless --host is a loopback address. "
+        "Better in $ECONCHATR_SERVE_KEY: the list of processes shows options to everyone here.",
     ),
 ]
 _ServedGroundOption = Annotated[

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+from econchatr.display import hide_key
 from econchatr.errors import InputError, MissingExtraError, ModelError, RefusedError
 from econchatr.hosted.profiles import Profile
 from econchatr.models.engines.openai_client import ServedAddress, check_served_address
@@ -31,6 +32,8 @@ _N_TRIES: Final = 5
 _MAX_WAIT_SECONDS: Final = 60.0
 _MAX_PAGES: Final = 200
 _MAX_DOWNLOAD_BYTES: Final = 20_000_000_000
+_MIN_KEY_CHARS: Final = 16
+"""What is shorter is a word that stands for no key, like `none`, and may be a word of the answer too."""
 _PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _CERTAIN: Final = frozenset({429, 503})
 """Passing failures after which it is certain that nothing was made."""
@@ -131,7 +134,8 @@ class ServiceCalls:
         except openai.APIStatusError as exc:
             if exc.status_code < 400:
                 return exc.response
-            return _read_fault(exc.status_code, exc.response.text, exc.response.headers.get("retry-after", ""))
+            text = self._hide(exc.response.text)
+            return _read_fault(exc.status_code, text, exc.response.headers.get("retry-after", ""))
         except openai.OpenAIError as exc:
             return CallFault(None, str(exc), is_passing=False, may_have_arrived=True)
         return cast("httpx2.Response", getattr(raw, "http_response", raw))
@@ -141,7 +145,7 @@ class ServiceCalls:
         sent = self.send(request)
         if isinstance(sent, CallFault):
             return sent
-        text = sent.text
+        text = self._hide(sent.text)
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -212,8 +216,11 @@ class ServiceCalls:
 
     def clean(self, text: str) -> str:
         """A service's words without the key and without control characters."""
-        told = text.replace(self._key, "***") if self._key else text
-        return "".join(char if char.isprintable() else " " for char in told)
+        return "".join(char if char.isprintable() else " " for char in hide_key(text, self._key))
+
+    def _hide(self, text: str) -> str:
+        """An answer without the key, before anything of the answer is cut, kept or told."""
+        return hide_key(text, self._key) if len(self._key) >= _MIN_KEY_CHARS else text
 
     def fetch(self, path: str, target: Path, *, params: dict[str, str] | None = None) -> None:
         """Write what stands at a path below the service's address into a file, whole or not at all.

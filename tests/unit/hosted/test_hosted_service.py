@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,17 @@ def test_a_refusal_is_final_says_what_to_do_and_never_tells_the_key(tmp_path: Pa
     assert hint in caught.value.hint
     assert KEY not in caught.value.message + caught.value.hint
     assert trainer.jobs == {}
+
+
+@pytest.mark.parametrize("row", [{"seed": KEY}, {"error": {"message": KEY}}, {"metadata": {"sent": KEY}}])
+def test_a_service_that_repeats_the_key_in_a_job_has_the_key_kept_nowhere(tmp_path: Path, row: dict[str, Any]) -> None:
+    trainer = Trainer(words=("failed",), row={**row, "hyperparameters": {"key": f"Bearer {KEY}"}})
+    with serve_trainer(trainer) as url:
+        service = make_service(make_profile(url))
+        job = service.poll(trainer.add_job({"model": BASE, "training_file": "file-1"})["id"])
+    assert job.word == "failed"
+    assert "Bearer ***" in job.hyperparameters
+    assert KEY not in str(job)
 
 
 @pytest.mark.parametrize("fault", ["lost", "dropped", "html", 500])

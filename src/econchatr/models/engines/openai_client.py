@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from econchatr import __version__
+from econchatr.display import hide_key
 from econchatr.errors import InputError, ModelError
 from econchatr.records import Message, Reply
 
@@ -97,7 +98,7 @@ class RemoteModel:
             else:
                 if status == 200:
                     return self._read(text)
-                fault = f"answers with status {status}: {_read_fault(text)}"
+                fault = f"answers with status {status}: {_read_fault(hide_key(text, self._address.key))}"
                 if status not in _PASSING:
                     raise self._error(fault)
             if n_left:
@@ -132,12 +133,11 @@ class RemoteModel:
                 n_reply_tokens=int(usage.get("completion_tokens") or 0),
             )
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
-            raise self._error(f"answers something else than a chat completion: {text[:120]!r}") from exc
+            shown = hide_key(text, self._address.key)[:120]  # hidden first: half a key tells half a key
+            raise self._error(f"answers something else than a chat completion: {shown!r}") from exc
 
     def _error(self, fault: str) -> ModelError:
-        told = f"{self._address.model} at {self._address.base_url} {fault}"
-        if self._address.key:
-            told = told.replace(self._address.key, "***")
+        told = hide_key(f"{self._address.model} at {self._address.base_url} {fault}", self._address.key)
         return ModelError(
             "".join(char if char.isprintable() else " " for char in told)[:600].rstrip(".") + ".",
             hint="Check the address, the model's name and the key, or try again later.",
