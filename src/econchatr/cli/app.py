@@ -36,10 +36,15 @@ class _Group(TyperGroup):
             raise typer.Exit(EXIT_INTERRUPTED) from exc
 
 
+BEGIN = "Begin"
+STEPS = "Make models, step by step"
+MONEY = "Money"
+USE = "Talk, mark, hand on"
+"""What the commands stand under in the help, in this order."""
+
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Train small models that answer like a podcast's host, and measure how close they come.",
 )

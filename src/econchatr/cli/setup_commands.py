@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from econchatr.cli.app import app
+from econchatr.cli.app import BEGIN, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_result, run_and_print, say
 from econchatr.errors import InputError
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the bundled show to.")] = Path("econchatr-demo"),
     as_json: JsonOption = False,
@@ -28,7 +28,7 @@ def demo(
     run_and_print(out, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
@@ -68,7 +68,7 @@ def init(
     say(f"Next: read the exam in {show / 'questions.toml'}, then `econchatr run {show}`.")
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def questions(
     show: ShowArgument = HERE,
     write: Annotated[bool, typer.Option("--write", help="Write them as the show's questions.toml.")] = False,
@@ -91,7 +91,7 @@ def questions(
     typer.echo(f"wrote {opened.root / 'questions.toml'}" if write else text, nl=write)
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def doctor(as_json: JsonOption = False) -> None:
     """Check this machine: what is installed, and what it can train."""
     from econchatr.tools.doctor import examine
@@ -101,7 +101,7 @@ def doctor(as_json: JsonOption = False) -> None:
     print_result([finding._asdict() for finding in findings], lines, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def accept(
     base: Annotated[str, typer.Argument(help="The base model, as `base` in show.toml names it: gemma3-270m.")],
     yes: Annotated[bool, typer.Option("--yes", help="You have read the terms and accept them.")] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from econchatr.cli.app import app
+from econchatr.cli.app import STEPS, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import (
     HERE,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from econchatr.pipeline.show import Rung, Show
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def run(
     show: ShowArgument = HERE,
     rung: RungOption = "",
@@ -51,7 +51,7 @@ def run(
     run_and_print(show, rung=rung, yes=yes, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def fetch(
     show: ShowArgument = HERE,
     refresh: Annotated[
@@ -72,7 +72,7 @@ def fetch(
         typer.echo("Nothing to do: fetch is up to date.")
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def parse(
     show: ShowArgument = HERE,
     explain: Annotated[
@@ -110,7 +110,7 @@ def parse(
     typer.echo(f"Page: {page}")
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def pair(
     show: ShowArgument = HERE,
     shown: Annotated[
@@ -164,7 +164,7 @@ def _print_pairs(opened: Show, shown: str, rungs: Sequence[Rung], *, as_json: bo
             typer.echo(strip_controls(line))
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def select(
     show: ShowArgument = HERE,
     ban: Annotated[list[str] | None, typer.Option("--ban", help="Never select this pair id; repeat for more.")] = None,
@@ -206,7 +206,7 @@ def select(
     print_result([row.model_dump(mode="json") for row in rows], tell_comparison(rows), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def train(
     show: ShowArgument = HERE,
     rung: RungOption = "",
@@ -250,7 +250,7 @@ def train(
     print_result([outcome.model_dump(mode="json") for outcome in outcomes], lines, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def ask(show: ShowArgument = HERE, rung: RungOption = "", as_json: JsonOption = False) -> None:
     """Ask every model the questions of the exam, before and after training."""
     require_training(show, rung)
@@ -277,7 +277,7 @@ _MinutesOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def score(
     show: ShowArgument = HERE,
     more: Annotated[list[Path] | None, typer.Argument(help="More filled sheets, after --hand or --blind.")] = None,
@@ -330,7 +330,7 @@ def score(
             typer.echo(strip_controls(line))
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def report(
     show: ShowArgument = HERE,
     rung: RungOption = "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from econchatr.cli.app import app
+from econchatr.cli.app import MONEY, STEPS, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_status, run_until, say
 from econchatr.errors import ShowFolderError
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from econchatr.records import PriceRow
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def status(show: ShowArgument = HERE, as_json: JsonOption = False) -> None:
     """List the steps: which are done, and why the others are not."""
     print_status(show, rung="", as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=MONEY)
 def quote(
     show: ShowArgument = HERE,
     budget: Annotated[
@@ -53,7 +53,7 @@ def quote(
     print_sheet(lay_out_quote(made))
 
 
-@app.command()
+@app.command(rich_help_panel=MONEY)
 def prices(
     show: ShowArgument = HERE,
     until: Annotated[

@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from econchatr.cli.app import app
+from econchatr.cli.app import USE, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, print_json, say
 from econchatr.display import label_imitation
 from econchatr.errors import MissingExtraError
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def chat(
     show: ShowArgument = HERE,
     question: Annotated[str, typer.Argument(help="Answer this and leave.", show_default="ask in the terminal")] = "",
@@ -75,7 +75,7 @@ _TrainOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def serve(
     show: ShowArgument = HERE,
     rung: RungOption = "",
@@ -149,7 +149,7 @@ def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequ
     raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def play(
     show: ShowArgument = HERE,
     rung: RungOption = "",
@@ -194,7 +194,7 @@ def play(
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def mark(
     show: ShowArgument = HERE,
     name: Annotated[str, typer.Option("--name", help="Who marks.", show_default="asked on the page")] = "",
@@ -223,7 +223,7 @@ def mark(
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def blind(
     show: ShowArgument = HERE,
     page: Annotated[
@@ -256,7 +256,7 @@ def blind(
     say(f"Files that come back: `econchatr score {show} --blind FILE...`, then `econchatr report {show}`.")
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def export(
     show: ShowArgument = HERE,
     rung: Annotated[str, typer.Option("--rung", help="The model to export.", show_default="the first")] = "",
