@@ -59,6 +59,39 @@ def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path, econchatr: R
     assert "no folder" in econchatr("init", tmp_path / "my", "--from", tmp_path / "gone", check=2).stderr
 
 
+FEED = """<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>Talks</title>
+<podcast:person role="host">Ada Host</podcast:person>
+<item><title>One</title><link>https://example.org/1</link><pubDate>Mon, 02 Jan 2023 08:00:00 GMT</pubDate></item>
+<item><title>Two</title><podcast:transcript url="https://example.org/2.vtt" type="text/vtt"/></item>
+</channel></rss>"""
+
+
+def test_a_feed_says_what_it_lists_and_names_show_and_host(tmp_path: Path, econchatr: Run) -> None:
+    (tmp_path / "feed.xml").write_text(FEED)
+    done = econchatr("init", tmp_path / "my", "--feed", tmp_path / "feed.xml")
+    assert "'Talks' lists 2 episodes, 2 January 2023 to 2 January 2023; 1 without a date" in done.stderr
+    assert "1 name a transcript; 1 have a page" in done.stderr
+    config = load_config(tmp_path / "my" / "show.toml")
+    assert (config.show.name, config.show.hosts, config.fetch.feed) == ("Talks", ("Ada Host",), "../feed.xml")
+
+
+@pytest.mark.parametrize(
+    ("feed", "more", "code", "message"),
+    [
+        ("<html></html>", (), 4, "not a feed"),
+        (FEED.replace("podcast:person", "person"), (), 2, "The feed names none"),
+        (FEED, ("--from", "talks"), 2, "both --from"),
+    ],
+)
+def test_what_a_feed_cannot_say_is_told_before_anything_is_written(
+    feed: str, more: tuple[str, ...], code: int, message: str, tmp_path: Path, econchatr: Run
+) -> None:
+    (tmp_path / "feed.xml").write_text(feed)
+    done = econchatr("init", tmp_path / "my", "--feed", tmp_path / "feed.xml", *more, check=code)
+    assert message in done.stderr
+    assert not (tmp_path / "my").exists()
+
+
 def test_nobody_named_leads_to_the_three_ways_and_solo_is_one(tmp_path: Path, econchatr: Run) -> None:
     (tmp_path / "talks").mkdir()
     cue = "WEBVTT\n\n" + "".join(

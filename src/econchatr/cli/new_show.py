@@ -32,6 +32,8 @@ class Wishes(NamedTuple):
     ground: str
     ladder: str
     is_solo: bool
+    feed: str = ""
+    """Address of the show's feed, or the path of a saved one."""
 
 
 def settle_show(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
@@ -43,6 +45,8 @@ def settle_show(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
     """
     from econchatr.presets import NewShow
 
+    if wishes.feed:
+        return _settle_feed(show, wishes, can_ask=can_ask)
     survey = _look(show, wishes.source)
     is_solo = wishes.is_solo or (survey is not None and _may_be_solo(survey, can_ask=can_ask))
     hosts = _choose_hosts(survey, wishes.hosts, is_solo=is_solo, can_ask=can_ask)
@@ -50,6 +54,28 @@ def settle_show(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
     ground = wishes.ground or _ask_ground(hosts[0], can_ask=can_ask)
     aliases = _settle_aliases(survey, hosts)
     return NewShow(name, hosts, relate_path(wishes.source, show), ground, wishes.ladder, aliases, is_solo)
+
+
+def _settle_feed(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
+    """Look at the feed. Who speaks in its episodes is known once they are fetched."""
+    from econchatr.pipeline.fetch import look_at_feed
+    from econchatr.presets import NewShow
+    from econchatr.tools.survey_feed import list_hosts, tell_feed
+
+    if wishes.source:
+        raise InputError(f"both --from {wishes.source} and --feed {wishes.feed}.", hint="Give one of the two.")
+    with open_narrator() as narrator:
+        feed = look_at_feed(wishes.feed, narrator)
+    for line in tell_feed(feed):
+        say(line)
+    likely = list_hosts(feed)
+    hosts = wishes.hosts or ((_ask_host(likely[0] if likely else ""),) if can_ask else tuple(likely))
+    if not hosts:
+        raise InputError("who is the host? The feed names none.", hint="Say it with --host NAME (once per host).")
+    name = wishes.name or feed.title or _ask_name(show, can_ask=can_ask)
+    ground = wishes.ground or _ask_ground(hosts[0], can_ask=can_ask)
+    place = wishes.feed if "://" in wishes.feed else relate_path(wishes.feed, show)
+    return NewShow(name, hosts, "", ground, wishes.ladder, is_solo=wishes.is_solo, feed=place)
 
 
 def _look(show: Path, source: str) -> Survey | None:

@@ -32,6 +32,7 @@ def demo(
 def init(
     show: ShowArgument = HERE,
     source: Annotated[str, typer.Option("--from", help="Folder with the transcripts.")] = "",
+    feed: Annotated[str, typer.Option("--feed", help="Instead: the show's feed, its address or a saved file.")] = "",
     host: Annotated[list[str] | None, typer.Option("--host", help="The host's name; repeat for more hosts.")] = None,
     name: Annotated[str, typer.Option("--name", help="The show's name, as questions put it; else it is asked.")] = "",
     rights: Annotated[str, typer.Option("--rights", help="Why you may imitate the host, e.g. 'my own voice'.")] = "",
@@ -48,13 +49,15 @@ def init(
 
     check_new(show, preset=preset, ladder=ladder)
     hosts, is_plain = tuple(host or ()), preset == "plain"
-    wishes = Wishes(source, hosts, name, rights, ladder, solo)
+    wishes = Wishes(source, hosts, name, rights, ladder, solo, feed)
     if is_plain:
         new = settle_show(show, wishes, can_ask=sys.stdin.isatty() and not as_json)
     else:
         new = NewShow(name or show.resolve().name, hosts, relate_path(source, show), rights, ladder)
     paths = write_show(show, new, preset=preset)
-    is_drafted = is_plain and (show / "questions.toml" in paths) and (source or (show / "transcripts").is_dir())
+    is_drafted = (
+        is_plain and not feed and (show / "questions.toml" in paths) and (source or (show / "transcripts").is_dir())
+    )
     if is_drafted:
         _draft_first(show)
     if as_json:
@@ -65,6 +68,8 @@ def init(
         tell_run(show)
     if not new.ground:
         say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
+    if feed:
+        return say(f"Next: `econchatr fetch {show}`, `econchatr questions {show} --write`, `econchatr run {show}`.")
     say(f"Next: read the exam in {show / 'questions.toml'}, then `econchatr run {show}`.")
 
 

@@ -193,6 +193,22 @@ class Gatherer:
         )
 
 
+def ask_feed_once(address: str, client: PoliteClient) -> Feed:
+    """What a feed lists, read without keeping it.
+
+    Args:
+        address: Of the feed, or the path of a saved one.
+
+    Raises:
+        SourceError: It cannot be had, or is no feed.
+    """
+    saved = "://" not in address
+    page = _read_saved_feed(Path(address), max_bytes=client.manners.max_bytes) if saved else client.get(address)
+    if isinstance(page, Fault):
+        raise SourceError(page.message, hint=page.hint or "Look at the address, or save the feed and name its file.")
+    return read_feed(page.body, location=page.location)
+
+
 def _advise(fault: Fault) -> str:
     if fault.kind in ("refused", "forbidden"):
         return 'Save the feed with your browser and set feed = "feed.xml", or save the pages and set folder = ...'

@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from econchatr.config import FetchTable
 from econchatr.fetch.folder import Listing, keep_files, list_files, tell_left
 from econchatr.fetch.journal import Journal
 from econchatr.fetch.plan import FeedSource
@@ -16,6 +17,10 @@ from econchatr.pipeline.show_folder import STAGE_NAMES
 from econchatr.pipeline.stage import Made, Narrator, Stage, narrated, tell_failures
 from econchatr.records import Failure, SourceFile
 from econchatr.tables import hash_bytes, hash_settings, read_manifest
+
+if TYPE_CHECKING:
+    from econchatr.fetch.client import PoliteClient
+    from econchatr.fetch.feed import Feed
 
 _RETRAIN_SHARE: Final = 0.05
 """So many new episodes, as a share of those the models were made from, are worth a quote. A judgement, not a
@@ -134,20 +139,59 @@ def _tell_purpose(journal: Journal, *, refresh: bool) -> str:
 
 
 def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator, *, refresh: bool) -> None:
+    from econchatr.fetch.journal import Visit
+    from econchatr.fetch.site import Gatherer
+
+    client = _open_client(
+        show.config.fetch,
+        narrator,
+        is_resuming=not journal.is_empty,
+        waits=journal.waits,
+        on_wait=lambda host, until: journal.add(Visit(kind="wait", at=_now(), host=host, until=until)),
+    )
+    try:
+        Gatherer(
+            feed, journal, client, _now, lambda n, n_all: narrator.progress(n, n_all, "episodes"), narrator.note
+        ).gather(refresh=refresh)
+    finally:
+        client.close()
+
+
+def look_at_feed(address: str, narrator: Narrator) -> Feed:
+    """What a feed lists, asked for once and not kept.
+
+    Args:
+        address: Of the feed, or the path of a saved one.
+
+    Raises:
+        SourceError: It cannot be had, or is no feed.
+    """
+    from econchatr.fetch.site import ask_feed_once
+
+    client = _open_client(FetchTable(), narrator)
+    try:
+        return ask_feed_once(address, client)
+    finally:
+        client.close()
+
+
+def _open_client(settings: FetchTable, narrator: Narrator, **resumed: Any) -> PoliteClient:
+    """What asks sites politely.
+
+    Args:
+        resumed: What a fetch that was stopped had come to.
+    """
     from random import Random
 
     from econchatr.fetch.address_guard import GuardedTransport
     from econchatr.fetch.client import PoliteClient, user_agent
     from econchatr.fetch.http_answers import Manners
-    from econchatr.fetch.journal import Visit
-    from econchatr.fetch.site import Gatherer
 
-    settings = show.config.fetch
     manners = Manners(delay_seconds=settings.delay_seconds)
     transport = GuardedTransport(
         clock=time.monotonic, page_seconds=manners.page_seconds, allow_hosts=settings.allow_hosts
     )
-    client = PoliteClient(
+    return PoliteClient(
         agent=user_agent(settings.contact),
         transport=transport,
         clock=time.monotonic,
@@ -156,17 +200,9 @@ def _gather(show: Show, feed: FeedSource, journal: Journal, narrator: Narrator, 
         random=Random(),
         manners=manners,
         allow_hosts=settings.allow_hosts,
-        is_resuming=not journal.is_empty,
-        waits=journal.waits,
-        on_wait=lambda host, until: journal.add(Visit(kind="wait", at=_now(), host=host, until=until)),
         note=narrator.note,
+        **resumed,
     )
-    try:
-        Gatherer(
-            feed, journal, client, _now, lambda n, n_all: narrator.progress(n, n_all, "episodes"), narrator.note
-        ).gather(refresh=refresh)
-    finally:
-        client.close()
 
 
 def _now() -> datetime:

@@ -39,6 +39,8 @@ class NewShow(NamedTuple):
     """Label in the transcripts -> host."""
     is_solo: bool = False
     """Whether the host alone speaks."""
+    feed: str = ""
+    """Address of the show's feed, or the path of a saved one, as it will stand in show.toml; empty: a folder."""
 
 
 def check_new(root: Path, *, preset: str, ladder: str) -> None:
@@ -83,7 +85,7 @@ def _fill(name: str, new: NewShow) -> str:
     words = {
         "@NAME@": _quote(new.name),
         "@HOSTS@": ", ".join(_quote(host) for host in new.hosts),
-        "@FOLDER@": _quote(new.folder or "transcripts"),
+        "@SOURCE@": _source(new),
         "@SAVED@": f"folder = {_quote(new.folder)}" if new.folder else '# folder = "saved"',
         "@RIGHTS@": _rights(new),
         "@PEOPLE@": _people(new),
@@ -105,6 +107,15 @@ def _people(new: NewShow) -> str:
         *(["solo = true               # the host alone speaks"] if new.is_solo else []),
     ]
     return "\n".join(lines)
+
+
+def _source(new: NewShow) -> str:
+    if new.feed:
+        return f'feed = {_quote(new.feed)}\n# contact = "you@example.org"   # who fetches, for the owners of the sites'
+    return (
+        f"folder = {_quote(new.folder or 'transcripts')}\n"
+        '# feed = "https://..."    # instead of folder: the show\'s RSS or Atom feed; see docs/fetching.md'
+    )
 
 
 def _rights(new: NewShow) -> str:
