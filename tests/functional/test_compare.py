@@ -16,6 +16,7 @@ from tests.functional.conftest import Run
 PLAN = Plan(("random",), (0.03, 0.06), n_random=1, max_replies=3)
 
 
+@pytest.mark.slow
 def test_trials_are_made_once_and_stand_in_the_report(
     finished_show: Path, tmp_path: Path, cache: Path, econchatr: Run
 ) -> None:

@@ -19,6 +19,7 @@ from econchatr.tools import export
 from tests.functional.conftest import Run, edit_show
 
 
+@pytest.mark.slow
 def test_every_form_is_written_with_its_proof(finished_show: Path, econchatr: Run, tmp_path: Path) -> None:
     told = json.loads(econchatr("export", finished_show, "--out", tmp_path / "out", "--json").stdout)
     forms = {name.partition("/")[0] for name in told["files"]}
@@ -36,6 +37,7 @@ def test_every_form_is_written_with_its_proof(finished_show: Path, econchatr: Ru
 NEVER = Limit(-1.0, 0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_form_that_says_something_else_is_named_and_takes_no_other_with_it(
     finished_show: Path, econchatr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
