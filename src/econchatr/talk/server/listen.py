@@ -5,9 +5,11 @@ It knows neither routes nor models.
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NamedTuple
 
 import uvicorn
@@ -61,9 +63,16 @@ def take_place(host: str, port: int, *, key: str = "", needs_key: bool = True) -
 
 
 def run_server(app: ASGIApp, place: Place) -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process is told to stop, from the main thread."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, date_header=True, lifespan="on",
         timeout_graceful_shutdown=_GRACE_SECONDS, proxy_headers=False, ws="none",
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[place.socket])
+    server = uvicorn.Server(config)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # Ctrl-C before the loop runs would raise in the middle of its being built, where it can be lost.
+    signal.signal(signal.SIGINT, stop)
+    server.run(sockets=[place.socket])
