@@ -1,4 +1,7 @@
-"""Somebody who buys three trainings, to be killed: `python hosted_buyer.py FOLDER PORT`; exit 0: all are trained."""
+"""Somebody who buys three trainings, to be killed: `python hosted_buyer.py FOLDER PORT`; exit 0: all are trained.
+
+Exit 1: some are not, and each line of stdout after `ready` says why.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ def main() -> int:
         plans = [plan_training(ledger, folder, make_service(profile), profile, rung) for rung in "abc"]
         print("ready", flush=True)
         ends = make_desk(ledger, []).run(plans)
+    for end in ends:
+        if end.error is not None:
+            print(end.error.message, end.error.hint, flush=True)
     return 0 if all(end.error is None for end in ends) else 1
 
 

@@ -25,7 +25,9 @@ BASE = "open-model-1b"
 
 Fault = str | int | None
 """An error's status; or one of `lost` (done, but the answer never comes), `dropped` (not done, no answer), `html`,
-`cut`, `slow` (answers late), `quota` (429 that will not pass), `later` (429 with Retry-After)."""
+`cut`, `half` (half of an upload is kept, no answer), `slow` (answers late), `quota` (429 that will not pass), `later`
+(429 with Retry-After)."""
+WORDS = ("validating_files", "queued", "running", "succeeded")
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Trainer:
     """What the service knows."""
 
     faults: dict[str, list[Fault]] = field(default_factory=dict)
-    words: tuple[str, ...] = ("validating_files", "queued", "running", "succeeded")
+    words: tuple[str, ...] = WORDS
     """The states a job goes through, one a poll; the last one stays."""
     error: str = ""
     """Told of a job that failed."""
@@ -95,6 +97,7 @@ class TrainerHandler(BaseHTTPRequestHandler):
     lock: threading.Lock
     protocol_version = "HTTP/1.1"
     more_headers: dict[str, str]
+    keeps_half: bool
 
     def do_GET(self) -> None:
         self._answer("GET")
@@ -113,10 +116,11 @@ class TrainerHandler(BaseHTTPRequestHandler):
             self.trainer.requests.append(call)
             queue = self.trainer.faults.get(call) or []
             fault = queue.pop(0) if queue else None
-            if fault is None or fault in ("lost", "html", "cut", "slow"):
+            self.keeps_half = fault == "half"
+            if fault is None or fault in ("lost", "html", "cut", "slow", "half"):
                 status, body = self.do_call(call, path, data)
                 self.trainer.save()
-        if fault in ("lost", "dropped"):
+        if fault in ("lost", "dropped", "half"):
             self.close_connection = True
             return
         if fault == "slow":
@@ -147,7 +151,8 @@ class TrainerHandler(BaseHTTPRequestHandler):
 
     def _upload(self, name: str, data: bytes) -> tuple[int, Any]:
         found = re.search(rb'filename="([^"]+)".*?\r\n\r\n(.*?)\r\n--', data, re.DOTALL)
-        return 200, self.trainer.add_file(found[1].decode(), found[2].decode())  # type: ignore[index]
+        name, text = found[1].decode(), found[2].decode()  # type: ignore[index]
+        return 200, self.trainer.add_file(name, text[: len(text) // 2] if self.keeps_half else text)
 
     def _create(self, name: str, data: bytes) -> tuple[int, Any]:
         return 200, self.trainer.add_job(json.loads(data))
@@ -240,15 +245,23 @@ def serve_trainer(trainer: Trainer, kind: type[TrainerHandler] = TrainerHandler)
 
 
 def random_faults(rng: random.Random) -> dict[str, list[Fault]]:
-    """Faults for every call, more on those that make something."""
-    kinds: list[Fault] = ["lost", "dropped", "html", "cut", "later", 500, 503, None, None, None]
+    """Faults for every call, and uploads that are cut in half."""
+    kinds: list[Fault] = ["lost", "dropped", "html", "cut", "later", "quota", 500, 502, 503, None, None, None]
     calls = ("POST /files", "POST /fine_tuning/jobs", "GET /files", "GET /fine_tuning/jobs", "GET /fine_tuning/jobs/*",
              "GET /files/*", "GET /models", "DELETE /files/*")  # fmt: skip
-    return {call: [rng.choice(kinds) for _ in range(rng.randrange(4))] for call in calls}
+    faults = {call: [rng.choice(kinds) for _ in range(rng.randrange(4))] for call in calls}
+    return faults | {calls[0]: [rng.choice([*kinds, "half"]) for _ in range(rng.randrange(4))]}
+
+
+def random_words(rng: random.Random) -> tuple[str, ...]:
+    """The states a job goes through, among them one that rests and one that no program knows."""
+    return (*WORDS[:-1], *rng.choice([(), ("paused", "running"), ("hibernating",), ("pausing", "resuming")]), WORDS[-1])
 
 
 if __name__ == "__main__":
-    service = Trainer(state_path=Path(sys.argv[1]), faults=random_faults(random.Random(int(sys.argv[2]))))
+    chosen = random.Random(sys.argv[2])
+    faults, words = random_faults(chosen), random_words(chosen)
+    service = Trainer(state_path=Path(sys.argv[1]), faults=faults, words=words)
     service.load()
     running = _make_server(service, int(sys.argv[3]))
     print(running.server_address[1], flush=True)
