@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -32,7 +32,7 @@ class ShowTable(_Table):
     """`[show]`: who speaks."""
 
     name: str = Field(min_length=1, max_length=200)
-    hosts: tuple[str, ...] = Field(min_length=1)
+    hosts: tuple[Annotated[str, Field(pattern=r"\S")], ...] = Field(min_length=1)
     persona: str = ""
     """The host whose replies are learned, where a show has several; empty: every host's."""
     solo: bool = False

@@ -12,22 +12,16 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from econchatr.errors import InputError, ModelError
 from econchatr.records import Message, Pair, Question
 from econchatr.records.answers import split_alternatives
+from econchatr.template_sandbox import render_template
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
-TEMPLATE_DATE = date(2024, 7, 26)
-"""Today, for templates that write a date into every prompt: the one that Llama 3.1's takes where it is told none. A
-prompt must not change overnight. Source: the chat template of meta-llama/Llama-3.1-8B-Instruct."""
-_TRAINED_SPAN = re.compile(r"(?<=\{%)(-?\s*)(end)?generation(\s*-?)(?=%\})")
-"""A block of transformers' own around what a model says, which plain Jinja does not know."""
+    pass
 
 FORM_VERSION = 1
 """Raised whenever the text below changes: it is part of every tuned model's identity."""
@@ -178,19 +172,16 @@ def takes_system(template: ChatTemplate) -> bool:
 
 def _render(rows: list[dict[str, str]], template: ChatTemplate, *, is_open: bool) -> str:
     """The messages as the template writes them; `is_open`: with the opening of an answer behind them."""
-    import jinja2
-
     if template.is_missing:
         raise ModelError("the base model has no chat template.", hint='Set form = "completion".')
-    try:
-        tokens = {"bos_token": template.bos, "eos_token": template.eos}
-        return _compile(template.template).render(
-            messages=rows, add_generation_prompt=is_open, enable_thinking=False, **tokens
-        )
-    except (jinja2.TemplateError, TypeError) as exc:
-        raise ModelError(
-            f"the model's chat template fails: {exc}.", hint="Use a base model with a working template."
-        ) from exc
+    return render_template(
+        template.template,
+        messages=rows,
+        add_generation_prompt=is_open,
+        enable_thinking=False,
+        bos_token=template.bos,
+        eos_token=template.eos,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -415,24 +406,3 @@ def _marks(template: ChatTemplate) -> tuple[str, ...]:
     """
     found = {template.bos, template.eos, *template.specials, *_MARK.findall(template.template)}
     return tuple(sorted(mark for mark in found if len(mark) > 1 and "<|" not in mark and _JOINER not in mark))
-
-
-@lru_cache(maxsize=8)
-def _compile(template: str) -> Template:
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    # A template comes with a model file, so it is somebody else's program: sandboxed.
-    loops = ["jinja2.ext.loopcontrols"]
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
-
-    def refuse(message: str) -> None:
-        raise ModelError(f"the model's chat template refuses: {message}.", hint="Use another base model.")
-
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    environment.globals |= {"raise_exception": refuse, "strftime_now": TEMPLATE_DATE.strftime}
-    try:
-        plain = _TRAINED_SPAN.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", template)
-        return environment.from_string(plain)
-    except jinja2.TemplateError as exc:
-        raise ModelError(f"the model's chat template cannot be read: {exc}.", hint="Use another base model.") from exc

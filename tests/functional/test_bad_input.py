@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from econchatr.fetch.folder import list_files
 from econchatr.records import Episode, Failure
 from econchatr.tables import read_table
 from tests.functional.conftest import Run, edit_show
@@ -209,3 +211,36 @@ def test_where_no_page_has_a_transcript_the_run_ends_with_the_first_reason(
     told = econchatr("parse", fed_show, check=5).stderr
     assert "none of the 3 files" in line_about("Error: ", told)
     assert "no transcript box" in line_about("Error: ", told)
+
+
+# --- at the command line ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_file_is_not_explained(tmp_path: Path, econchatr: Run) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        told = econchatr("parse", tmp_path, "--explain", path, check=4).stderr
+        assert f"{path} is no file" in told
+
+
+def test_a_host_without_a_name_is_refused_by_init_and_in_show_toml(tmp_path: Path, econchatr: Run) -> None:
+    assert "--host '' names nobody" in econchatr("init", tmp_path / "new", "--host", " ", check=2).stderr
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "show.toml").write_text('[show]\nname = "A Show"\nhosts = [""]\n')
+    assert "show.hosts" in econchatr("status", tmp_path, check=2).stderr
+
+
+def test_a_folder_that_may_not_be_read_is_one_line_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("Ada: Words.")
+    (tmp_path / "bad.txt").symlink_to(tmp_path / "bad.txt")
+    listing = list_files(tmp_path)
+    assert [file.location for file in listing.files] == ["good.txt"]
+    assert [one.item for one in listing.failures] == ["bad.txt"]
+
+
+def test_where_no_pair_is_left_the_pairs_can_still_be_looked_at(tmp_path: Path, econchatr: Run) -> None:
+    (tmp_path / "transcripts").mkdir()
+    (tmp_path / "transcripts" / "one.md").write_text("**Bo Guest:** Is it so?\n\n**Ada Host:** Yes.\n" * 3)
+    (tmp_path / "show.toml").write_text('[show]\nname = "A Show"\nhosts = ["Ada Host"]\n')
+    assert "--show 20" in econchatr("select", tmp_path, check=2).stderr
+    assert "dropped: " in econchatr("pair", tmp_path, "--show", 20).stdout

@@ -147,7 +147,16 @@ def test_only_a_whole_reply_teaches_where_to_stop() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{% for %}", "{{ messages.nothing.at.all }}", "{{ raise_exception('no system') }}"]
+    "template",
+    [
+        "{% for %}",
+        "{{ messages.nothing.at.all }}",
+        "{{ raise_exception('no system') }}",
+        "{{ 1/0 }}",
+        "{% include 'x' %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    ],
 )
 def test_a_template_that_fails_is_a_model_error(template: str) -> None:
     with pytest.raises(ModelError):
@@ -178,3 +187,9 @@ def test_the_line_stands_first_whatever_a_caller_says(said: list[tuple[Literal["
     messages = conversation([Message(role=role, content=text) for role, text in said], VOICE)
     assert messages[0].content.startswith(system_line(VOICE))
     assert [message.role for message in messages].count("system") == 1
+
+
+def test_a_loop_of_a_template_knows_its_place_as_in_plain_jinja() -> None:
+    text = "{% for m in messages %}{{ loop.index }}{{ loop.last }}{{ loop.length }} {% else %}none{% endfor %}"
+    said = [Message(role="user", content="Why?"), Message(role="assistant", content="So.")]
+    assert render_chat(said, ChatTemplate(text, "", "")) == "1False2 2True2 "

@@ -109,6 +109,8 @@ def _may_be_solo(survey: Survey, *, can_ask: bool) -> bool:
 def _choose_hosts(survey: Survey | None, wanted: Sequence[str], *, is_solo: bool, can_ask: bool) -> tuple[str, ...]:
     from econchatr.tools.survey import refuse_unclear, warn_of_size
 
+    if not all(name.strip() for name in wanted):
+        raise InputError("--host '' names nobody.", hint="Say it with --host NAME (once per host).")
     if survey is None or not survey.speakers or is_solo:
         hosts = tuple(wanted) or ((_ask_host(""),) if can_ask else ())
         if not hosts:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -151,14 +151,14 @@ class Ledger:
             self._db.execute(
                 "INSERT INTO quotes (quote_id, made_at, body) VALUES (?, ?, ?)"
                 " ON CONFLICT (quote_id) DO UPDATE SET made_at = excluded.made_at",
-                (quote.quote_id, self._stamp(), quote.model_dump_json()),
+                (quote.quote_id, self._stamp_last(), quote.model_dump_json()),
             )
         return quote.quote_id
 
     def accept_quote(self, quote_id: str) -> None:
         """Write down that the user said yes to a quote."""
         with self._write():
-            self._db.execute("UPDATE quotes SET accepted_at = ? WHERE quote_id = ?", (self._stamp(), quote_id))
+            self._db.execute("UPDATE quotes SET accepted_at = ? WHERE quote_id = ?", (self._stamp_last(), quote_id))
 
     def last_quote(self, *, accepted: bool = False) -> KeptQuote | None:
         """The quote seen last, or accepted last; `None`: none, or only by a version that wrote it otherwise."""
@@ -187,11 +187,13 @@ class Ledger:
 
         Raises:
             BudgetError: It would exceed a limit, or there is none.
+            ShowFolderError: The amount cannot be written: below zero, above $9,000,000, or no number.
         """
         if budget_usd is None and rung_usd is None:
             raise BudgetError(
                 f"no budget for {order.rung!r}.", hint="Set budget_usd or the rung's max_usd in show.toml."
             )
+        _to_pico(order.usd)  # what is no amount is refused before it is compared with a limit
         with self._write():
             known = self.find_job(order.job_id)
             is_open = known is not None and known.state == "open" and known.outside_id is None
@@ -407,10 +409,18 @@ class Ledger:
     def _stamp(self) -> str:
         return self._now().isoformat(timespec="microseconds")
 
+    def _stamp_last(self) -> str:
+        """A time behind that of every quote, though the clock was set back since: quotes are ordered by these times."""
+        last = self._read("SELECT MAX(MAX(made_at, COALESCE(accepted_at, ''))) FROM quotes")[0][0] or ""
+        now = self._stamp()
+        if now > last:
+            return now
+        return (datetime.fromisoformat(last) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
+
 
 def _to_pico(usd: Decimal) -> int:
     """Whole picodollars, rounded up: the ledger is never short, not by a millionth of a cent."""
-    amount = int((usd * _PICO).to_integral_value(ROUND_CEILING))
+    amount = int((usd * _PICO).to_integral_value(ROUND_CEILING)) if usd.is_finite() else -1
     if not 0 <= amount < 2**63:
         raise ShowFolderError(f"${usd} cannot be written into a ledger.", hint="Amounts are from $0 to $9,000,000.")
     return amount

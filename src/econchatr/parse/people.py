@@ -204,15 +204,20 @@ def find_spellings(counts: Mapping[str, int], show: SpeakerTable) -> dict[str, s
         if not is_nobody(label) and " " in split_name(label)[0]:
             groups[split_name(label)[0]].append(label)
     found = dict[str, str]()
+    for host in show.hosts:  # no file may write the host as show.toml does
+        if (key := split_name(host)[0]) in groups and host not in counts:
+            groups[key].append(host)
     for labels in groups.values():
         middles = {middle for label in labels if (middle := split_name(label)[1])}
         if len(labels) < 2 or len(middles) > 1:
             continue
         hosts = [label for label in labels if show.resolve(label)[1] == "host"]
         best = (
-            show.resolve(hosts[0])[0] if hosts else max(labels, key=lambda one: (not one.isupper(), counts[one], one))
+            show.resolve(hosts[0])[0]
+            if hosts
+            else max(labels, key=lambda one: (not one.isupper(), counts.get(one, 0), one))
         )
-        found |= {label: best for label in labels if label != best}
+        found |= {label: best for label in labels if label != best and label in counts}
     return found
 
 

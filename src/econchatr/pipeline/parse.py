@@ -236,7 +236,7 @@ def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn]
 
 PARSE = Stage[Show](
     "parse",
-    version=6,
+    version=7,
     settings={"hosts": "show.hosts", "aliases": "show.aliases", "solo": "show.solo", "language": "show.language"},
     inputs=lambda show: {"fetch": show.made("fetch")},
     reads=("fetch",),

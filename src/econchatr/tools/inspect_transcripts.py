@@ -53,7 +53,7 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
     """Explain how one file is read, with the speakers of the show in `root` if there is one.
 
     Raises:
-        SourceError: The file cannot be read, or is too large to be a transcript.
+        SourceError: The file cannot be read, is a folder, pipe or device, or is too large to be a transcript.
         TranscriptError: It is not text.
         InputError: show.toml is wrong.
         ShowFolderError: The show's tables are broken.
@@ -61,6 +61,8 @@ def explain_transcript(root: Path, path: Path) -> Explanation:
     show = open_show(root) if (root / CONFIG_NAME).is_file() else None
     table = SpeakerTable(show.config.show.hosts, show.config.show.aliases) if show else SpeakerTable(hosts=())
     try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path} is no file.", hint="Name one transcript.")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise SourceError(
                 f"{path} has {path.stat().st_size:,} bytes; a transcript has at most {MAX_FILE_BYTES:,}.",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
@@ -446,3 +447,25 @@ def test_killed_at_random_the_ledger_is_never_short_of_a_charge_and_never_has_on
     assert sorted(charged.sent) == sorted(f"order-{n}" for n in range(n_jobs))
     with Ledger(path) as ledger:
         assert ledger.committed_usd() * 100 == sum(charged.amounts.values())
+
+
+# --- odd clocks and odd amounts ---------------------------------------------------------------------------------------
+
+
+def test_the_quote_seen_last_stays_the_last_though_the_clock_is_set_back(tmp_path: Path) -> None:
+    times = iter([datetime(2026, 5, 2, tzinfo=UTC), *[datetime(2026, 5, 1, tzinfo=UTC)] * 4])
+    older, newer = make_quote(quoted(row(**FULL))), make_quote(quoted(row(**FULL)), show="T")
+    with Ledger(tmp_path / "clock.sqlite", now=lambda: next(times)) as ledger:
+        for quote in (older, newer):
+            ledger.keep_quote(quote)
+            ledger.accept_quote(quote.quote_id)
+        for is_accepted in (False, True):
+            kept = ledger.last_quote(accepted=is_accepted)
+            assert kept is not None
+            assert kept.quote == newer
+
+
+@pytest.mark.parametrize("usd", ["NaN", "Infinity", "-1"])
+def test_what_is_no_amount_is_refused(ledger: Ledger, usd: str) -> None:
+    with pytest.raises(ShowFolderError, match="cannot be written into a ledger"):
+        reserve(ledger, usd=usd)

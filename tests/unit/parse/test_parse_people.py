@@ -53,6 +53,11 @@ def test_host_with_a_title_becomes_the_host() -> None:
     assert [(one.speaker, one.role) for one in turns] == [("Orla Quill", "host")] * 2
 
 
+def test_a_host_whom_only_show_toml_gives_a_title_is_the_host() -> None:
+    (found,) = unify_speakers([turn("Ada Host")], SpeakerTable(hosts=("Dr. Ada Host",)))
+    assert (found.speaker, found.role) == ("Dr. Ada Host", "host")
+
+
 def test_unnamed_voices_are_listed_with_the_key_that_names_them() -> None:
     voices = list_unnamed([turn("SPEAKER_00", text="Hello there."), turn("Orla Quill"), turn("A", slug="b")])
     assert [(one.alias, one.n_words) for one in voices] == [("a/SPEAKER_00", 2), ("b/A", 1)]

@@ -324,8 +324,9 @@ def test_a_plain_form_of_another_page_cannot_ask(server: Server) -> None:
     assert send(server, body, Content_Type="text/plain")[0] == 400
 
 
-def test_a_body_beyond_all_measure_is_not_read(server: Server) -> None:
-    status, told = send(server, b" " * 4_000_001)
+@pytest.mark.parametrize("n_bytes", [4_000_001, 30_000_000])
+def test_a_body_beyond_all_measure_is_refused_where_the_client_sees_it(server: Server, n_bytes: int) -> None:
+    status, told = send(server, b" " * n_bytes)
     assert (status, told["error"]["code"]) == (413, "request_too_large")
 
 

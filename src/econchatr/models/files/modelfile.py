@@ -12,8 +12,9 @@ import json
 from typing import NamedTuple
 
 from econchatr.errors import ModelError
-from econchatr.prompts import TEMPLATE_DATE, ChatTemplate, Voice, render_chat, system_line, takes_system
+from econchatr.prompts import ChatTemplate, Voice, render_chat, system_line, takes_system
 from econchatr.records import Message
+from econchatr.template_sandbox import TEMPLATE_DATE
 
 _QUOTES = '"""'
 _HINT = "Export the other forms; Ollama can be given a Modelfile of your own."

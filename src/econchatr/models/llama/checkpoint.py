@@ -27,6 +27,18 @@ PROJECTIONS = (
     "mlp.down_proj",
 )
 """The linear layers of a Llama block, in the order of use."""
+_MAX_SIZES = {
+    "num_hidden_layers": 10_000,
+    "num_attention_heads": 10_000,
+    "num_key_value_heads": 10_000,
+    "hidden_size": 1_000_000,
+    "intermediate_size": 10_000_000,
+    "vocab_size": 10_000_000,
+}
+"""More than any model has. A stranger's file may say anything, and much is computed from it."""
+_NEEDED = frozenset({
+    "hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "rms_norm_eps",
+})  # fmt: skip
 _PEFT_PREFIX = "base_model.model.model.layers"
 
 
@@ -48,7 +60,7 @@ def read_config(checkpoint: Path) -> dict[str, Any]:
     """Give a checkpoint's config.json.
 
     Raises:
-        ModelError: There is none, or it is no JSON object.
+        ModelError: There is none, it is no JSON object, or a size in it is none.
     """
     try:
         config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
@@ -56,7 +68,24 @@ def read_config(checkpoint: Path) -> dict[str, Any]:
         raise ModelError(f"{checkpoint}: no readable config.json ({exc})", hint="give a checkpoint folder") from exc
     if not isinstance(config, dict):
         raise ModelError(f"{checkpoint}/config.json: not a JSON object", hint="give a checkpoint folder")
+    _check_sizes(config, checkpoint)
     return config
+
+
+def _check_sizes(config: dict[str, Any], checkpoint: Path) -> None:
+    """Refuse a size that no model has."""
+    text = config["text_config"] if isinstance(config.get("text_config"), dict) else config
+    for key, most in _MAX_SIZES.items():
+        value = text.get(key)
+        if value is not None and not (isinstance(value, int) and 0 < value <= most):
+            raise ModelError(f"{checkpoint}/config.json: {key} is {value!r:.60}.", hint="Give a whole checkpoint.")
+    width, n_heads = text.get("hidden_size"), text.get("num_attention_heads")
+    if width and n_heads and width % n_heads and text.get("model_type") == "llama":
+        told = f"hidden_size is {width}, which {n_heads} num_attention_heads do not share"
+        raise ModelError(f"{checkpoint}/config.json: {told}.", hint="Give a whole checkpoint.")
+    epsilon = text.get("rms_norm_eps")
+    if epsilon is not None and not (isinstance(epsilon, float | int) and 0 <= epsilon < 1):
+        raise ModelError(f"{checkpoint}/config.json: rms_norm_eps is {epsilon!r:.60}.", hint="Give a whole checkpoint.")
 
 
 def new_adapters(checkpoint: Path, *, rank: int, seed: int, device: str) -> dict[str, Adapter]:
@@ -151,6 +180,8 @@ def open_packed_llama(
 
 
 def _read_sizes(config: dict[str, Any]) -> LlamaSizes:
+    if lacking := sorted(_NEEDED - config.keys()):
+        raise ModelError(f"config.json lacks {', '.join(lacking)}.", hint="Give a whole checkpoint.")
     rope = config.get("rope_parameters") or {}
     n_heads = int(config["num_attention_heads"])
     return LlamaSizes(
@@ -193,7 +224,12 @@ def _join_layer(
         norm_weight = tensors[f"model.layers.{n}.{norm}.weight"] if norm else None
         linear = FusedLinear(weights, norm=norm_weight, dtype=dtype)
         if adapters:
-            linear.attach([adapters[f"{n}.{name}"] for name in projections], scale)
+            attached = [adapters[f"{n}.{name}"] for name in projections]
+            for name, weight, adapter in zip(projections, weights, attached, strict=True):
+                if tuple(weight.shape) != (len(adapter.up), adapter.down.shape[1]):
+                    told = f"layer {n}, {name}: the weights are {tuple(weight.shape)}, which config.json does not say"
+                    raise ModelError(f"{told}.", hint="Give a whole checkpoint.")
+            linear.attach(attached, scale)
         return linear
 
     return Layer(

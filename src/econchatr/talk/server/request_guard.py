@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LABEL_HEADER = "x-ai-imitation"
 HEALTH_PATH = "/health"
 _MAX_BODY_BYTES = 4_000_000
+_MAX_DRAINED_BYTES = 64_000_000
+"""So much of a body that is too long is read and thrown away: a client that still sends would not see the refusal."""
 """More than any prompt that fits a model; a longer body is not even read."""
 MAX_BODY_SECONDS = 30.0
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
@@ -179,15 +181,18 @@ async def _read_body(receive: Receive) -> bytes | _Refusal:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return _Refusal(HTTPStatus.BAD_REQUEST, "The request broke off.", "broken_off")
-                parts.append(message.get("body", b""))
-                n_bytes += len(parts[-1])
-                if n_bytes > _MAX_BODY_BYTES:
-                    text = f"A request may have {_MAX_BODY_BYTES:,} bytes."
-                    return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "request_too_large")
-                if not message.get("more_body"):
-                    return b"".join(parts)
+                part = message.get("body", b"")
+                n_bytes += len(part)
+                if n_bytes <= _MAX_BODY_BYTES:
+                    parts.append(part)
+                if not message.get("more_body") or n_bytes > _MAX_DRAINED_BYTES:
+                    break
     except TimeoutError:
         return _Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.", "timeout")
+    if n_bytes > _MAX_BODY_BYTES:
+        text = f"A request may have {_MAX_BODY_BYTES:,} bytes."
+        return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "request_too_large")
+    return b"".join(parts)
 
 
 def _limit_body(receive: Receive, max_bytes: int) -> Receive:
