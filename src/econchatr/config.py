@@ -358,7 +358,8 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     Raises:
         InputError: The file is missing, is not TOML, holds no question, or gives one id twice.
     """
-    text = read_toml_text(path, hint="`econchatr init` writes one; each question is a [[question]] table.")
+    hint = "`econchatr questions SHOW --write` drafts one; each question is a [[question]] table."
+    text = read_toml_text(path, hint=hint)
     questions = validate_toml(path, text, _QuestionFile).question
     ids = [question.question_id for question in questions]
     for question_id in ids:
