@@ -230,7 +230,7 @@ def test_a_host_without_a_name_is_refused_by_init_and_in_show_toml(tmp_path: Pat
     assert "show.hosts" in econchatr("status", tmp_path, check=2).stderr
 
 
-def test_a_folder_that_may_not_be_read_is_one_line_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_one_line_and_the_rest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("Ada: Words.")
     (tmp_path / "bad.txt").symlink_to(tmp_path / "bad.txt")
     listing = list_files(tmp_path)
