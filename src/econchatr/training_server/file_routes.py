@@ -22,6 +22,7 @@ from econchatr.training_server.job_schema import (
     FileExpiry,
     FileObject,
     FilePurpose,
+    ListPage,
     PartObject,
     UploadEnd,
     UploadObject,
@@ -126,13 +127,12 @@ class FileRoutes:
     def list_files(
         self, request: Request, after: str | None = None, limit: Annotated[int, Query(ge=0, le=MAX_PAGE)] = MAX_PAGE,
         order: str = "desc", purpose: str | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> ListPage[FileObject]:  # fmt: skip
         """The caller's files, the newest first."""
         ask = PageAsk(after, MAX_PAGE + 1, is_oldest_first=order == "asc")
         found = self._store.read_page(StoredFile, whose(request), ask)
         rows, has_more = page_of([one for one in found if purpose in (None, one.purpose)], limit or MAX_PAGE)
-        ids = {"first_id": rows[0].id if rows else None, "last_id": rows[-1].id if rows else None}
-        return {"object": "list", "data": [tell_file(one) for one in rows], "has_more": has_more, **ids}
+        return ListPage[FileObject].of([tell_file(one) for one in rows], has_more=has_more)
 
     def show(self, request: Request, file_id: str) -> FileObject:
         """One file."""
@@ -253,21 +253,31 @@ def _read_expiry(form: Any) -> int | None:
         ) from exc
 
 
+_BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
+
+
+def _describe_form(**fields: dict[str, Any]) -> dict[str, Any]:
+    """A form in the OpenAPI, as its fields are read by hand; all of these are wanted, and others may stand there."""
+    form = {"type": "object", "properties": fields, "required": sorted(fields)}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+
+
 def add_file_routes(app: FastAPI, routes: FileRoutes, answers: dict[int | str, dict[str, Any]]) -> None:
     """Put the routes into an application.
 
     Args:
         answers: Errors that every route may answer with.
     """
-    add, form = app.add_api_route, {"requestBody": {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}}
-    add("/v1/files", routes.create, methods=["POST"], response_model=FileObject, responses=answers, openapi_extra=form)
-    add("/v1/files", routes.list_files, responses=answers)
+    add, purpose = app.add_api_route, _PURPOSE.json_schema()
+    add("/v1/files", routes.create, methods=["POST"], response_model=FileObject, responses=answers,
+        openapi_extra=_describe_form(file=_BYTES, purpose=purpose))  # fmt: skip
+    add("/v1/files", routes.list_files, response_model=ListPage[FileObject], responses=answers)
     add("/v1/files/{file_id}", routes.show, response_model=FileObject, responses=answers)
     add("/v1/files/{file_id}", routes.delete, methods=["DELETE"], response_model=Deleted, responses=answers)
     add("/v1/files/{file_id}/content", routes.content, response_class=FileResponse, responses=answers)
     add("/v1/uploads", routes.create_upload, methods=["POST"], response_model=UploadObject, responses=answers)
     add("/v1/uploads/{upload_id}/parts", routes.add_part, methods=["POST"], response_model=PartObject,
-        responses=answers, openapi_extra=form)  # fmt: skip
+        responses=answers, openapi_extra=_describe_form(data=_BYTES))  # fmt: skip
     for name, call in (("complete", routes.complete), ("cancel", routes.cancel)):
         add(f"/v1/uploads/{{upload_id}}/{name}", call, methods=["POST"], response_model=UploadObject,
             responses=answers)  # fmt: skip

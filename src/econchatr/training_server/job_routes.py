@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query, Request
 from econchatr.talk.server.openai_schema import ModelObject
 from econchatr.training_server.file_routes import find_owned, page_of, whose
 from econchatr.training_server.job_desk import JobDesk, tell_job
-from econchatr.training_server.job_schema import CheckpointObject, Deleted, EventObject, JobObject, JobOrder
+from econchatr.training_server.job_schema import CheckpointObject, Deleted, EventObject, JobObject, JobOrder, ListPage
 from econchatr.training_server.job_store import JobStore, PageAsk, StoredJob
 from econchatr.training_server.model_shelf import ModelShelf, NamedModel
 
@@ -30,7 +30,7 @@ class JobRoutes:
         key = request.headers.get("idempotency-key", "")[:200]
         return tell_job(self._desk.order(body, whose(request), repeat_key=key))
 
-    def list_jobs(self, request: Request, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+    def list_jobs(self, request: Request, after: str | None = None, limit: Limit = 20) -> ListPage[JobObject]:
         """The caller's jobs, the newest first: all, those with `metadata[k]=v`, or those without any."""
         wanted = {name[9:-1]: value for name, value in request.query_params.items() if name.startswith("metadata[")}
         has_none = request.query_params.get("metadata") == "null"
@@ -41,7 +41,7 @@ class JobRoutes:
             if wanted.items() <= (job.metadata or {}).items() and not (has_none and job.metadata)
         ]  # fmt: skip
         shown, has_more = page_of(found, limit)
-        return {"object": "list", "data": [tell_job(job) for job in shown], "has_more": has_more}
+        return ListPage[JobObject].of([tell_job(job) for job in shown], has_more=has_more)
 
     def show(self, request: Request, job_id: str) -> JobObject:
         """One job."""
@@ -59,14 +59,16 @@ class JobRoutes:
         """Let it go on."""
         return tell_job(self._desk.resume(job_id, whose(request)))
 
-    def list_events(self, request: Request, job_id: str, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+    def list_events(
+        self, request: Request, job_id: str, after: str | None = None, limit: Limit = 20
+    ) -> ListPage[EventObject]:
         """What happened to a job, the newest first."""
         job = find_owned(self._store, StoredJob, job_id, whose(request))
         limit = limit or 20
         rows: list[EventObject] = self._store.read_events(job.id, PageAsk(after, limit + 1))
-        return {"object": "list", "data": rows[:limit], "has_more": len(rows) > limit}
+        return ListPage[EventObject].of(rows[:limit], has_more=len(rows) > limit)
 
-    def list_checkpoints(self, request: Request, job_id: str) -> dict[str, Any]:
+    def list_checkpoints(self, request: Request, job_id: str) -> ListPage[CheckpointObject]:
         """The checkpoint that a job kept: the one with the lowest validation loss."""
         job = find_owned(self._store, StoredJob, job_id, whose(request))
         kept, rows = job.checkpoint, list[CheckpointObject]()
@@ -77,8 +79,7 @@ class JobRoutes:
                     fine_tuning_job_id=job.id, step_number=kept.metrics.step, metrics=kept.metrics,
                 )
             )  # fmt: skip
-        one = rows[0].id if rows else None
-        return {"object": "list", "data": rows, "has_more": False, "first_id": one, "last_id": one}
+        return ListPage[CheckpointObject].of(rows)
 
 
 class ModelRoutes:
@@ -87,10 +88,9 @@ class ModelRoutes:
     def __init__(self, shelf: ModelShelf, desk: JobDesk) -> None:
         self._shelf, self._desk = shelf, desk
 
-    def list_models(self, request: Request) -> dict[str, Any]:
+    def list_models(self, request: Request) -> ListPage[ModelObject]:
         """The bases, and the caller's own models."""
-        rows = [_tell_model(model) for model in self._shelf.list_names(whose(request))]
-        return {"object": "list", "data": rows, "has_more": False}
+        return ListPage[ModelObject].of([_tell_model(model) for model in self._shelf.list_names(whose(request))])
 
     def show(self, request: Request, model: str) -> ModelObject:
         """One model."""
@@ -119,12 +119,12 @@ def add_job_routes(
     """
     add, one = app.add_api_route, "/v1/fine_tuning/jobs/{job_id}"
     add("/v1/fine_tuning/jobs", jobs.create, methods=["POST"], response_model=JobObject, responses=answers)
-    add("/v1/fine_tuning/jobs", jobs.list_jobs, responses=answers)
+    add("/v1/fine_tuning/jobs", jobs.list_jobs, response_model=ListPage[JobObject], responses=answers)
     add(one, jobs.show, response_model=JobObject, responses=answers)
     for name, call in (("cancel", jobs.cancel), ("pause", jobs.pause), ("resume", jobs.resume)):
         add(f"{one}/{name}", call, methods=["POST"], response_model=JobObject, responses=answers)
-    add(f"{one}/events", jobs.list_events, responses=answers)
-    add(f"{one}/checkpoints", jobs.list_checkpoints, responses=answers)
-    add("/v1/models", models.list_models, responses=answers)
+    add(f"{one}/events", jobs.list_events, response_model=ListPage[EventObject], responses=answers)
+    add(f"{one}/checkpoints", jobs.list_checkpoints, response_model=ListPage[CheckpointObject], responses=answers)
+    add("/v1/models", models.list_models, response_model=ListPage[ModelObject], responses=answers)
     add("/v1/models/{model:path}", models.show, response_model=ModelObject, responses=answers)
     add("/v1/models/{model:path}", models.delete, methods=["DELETE"], response_model=Deleted, responses=answers)

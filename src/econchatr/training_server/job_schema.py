@@ -6,11 +6,12 @@ Source: the openai package's types, version 3.54.0; the word `paused` from OpenA
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from econchatr.errors import InputError
+from econchatr.talk.server.openai_schema import WHOLE, ModelObject
 
 JobState = Literal["validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
@@ -35,21 +36,24 @@ class CallError(InputError):
 _Auto = Literal["auto"]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 """Of a file, a part or a model."""
+Epochs = Annotated[int, Field(ge=1, le=50), WHOLE]
+BatchSize = Annotated[int, Field(ge=1, le=256), WHOLE]
+Multiplier = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 _MetaKey = Annotated[str, Field(min_length=1, max_length=64)]
 _MetaValue = Annotated[str, Field(max_length=512)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
 
 
 class _Ordered(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class HyperparameterOrder(_Ordered):
     """How to train; what is left out or "auto" is the server's choice, and is written out in the job."""
 
-    n_epochs: _Auto | Annotated[int, Field(ge=1, le=50)] = "auto"
-    batch_size: _Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
-    learning_rate_multiplier: _Auto | Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = "auto"
+    n_epochs: _Auto | Epochs = "auto"
+    batch_size: _Auto | BatchSize = "auto"
+    learning_rate_multiplier: _Auto | Multiplier = "auto"
 
 
 class SupervisedOrder(_Ordered):
@@ -75,7 +79,7 @@ class JobOrder(_Ordered):
     hyperparameters: HyperparameterOrder | None = None
     """The old place of the method's own."""
     suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE] | None = None
     metadata: Metadata | None = None
     integrations: Annotated[list[dict[str, Any]], Field(max_length=5)] | None = None
     """Kept and told, and nothing is sent anywhere."""
@@ -97,13 +101,13 @@ class FileExpiry(_Ordered):
     """When a file goes away by itself."""
 
     anchor: Literal["created_at"]
-    seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
+    seconds: Annotated[int, Field(ge=3600, le=2_592_000), WHOLE]
 
 
 class UploadOrder(_Ordered):
     """POST /v1/uploads."""
 
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0), WHOLE]
     filename: Annotated[str, Field(min_length=1, max_length=255)]
     mime_type: Annotated[str, Field(max_length=200)]
     purpose: FilePurpose
@@ -244,6 +248,65 @@ class CheckpointObject(BaseModel):
     fine_tuning_job_id: str
     step_number: int
     metrics: CheckpointMetrics
+
+
+class EngineObject(BaseModel):
+    """A model under its name of before 2023."""
+
+    id: str
+    object: Literal["engine"] = "engine"
+    owner: Literal["econchatr"] = "econchatr"
+    ready: Literal[True] = True
+
+
+class FineTuneEvent(BaseModel):
+    """What happened to a job, as it was told in 2023."""
+
+    object: Literal["fine-tune-event"] = "fine-tune-event"
+    created_at: int
+    level: str
+    message: str
+
+
+class FineTuneObject(BaseModel):
+    """A job as it was told in 2023."""
+
+    id: str
+    object: Literal["fine-tune"] = "fine-tune"
+    created_at: int
+    updated_at: int
+    model: str
+    status: Literal["pending", "running", "succeeded", "failed", "cancelled"]
+    hyperparams: dict[str, int | float]
+    fine_tuned_model: str | None
+    organization_id: str
+    training_files: list[FileObject]
+    validation_files: list[FileObject]
+    result_files: list[FileObject]
+    events: list[FineTuneEvent]
+
+
+Row = TypeVar(
+    "Row", FileObject, JobObject, EventObject, CheckpointObject, ModelObject, EngineObject, FineTuneObject,
+    FineTuneEvent,
+)  # fmt: skip
+
+
+class ListPage(BaseModel, Generic[Row]):
+    """Some rows of a list, in order."""
+
+    object: Literal["list"] = "list"
+    data: list[Row]
+    has_more: bool
+    """Whether rows follow, which `after=` the last row's id asks for."""
+    first_id: str | None
+    last_id: str | None
+
+    @classmethod
+    def of(cls, rows: list[Row], *, has_more: bool = False) -> Self:
+        """A page with these rows."""
+        ids = [getattr(row, "id", None) for row in (*rows[:1], *rows[-1:])] or [None, None]
+        return cls(data=rows, has_more=has_more, first_id=ids[0], last_id=ids[-1])
 
 
 class Deleted(BaseModel):

@@ -12,22 +12,29 @@ from typing import Annotated, Any, Final
 import anyio
 from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from econchatr.talk.server.openai_schema import CompletionRequest
+from econchatr.talk.server.openai_schema import Completion, CompletionRequest
 from econchatr.training_server.answer_routes import AnswerRoutes
 from econchatr.training_server.file_routes import find_owned, tell_file, whose
 from econchatr.training_server.job_desk import JobDesk
 from econchatr.training_server.job_routes import ModelRoutes
 from econchatr.training_server.job_schema import (
     ENDED,
+    BatchSize,
     Deleted,
+    EngineObject,
+    Epochs,
     EventObject,
     FileObject,
+    FineTuneEvent,
+    FineTuneObject,
     HyperparameterOrder,
     Identifier,
     JobOrder,
+    ListPage,
+    Multiplier,
 )
 from econchatr.training_server.job_store import JobStore, PageAsk, StoredFile, StoredJob
 
@@ -43,12 +50,14 @@ Positive = Annotated[int, Field(ge=1)]
 class FineTuneOrder(BaseModel):
     """POST /v1/fine-tunes. What was for classification is passed over: nothing of a training depends on it."""
 
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
     training_file: Identifier
     validation_file: Annotated[str, Field(max_length=200)] | None = None
     model: Identifier = "curie"
-    n_epochs: Annotated[int, Field(ge=1, le=50)] | None = None
-    batch_size: Annotated[int, Field(ge=1, le=256)] | None = None
-    learning_rate_multiplier: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    n_epochs: Epochs | None = None
+    batch_size: BatchSize | None = None
+    learning_rate_multiplier: Multiplier | None = None
     prompt_loss_weight: float | None = None
     suffix: Annotated[str, Field(max_length=40)] | None = None
 
@@ -71,34 +80,6 @@ class EngineRequest(CompletionRequest):
     model: str = ""
 
 
-class FineTuneEvent(BaseModel):
-    """What happened to a job."""
-
-    object: str = "fine-tune-event"
-    created_at: int
-    level: str
-    message: str
-
-
-class FineTuneObject(BaseModel):
-    """A job as it was told in 2023."""
-
-    id: str
-    object: str = "fine-tune"
-    created_at: int
-    updated_at: int
-    model: str
-    status: str
-    """pending, running, succeeded, failed or cancelled."""
-    hyperparams: dict[str, int | float]
-    fine_tuned_model: str | None
-    organization_id: str
-    training_files: list[FileObject]
-    validation_files: list[FileObject]
-    result_files: list[FileObject]
-    events: list[FineTuneEvent]
-
-
 class Routes2023:
     """Jobs and engines in the words of 2023."""
 
@@ -114,15 +95,19 @@ class Routes2023:
             self._store.tell(job.id, told, mark="prompt_loss_weight", level="warn")
         return self._tell(job)
 
-    def list_jobs(self, request: Request) -> dict[str, Any]:
+    def list_jobs(self, request: Request) -> ListPage[FineTuneObject]:
         """The caller's jobs, the oldest first, without their events."""
         ask = PageAsk(limit=_MAX_EVENTS, is_oldest_first=True)
         jobs = self._store.read_page(StoredJob, whose(request), ask)
-        return {"object": "list", "data": [self._tell(job, has_events=False) for job in jobs]}
+        return ListPage[FineTuneObject].of([self._tell(job, has_events=False) for job in jobs])
 
-    def show(self, request: Request, job_id: str) -> FineTuneObject:
+    def show(self, request: Request, name: str) -> FineTuneObject:
         """One job, with its events."""
-        return self._tell(find_owned(self._store, StoredJob, job_id, whose(request)))
+        return self._tell(find_owned(self._store, StoredJob, name, whose(request)))
+
+    async def delete(self, request: Request, name: str) -> Deleted:
+        """Delete a model, which `openai` 0.26 does under the path of jobs."""
+        return await self._models.delete(request, name)
 
     def cancel(self, request: Request, job_id: str) -> FineTuneObject:
         """End a job."""
@@ -133,7 +118,7 @@ class Routes2023:
         job = find_owned(self._store, StoredJob, job_id, whose(request))
         if stream:
             return StreamingResponse(self._stream(job.id), media_type="text/event-stream")
-        return {"object": "list", "data": self._read_events(job.id)}
+        return ListPage[FineTuneEvent].of(self._read_events(job.id))
 
     async def _stream(self, job_id: str) -> AsyncIterator[bytes]:
         after: str | None = None
@@ -171,17 +156,13 @@ class Routes2023:
 
     # --- engines
 
-    def list_engines(self, request: Request) -> dict[str, Any]:
+    def list_engines(self, request: Request) -> ListPage[EngineObject]:
         """The models, under their name of before 2023."""
-        rows = [self._tell_engine(row.id) for row in self._models.list_models(request)["data"]]
-        return {"object": "list", "data": rows}
+        return ListPage[EngineObject].of([EngineObject(id=row.id) for row in self._models.list_models(request).data])
 
-    def show_engine(self, request: Request, engine: str) -> dict[str, Any]:
+    def show_engine(self, request: Request, engine: str) -> EngineObject:
         """One model."""
-        return self._tell_engine(self._models.show(request, engine).id)
-
-    def _tell_engine(self, name: str) -> dict[str, Any]:
-        return {"id": name, "object": "engine", "owner": "econchatr", "ready": True}
+        return EngineObject(id=self._models.show(request, engine).id)
 
     async def complete(self, request: Request, engine: str, body: EngineRequest) -> Response:
         """What follows a text."""
@@ -192,9 +173,7 @@ def _tell_event(event: EventObject) -> FineTuneEvent:
     return FineTuneEvent(created_at=event.created_at, level=event.level, message=event.message)
 
 
-def add_routes_2023(
-    app: FastAPI, routes: Routes2023, models: ModelRoutes, answers: dict[int | str, dict[str, Any]]
-) -> None:
+def add_routes_2023(app: FastAPI, routes: Routes2023, answers: dict[int | str, dict[str, Any]]) -> None:
     """Put the routes into an application.
 
     Args:
@@ -202,13 +181,17 @@ def add_routes_2023(
     """
     add, one = app.add_api_route, "/v1/fine-tunes/{job_id}"
     add("/v1/fine-tunes", routes.create, methods=["POST"], response_model=FineTuneObject, responses=answers)
-    add("/v1/fine-tunes", routes.list_jobs, responses=answers)
-    add(one, routes.show, response_model=FineTuneObject, responses=answers)
+    add("/v1/fine-tunes", routes.list_jobs, response_model=ListPage[FineTuneObject], responses=answers)
     add(f"{one}/cancel", routes.cancel, methods=["POST"], response_model=FineTuneObject, responses=answers)
-    add(f"{one}/events", routes.list_events, response_model=None, responses=answers)
-    add("/v1/fine-tunes/{model:path}", models.delete, methods=["DELETE"], response_model=Deleted, responses=answers)
-    add("/v1/engines", routes.list_engines, responses=answers)
+    stream: dict[str, Any] = {"content": {"text/event-stream": {}}}
+    events: dict[int | str, dict[str, Any]] = {200: {"model": ListPage[FineTuneEvent], **stream}}
+    add(f"{one}/events", routes.list_events, response_model=None, responses={**events, **answers})
+    # Last: a model's name may hold slashes.
+    add("/v1/fine-tunes/{name:path}", routes.show, response_model=FineTuneObject, responses=answers)
+    add("/v1/fine-tunes/{name:path}", routes.delete, methods=["DELETE"], response_model=Deleted, responses=answers)
+    add("/v1/engines", routes.list_engines, response_model=ListPage[EngineObject], responses=answers)
     # The longer path first: a model's name may hold slashes.
+    said: dict[int | str, dict[str, Any]] = {200: {"model": Completion, **stream}}
     add("/v1/engines/{engine:path}/completions", routes.complete, methods=["POST"], response_model=None,
-        responses=answers)  # fmt: skip
-    add("/v1/engines/{engine:path}", routes.show_engine, responses=answers)
+        responses={**said, **answers})  # fmt: skip
+    add("/v1/engines/{engine:path}", routes.show_engine, response_model=EngineObject, responses=answers)

@@ -128,7 +128,7 @@ def _create_app(store: JobStore, settings: TrainingServerSettings, runner: JobRu
     models, talk = ModelRoutes(shelf, desk), AnswerRoutes(shelf, store.folder / "generations.jsonl")
     add_job_routes(app, JobRoutes(store, desk), models, answers)
     add_answer_routes(app, talk, answers)
-    add_routes_2023(app, Routes2023(store, desk, models, talk), models, answers)
+    add_routes_2023(app, Routes2023(store, desk, models, talk), answers)
     add_errors(app, _FIELDS)
     app.add_exception_handler(CallError, _tell_refusal)
     app.add_exception_handler(BodyError, _tell_body_error)

@@ -31,10 +31,10 @@ def _drop_zeros(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_WHOLE = BeforeValidator(_drop_zeros)
+WHOLE = BeforeValidator(_drop_zeros)
 """Stands behind a number's limits: only so do they come out in the OpenAPI under their right names."""
-Count = Annotated[int, Field(ge=1), _WHOLE]
-Whole = Annotated[int, _WHOLE]
+Count = Annotated[int, Field(ge=1), WHOLE]
+Whole = Annotated[int, WHOLE]
 
 
 class _Asked(BaseModel):
@@ -78,7 +78,7 @@ class DrawRequest(_Asked):
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0.6 unless given."""
     top_p: float | None = Field(default=None, ge=0, le=1)
-    n: Annotated[int, Field(ge=1, le=_MAX_CHOICES), _WHOLE] | None = None
+    n: Annotated[int, Field(ge=1, le=_MAX_CHOICES), WHOLE] | None = None
     stop: Text | Annotated[list[Text], Field(max_length=4)] | None = None
     seed: Whole | None = None
     """With a seed the same request gets the same answer, whoever else asks; it then has the server to itself."""
@@ -89,7 +89,7 @@ class DrawRequest(_Asked):
     """250 unless given."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    top_k: Annotated[int, Field(ge=0, le=100_000), _WHOLE] | None = None
+    top_k: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = None
     """Beyond the OpenAI API, like the two below."""
     min_p: float | None = Field(default=None, ge=0, le=1)
     repeat_penalty: float | None = Field(default=None, ge=1, le=2)
@@ -108,7 +108,7 @@ class ChatRequest(DrawRequest):
     messages: list[ChatMessage] = Field(min_length=1, max_length=_MAX_MESSAGES)
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None
     response_format: TextFormat | None = None
     tools: Annotated[list[None], Field(max_length=0)] | None = None
     """These models use no tools."""
@@ -121,7 +121,7 @@ class CompletionRequest(DrawRequest):
 
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=8)]
     """Text. Token numbers are refused: they could be those of special tokens."""
-    logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = None
     echo: bool | None = None
     suffix: None = None
     best_of: Literal[1] | None = None

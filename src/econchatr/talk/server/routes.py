@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from econchatr import __version__
@@ -262,8 +263,10 @@ def add_errors(app: FastAPI, fields: frozenset[str] = TALK_FIELDS) -> None:
     async def misread(_: Request, exc: Exception) -> Response:
         return _json(_tell_misread(exc, fields), HTTPStatus.BAD_REQUEST)
 
-    async def of_http(_: Request, exc: Exception) -> Response:
+    async def of_http(request: Request, exc: Exception) -> Response:
         status, headers = getattr(exc, "status_code", 500), getattr(exc, "headers", None)
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(sorted(_list_methods(app, request)))}
         return _json(_error(str(getattr(exc, "detail", "")) + ".", "invalid_request_error"), status, headers)
 
     async def gone(_: Request, exc: Exception) -> Response:
@@ -277,6 +280,13 @@ def add_errors(app: FastAPI, fields: frozenset[str] = TALK_FIELDS) -> None:
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(_HungUpError, gone)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _list_methods(app: FastAPI, request: Request) -> set[str]:
+    """What a path can be asked with: starlette names the methods of the first of its routes only."""
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    path = next((route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE), "")
+    return {method for route in routes if route.path == path for method in route.methods or ()}
 
 
 def _tell_error(exc: Exception) -> tuple[HTTPStatus, ErrorBody]:
