@@ -19,6 +19,8 @@ from econchatr.toml_files import find_toml_line, read_toml_text, validate_toml
 CONFIG_NAME = "show.toml"
 QUESTIONS_NAME = "questions.toml"
 CHOICES_NAME = "choices.toml"
+MAX_NAME_CHARS = 200
+"""Of a show's name."""
 
 _CONTACT = r"^$|^(mailto:)?[!-'*-;=?A-~]+@[!-'*-;=?A-~]+$|^https?://[!-'*-;=?A-~]+$"
 """An e-mail or web address in plain characters: it goes into a header, inside brackets."""
@@ -31,7 +33,7 @@ class _Table(BaseModel):
 class ShowTable(_Table):
     """`[show]`: who speaks."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=MAX_NAME_CHARS)
     hosts: tuple[Annotated[str, Field(pattern=r"\S")], ...] = Field(min_length=1)
     persona: str = ""
     """The host whose replies are learned, where a show has several; empty: every host's."""

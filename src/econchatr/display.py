@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from markupsafe import Markup, escape
 
@@ -115,3 +116,8 @@ def quote_markdown(text: str) -> str:
     lines = [escape_markdown(line) for line in disarm(text).strip().split("\n")]
     with_next = zip(lines, [*lines[1:], ""], strict=True)
     return "\n".join(f"> {line}\\" if line and after else f"> {line}".rstrip() for line, after in with_next)
+
+
+def show_day(day: date | None) -> str:
+    """A date in words."""
+    return "no date" if day is None else f"{day.day} {day:%B %Y}"

@@ -13,15 +13,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from econchatr.errors import InputError, ModelError
 from econchatr.records import Message, Pair, Question
 from econchatr.records.answers import split_alternatives
 from econchatr.template_sandbox import render_template
-
-if TYPE_CHECKING:
-    pass
 
 FORM_VERSION = 1
 """Raised whenever the text below changes: it is part of every tuned model's identity."""

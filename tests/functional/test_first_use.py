@@ -73,6 +73,7 @@ def test_a_feed_says_what_it_lists_and_names_show_and_host(tmp_path: Path, econc
     assert "1 name a transcript; 1 have a page" in done.stderr
     config = load_config(tmp_path / "my" / "show.toml")
     assert (config.show.name, config.show.hosts, config.fetch.feed) == ("Talks", ("Ada Host",), "../feed.xml")
+    assert not (tmp_path / "my" / "questions.toml").exists(), "`questions --write`, which is told next, writes the exam"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,8 @@ def test_a_feed_says_what_it_lists_and_names_show_and_host(tmp_path: Path, econc
         ("<html></html>", (), 4, "not a feed"),
         (FEED.replace("podcast:person", "person"), (), 2, "The feed names none"),
         (FEED, ("--from", "talks"), 2, "both --from"),
+        (FEED, ("--host", " "), 2, "names nobody"),
+        (FEED, ("--preset", "econtalk"), 2, "has a feed of its own"),
     ],
 )
 def test_what_a_feed_cannot_say_is_told_before_anything_is_written(

@@ -24,6 +24,7 @@ _LAUGH: Final = re.compile(r"\\?[\[(](?:\w+ )?(?:laugh|chuckl)\w*[^\])]{0,20}[\]
 _LAUGHTER: Final = "\N{LATIN SMALL LETTER TURNED R WITH LONG LEG}"
 """Stands for a note of laughter; no transcript in English has the letter."""
 _SENTENCE: Final = re.compile(rf"[^.!?…]+(?:[.!?…]+[\"”']*(?: ?{_LAUGHTER})?|$)")
+# More words than those that a training pair leaves off (`pair/passages.py`): what follows here need be no sentence.
 _OPENING: Final = re.compile(
     r"^(?:(?:and|so|but|or|well|yeah|yes|no|right|okay|ok|because|like|now|then|oh|actually|basically|honestly|"
     r"also|just|you know|i mean|you see|again|plus|look|listen|um|uh|maybe|obviously|exactly|really|even|of course)"

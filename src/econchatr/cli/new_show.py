@@ -11,6 +11,7 @@ import typer
 
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import say
+from econchatr.config import MAX_NAME_CHARS
 from econchatr.errors import EconChatRError, InputError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _settle_feed(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
     hosts = wishes.hosts or ((_ask_host(likely[0] if likely else ""),) if can_ask else tuple(likely))
     if not hosts:
         raise InputError("who is the host? The feed names none.", hint="Say it with --host NAME (once per host).")
-    name = wishes.name or feed.title or _ask_name(show, can_ask=can_ask)
+    name = wishes.name or feed.title[:MAX_NAME_CHARS] or _ask_name(show, can_ask=can_ask)
     ground = wishes.ground or _ask_ground(hosts[0], can_ask=can_ask)
     place = wishes.feed if "://" in wishes.feed else relate_path(wishes.feed, show)
     return NewShow(name, hosts, "", ground, wishes.ladder, is_solo=wishes.is_solo, feed=place)
@@ -109,8 +110,6 @@ def _may_be_solo(survey: Survey, *, can_ask: bool) -> bool:
 def _choose_hosts(survey: Survey | None, wanted: Sequence[str], *, is_solo: bool, can_ask: bool) -> tuple[str, ...]:
     from econchatr.tools.survey import refuse_unclear, warn_of_size
 
-    if not all(name.strip() for name in wanted):
-        raise InputError("--host '' names nobody.", hint="Say it with --host NAME (once per host).")
     if survey is None or not survey.speakers or is_solo:
         hosts = tuple(wanted) or ((_ask_host(""),) if can_ask else ())
         if not hosts:

@@ -48,7 +48,11 @@ def init(
     from econchatr.presets import NewShow, check_new, write_show
 
     check_new(show, preset=preset, ladder=ladder)
+    if feed and preset != "plain":
+        raise InputError(f"the preset {preset!r} has a feed of its own.", hint="Leave --feed or --preset out.")
     hosts, is_plain = tuple(host or ()), preset == "plain"
+    if not all(one.strip() for one in hosts):
+        raise InputError("--host '' names nobody.", hint="Say it with --host NAME (once per host).")
     wishes = Wishes(source, hosts, name, rights, ladder, solo, feed)
     if is_plain:
         new = settle_show(show, wishes, can_ask=sys.stdin.isatty() and not as_json)

@@ -43,8 +43,9 @@ def check_parity(
     f16_gguf = write_f16_gguf(base)
     exact = open_transformers(base.checkpoint_path, adapter=adapter_folder, is_exact=True)
     witnesses = hear_witnesses(exact, [(prompt, prompt) for prompt in prompts], n_tokens=n_tokens)
+    del exact  # before the other engine takes its memory
     with open_llamacpp(f16_gguf, adapter=gguf_adapter) as served:
-        found = [compare_with(served, [witness], decode=exact) for witness in witnesses]
+        found = [compare_with(served, [witness]) for witness in witnesses]
     return ParityResult(sum(one.mean_nats <= _MAX_MEAN_NATS for one in found), len(found))
 
 
@@ -58,6 +59,8 @@ class Witness(NamedTuple):
     """Its greedy tokens, with the one that ends a reply where it came that far."""
     logprobs: tuple[float, ...]
     """How likely each was to it, in nats below certainty."""
+    words: tuple[str, ...]
+    """Each token as text."""
     text: str
 
 
@@ -128,15 +131,13 @@ def hear_witnesses(model: TransformersModel, questions: Sequence[tuple[str, str]
     for question, prompt in questions:
         ids, prompt_ids = model.greedy_ids(prompt, n_tokens=n_tokens), model.encode(prompt)
         logprobs = tuple(given for given, _ in model.weigh_tokens(prompt_ids, ids))
-        heard.append(Witness(question, prompt, tuple(prompt_ids), tuple(ids), logprobs, model.decode(ids)))
+        words = tuple(model.decode([token]) or "the end of the reply" for token in ids)
+        heard.append(Witness(question, prompt, tuple(prompt_ids), tuple(ids), logprobs, words, model.decode(ids)))
     return heard
 
 
-def compare_with(model: _Forced, witnesses: Sequence[Witness], *, decode: TransformersModel) -> Agreement:
+def compare_with(model: _Forced, witnesses: Sequence[Witness]) -> Agreement:
     """Lay every answer before an exported model.
-
-    Args:
-        decode: The model whose tokens these are, to name one.
 
     Raises:
         ModelError: The exported model fails.
@@ -151,6 +152,5 @@ def compare_with(model: _Forced, witnesses: Sequence[Witness], *, decode: Transf
     if not found:
         return Agreement(0, 0, 0.0, 0.0, "")
     worst, witness, place = max(found, key=lambda item: item[0])
-    token = decode.decode([witness.ids[place]]) or "the end of the reply"
-    worst_at = f"{witness.question!r}, token {place + 1}, where {token!r} was said"
+    worst_at = f"{witness.question!r}, token {place + 1}, where {witness.words[place]!r} was said"
     return Agreement(n_agreeing, len(found), sum(item[0] for item in found) / len(found), worst, worst_at)

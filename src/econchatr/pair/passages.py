@@ -75,12 +75,15 @@ def drop_lead(passage: str) -> str:
 
 
 _LEAD: Final = re.compile(
-    r"(?:(?:and|but|so|or|because|’cause|'cause|plus)\b(?! (?:that|far|long|much|many|often|forth|on)\b),? "
-    r"|(?:well|yeah|yes|no|right|okay|now|then|like|also|again|i mean|you know|you see|actually|anyway), )+"
-    r"(?=[\w\"“'])",
+    r"(?:(?:and|but)(?! (?:so )?on\b),? |or(?! so\b),? "
+    r"|so(?:, | (?!(?:that|far|long|much|many|often|on|forth|be|am|is|are|was|were|do|does|did|has|have|had|will"
+    r"|would|can|could|too|few|little|what)\b))"
+    r"|(?:because|'cause|plus|well|yeah|yes|no|right|okay|now|then|like|also|again|i mean|you know|you see|actually"
+    r"|anyway), )+(?=[\w\"“'])",
     re.IGNORECASE,
 )
-"""`So far` and `so that` begin a thought of their own; `well` and the like are a lead before a comma only."""
+"""`So far`, `so did I` and `or so` begin a thought of their own; `because`, `well` and the like are a lead before a
+comma only. What is left is trained on, so it has to be a whole sentence."""
 
 
 def find_asked(cue: str) -> str:

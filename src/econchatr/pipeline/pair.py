@@ -33,6 +33,8 @@ from econchatr.tokens import open_tokenizer
 _TOKENIZER: Final = "gpt2"
 """The filters of 2023 count in GPT-2 tokens; both profiles do."""
 _MAX_TOLD: Final = 5
+_ANSWERS_VERSION: Final = 3
+"""Raised whenever the rules of answer pairs change."""
 _ROLE_OF_OTHER_SIDE: Final = {"host": "guest", "guest": "host", "other": "other"}
 
 
@@ -170,7 +172,9 @@ def _filters(show: Show) -> dict[str, object]:
 
 def _pair_inputs(show: Show) -> dict[str, str]:
     inputs = {"parse": show.made("parse")}
-    return inputs | {"solo": hash_settings(_list_exam(show))} if show.config.show.solo else inputs
+    if show.config.show.solo:  # then these are the answer pairs
+        inputs["solo"] = hash_settings([_ANSWERS_VERSION, *_list_exam(show)])
+    return inputs
 
 
 PAIR = Stage[Show](
@@ -206,7 +210,7 @@ def _answers_inputs(show: Show) -> dict[str, str]:
 ANSWERS = Stage[Show](
     "pair",
     part="answers",
-    version=3,
+    version=_ANSWERS_VERSION,
     settings={"pair": "pair"},
     inputs=_answers_inputs,
     reads=("pair", "questions.toml", "what a model wrote"),

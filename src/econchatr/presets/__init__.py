@@ -70,7 +70,9 @@ def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
     check_new(root, preset=preset, ladder=new.ladder)
     if preset == "plain" and not new.hosts:
         raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
-    texts = {CONFIG_NAME: _fill(f"{preset}.show.toml", new), QUESTIONS_NAME: _fill(f"{preset}.questions.toml", new)}
+    texts = {CONFIG_NAME: _fill(f"{preset}.show.toml", new)}
+    if not new.feed:  # of a feed nothing is known yet that an exam could be drafted from
+        texts[QUESTIONS_NAME] = _fill(f"{preset}.questions.toml", new)
     paths = []
     for name, text in texts.items():
         if not (root / name).exists():

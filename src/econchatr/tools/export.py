@@ -157,7 +157,7 @@ class _Job:
         Raises:
             ModelError: The exported model differs by more than its format allows.
         """
-        found, limit = compare_with(model, self.witnesses, decode=self.trained), LIMITS.get(form)
+        found, limit = compare_with(model, self.witnesses), LIMITS.get(form)
         self.proofs.append(Proof(form, found, limit))
         if limit is not None and (breach := limit.tell_breach(found)):
             raise ModelError(f"the exported {form} answers otherwise than the trained model: {breach}.", hint=_REPORT)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 
+from econchatr.display import show_day
 from econchatr.fetch.feed import Feed
 
 
 def list_hosts(feed: Feed) -> list[str]:
-    """The people whom the feed names as hosts, those of most episodes first."""
-    return [name for name, _ in Counter(name for item in feed.items for name in item.hosts).most_common()]
+    """The people whom the feed names as hosts of half its episodes or more, those of most episodes first."""
+    counts = Counter(name for item in feed.items for name in set(item.hosts))
+    return [name for name, n_episodes in counts.most_common() if 2 * n_episodes >= len(feed.items)]
 
 
 def tell_feed(feed: Feed) -> Iterator[str]:
     """What a feed lists, in sentences."""
     n_all = len(feed.items)
     dates = sorted(item.published for item in feed.items if item.published)
-    span = f", {_show(dates[0])} to {_show(dates[-1])}" if dates else ""
+    span = f", {show_day(dates[0])} to {show_day(dates[-1])}" if dates else ""
     undated = f"; {n_all - len(dates):,} without a date" if len(dates) < n_all else ""
     yield f"The feed {feed.title!r} lists {n_all:,} episode{'s' * (n_all != 1)}{span}{undated}."
     n_named = sum(bool(item.transcripts) for item in feed.items)
@@ -32,7 +33,3 @@ def tell_feed(feed: Feed) -> Iterator[str]:
     yield f"Of these {'; '.join(filter(None, parts))}."
     if hosts := list_hosts(feed):
         yield f"It names as host{'s' * (len(hosts) != 1)}: {', '.join(hosts[:5])}."
-
-
-def _show(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

@@ -66,12 +66,10 @@ def test_every_form_says_what_the_trained_model_says_and_the_base_does_not(
     files = {"gguf F16": tmp_path / "F16.gguf", "gguf Q8_0": tmp_path / "Q8_0.gguf", "base": locate_embedded_gguf()}
     for form in ("F16", "Q8_0"):
         write_checkpoint_gguf(merged, out=tmp_path / f"{form}.gguf", name="m", kind=form)  # type: ignore[arg-type]
-    found = {
-        "checkpoint": compare_with(open_transformers(merged, adapter=None, is_exact=True), witnesses, decode=trained)
-    }
+    found = {"checkpoint": compare_with(open_transformers(merged, adapter=None, is_exact=True), witnesses)}
     for form, path in files.items():
         with open_llamacpp(path, adapter=None, n_ctx=512) as served:
-            found[form] = compare_with(served, witnesses, decode=trained)
+            found[form] = compare_with(served, witnesses)
     assert all(agreement.n_tokens == 16 for agreement in found.values())
     assert {
         form for form, agreement in found.items() if form in LIMITS and LIMITS[form].tell_breach(agreement)
@@ -148,15 +146,11 @@ def test_an_adapter_of_another_model_is_not_merged(cache: Path, tmp_path: Path) 
 
 
 def test_the_worst_difference_is_named() -> None:
-    class Names:
-        def decode(self, ids: Sequence[int]) -> str:
-            return f"<{ids[0]}>"
-
     witnesses = [
-        Witness("Why?", "p", (1,), (5, 6, 7), (-1.0, -1.0, -2.0), "t"),
-        Witness("How?", "p", (1,), (8,), (-1.0,), "t"),
+        Witness("Why?", "p", (1,), (5, 6, 7), (-1.0, -1.0, -2.0), ("<5>", "<6>", "<7>"), "t"),
+        Witness("How?", "p", (1,), (8,), (-1.0,), ("<8>",), "t"),
     ]
-    found = compare_with(Weighs(-1.0, -3.0, -2.5), witnesses, decode=Names())  # type: ignore[arg-type]
+    found = compare_with(Weighs(-1.0, -3.0, -2.5), witnesses)  # type: ignore[arg-type]
     assert (found.n_agreeing, found.n_tokens, found.worst_nats, found.mean_nats) == (2, 4, 2.0, 2.5 / 4)
     assert found.worst_at == "'Why?', token 2, where '<6>' was said"
     assert LIMITS["gguf F16"].tell_breach(found).startswith("its tokens differ by 0.625 nats on average")

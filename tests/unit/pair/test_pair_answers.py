@@ -109,6 +109,11 @@ def test_an_answer_begins_at_the_sentence_that_names_what_is_asked() -> None:
         ("Well, I mean, boats sail.", "Boats sail."),
         ("So far nobody crossed.", "So far nobody crossed."),
         ("Well water is cold.", "Well water is cold."),
+        ("So did the ferry.", "So did the ferry."),
+        ("And so did the ferry.", "So did the ferry."),
+        ("Or so they say.", "Or so they say."),
+        ("Because of the rain, we stayed.", "Because of the rain, we stayed."),
+        ("Because, you know, it rained.", "It rained."),
         ("Orchards are waited for.", "Orchards are waited for."),
     ],
 )

@@ -27,6 +27,7 @@ from econchatr.score.quoting.copying import find_copied, flag_copied, index_spee
 from econchatr.score.speech import split_words
 from econchatr.tables import read_lines
 from econchatr.talk.playground.answering import (
+    Answering,
     DrawSettings,
     Halt,
     Teller,
@@ -35,7 +36,8 @@ from econchatr.talk.playground.answering import (
     read_drawing,
     stop_rows,
 )
-from econchatr.talk.playground.lookups import Library, TurnSearch
+from econchatr.talk.playground.kept_talk import Talk, read_talk, save_talk
+from econchatr.talk.playground.lookups import Evidence, Library, TurnSearch
 from econchatr.talk.playground.speech_html import show_answer, show_copied, show_text
 from econchatr.talk.server.replying import Answerer, Gauges
 from econchatr.tools.serve import PlayKeeper
@@ -231,6 +233,27 @@ def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible(
 
 
 # --- kept -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_question_waits_until_the_first_is_released() -> None:
+    halt = Halt()
+    assert halt.claim()
+    assert not halt.claim()
+    halt.release()
+    assert halt.claim()
+
+
+def test_a_kept_talk_comes_back_without_what_the_browser_says_of_the_host() -> None:
+    answer = Answering("m", "first", "tuned", "0" * 64, 3, "p", state="writing", text="Rust.", evidence=Evidence(None))
+    talk = read_talk(save_talk(Talk().add("Why?", answer)))
+    (one,) = talk.exchanges
+    assert (one.said, one.answer.text, one.answer.seed, one.answer.state) == ("Why?", "Rust.", 3, "stopped")
+    assert one.answer.evidence is None
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_browser_kept_is_a_talk(saved: str) -> None:
+    assert read_talk(saved).exchanges == ()
 
 
 def test_guesses_are_kept_with_who_and_when(tmp_path: Path) -> None:

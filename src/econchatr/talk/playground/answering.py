@@ -151,13 +151,18 @@ class Halt:
 
     def __init__(self) -> None:
         self.is_wanted = False
+        self._is_claimed = False
         self._changed: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether answers are being written."""
-        return self._ended is not None and not self._ended.is_set()
+    def claim(self) -> bool:
+        """Begin a question; False: one is being answered, and no other is answered beside it."""
+        was_free, self._is_claimed = not self._is_claimed, True
+        return was_free
+
+    def release(self) -> None:
+        """End the question that was begun."""
+        self._is_claimed = False
 
     @contextmanager
     def watch(self, changed: asyncio.Event) -> Iterator[None]:
@@ -170,7 +175,7 @@ class Halt:
 
     async def stop(self) -> None:
         """End what is written, and wait until the last of it was shown; nothing where nothing is written."""
-        if self._changed is not None and self._ended is not None and self.is_watched:
+        if self._changed is not None and self._ended is not None and not self._ended.is_set():
             self.is_wanted = True
             self._changed.set()
             await self._ended.wait()
@@ -197,14 +202,13 @@ class Teller:
         given = [self._library.cite(pair) for pair in real or ()]
         return plan_answer(model, voice, said, drawing, history=history, real=real, given=given, is_persona=is_persona)
 
-    async def find_real(self, rung: str, said: str) -> Given | None:
+    async def find_nearest(self, rung: str, said: str) -> Given | None:
         """What the host really said that is nearest to a question; `None`: nothing shares a word with it.
 
         Raises:
             EconChatRError: It cannot be looked up.
         """
-        found = await asyncio.to_thread(self._library.find_real, rung, said)
-        return self._library.cite(found[-1]) if found else None
+        return await asyncio.to_thread(self._library.find_nearest, rung, said)
 
     async def look_up(self, said: str, row: Answering) -> Answering:
         """An answer with the nearest thing the host really said."""

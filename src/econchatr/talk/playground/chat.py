@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from econchatr.errors import EconChatRError
 from econchatr.prompts import system_line
-from econchatr.talk.playground.answering import Halt, check_question, read_drawing
+from econchatr.talk.playground.answering import DrawSettings, Halt, check_question, read_drawing
 from econchatr.talk.playground.kept_talk import Exchange, Talk, read_talk, save_talk
 from econchatr.talk.playground.speech_html import (
     Desk,
@@ -104,10 +104,21 @@ class _Chat:
         shows: bool,
         halt: Halt,
     ) -> AsyncGenerator[Shown, None]:
-        if halt.is_watched:
+        if not halt.claim():
             yield _NOTHING._replace(note=_note("An answer is being written. Wait for its end, or press Stop."))
             return
-        before, drawing = talk.before_next(), read_drawing(temperature, max_tokens, seed)
+        drawing = read_drawing(temperature, max_tokens, seed)
+        try:
+            async with aclosing(self._answer(text, talk, model, drawing, grounds, shows, halt)) as shown:
+                async for one in shown:
+                    yield one
+        finally:
+            halt.release()
+
+    async def _answer(
+        self, text: str, talk: Talk, model: str, drawing: DrawSettings, grounds: bool, shows: bool, halt: Halt
+    ) -> AsyncGenerator[Shown, None]:
+        before = talk.before_next()
         drawing = drawing.with_seed(drawing.seed + len(before.exchanges))
         try:
             said = check_question(text)
@@ -118,12 +129,13 @@ class _Chat:
             yield _NOTHING._replace(pane=self.show(talk, shows, error=f"{exc.message} {exc.hint}"))
             return
         yield _NOTHING._replace(text="", note="")  # once: what is typed meanwhile stays
-        now = before
         async with aclosing(self._desk.teller.tell([planned], halt)) as rows:
             async for (row,) in rows:
                 now = before.add(said, row)
-                yield _NOTHING._replace(pane=self.show(now, shows), talk=now)
-        yield _NOTHING._replace(note="", saved=save_talk(now))
+                shown = _NOTHING._replace(pane=self.show(now, shows), talk=now)
+                # Kept with the last piece: after it, New or Edit may have their turn.
+                is_ended = row.state not in ("waiting", "writing")
+                yield shown._replace(note="", saved=save_talk(now)) if is_ended else shown
 
     async def retry(
         self,

@@ -14,12 +14,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from econchatr.display import show_day
 from econchatr.errors import EconChatRError
 from econchatr.models.engines.llama_server import ServedModel
 from econchatr.records import BlindCue, Pair
 from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues
 from econchatr.talk.playground.answering import Answering, DrawSettings, plan_answer
-from econchatr.talk.playground.speech_html import Desk, show_answer, show_day, show_text, wire
+from econchatr.talk.playground.speech_html import Desk, show_answer, show_text, wire
 
 _LETTERS = "ABCDE"
 MAX_TOKENS = 160

@@ -58,9 +58,8 @@ _EXCHANGES: Final = TypeAdapter(tuple[Exchange, ...])
 
 
 def save_talk(talk: Talk) -> str:
-    """The latest exchanges as JSON, without what is looked up anew."""
-    bare = [replace(one, answer=replace(one.answer, evidence=None, given=())) for one in talk.exchanges[-_MAX_KEPT:]]
-    return _EXCHANGES.dump_json(tuple(bare)).decode()
+    """The latest exchanges as JSON, without what is looked up anew: what the host really said."""
+    return _EXCHANGES.dump_json(tuple(map(_without_evidence, talk.exchanges[-_MAX_KEPT:]))).decode()
 
 
 def read_talk(saved: str) -> Talk:
@@ -75,5 +74,10 @@ def read_talk(saved: str) -> Talk:
         exchanges = _EXCHANGES.validate_json(saved or "[]")
     except ValidationError:
         return Talk()
-    answers = stop_rows([one.answer for one in exchanges])
-    return Talk(tuple(replace(one, answer=answer) for one, answer in zip(exchanges, answers, strict=True)))
+    bare = tuple(map(_without_evidence, exchanges))
+    answers = stop_rows([one.answer for one in bare])
+    return Talk(tuple(replace(one, answer=answer) for one, answer in zip(bare, answers, strict=True)))
+
+
+def _without_evidence(one: Exchange) -> Exchange:
+    return replace(one, answer=replace(one.answer, evidence=None))

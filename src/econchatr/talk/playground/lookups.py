@@ -166,6 +166,7 @@ class Library:
         self._real = RealTurns(material.open_find)
         pool = ThreadPoolExecutor(1, thread_name_prefix="look-up")
         pairs = list(material.pairs)
+        self._pairs = {pair.pair_id: pair for pair in pairs}
         self._copies: Later[SpeechIndex] = Later(pool, lambda: index_speech(pairs))
         self._search: Later[TurnSearch] = Later(pool, lambda: TurnSearch(material.turns))
         self._finder: Later[Finder] = Later(pool, lambda: material.make_finder(pairs))
@@ -190,6 +191,15 @@ class Library:
             ShowFolderError: They cannot be looked up.
         """
         return self._real.find(rung, question)
+
+    def find_nearest(self, rung: str, question: str) -> Given | None:
+        """What the host really said, whole, that is nearest to a question; `None`: nothing shares a word with it.
+
+        Raises:
+            ShowFolderError: It cannot be looked up.
+        """
+        found = self.find_real(rung, question)
+        return self.cite(self._pairs.get(found[-1].pair_id, found[-1])) if found else None
 
     def cite(self, pair: Pair) -> Given:
         """A real turn as it is shown."""

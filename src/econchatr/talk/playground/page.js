@@ -41,7 +41,7 @@ window.econchatr = (() => {
     link.href = URL.createObjectURL(new Blob([said], { type: kind }));
     link.download = name;
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000); // some browsers read it later
   }
 
   document.addEventListener("click", (event) => {

@@ -78,7 +78,7 @@ class _Compare:
             said = check_question(text)
             planned = [await self._plan(column, said, drawing) for column in chosen.values()]
             rung = next(iter(self._desk.models.values())).rung
-            real = show_real(await self._desk.teller.find_real(rung, said), self._desk.voice)
+            real = show_real(await self._desk.teller.find_nearest(rung, said), self._desk.voice)
         except EconChatRError as exc:
             yield f"<div class='failed' role='alert'>Error: {show_text(f'{exc.message} {exc.hint}')}</div>"
             return

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from econchatr.display import escape_html, name_imitation, strip_controls
+from econchatr.display import escape_html, name_imitation, show_day, strip_controls
 from econchatr.models.engines.llama_server import ServedModel
 from econchatr.prompts import Voice
 from econchatr.records import Turn
@@ -143,11 +143,6 @@ def show_copied(text: str, is_copied: Sequence[bool]) -> str:
         piece = show_text("".join(chunks[place] for place in group))
         shown.append(f"<mark title='copied word for word from the host'>{piece}</mark>" if marked else piece)
     return "".join(shown)
-
-
-def show_day(day: date | None) -> str:
-    """A date in words."""
-    return "no date" if day is None else f"{day.day} {day:%B %Y}"
 
 
 def show_answer(row: Answering, voice: Voice, *, name: str = "") -> str:

@@ -74,5 +74,8 @@ def run_server(app: ASGIApp, place: Place) -> None:
         server.should_exit = True
 
     # Ctrl-C before the loop runs would raise in the middle of its being built, where it can be lost.
-    signal.signal(signal.SIGINT, stop)
-    server.run(sockets=[place.socket])
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        server.run(sockets=[place.socket])
+    finally:
+        signal.signal(signal.SIGINT, before)
