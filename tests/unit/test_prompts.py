@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from econchatr import bounded_jinja
 from econchatr.errors import ModelError
 from econchatr.models.base_model import Base
 from econchatr.models.files.weights import EMBEDDED
@@ -23,6 +24,7 @@ from econchatr.prompts import (
     system_line,
 )
 from econchatr.records import Message
+from econchatr.template_sandbox import render_template
 from econchatr.tokens import Tokenizer
 from tests.helpers.make_records import make_pair
 
@@ -161,6 +163,56 @@ def test_only_a_whole_reply_teaches_where_to_stop() -> None:
 def test_a_template_that_fails_is_a_model_error(template: str) -> None:
     with pytest.raises(ModelError):
         render_chat(chat_messages("Why?", None, system="S"), ChatTemplate(template, "", ""))
+
+
+DOUBLED = "{% set n = namespace(s=START) %}{% for i in range(60) %}{% set n.s = n.s OPERATOR n.s %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) }}",
+        "{% for a in [1, 2] recursive %}{{ loop([1, 2]) if loop.depth < 40 else 1 }}{% endfor %}",
+        "{% for a in range(20) recursive %}{{ loop(range(99999)) if loop.depth < 2 else 1 }}{% endfor %}",
+        "{% set econchatr_loop_turns = namespace(count=''.join) %}"
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    ],
+)
+def test_a_template_that_works_without_end_is_stopped(template: str) -> None:
+    with pytest.raises(ModelError, match="more than 1,000,000 turns"):
+        render_template(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% set a = 9**9 %}{{ a**a }}",
+        "{{ ('x' * 10**9) | length }}",
+        "{{ (10**9 * [1]) | length }}",
+        "{{ 'x' | center(10**9) }}",
+        "{{ 'x'.ljust(10**9) }}",
+        DOUBLED.replace("START", "9").replace("OPERATOR", "*"),
+        DOUBLED.replace("START", "'x'").replace("OPERATOR", "+"),
+        DOUBLED.replace("START", "'x'").replace("OPERATOR", "~"),
+        "{% set n = namespace(s='x') %}{% for i in range(60) %}{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}",
+    ],
+)
+def test_a_template_makes_nothing_huge(template: str) -> None:
+    with pytest.raises(ModelError, match=r"bits|becomes longer|a number above|writes more than"):
+        render_template(template)
+
+
+def test_a_template_that_computes_for_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_jinja, "_MAX_SECONDS", 0.2)
+    with pytest.raises(ModelError, match="computes for more than"):
+        render_template("{% for i in range(99999) %}{{ range(99999) | sum }}{% endfor %}")
+
+
+def test_the_limits_leave_common_operators_as_they_are() -> None:
+    text = (
+        "{{ 2**10 }} {{ 'a' * 3 }} {{ 'a' + 'b' }} {{ 5000000 ~ 'a' ~ nothing }} {{ 5000000 | string }} {{ 2 * 3.5 }}"
+    )
+    assert render_template(text) == "1024 aaa ab 5000000a 5000000 7.0"
 
 
 def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
