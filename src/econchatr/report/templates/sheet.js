@@ -99,8 +99,11 @@
       const item = open[0].closest(".item");
       (item.querySelectorAll("fieldset").length > 1 ? open[0] : item).scrollIntoView({ block: "start" });
     } else {
-      // Two visitors without a name must not count as one.
-      about[0].value = about[0].value.trim() || "visitor " + crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
+      // Two visitors of one name, or of none, must not count as one. The second saving is by the same visitor.
+      if (form.dataset.real && !isTold) {
+        const number = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
+        about[0].value = (about[0].value.trim() || "visitor") + " " + number;
+      }
       const file = {
         form: form.dataset.form,
         show: form.dataset.show,
