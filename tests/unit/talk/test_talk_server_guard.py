@@ -181,6 +181,13 @@ def test_a_body_in_pieces_arrives_whole() -> None:
     assert inner.bodies == [b"one"]
 
 
+def test_a_body_that_is_far_too_long_is_not_read_to_its_end() -> None:
+    pieces = [body(b"x" * 1_000_000, is_last=False)] * 80
+    status, inner, _ = knock(NEAR, pieces, host="localhost")
+    assert (status, inner.bodies) == (413, [])
+    assert len(pieces) == 80 - 65
+
+
 def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_BODY_SECONDS", 0.05)
     status, inner, _ = knock(NEAR, [body(b"on", is_last=False)], host="localhost")

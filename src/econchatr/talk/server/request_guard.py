@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LABEL_HEADER = "x-ai-imitation"
 HEALTH_PATH = "/health"
 _MAX_BODY_BYTES = 4_000_000
+"""More than any prompt that fits a model; of a longer body nothing is kept."""
 _MAX_DRAINED_BYTES = 64_000_000
 """So much of a body that is too long is read and thrown away: a client that still sends would not see the refusal."""
-"""More than any prompt that fits a model; a longer body is not even read."""
 MAX_BODY_SECONDS = 30.0
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
