@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
+from econchatr.models.llama.checkpoint import read_config
 from econchatr.models.trainable.memory_plan import TrainingPlan, read_sizes
 from econchatr.models.trainable.trainable_model import AdapterShape, open_trainable
 from tests.helpers.tiny_bases import make_tiny_examples, write_tiny_base
@@ -45,13 +46,31 @@ def open_changed(base: Path, folder: Path, key: str, value: object) -> None:
     [
         ("hidden_size", 0), ("hidden_size", 10**9), ("hidden_size", ...), ("num_attention_heads", 0),
         ("num_attention_heads", 7), ("num_hidden_layers", -1), ("num_hidden_layers", 10**9), ("rms_norm_eps", "x"),
-        ("vocab_size", "many"), ("intermediate_size", 7),
+        ("vocab_size", "many"), ("vocab_size", True), ("intermediate_size", [64, 64]),
     ],
 )  # fmt: skip
 def test_a_size_no_model_has_is_a_model_error(base: Path, tmp_path: Path, key: str, value: object) -> None:
-    with pytest.raises(ModelError, match=r"config\.json|tiny|strange"):
-        open_changed(base, tmp_path / "strange", key, value)
+    with pytest.raises(ModelError, match=key):
+        open_changed(base, tmp_path / "changed", key, value)
+
+
+def test_a_size_that_the_weights_do_not_have_is_a_model_error(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json|ignore_mismatched_sizes"):
+        open_changed(base, tmp_path / "changed", "intermediate_size", 7)
+
+
+@pytest.mark.parametrize(("sizes", "is_right"), [([16384] * 3, True), ([16384, 0], False), ([16384, True], False)])
+def test_one_size_for_each_layer_is_read_as_gemma_3n_has_them(
+    tmp_path: Path, sizes: list[object], is_right: bool
+) -> None:
+    text = {"model_type": "gemma3n_text", "hidden_size": 2048, "intermediate_size": sizes}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3n", "text_config": text}))
+    if is_right:
+        assert read_config(tmp_path)["text_config"] == text
+    else:
+        with pytest.raises(ModelError, match="intermediate_size"):
+            read_config(tmp_path)
 
 
 def test_the_checkpoint_as_it_was_is_opened(base: Path, tmp_path: Path) -> None:
-    open_changed(base, tmp_path / "strange", "architectures", ["LlamaForCausalLM"])
+    open_changed(base, tmp_path / "changed", "architectures", ["LlamaForCausalLM"])

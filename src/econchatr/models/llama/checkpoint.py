@@ -75,12 +75,15 @@ def read_config(checkpoint: Path) -> dict[str, Any]:
 def _check_sizes(config: dict[str, Any], checkpoint: Path) -> None:
     """Refuse a size that no model has."""
     text = config["text_config"] if isinstance(config.get("text_config"), dict) else config
+    is_llama = text.get("model_type") == "llama"
     for key, most in _MAX_SIZES.items():
         value = text.get(key)
-        if value is not None and not (isinstance(value, int) and 0 < value <= most):
+        # Some models have one size for each layer, as Gemma 3n has; a Llama has one for all.
+        sizes = value if isinstance(value, list) and value and not is_llama else [value]
+        if value is not None and not all(type(size) is int and 0 < size <= most for size in sizes):
             raise ModelError(f"{checkpoint}/config.json: {key} is {value!r:.60}.", hint="Give a whole checkpoint.")
     width, n_heads = text.get("hidden_size"), text.get("num_attention_heads")
-    if width and n_heads and width % n_heads and text.get("model_type") == "llama":
+    if is_llama and width and n_heads and width % n_heads:
         told = f"hidden_size is {width}, which {n_heads} num_attention_heads do not share"
         raise ModelError(f"{checkpoint}/config.json: {told}.", hint="Give a whole checkpoint.")
     epsilon = text.get("rms_norm_eps")
