@@ -19,7 +19,7 @@ pytest.importorskip("uvicorn", reason="needs the extra `web`")
 from econchatr.pipeline import open_show
 from econchatr.pipeline.results import count_right_answers, hand_marks
 from econchatr.records import Answer, HandMark
-from econchatr.report.pages import AnswerCard, MarkingDeck
+from econchatr.report.pages import AnswerCard, MarkingDeck, render_marking_page
 from econchatr.tables import finish_stage, write_table
 from econchatr.talk.mark_page import MarkStore, create_marking_app
 from econchatr.tools.sheets import MarkKeeper, read_deck
@@ -204,6 +204,12 @@ def test_the_time_that_marking_takes_counts_what_is_shown() -> None:
 
     assert deck("word " * 76).minutes == pytest.approx(78 / 238 + 1 / 60)
     assert deck("word " * 200, "word " * 200).minutes == pytest.approx(122 / 238 + 2 / 60)
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, "1 answer, about 1 minute."), (90, "90 answers, about 2 minutes.")])
+def test_one_minute_is_told_as_one(n: int, told: str) -> None:
+    cards = tuple(AnswerCard("k", "Why so?", "", (), "Because.") for _ in range(n))
+    assert told in render_marking_page(MarkingDeck("Show", "Host", cards, n), name="")
 
 
 @contextmanager
