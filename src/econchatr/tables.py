@@ -122,6 +122,18 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from exc
 
 
+def require_writable(folder: Path) -> None:
+    """Make a folder and prove that files can be written there, before work is done for one.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file, or nothing.
 

@@ -48,3 +48,16 @@ def test_a_page_of_something_else_is_left_alone(tiny_show: Path, tmp_path: Path,
     assert f"{tmp_path / 'index.html'} is another page" in done.stderr
     assert "--page" in done.stderr
     assert (tmp_path / "index.html").read_text() == "my own site"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn_and_costs_no_earlier_cues(
+    finished_show: Path, tmp_path: Path, econchatr: Run
+) -> None:
+    show, taken = Path(shutil.copytree(finished_show, tmp_path / "show")), tmp_path / "taken"
+    taken.write_text("a file, and no folder")
+    econchatr("score", show, "--sheet", "blind", "--cues", 1)
+    before = (show / "sheets" / "blind-tiny.parquet").read_bytes()
+    done = econchatr("blind", show, "--page", taken, "--cues", 2, "--seed", 7, check=3)
+    assert f"cannot write {taken}" in done.stderr
+    assert "held-out cues" not in done.stderr
+    assert (show / "sheets" / "blind-tiny.parquet").read_bytes() == before

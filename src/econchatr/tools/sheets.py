@@ -29,7 +29,7 @@ from econchatr.score.raters.blind_test import N_SAMPLES, lay_out_cue, order_cues
 from econchatr.score.raters.filled_sheets import BLIND_FORM, HAND_FORM, FilledSheet, sheet_sha256
 from econchatr.score.raters.hand import answer_key, lay_out_sheet, order_answers, read_marks
 from econchatr.select.examples import ExampleForm, build_example
-from econchatr.tables import append_line, hash_settings, lock_folder, write_bytes, write_table
+from econchatr.tables import append_line, hash_settings, lock_folder, require_writable, write_bytes, write_table
 
 
 def write_hand_sheet(show: Show, *, seed: int) -> Path:
@@ -120,8 +120,9 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
         ModelError: The model cannot be opened, or answered no cue.
     """
     path = rung.show.folder(SHEETS) / f"blind-{rung.name}.html"
-    cues = _make_cues(rung, n_cues=n_cues, seed=seed, narrator=narrator)
-    _write_blind(rung.show, path, [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues], seed=seed)
+    cues = _make_cues(rung, path.parent, n_cues=n_cues, seed=seed, narrator=narrator)
+    shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
+    _keep(rung, cues, path, _render_blind(rung.show, shown, seed=seed), narrator)
     return path
 
 
@@ -148,9 +149,9 @@ def write_blind_page(
     path = (folder or rung.show.folder(SHEETS) / f"page-{rung.name}") / "index.html"
     rung.show.require_rights()
     _require_free(path)
-    cues = _make_cues(rung, n_cues=n_cues, seed=seed, narrator=narrator)
+    cues = _make_cues(rung, path.parent, n_cues=n_cues, seed=seed, narrator=narrator)
     shown = [ShownCue(cue.key, cue.cue, cue.replies, seal_place(cue)) for cue in cues]
-    _write_blind(rung.show, path, shown, seed=seed, send_to=send_to)
+    _keep(rung, cues, path, _render_blind(rung.show, shown, seed=seed, send_to=send_to), narrator)
     return path
 
 
@@ -165,8 +166,8 @@ def _require_free(path: Path) -> None:
         raise InputError(f"{path} is another page.", hint="Name a folder of its own with --page.")
 
 
-def _make_cues(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator) -> list[BlindCue]:
-    """Draw the cues with their replies, and keep them as what guesses are read against."""
+def _make_cues(rung: Rung, folder: Path, *, n_cues: int, seed: int, narrator: Narrator) -> list[BlindCue]:
+    """Draw the cues with their replies, once it is certain that a page can be written into the folder."""
     show = rung.show
     if not show.is_done("pair"):
         raise ShowFolderError(f"{show.root}: the pairs are not made yet.", hint=f"econchatr run {show.root}")
@@ -176,18 +177,24 @@ def _make_cues(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator) -> lis
             "no held-out reply is of a length people can judge (8 to 120 words, behind at most 150).",
             hint="Hold out more episodes: test_share under [pair].",
         )
-    cues = _draw_cues(rung, pairs, n_cues=n_cues, seed=seed, narrator=narrator)
+    require_writable(folder)
+    return _draw_cues(rung, pairs, n_cues=n_cues, seed=seed, narrator=narrator)
+
+
+def _keep(rung: Rung, cues: Sequence[BlindCue], page: Path, text: str, narrator: Narrator) -> None:
+    """Write a page and the cues that its guesses are read against; where the page fails, earlier cues stay."""
+    show = rung.show
     path = show.folder(SHEETS) / f"blind-{rung.name}.parquet"
     with lock_folder(show.root):
+        write_bytes(page, text.encode())
         before = {cue.key for cue in show.table_if_there(path, BlindCue)}
         if n_gone := len(before - {cue.key for cue in cues}):
             narrator.note(f"{n_gone} cues of an earlier sheet of {rung.name} are replaced: their guesses are not read")
         write_table(path, cues, BlindCue)
-    return cues
 
 
-def _write_blind(show: Show, path: Path, shown: Sequence[ShownCue], *, seed: int, send_to: str = "") -> None:
-    page = render_blind_sheet(
+def _render_blind(show: Show, shown: Sequence[ShownCue], *, seed: int, send_to: str = "") -> str:
+    return render_blind_sheet(
         shown,
         form=BLIND_FORM,
         sha256=sheet_sha256(seed, [cue.key for cue in shown]),
@@ -196,7 +203,6 @@ def _write_blind(show: Show, path: Path, shown: Sequence[ShownCue], *, seed: int
         hosts=(show.voice.host,),
         send_to=send_to,
     )
-    write_bytes(path, page.encode())
 
 
 class HeldOutDrawer(NamedTuple):
