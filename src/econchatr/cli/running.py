@@ -29,6 +29,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON result 
 RungOption = Annotated[
     str, typer.Option("--rung", help="Only this model of the ladder in show.toml.", show_default="all")
 ]
+PostOption = Annotated[bool, typer.Option("--post", help="Also write a blog post: post.html and post.md.")]
 HERE = Path()
 
 
@@ -87,16 +88,21 @@ def run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
         typer.echo(f"Nothing to do: {stage} is up to date.")
 
 
-def run_and_print(show: Path, *, rung: str = "", yes: bool = False, as_json: bool) -> None:
-    """Do all there is to do, and print where the report is."""
+def run_and_print(show: Path, *, rung: str = "", yes: bool = False, is_post: bool = False, as_json: bool) -> None:
+    """Do all there is to do, and print where the report is, and the post if one is wanted."""
     opened, result = run_until(show, "report", rung=rung, yes=yes)
     if as_json:
-        return print_json(describe_result(opened, result))
-    if not result.done:
-        typer.echo("Nothing to do: everything is up to date.")
-    typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
-    typer.echo(f"Chat:   econchatr chat {show}")
-    typer.echo(f"Page:   econchatr play {show}")
+        print_json(describe_result(opened, result))
+    else:
+        if not result.done:
+            typer.echo("Nothing to do: everything is up to date.")
+        typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
+        typer.echo(f"Chat:   econchatr chat {show}")
+        typer.echo(f"Page:   econchatr play {show}")
+    if is_post:
+        from econchatr.pipeline.report import write_post
+
+        typer.echo(f"Post: {write_post(opened)}", err=as_json)
 
 
 def describe_result(show: Show, result: RunResult) -> dict[str, object]:
@@ -141,7 +147,7 @@ def print_plan(show: Path, *, rung: str, as_json: bool) -> None:
     """Print what a run would do and take; exit as the first fault would, where there is one."""
     from econchatr.cli.layouts import lay_out_quote, print_sheet, tell_use
     from econchatr.pipeline import open_show
-    from econchatr.pipeline.hosted_training import tell_open_jobs, tell_unbought
+    from econchatr.pipeline.hosted_training import tell_open_jobs
     from econchatr.pipeline.results import read_uses
     from econchatr.tools.run_plan import plan_run, tell_plan
 
@@ -152,10 +158,10 @@ def print_plan(show: Path, *, rung: str, as_json: bool) -> None:
         told = {"steps": [step._asdict() for step in plan.steps], "minutes": plan.minutes, "needs": dict(plan.needs)}
         faults = [{"message": fault.message, "hint": fault.hint} for fault in plan.faults]
         quote = [row._asdict() for row in uses] if is_counted else []
-        print_json({**told, "quote": quote, "faults": faults})
+        print_json({**told, "quote": quote, "unbought": plan.unbought, "faults": faults})
     else:
         lines = (*tell_plan(plan), *map(tell_use, uses if is_counted else ()))
-        for line in (*lines, *tell_open_jobs(opened), *(() if plan.faults else tell_unbought(opened, rung))):
+        for line in (*lines, *tell_open_jobs(opened)):
             typer.echo(strip_controls(line))
         if plan.quote is not None:
             print_sheet(lay_out_quote(plan.quote))

