@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,11 @@ from econchatr.cli.app import USE, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, print_json, say
 from econchatr.display import label_imitation
-from econchatr.errors import MissingExtraError
+from econchatr.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from econchatr.pipeline.show import Show
+    from econchatr.tools.blind_guesses import BlindDesk
 
 
 @app.command(rich_help_panel=USE)
@@ -75,6 +79,12 @@ _TrainOption = Annotated[
 ]
 
 
+_ServedBlindOption = Annotated[
+    bool,
+    typer.Option("--blind", help="Hand out the blind test at /blind and take visitors' guesses; both need no key."),
+]
+
+
 @app.command(rich_help_panel=USE)
 def serve(
     show: ShowArgument = HERE,
@@ -87,10 +97,13 @@ def serve(
     names: _NamesOption = None,
     n_slots: Annotated[int, typer.Option("--slots", min=1, max=64, help="Replies to generate at the same time.")] = 8,
     ground: _ServedGroundOption = False,
+    blind_page: _ServedBlindOption = False,
     train: _TrainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the trained models and their base models over an OpenAI-compatible HTTP API."""
+    if train and blind_page:
+        raise InputError("--train and --blind are two servers.", hint="Start each with a --port of its own.")
     if train:
         return _serve_training(show, host, port, key=key, names=names or (), as_json=as_json)
     from econchatr.ask.asker import GenerationLog
@@ -102,6 +115,7 @@ def serve(
         from econchatr.talk.server.listen import run_server, take_place
         from econchatr.talk.server.routes import create_app
     opened = open_show(show)
+    desk, pages = _open_blind(opened, rung) if blind_page else (None, {})
     real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
         take_place(host, port, key=key) as place,
@@ -116,16 +130,33 @@ def serve(
             is_public=place.is_public,
             hosts=names or (),
             open_find=lambda name: open_grounding(opened.rung(name)).find,
+            **pages,
         )
         # The socket listens already: whoever connects from here on is answered.
-        served = [model.name for model in models]
-        if as_json:
-            typer.echo(json.dumps({"address": f"{place.address}/v1", "models": served}))  # one line, at once
-        else:
-            say(f"{label_imitation((opened.voice.host,))}. Models: {', '.join(served)}")
-            say(f"Listening on {place.address}/v1 - Ctrl-C stops.")
+        _tell_served(place.address, opened, [model.name for model in models], desk, as_json=as_json)
         run_server(app, place)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
+
+
+def _tell_served(address: str, show: Show, models: Sequence[str], desk: BlindDesk | None, *, as_json: bool) -> None:
+    """What is served where; to programs in one line, at once."""
+    told = {"blind": f"{address}/blind"} if desk else {}
+    if as_json:
+        typer.echo(json.dumps({"address": f"{address}/v1", "models": models, **told}))
+        return
+    say(f"{label_imitation((show.voice.host,))}. Models: {', '.join(models)}")
+    if desk:
+        say(f"Blind test of {desk.rung}, for whoever can reach it: {told['blind']}")
+    say(f"Listening on {address}/v1 - Ctrl-C stops.")
+
+
+def _open_blind(show: Show, rung: str) -> tuple[BlindDesk, dict[str, Any]]:
+    """The blind page that was written, and what the server needs to know to hand it out and take guesses."""
+    from econchatr.talk.blind_page import OPEN_PATHS, POST_TO, add_blind_page
+    from econchatr.tools.blind_guesses import open_blind_desk
+
+    desk = open_blind_desk(show, rung, post_to=POST_TO)
+    return desk, {"extend": add_blind_page(desk), "open_paths": OPEN_PATHS}
 
 
 def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequence[str], as_json: bool) -> None:
@@ -254,6 +285,7 @@ def blind(
     say(f"{label_imitation((opened.voice.host,))}. Put {path.parent} on the web, or open it here.")
     say("The page shows held-out words of the show: publish it only if you may publish those.")
     say(f"Files that come back: `econchatr score {show} --blind FILE...`, then `econchatr report {show}`.")
+    say(f"Or `econchatr serve {show} --blind` hands the page out and takes the guesses itself.")
 
 
 @app.command(rich_help_panel=USE)

@@ -32,6 +32,7 @@ from econchatr.records import (
     RightCount,
     Score,
     Selection,
+    SentSheet,
 )
 from econchatr.records.measures import keep_listed
 from econchatr.score.grading.right_of_twelve import average_marks, count_right, worth_by_key, worth_by_rule
@@ -47,6 +48,8 @@ SHEETS: Final = "sheets"
 MARKS_JOURNAL: Final = "marks.jsonl"
 """In `sheets`: marks of the marking page, each written as it is given; a later one of the same person on the same
 answer counts. They come on top of `marks.parquet`."""
+SENT_JOURNAL: Final = "sent.jsonl"
+"""In `sheets`: blind sheets that visitors of the served page sent, each written as it came. No file is read into it."""
 _SHOW_STAGES: Final = ("fetch", "parse", "pair", "select")
 _RUNG_STAGES: Final = ("train", "ask", "score")
 
@@ -272,7 +275,8 @@ def _count_judged(rung: Rung, questions: Sequence[Question], people: Mapping[str
 def hash_people(show: Show) -> dict[str, str]:
     """What a report made from people's marks and picks depends on."""
     folder = show.folder(SHEETS)
-    return {path.name: hash_file(path) for path in sorted([*folder.glob("*.parquet"), *folder.glob(MARKS_JOURNAL)])}
+    journals = [path for name in (MARKS_JOURNAL, SENT_JOURNAL) if (path := folder / name).is_file()]
+    return {path.name: hash_file(path) for path in sorted([*folder.glob("*.parquet"), *journals])}
 
 
 def hand_marks(show: Show) -> list[HandMark]:
@@ -286,7 +290,32 @@ def hand_marks(show: Show) -> list[HandMark]:
 
 
 def blind_picks(show: Show) -> list[BlindPick]:
-    """What people took for the host's own reply."""
+    """What people took for the host's own reply: those in files, and visitors of the served page.
+
+    Strangers choose their own names, so a name joins nobody's picks. The same sheet, sent twice or both sent and read
+    from a file, counts once.
+    """
+    picks = filed_picks(show)
+    filed, seen = set(picks), set[frozenset[BlindPick]]()
+    for sheet in sent_sheets(show):
+        sent = frozenset(sheet.list_picks())
+        if sent not in seen and not sent <= filed:
+            picks += sheet.list_picks()
+        seen.add(sent)
+    return picks
+
+
+def sent_sheets(show: Show) -> list[SentSheet]:
+    """The blind sheets that visitors sent, in the order in which they came."""
+    sheets = []
+    for line in read_lines(show.folder(SHEETS) / SENT_JOURNAL):
+        with suppress(ValidationError):  # a line that a kill cut off
+            sheets.append(SentSheet.model_validate_json(line))
+    return sheets
+
+
+def filed_picks(show: Show) -> list[BlindPick]:
+    """The picks in files that were read."""
     path = show.folder(SHEETS) / "picks.parquet"
     return read_table(path, BlindPick, is_rewritten=True) if path.is_file() else []
 

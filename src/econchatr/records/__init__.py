@@ -34,6 +34,7 @@ from econchatr.records.scores import (
     NearQuote,
     RightCount,
     Score,
+    SentSheet,
     SheetAnswer,
 )
 from econchatr.records.tuning import (

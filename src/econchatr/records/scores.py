@@ -244,3 +244,22 @@ class BlindPick(Record):
     knows_host: Literal["well", "a little", "not at all"]
     pick: int
     """From 0."""
+
+
+class SentSheet(Record):
+    """A blind sheet that a visitor's page sent to the server."""
+
+    at: str
+    """Date and time in UTC."""
+    person: str
+    """A name of the visitor's choice; another visitor, or a person whose file was read, may have the same."""
+    knows_host: Literal["well", "a little", "not at all"]
+    picks: dict[str, int]
+    """Key of the `BlindCue` -> the reply taken for the host's own, from 0."""
+
+    def list_picks(self) -> list[BlindPick]:
+        """The picks one by one."""
+        return [
+            BlindPick(key=key, person=self.person, knows_host=self.knows_host, pick=pick)
+            for key, pick in self.picks.items()
+        ]

@@ -152,6 +152,7 @@ def render_blind_sheet(
     show: str,
     hosts: Sequence[str],
     send_to: str = "",
+    post_to: str = "",
 ) -> str:
     """Give the page on which a person picks the real reply; the same cues give the same bytes.
 
@@ -163,6 +164,7 @@ def render_blind_sheet(
         sha256: Of the sheet, so that the saved file can be matched with it.
         seed: Of the order in which the replies stand.
         send_to: Where saved files go; empty: to whoever gave the page.
+        post_to: Where on its own server the page sends the guesses; empty: it sends nothing, and saves a file.
     """
     is_game = any(cue.seal for cue in cues)
     return _write_sheet(
@@ -176,6 +178,7 @@ def render_blind_sheet(
         show=show,
         host=name_hosts(hosts),
         is_game=is_game,
+        post_to=post_to,
         send_to=f"to {send_to}" if send_to else "to whoever showed you this page" if is_game else "back",
     )
 
@@ -255,8 +258,8 @@ def _write_sheet(template: str, script_name: str = "sheet.js", **parts: object) 
     """Fill in a sheet's template.
 
     A sheet opens from disk and asks nobody for anything: its content security policy lets only the bundled style sheet
-    and script run, by their hashes, and forbids every request; the marking page may ask its own server. No text from
-    outside is in the script.
+    and script run, by their hashes, and forbids every request; the marking page and a served blind page may ask their
+    own server. No text from outside is in the script.
     """
     style, script = _read("report.css") + _read("sheet.css"), _read(script_name)
     hashes = {"style_hash": _hash(style), "script_hash": _hash(script)}

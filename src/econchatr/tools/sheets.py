@@ -15,7 +15,7 @@ from econchatr.pipeline.results import (
     SHEETS,
     asked_answers,
     blind_cues,
-    blind_picks,
+    filed_picks,
     hand_marks,
     score_people,
 )
@@ -122,7 +122,7 @@ def write_blind_sheet(rung: Rung, *, n_cues: int, seed: int, narrator: Narrator)
     path = rung.show.folder(SHEETS) / f"blind-{rung.name}.html"
     cues = _make_cues(rung, path.parent, n_cues=n_cues, seed=seed, narrator=narrator)
     shown = [ShownCue(cue.key, cue.cue, cue.replies) for cue in cues]
-    _keep(rung, cues, path, _render_blind(rung.show, shown, seed=seed), narrator)
+    _keep(rung, cues, path, render_blind(rung.show, shown, seed=seed), narrator)
     return path
 
 
@@ -150,8 +150,8 @@ def write_blind_page(
     rung.show.require_rights()
     _require_free(path)
     cues = _make_cues(rung, path.parent, n_cues=n_cues, seed=seed, narrator=narrator)
-    shown = [ShownCue(cue.key, cue.cue, cue.replies, seal_place(cue)) for cue in cues]
-    _keep(rung, cues, path, _render_blind(rung.show, shown, seed=seed, send_to=send_to), narrator)
+    shown = show_sealed(cues)
+    _keep(rung, cues, path, render_blind(rung.show, shown, seed=seed, send_to=send_to), narrator)
     return path
 
 
@@ -193,7 +193,13 @@ def _keep(rung: Rung, cues: Sequence[BlindCue], page: Path, text: str, narrator:
         write_table(path, cues, BlindCue)
 
 
-def _render_blind(show: Show, shown: Sequence[ShownCue], *, seed: int, send_to: str = "") -> str:
+def show_sealed(cues: Sequence[BlindCue]) -> list[ShownCue]:
+    """The cues as a page for the web shows them: it can tell afterwards which replies were real."""
+    return [ShownCue(cue.key, cue.cue, cue.replies, seal_place(cue)) for cue in cues]
+
+
+def render_blind(show: Show, shown: Sequence[ShownCue], *, seed: int, send_to: str = "", post_to: str = "") -> str:
+    """The page of these cues, for the show's host; the rest is as in `render_blind_sheet`."""
     return render_blind_sheet(
         shown,
         form=BLIND_FORM,
@@ -202,6 +208,7 @@ def _render_blind(show: Show, shown: Sequence[ShownCue], *, seed: int, send_to: 
         show=show.voice.show,
         hosts=(show.voice.host,),
         send_to=send_to,
+        post_to=post_to,
     )
 
 
@@ -268,7 +275,7 @@ def take_blind_files(show: Show, paths: Sequence[Path]) -> list[Score]:
     picks = read_picks(_read_files(paths), cues, show=show.voice.show)
     with lock_folder(show.root):
         new = {(pick.key, pick.person.casefold()) for pick in picks}
-        kept = [pick for pick in blind_picks(show) if (pick.key, pick.person.casefold()) not in new]
+        kept = [pick for pick in filed_picks(show) if (pick.key, pick.person.casefold()) not in new]
         write_table(show.folder(SHEETS) / "picks.parquet", [*kept, *picks], BlindPick)
     return score_people(show.ladder)
 

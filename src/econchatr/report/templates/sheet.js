@@ -1,5 +1,6 @@
 "use strict";
-// Keeps what is filled in within this browser, and saves it as one small file. Nothing is sent anywhere.
+// Keeps what is filled in within this browser, and saves it as one small file. Nothing is sent anywhere, unless the page
+// comes from a server that takes what is filled in: then it goes there, and into a file where that fails.
 (() => {
   const form = document.querySelector("form");
   const groups = [...form.querySelectorAll("fieldset[data-key]")];
@@ -8,7 +9,10 @@
   const drawer = form.dataset.form + " " + form.dataset.sheet;
   const chosen = (group) => group.querySelector("input:checked");
   const openGroups = () => groups.filter((group) => !chosen(group));
+  const patience = 20000; // milliseconds until the server counts as silent
   let isTold = false;
+  let isSent = false;
+  let isSending = false;
 
   function count() {
     const n = groups.length;
@@ -38,7 +42,12 @@
       });
     }
     for (const field of form.querySelectorAll("input, select")) field.disabled = true;
-    form.querySelector("button[type=submit]").textContent = "Save the file again";
+    nameButton();
+  }
+
+  function nameButton() {
+    const again = form.dataset.post && !isSent ? "Send again" : "Save the file again";
+    form.querySelector("button[type=submit]").textContent = isSent ? "Save a copy" : again;
   }
 
   function collect() {
@@ -52,7 +61,7 @@
 
   // A page opened from disk may be denied a drawer; then the sheet must be filled in at one go.
   function keep() {
-    try { localStorage.setItem(drawer, JSON.stringify({ ...collect(), isTold })); } catch { /* no drawer */ }
+    try { localStorage.setItem(drawer, JSON.stringify({ ...collect(), isTold, isSent })); } catch { /* no drawer */ }
   }
 
   function restore() {
@@ -65,6 +74,7 @@
       const input = [...group.querySelectorAll("input")].find((one) => Number(one.value) === value);
       if (input) input.checked = true;
     }
+    isSent = Boolean(kept.isSent && form.dataset.post);
     if (kept.isTold && form.dataset.real && !openGroups().length) tell();
   }
 
@@ -76,6 +86,37 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     return link.download;
+  }
+
+  const say = (text) => { status.textContent = (isTold ? sumUp() + " " : "") + text; };
+
+  function save(text, why) {
+    const name = offer(text);
+    say(why + "Saved as " + name + "." + (isSent ? "" : " Please send that file " + form.dataset.to + "."));
+  }
+
+  // Why the server did not take it; empty: it did.
+  async function post(body) {
+    try {
+      const headers = { "content-type": "application/json" };
+      const told = await fetch(form.dataset.post, { method: "POST", headers, body, signal: AbortSignal.timeout(patience) });
+      return told.ok ? "" : (await told.json()).error.message;
+    } catch {
+      return "the server does not answer.";
+    }
+  }
+
+  async function send(text) {
+    if (isSending) return;
+    isSending = true;
+    say("Sending \u2026");
+    const reason = await post(text);
+    isSending = false;
+    isSent = !reason;
+    nameButton();
+    keep();
+    if (isSent) say("Your guesses were sent. Thank you!");
+    else save(text, "Not sent: " + reason + " ");
   }
 
   form.addEventListener("change", (event) => {
@@ -112,10 +153,11 @@
         [form.dataset.total]: groups.length,
         ...collect(),
       };
-      const name = offer(JSON.stringify(file, null, 1) + "\n");
       if (form.dataset.real && !isTold) tell();
       keep();
-      status.textContent = (isTold ? sumUp() + " " : "") + "Saved as " + name + ". Please send that file " + form.dataset.to + ".";
+      const text = JSON.stringify(file, null, 1) + "\n";
+      if (form.dataset.post && !isSent) send(text);
+      else save(text, "");
     }
   });
   restore();

@@ -1,8 +1,8 @@
 """What every request passes before it is read, and the label that every response carries.
 
 A page in the user's browser can send requests to this machine, and can make its own name point here. So the Host must
-be one of this server's, an Origin must be the server's own, and beyond loopback a key is wanted. It knows no path but
-that of the health check.
+be one of this server's, an Origin must be the server's own, and beyond loopback a key is wanted. Which paths need none
+is told by its settings.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ MAX_BODY_SECONDS = 30.0
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
+class OpenPath(NamedTuple):
+    """A path for callers who have no key."""
+
+    path: str
+    max_body_bytes: int = 0
+
+
 class GuardSettings(NamedTuple):
     """Who may ask."""
 
@@ -45,6 +52,8 @@ class GuardSettings(NamedTuple):
     uploads: tuple[str, ...] = ()
     """Beginnings of the paths whose bodies are files: these are handed on piece by piece."""
     max_upload_bytes: int = 0
+    open_paths: tuple[OpenPath, ...] = (OpenPath(HEALTH_PATH),)
+    """They need no key; Host and Origin are looked at all the same."""
 
 
 class BodyError(Exception):
@@ -66,6 +75,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: GuardSettings, on_response: Callable[[str, int], None]) -> None:
         self._app, self._settings, self._on_response = app, settings, on_response
+        self._open = dict(settings.open_paths)
         # A header holds plain characters only; a name may hold any.
         self._label = quote(settings.label, safe=_PLAIN).encode("ascii")
 
@@ -87,7 +97,7 @@ class Guard:
             await self._app(scope, _limit_body(receive, self._settings.max_upload_bytes), send_labelled)
             return
         if refusal is None:
-            body = await _read_body(receive)
+            body = await _read_body(receive, self._open.get(scope["path"], _MAX_BODY_BYTES))
             if isinstance(body, bytes):
                 await self._app(scope, replay_body(body, receive), send_labelled)
                 return
@@ -102,7 +112,7 @@ class Guard:
         for origin in headers.get(b"origin", []):
             if not self._is_same(origin, host[0]):
                 return _Refusal(HTTPStatus.FORBIDDEN, "Pages from elsewhere may not ask here.", "foreign_origin")
-        if scope["path"] == HEALTH_PATH:
+        if scope["path"] in self._open:
             return None
         caller = self._find_caller(headers)
         if caller is None:
@@ -171,7 +181,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-async def _read_body(receive: Receive) -> bytes | _Refusal:
+async def _read_body(receive: Receive, max_bytes: int) -> bytes | _Refusal:
     """The whole body, as long as it is neither too long nor too slow."""
     parts: list[bytes] = []
     n_bytes = 0
@@ -183,14 +193,14 @@ async def _read_body(receive: Receive) -> bytes | _Refusal:
                     return _Refusal(HTTPStatus.BAD_REQUEST, "The request broke off.", "broken_off")
                 part = message.get("body", b"")
                 n_bytes += len(part)
-                if n_bytes <= _MAX_BODY_BYTES:
+                if n_bytes <= max_bytes:
                     parts.append(part)
                 if not message.get("more_body") or n_bytes > _MAX_DRAINED_BYTES:
                     break
     except TimeoutError:
         return _Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end.", "timeout")
-    if n_bytes > _MAX_BODY_BYTES:
-        text = f"A request may have {_MAX_BODY_BYTES:,} bytes."
+    if n_bytes > max_bytes:
+        text = f"A request may have {max_bytes:,} bytes."
         return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, "request_too_large")
     return b"".join(parts)
 

@@ -47,7 +47,7 @@ from econchatr.talk.server.openai_schema import (
     TextPart,
 )
 from econchatr.talk.server.replying import CONTENT_TYPE, Answerer, Gauges, Telling
-from econchatr.talk.server.request_guard import HEALTH_PATH, Guard, GuardSettings
+from econchatr.talk.server.request_guard import HEALTH_PATH, Guard, GuardSettings, OpenPath
 from econchatr.talk.session import Find, RealTurns
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class _HungUpError(Exception):
 def create_app(
     models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
     hosts: Sequence[str] = (), open_find: Callable[[str], Find] | None = None,
-    extend: Callable[[FastAPI, Answerer], None] | None = None,
+    extend: Callable[[FastAPI, Answerer], None] | None = None, open_paths: Sequence[OpenPath] = (),
 ) -> ASGIApp:  # fmt: skip
     """Give the application that serves `models` in the words of the OpenAI API.
 
@@ -92,6 +92,7 @@ def create_app(
         hosts: Names under which it is reached, beside this machine's own.
         open_find: By rung, what finds the real turns for models that are given some; called when it is first needed.
         extend: Gets the application and what answers, to add pages behind the same guard.
+        open_paths: Of those pages: what is asked for without the key.
     """
     gauges = Gauges(models)
     real_turns = RealTurns(open_find) if open_find else None
@@ -106,8 +107,11 @@ def create_app(
     add_errors(app)
     if extend:
         extend(app, answerer)
-    guarded = GuardSettings(label, key, is_public, tuple(host.lower() for host in hosts))
-    return Guard(app, guarded, lambda path, status: gauges.count_response(_known(path), status))
+    guarded = GuardSettings(
+        label, key, is_public, tuple(host.lower() for host in hosts), open_paths=(OpenPath(HEALTH_PATH), *open_paths)
+    )
+    known = (*_PATHS, *(one.path for one in open_paths))
+    return Guard(app, guarded, lambda path, status: gauges.count_response(_known(path, known), status))
 
 
 class TalkRoutes:
@@ -267,7 +271,8 @@ def add_errors(app: FastAPI, fields: frozenset[str] = TALK_FIELDS) -> None:
         status, headers = getattr(exc, "status_code", 500), getattr(exc, "headers", None)
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {"Allow": ", ".join(sorted(_list_methods(app, request)))}
-        return _json(_error(str(getattr(exc, "detail", "")) + ".", "invalid_request_error"), status, headers)
+        kind = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
+        return _json(_error(str(getattr(exc, "detail", "")) + ".", kind), status, headers)
 
     async def gone(_: Request, exc: Exception) -> Response:
         return Response(status_code=_HUNG_UP)
@@ -320,8 +325,8 @@ def _json(content: BaseModel, status: int, headers: dict[str, str] | None = None
     return JSONResponse(content.model_dump(), status_code=int(status), headers=headers)
 
 
-def _known(path: str) -> str:
+def _known(path: str, paths: Sequence[str]) -> str:
     """A path that may become a label: one of ours, without the model's name."""
     return next(
-        (known for known in _PATHS if path == known), "/v1/models" if path.startswith("/v1/models/") else "other"
+        (known for known in paths if path == known), "/v1/models" if path.startswith("/v1/models/") else "other"
     )
