@@ -87,9 +87,7 @@ def open_two_adapters(folder: Path, *, n_slots: int) -> Iterator[SlotServer]:
 @contextmanager
 def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
     """The application over a real socket, until the block ends."""
-    import uvicorn
-
-    from econchatr.talk.server.listen import take_place
+    from econchatr.talk.server.listen import make_server, take_place
     from econchatr.talk.server.routes import create_app
 
     log_path = folder / "generations.jsonl"
@@ -97,7 +95,7 @@ def serve(slots: Any, folder: Path, **options: Any) -> Iterator[Server]:
     app = create_app(models, VOICE, log=GenerationLog(log_path), **options)
     with ExitStack() as stack:
         place = stack.enter_context(take_place("127.0.0.1", 0, key=""))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1))
+        server = make_server(app)
         thread = threading.Thread(target=lambda: server.run(sockets=[place.socket]))
         thread.start()
         try:

@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from econchatr.display import disarm, label_imitation
 from econchatr.errors import EconChatRError
@@ -41,7 +40,7 @@ class MarkStore(Protocol):
         """Answer -> the mark this person gave it."""
 
 
-def create_marking_app(deck: MarkingDeck, keeper: MarkStore, *, name: str = "") -> ASGIApp:
+def create_marking_app(deck: MarkingDeck, keeper: MarkStore, *, name: str = "") -> Guard:
     """Give the application that serves the page and takes its marks.
 
     Args:

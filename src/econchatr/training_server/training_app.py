@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.types import ASGIApp
 
 from econchatr import __version__
 from econchatr.display import label_imitation
@@ -68,7 +67,7 @@ class Access(NamedTuple):
 class OpenServer(NamedTuple):
     """A training server that works off its jobs."""
 
-    app: ASGIApp
+    app: Guard
     models: tuple[str, ...]
     """Names of the bases."""
 

@@ -27,7 +27,7 @@ from econchatr.talk.server.listen import take_place
 from econchatr.talk.server.openai_schema import ChatRequest
 from econchatr.talk.server.replying import Answerer, Gauges, Telling
 from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
-from tests.helpers.server_material import VOICE, Server, list_models, open_client, serve
+from tests.helpers.server_material import LABEL, VOICE, Server, list_models, open_client, serve
 from tests.helpers.waiting import wait_until
 from tests.unit.talk.test_talk_server import SAID, send
 
@@ -211,6 +211,21 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
 def test_an_address_that_is_not_ours_is_told() -> None:
     with pytest.raises(InputError, match="cannot listen"), take_place("203.0.113.9", 0, key="k"):
         pass
+
+
+@pytest.mark.parametrize("junk", [b"\x16\x03\x01 this is no HTTP\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET\r\n\r\n"])
+def test_what_is_no_http_is_refused_with_the_label(tmp_path: Path, junk: bytes) -> None:
+    with serve(Failing(), tmp_path) as running, open_line(running) as caller:
+        caller.sendall(junk)
+        head, _, told = caller.makefile("rb").read().partition(b"\r\n\r\n")
+    status, *headers = head.split(b"\r\n")
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert b"x-ai-imitation: " + LABEL.replace("ø", "%C3%B8").encode() in headers
+    assert told == b"Invalid HTTP request received."
+
+
+def open_line(running: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(running.address.rpartition(":")[2])), timeout=60)
 
 
 def test_a_failure_names_no_file_of_this_machine(tmp_path: Path) -> None:

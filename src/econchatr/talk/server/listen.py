@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
+import h11
 import uvicorn
-from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from econchatr.errors import InputError
-from econchatr.talk.server.request_guard import is_loopback
+from econchatr.talk.server.request_guard import Guard, is_loopback
 
 _BACKLOG = 128
 _GRACE_SECONDS = 2
@@ -62,13 +63,38 @@ def take_place(host: str, port: int, *, key: str = "", needs_key: bool = True) -
         yield Place(listening, f"http://{shown}:{listening.getsockname()[1]}", is_public)
 
 
-def run_server(app: ASGIApp, place: Place) -> None:
-    """Serve until the process is told to stop, from the main thread."""
+def make_server(app: Guard) -> uvicorn.Server:
+    """The server of an application, which does not run yet; every response of its own carries the label too."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, date_header=True, lifespan="on",
-        timeout_graceful_shutdown=_GRACE_SECONDS, proxy_headers=False, ws="none",
+        app, http=_label_protocol(app.label_header), log_level="warning", access_log=False, server_header=False,
+        date_header=True, lifespan="on", timeout_graceful_shutdown=_GRACE_SECONDS, proxy_headers=False, ws="none",
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    return uvicorn.Server(config)
+
+
+def _label_protocol(label: tuple[bytes, bytes]) -> type[H11Protocol]:
+    class Labelled(H11Protocol):
+        """What is no HTTP reaches no application: the protocol refuses it by itself."""
+
+        def send_400_response(self, msg: str) -> None:
+            body = msg.encode("ascii")
+            headers = [
+                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+                label,
+            ]
+            start = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+            for event in (start, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event))
+            self.transport.close()
+
+    return Labelled
+
+
+def run_server(app: Guard, place: Place) -> None:
+    """Serve until the process is told to stop, from the main thread."""
+    server = make_server(app)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True

@@ -77,7 +77,7 @@ class Guard:
         self._app, self._settings, self._on_response = app, settings, on_response
         self._open = dict(settings.open_paths)
         # A header holds plain characters only; a name may hold any.
-        self._label = quote(settings.label, safe=_PLAIN).encode("ascii")
+        self.label_header = (_LABEL_HEADER.encode(), quote(settings.label, safe=_PLAIN).encode("ascii"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -88,7 +88,7 @@ class Guard:
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (_LABEL_HEADER.encode(), self._label)]
+                message["headers"] = [*message.get("headers", ()), self.label_header]
                 self._on_response(scope["path"], message["status"])
             await send(message)
 

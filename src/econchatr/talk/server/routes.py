@@ -20,7 +20,6 @@ from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp
 
 from econchatr import __version__
 from econchatr.ask.asker import GenerationLog
@@ -82,7 +81,7 @@ def create_app(
     models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
     hosts: Sequence[str] = (), open_find: Callable[[str], Find] | None = None,
     extend: Callable[[FastAPI, Answerer], None] | None = None, open_paths: Sequence[OpenPath] = (),
-) -> ASGIApp:  # fmt: skip
+) -> Guard:  # fmt: skip
     """Give the application that serves `models` in the words of the OpenAI API.
 
     Args:
