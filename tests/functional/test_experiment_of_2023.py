@@ -107,11 +107,11 @@ def test_its_bill_is_of_the_hosted_rungs_and_within_forty_dollars(finished: Fini
 @pytest.mark.parametrize("ladder", [(), ("--ladder", "2023")])
 @pytest.mark.parametrize("is_selected", [True, False])
 def test_the_plan_names_every_rung(tmp_path: Path, econchatr: Run, ladder: tuple[str, ...], is_selected: bool) -> None:
-    """Also what is priced only, and where a fault stops the run."""
+    """Also where a fault stops the run; every rung can be trained."""
     show = start(tmp_path, econchatr, *ladder)
     if is_selected:
         econchatr("select", show)
     told = econchatr("run", show, "--plan", check=2).stdout
     assert "has no [rights]" in told
     assert [name for name in RUNGS if not re.search(rf"\b{name}\b", told)] == []
-    assert [name for name in HOSTED if f"{name}: no profile" in told] == ([] if ladder else list(HOSTED))
+    assert "no profile" not in told

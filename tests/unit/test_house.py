@@ -13,12 +13,12 @@ from econchatr.pipeline.show_folder import STAGE_NAMES
 
 SRC = Path(econchatr.__file__).parent
 
-MAX_FILES = 288
-"""With the training server, the back ends of three shapes of services, and the lines that messages say to install."""
+MAX_FILES = 295
+"""With the training server, the back ends of four shapes of services, and the lines that messages say to install."""
 MAX_PIPELINE_FILES = 19
-MAX_LINES = 54_600
-"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,100 are the blind test for the web with
-its visitors' guesses, feeds in `init` and the playground's kept conversation; before that the fine-tuning server."""
+MAX_LINES = 55_660
+"""The aim is 34,500: whoever takes lines away lowers this figure. The last 900 are the loop of our own at Tinker;
+before them came the blind test for the web, feeds in `init` and the fine-tuning server."""
 MAX_MODULE_LINES = 450
 MAX_FUNCTION_LINES = 50
 MAX_PARAMETERS = 6

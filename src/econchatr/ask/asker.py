@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 from econchatr.ask.exam import BatchSpeaker, Draw, Speaker
 from econchatr.errors import ModelError
-from econchatr.models.engines.openai_client import RemoteModel
 from econchatr.records import Answer, Message, Reply, Sampling
 from econchatr.tables import append_line, read_lines
 
@@ -110,13 +110,24 @@ def _split_batches(draws: Sequence[Draw], n: int) -> Iterator[list[Draw]]:
         yield from (left[start : start + n] for start in range(0, len(left), n))
 
 
+class MessagesModel(Protocol):
+    """A model at a service, which takes messages."""
+
+    def reply(self, messages: Sequence[Message], *, temperature: float, max_tokens: int, seed: int) -> Reply:
+        """What the model says.
+
+        Raises:
+            ModelError: The service failed.
+        """
+
+
 class ServedSpeaker:
     """A served model, spoken to as one on this machine is; what it thinks aloud is left out."""
 
     n_at_once = 4
 
     def __init__(
-        self, model: RemoteModel, pay: Callable[[str, Reply, bool], None], *, tuned: RemoteModel | None = None
+        self, model: MessagesModel, pay: Callable[[str, Reply, bool], None], *, tuned: MessagesModel | None = None
     ) -> None:
         """Take the base, what writes a price down, and the tuned model; `None`: it is only asked, never tuned."""
         self._model, self._pay, self._tuned = model, pay, tuned

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from econchatr.errors import BudgetError, EconChatRError, ModelError, RefusedError
+from econchatr.hosted.own_loop import OwnLoop
 from econchatr.hosted.profiles import Profile
 from econchatr.hosted.protocol import HostedJob, TrainingRequest, TrainingService
 from econchatr.money.billing import apply_minimum, round_charge
@@ -41,6 +42,8 @@ class PaidTraining:
         """Take a request to send, or `None` for a job that an earlier run sent."""
         self.service, self.profile = service, profile
         self._request, self._price = request, price
+        if request is not None and isinstance(service, OwnLoop):
+            service.know(request)
         self.last: HostedJob | None = None
         """The job as it was told last."""
 
@@ -80,8 +83,20 @@ class PaidTraining:
 
     def look(self, outside_id: str) -> HostedJob:
         """The job as it stands at the service."""
-        self.last = self.service.poll(outside_id.removeprefix(f"{self.profile.name}:"))
+        self.last = self.service.poll(self.inside(outside_id))
         return self.last
+
+    def inside(self, outside_id: str) -> str:
+        """The service's id of a job without the service's name before it."""
+        return outside_id.removeprefix(f"{self.profile.name}:")
+
+    def price_whole(self, outside_id: str) -> Decimal | None:
+        """What a job of our own loop will have cost when it is done, repeats too; `None`: it is no such job."""
+        row = self._price.row
+        if not isinstance(self.service, OwnLoop) or row.training is None:
+            return None
+        exact = row.training.usd_per_unit * self.service.count_to_pay(self.inside(outside_id))
+        return round_charge(apply_minimum(row, exact), row.rounding_usd)
 
     def _outside(self, outside_id: str) -> str:
         return f"{self.profile.name}:{outside_id}"
@@ -164,14 +179,14 @@ class TrainingDesk:
                 for training in [one for one in waiting if self._has_place(one, running)]:
                     if self._has_place(training, running):
                         waiting.remove(training)
+                        running.append(training)
                         self._keep(training, self._send(training), running, ends)
                 self._show([self._draw(one) for one in (*running, *waiting)])
                 if running:
                     self._sleep(self._poll_seconds)
                 for training in list(running):
-                    running.remove(training)
                     self._keep(training, self._ask(training), running, ends)
-        except KeyboardInterrupt:
+        except BaseException:
             self._tell_left(running)
             raise
         finally:
@@ -204,13 +219,16 @@ class TrainingDesk:
         ends: list[TrainingEnd],
     ) -> None:
         if end is None:
-            running.append(training)
-        else:
-            ends.append(end)
+            return
+        if isinstance(training.paid.service, OwnLoop) and (end.job is None or not end.job.is_ended):
+            self._leave(training)
+        running.remove(training)
+        ends.append(end)
 
     def _send(self, training: PlannedTraining) -> TrainingEnd | None:
         """Order a training, or find it ordered; `None`: it runs."""
         try:
+            self._cover(training)
             job = pay_job(
                 self._ledger, training.order, training.paid, budget_usd=self._budget_usd, rung_usd=training.rung_usd
             )
@@ -228,15 +246,51 @@ class TrainingDesk:
         """Ask after a job that was sent; `None`: it still runs."""
         key = training.order.job_id
         try:
+            self._cover(training)
             job = collect_charges(self._ledger, key, training.paid)
+        except BudgetError as exc:
+            return TrainingEnd(training.rung, None, exc)
         except ModelError as exc:
             self._n_unreached[key] = self._n_unreached.get(key, 0) + 1
             if isinstance(exc, RefusedError) or self._n_unreached[key] >= _N_UNREACHED:
                 hint = "The job may still run. Run again to ask after it; nothing is ordered twice."
+                if isinstance(training.paid.service, OwnLoop):
+                    hint = exc.hint
                 return TrainingEnd(training.rung, None, ModelError(exc.message, hint=hint))
             return None
         self._n_unreached[key] = 0
         return self._judge(training, job)
+
+    def _cover(self, training: PlannedTraining) -> None:
+        """Set aside what a loop of our own sends again after a stop, beside what it was ordered for.
+
+        Raises:
+            BudgetError: The budget does not hold it; the job is kept, and stands still.
+        """
+        job = self._ledger.find_job(training.order.job_id)
+        if job is None or job.outside_id is None or job.state != "open":
+            return
+        usd = training.paid.price_whole(job.outside_id)
+        if usd is None or usd <= job.reserved_usd:
+            return
+        try:
+            self._ledger.set_aside_more(job.job_id, usd, budget_usd=self._budget_usd, rung_usd=training.rung_usd)
+        except BudgetError as exc:
+            raise BudgetError(
+                f"{training.rung}: with what is trained again after a stop it costs ${usd}, and ${job.reserved_usd} is "
+                "set aside. The budget does not hold the difference, so it stands still. What was saved is kept.",
+                hint=f"{exc.hint} Or give it up with `econchatr train --cancel`.",
+            ) from exc
+        self._tell(f"{training.rung}: ${usd} is set aside instead of ${job.reserved_usd}: some is trained again")
+
+    def _leave(self, training: PlannedTraining) -> str:
+        """Leave a job to itself; gives how it stands."""
+        job, service = self._ledger.find_job(training.order.job_id), training.paid.service
+        if job is None or job.outside_id is None:
+            return "nothing is known to be sent yet"
+        if isinstance(service, OwnLoop):
+            return service.leave(training.paid.inside(job.outside_id))
+        return f"job {job.outside_id} runs on at the service"
 
     def _judge(self, training: PlannedTraining, job: Job) -> TrainingEnd | None:
         """How a job stands by what the service said last."""
@@ -280,16 +334,17 @@ class TrainingDesk:
         line = f"{training.rung}: {told.word} at {where} (job {told.outside_id})"
         if told.state == "unknown":
             line += "; a word this program does not know, taken as running"
-        if self._told.get(training.rung) != line:
-            self._told[training.rung] = line
+        # Of a loop of our own each save is told; its progress stands in the table.
+        known = told.state if isinstance(training.paid.service, OwnLoop) else line
+        if self._told.get(training.rung) != known:
+            self._told[training.rung] = known
             self._tell(line)
 
     def _tell_left(self, running: Sequence[PlannedTraining]) -> None:
         for training in running:
-            job = self._ledger.find_job(training.order.job_id)
-            self._tell(f"{training.rung}: job {job.outside_id if job else '?'} runs on at the service")
+            self._tell(f"{training.rung}: {self._leave(training)}")
         if running:
-            self._tell("run again to wait on for them; `econchatr train --cancel` stops them")
+            self._tell("run again to go on with them; `econchatr train --cancel` gives them up")
 
 
 def _explain(training: PlannedTraining, told: HostedJob) -> ModelError:
@@ -317,7 +372,7 @@ def cancel_trainings(trainings: Sequence[tuple[Job, PaidTraining]], ledger: Ledg
             continue
         if job.outside_id is None:
             ledger.attach(job.job_id, outside_id)
-        paid.service.cancel(outside_id.removeprefix(f"{paid.profile.name}:"))
+        paid.service.cancel(paid.inside(outside_id))
         collect_charges(ledger, job.job_id, paid)
         if paid.last is not None:
             told.append(paid.last)

@@ -25,7 +25,7 @@ class Profile(Record):
     """The first part of a rung's `price`."""
     provider: str = ""
     """Who it is, for people."""
-    api: Literal["openai", "together", "fireworks"] = "openai"
+    api: Literal["openai", "together", "fireworks", "tinker"] = "openai"
     """The shape of its calls."""
     base_url: str = ""
     """Up to and with `/v1`; empty: the user has to write it."""
@@ -48,6 +48,8 @@ class Profile(Record):
     """Jobs that run there side by side, at most."""
     max_hours: float = Field(default=24, gt=0)
     """After so long a job that has not ended is told as stuck."""
+    save_every: int = Field(default=20, ge=1)
+    """Steps between two saves, where the service has no jobs and the loop runs in this program."""
     has_validation: bool = True
     """Whether the development pairs are sent along."""
     downloads: bool = False

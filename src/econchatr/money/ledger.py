@@ -214,6 +214,23 @@ class Ledger:
             )
         return Job(order.job_id, order.rung, order.what, order.usd, "open", None)
 
+    def set_aside_more(
+        self, job_id: str, usd: Decimal, *, budget_usd: Decimal | None, rung_usd: Decimal | None = None
+    ) -> None:
+        """Raise what is set aside for an open job that was sent, if it is less than that; nothing is ever taken back.
+
+        Raises:
+            BudgetError: It would exceed a limit.
+        """
+        with self._write():
+            known = self.find_job(job_id)
+            if known is None or known.state != "open" or usd <= known.reserved_usd:
+                return
+            self._check_limit(usd - known.reserved_usd, budget_usd, "the show", "budget_usd")
+            who = f"rung {known.rung!r}"
+            self._check_limit(usd - known.reserved_usd, rung_usd, who, "its max_usd", rung=known.rung)
+            self._db.execute("UPDATE jobs SET reserved_picousd = ? WHERE job_id = ?", (_to_pico(usd), job_id))
+
     def attach(self, job_id: str, outside_id: str) -> None:
         """Write down the service's id of a job that was sent."""
         with self._write():

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
-from econchatr.errors import BudgetError, EconChatRError, ModelError
+from econchatr.errors import BudgetError, EconChatRError, InputError, ModelError
+from econchatr.hosted.own_loop import LoopWork
 from econchatr.hosted.paid_training import (
     PaidTraining,
     PlannedTraining,
@@ -35,6 +37,8 @@ from econchatr.tables import hash_file, hash_settings
 
 _FILES: Final = ("train", "dev")
 _MAX_METADATA_CHARS: Final = 512
+_LOOP: Final = "loop"
+"""Folder, inside a trained rung's, of the journals of loops that run in this program."""
 POLL_SECONDS = 15.0
 """Between two questions after a job."""
 
@@ -69,7 +73,8 @@ def _profile(rung: Rung) -> Profile:
 
 def _model(rung: Rung) -> str:
     """The base as the service calls it: the rung's `base`, or the second part of its price."""
-    return rung.price().model if rung.config.base == "embedded" else rung.config.base
+    base = rung.config.base
+    return rung.price().model if base == "embedded" or Path(base).expanduser().exists() else base
 
 
 # --- ordering ---------------------------------------------------------------------------------------------------------
@@ -85,7 +90,7 @@ def order_trainings(show: Show, rungs: Sequence[Rung], narrator: Narrator) -> di
     if not rungs:
         return {}
     with Ledger(show.root / LEDGER_NAME) as ledger:
-        plans = [_plan(rung, ledger) for rung in rungs]
+        plans = [_plan(rung, ledger, narrator) for rung in rungs]
         for rung, plan in zip(rungs, plans, strict=True):
             known = ledger.find_job(plan.order.job_id)
             if known is None or known.outside_id is None:
@@ -106,6 +111,13 @@ def _open_desk(show: Show, ledger: Ledger, narrator: Narrator) -> TrainingDesk:
 def _check_before_sending(rung: Rung, plan: PlannedTraining, narrator: Narrator) -> None:
     """Hold key, rights, model, dates and every line against the service, before a cent is spent."""
     profile, folder = plan.paid.profile, rung.folder("select")
+    if profile.api == "tinker" and not rung.base.path.exists():
+        raise InputError(
+            f"{rung.name}: what is sent to {profile.provider or profile.name} is token ids, and the tokenizer of "
+            f"{rung.config.base} is not on this machine. Nothing was sent.",
+            hint="Take `tokenizer` away from the rung: its base's own then counts, whose small files are read from the "
+            'hub once (weights = "auto" under [train]). Or name a folder that holds them as its `base`.',
+        )
     check_training_file(folder / "train.chat.jsonl", profile, rung.tokenizer.count)
     if _has_validation(rung, profile):
         check_training_file(folder / "dev.chat.jsonl", profile, rung.tokenizer.count, is_validation=True)
@@ -117,7 +129,7 @@ def _has_validation(rung: Rung, profile: Profile) -> bool:
     return profile.has_validation and bool(rung.examples("dev"))
 
 
-def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
+def _plan(rung: Rung, ledger: Ledger, narrator: Narrator) -> PlannedTraining:
     """The order of a rung's training: the same each time, until the service failed it."""
     profile, folder = _profile(rung), rung.folder("select")
     order_id = number_order(ledger, hash_settings([rung.show.config.show.name, rung.name, _describe(rung)])[:32])
@@ -133,7 +145,9 @@ def _plan(rung: Rung, ledger: Ledger) -> PlannedTraining:
         metadata=tuple(_tell_rights(rung)) if profile.tells_rights else (),
     )
     order = Order(order_id, rung.name, "training", worst_usd, quote_id)
-    paid = PaidTraining(_open_service(profile), request, profile, _price(rung, profile, worst_usd))
+    paid = PaidTraining(
+        _open_service(profile, _work(rung, narrator)), request, profile, _price(rung, profile, worst_usd)
+    )
     return PlannedTraining(order, paid, rung.config.max_usd)
 
 
@@ -144,9 +158,20 @@ def _tell_rights(rung: Rung) -> Iterator[tuple[str, str]]:
         yield "rights", rights.ground[:_MAX_METADATA_CHARS]
 
 
-def _open_service(profile: Profile) -> TrainingService:
+def _open_service(profile: Profile, work: LoopWork) -> TrainingService:
     key = need_key(profile, dict(os.environ))
-    return open_service(ServiceCalls(profile, key, today=datetime.now(UTC).date()), key)
+    return open_service(ServiceCalls(profile, key, today=datetime.now(UTC).date()), key, work)
+
+
+def _work(rung: Rung, narrator: Narrator) -> LoopWork:
+    """What a loop of our own needs, where the service has no jobs."""
+    price = rung.price().training
+    return LoopWork(
+        folder=rung.folder("train") / _LOOP,
+        encode=lambda: rung.encode(rung.examples("train")),
+        usd_per_token=price.usd_per_unit if price else None,
+        tell=lambda message: narrator.note(f"{rung.name}: {message}"),
+    )
 
 
 def _find_worst(rung: Rung, ledger: Ledger) -> tuple[Decimal, str]:
@@ -176,7 +201,7 @@ def _price(rung: Rung, profile: Profile, worst_usd: Decimal) -> TrainingPrice:
 def _train_hosted(rung: Rung, narrator: Narrator) -> Made:
     """Record a training that `order_trainings` bought; alone, order it and wait for it."""
     with Ledger(rung.show.root / LEDGER_NAME) as ledger:
-        plan = _plan(rung, ledger)
+        plan = _plan(rung, ledger, narrator)
         (end,) = _open_desk(rung.show, ledger, narrator).run([plan])
         job = _need_job(end)
         folder = rung.folder("train") / HOSTED_PART
@@ -262,7 +287,7 @@ def cancel_hosted(show: Show, narrator: Narrator) -> list[HostedJob]:
         InputError: A key is missing.
         ModelError: A service fails.
     """
-    with _open_jobs(show) as (ledger, jobs):
+    with _open_jobs(show, narrator) as (ledger, jobs):
         told = cancel_trainings(jobs, ledger)
     for job in told:
         narrator.note(f"job {job.outside_id}: {job.word}")
@@ -270,14 +295,16 @@ def cancel_hosted(show: Show, narrator: Narrator) -> list[HostedJob]:
 
 
 @contextmanager
-def _open_jobs(show: Show) -> Iterator[tuple[Ledger, list[tuple[Job, PaidTraining]]]]:
+def _open_jobs(show: Show, narrator: Narrator) -> Iterator[tuple[Ledger, list[tuple[Job, PaidTraining]]]]:
     """The show's open trainings, each with what asks after it."""
     rungs = {rung.name: rung for rung in list_bought(show)}
     with Ledger(show.root / LEDGER_NAME) as ledger:
         jobs = [job for job in ledger.list_open_jobs() if job.what == "training" and job.rung in rungs]
-        yield ledger, [(job, _ask_after(rungs[job.rung], job)) for job in jobs]
+        yield ledger, [(job, _ask_after(rungs[job.rung], job, narrator)) for job in jobs]
 
 
-def _ask_after(rung: Rung, job: Job) -> PaidTraining:
+def _ask_after(rung: Rung, job: Job, narrator: Narrator) -> PaidTraining:
     profile = _profile(rung)
-    return PaidTraining(_open_service(profile), None, profile, TrainingPrice(rung.price(), job.reserved_usd))
+    return PaidTraining(
+        _open_service(profile, _work(rung, narrator)), None, profile, TrainingPrice(rung.price(), job.reserved_usd)
+    )

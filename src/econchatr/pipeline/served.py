@@ -7,14 +7,17 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
-from econchatr.ask.asker import GenerationLog, ServedSpeaker
+from econchatr.ask.asker import GenerationLog, MessagesModel, ServedSpeaker
 from econchatr.ask.exam import TUNED_VARIANTS, Draw
 from econchatr.errors import BudgetError
+from econchatr.hosted.service_calls import ServiceCalls
+from econchatr.hosted.tinker_model import SampledForm, open_sampled
 from econchatr.models.engines.openai_client import RemoteModel, ServedAddress, find_key
 from econchatr.money.billing import TokenUsage, bill_dearest_usage, bill_usage
 from econchatr.money.ledger import LEDGER_NAME, Ledger, Order
@@ -43,13 +46,26 @@ def open_served_model(rung: Rung, draws: Sequence[Draw], log: GenerationLog) -> 
         InputError: The environment variable for its key is not set, or the address is none.
         BudgetError: What is new may cost more than the budget leaves, or its price is not known and there is a budget.
     """
-    base, tuned = _find_addresses(rung)
     new = [draw for draw in draws if log.find(draw.key) is None]
     with ExitStack() as stack:
-        model = stack.enter_context(RemoteModel(base))
-        tuned_model = stack.enter_context(RemoteModel(tuned)) if tuned else None
+        model, tuned = _open_models(rung, stack)
         pay = stack.enter_context(_open_purse(rung, new))
-        yield ServedSpeaker(model, pay, tuned=tuned_model)
+        yield ServedSpeaker(model, pay, tuned=tuned)
+
+
+def _open_models(rung: Rung, stack: ExitStack) -> tuple[MessagesModel, MessagesModel | None]:
+    """The base and the tuned model of a rung; `None`: it is only asked, never tuned."""
+    profile = rung.profile
+    if profile is None or profile.api != "tinker":
+        base, tuned = _find_addresses(rung)
+        model = stack.enter_context(RemoteModel(base))
+        return model, stack.enter_context(RemoteModel(tuned)) if tuned else None
+    hosted, key = read_hosted(rung), find_key(profile.key_env, os.environ)
+    calls = ServiceCalls(profile, key, today=datetime.now(UTC).date())
+    form = SampledForm(rung.template, rung.base.tokenizer())
+    names = (hosted.base_model, hosted.tuned_model)
+    first, second = stack.enter_context(open_sampled(calls, key, names, form))
+    return first, second
 
 
 def read_hosted(rung: Rung) -> HostedTuning:
@@ -67,7 +83,9 @@ def identify_served(rung: Rung, variant: Variant) -> str:
         return hash_settings([rung.config.base_url, rung.config.model, variant, form_version()])
     hosted = read_hosted(rung)
     name = hosted.tuned_model if variant in TUNED_VARIANTS else hosted.base_model
-    return hash_settings([hosted.service, name, variant, form_version()])
+    # Where token ids are sent, the base's own template writes them.
+    form = rung.form_version if rung.profile is not None and rung.profile.api == "tinker" else form_version()
+    return hash_settings([hosted.service, name, variant, form])
 
 
 def _find_addresses(rung: Rung) -> tuple[ServedAddress, ServedAddress | None]:
