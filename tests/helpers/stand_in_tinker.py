@@ -29,8 +29,8 @@ class Adapter:
     """What is trained: the output half of a bigram model, on fixed random inputs, moved by Adam."""
 
     def __init__(self, n_words: int, seed: int) -> None:
-        self.inputs = np.random.default_rng(1).normal(size=(n_words, _WIDTH))
-        self.weights = np.random.default_rng(seed).normal(size=(_WIDTH, n_words)) * 0.01
+        self.inputs = np.random.default_rng(1).normal(size=(n_words, _WIDTH)).astype(np.float32)
+        self.weights = (np.random.default_rng(seed).normal(size=(_WIDTH, n_words)) * 0.01).astype(np.float32)
         self.gradient = np.zeros_like(self.weights)
         self.first, self.second, self.n_moves = np.zeros_like(self.weights), np.zeros_like(self.weights), 0
 
@@ -47,12 +47,14 @@ class Adapter:
         return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
     def learn(self, words: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Add up the gradient of the weighted loss; gives each target's log chance."""
-        chances = self.log_chances(words)
+        """Add up the gradient of the weighted loss; gives each target's log chance, 0 for one that does not count."""
+        counts, told = np.flatnonzero(weights), np.zeros(len(words))
+        chances = self.log_chances(words[counts])
+        told[counts] = chances[np.arange(len(counts)), targets[counts]]
         slope = np.exp(chances)
-        slope[np.arange(len(words)), targets] -= 1
-        self.gradient += self.inputs[words].T @ (slope * weights[:, None])
-        return np.asarray(chances[np.arange(len(words)), targets])
+        slope[np.arange(len(counts)), targets[counts]] -= 1
+        self.gradient += self.inputs[words[counts]].T @ (slope * weights[counts, None])
+        return told
 
     def move(self, adam: dict[str, float]) -> None:
         self.n_moves += 1
@@ -85,6 +87,7 @@ class Tinker:
     runs: dict[str, Adapter] = field(default_factory=dict)
     saved: dict[str, Adapter] = field(default_factory=dict)
     """By `tinker://` name."""
+    bases: dict[str, Adapter] = field(default_factory=dict)
     booked: dict[tuple[str, int], int] = field(default_factory=dict)
     """Tokens that were trained, by run and number of the request."""
     results: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -180,7 +183,7 @@ class Tinker:
 
     def post_asample(self, body: dict[str, Any]) -> dict[str, Any]:
         model = body["sampling_session_id"].partition("|")[2]
-        adapter = self.saved.get(model) or Adapter(self.n_words, 0)
+        adapter = self.saved.get(model) or self.bases.setdefault(model, Adapter(self.n_words, 0))
         words, wanted = (
             [token for chunk in body["prompt"]["chunks"] for token in chunk["tokens"]],
             body["sampling_params"],
