@@ -121,7 +121,7 @@ def _prefer(rung: Rung, narrator: Narrator) -> Made:
         adapter=tuned_folder,
         folder=folder / "work",
         recipe=recipe,
-        on_progress=lambda n, n_all: narrator.progress(n, n_all, "steps"),
+        on_progress=lambda done: narrator.progress(done.step, done.n_steps, "steps"),
     )
     free_memory()
     bench = _DevBench(rung, base)

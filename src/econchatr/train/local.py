@@ -25,7 +25,7 @@ from econchatr.models.trainable.memory_plan import TrainingPlan, plan_training
 from econchatr.models.trainable.trainable_model import AdapterShape, check_tokens, open_trainable
 from econchatr.prompts import EncodedExample
 from econchatr.tables import disk_errors, hash_settings, write_bytes
-from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress
+from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress, write_peft_config
 from econchatr.train.state import (
     Standing,
     read_best,
@@ -278,7 +278,8 @@ class _Training:
         adapter = self._folder / "adapter"
         with disk_errors(adapter):
             adapter.mkdir(exist_ok=True)
-        write_bytes(adapter / "adapter_config.json", self._peft_config().encode())
+        config = write_peft_config(self._recipe, base=self._base.name, target_modules=self._model.target_modules)
+        write_bytes(adapter / "adapter_config.json", config.encode())
         tensors = read_best(self._folder, best.step)
         write_bytes(adapter / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
         return TrainOutcome(
@@ -289,24 +290,6 @@ class _Training:
             n_trained_tokens=now.n_seen_tokens,
             dtype=self._plan.dtype + (", base in 4 bits" if self._plan.is_4bit else ""),
         )
-
-    def _peft_config(self) -> str:
-        """The adapter_config.json that peft needs to load the adapter."""
-        content = {
-            "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
-            "base_model_name_or_path": self._base.name,
-            "r": self._recipe.rank,
-            "lora_alpha": self._recipe.alpha,
-            "lora_dropout": self._recipe.dropout,
-            "target_modules": self._model.target_modules,
-            "bias": "none",
-            "fan_in_fan_out": False,
-            "inference_mode": True,
-            "init_lora_weights": True,
-            "use_rslora": False,
-        }
-        return json.dumps(content, indent=2) + "\n"
 
     def _fingerprint(self) -> str:
         """Hash everything that decides the adapter."""

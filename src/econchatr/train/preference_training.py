@@ -29,6 +29,7 @@ from econchatr.models.engines.transformers_engine import load_model
 from econchatr.models.files.weights import BaseWeights
 from econchatr.records import Record
 from econchatr.tables import disk_errors, hash_file, write_bytes
+from econchatr.train.recipe import LoraRecipe, write_peft_config
 
 _SAVE_EVERY_STEPS = 5
 """Steps between two kept states: a minute or two on two cores."""
@@ -60,7 +61,7 @@ class PreferenceRecipe(Record):
     """How dear it is to move away from the tuned model."""
     learning_rate: float = Field(default=2e-4, gt=0, lt=1)
     """The highest; it falls to zero in a straight line."""
-    batch_examples: int = Field(default=4, ge=2)
+    batch_examples: int = Field(default=4, ge=1)
     n_epochs: int = Field(default=1, ge=1)
     max_gradient_norm: float = Field(default=1.0, gt=0)
     seed: int = 0
@@ -86,6 +87,15 @@ _Rows: TypeAlias = Sequence[EncodedPreference] | Sequence[EncodedVerdict]
 """What a round is trained on: never both kinds."""
 
 
+class PreferenceProgress(NamedTuple):
+    """Where a round stands."""
+
+    step: int
+    n_steps: int
+    loss: float
+    """Of the step: for DPO in nats, 0.69 where the model prefers neither reply."""
+
+
 @dataclass(frozen=True)
 class PreferenceTraining:
     """A finished round."""
@@ -93,6 +103,8 @@ class PreferenceTraining:
     adapter_folder: Path
     """peft's `adapter_model.safetensors` and `adapter_config.json`, after the last step."""
     n_steps: int
+    losses: tuple[float, ...] = ()
+    """Of every step."""
 
 
 def train_preferences(
@@ -102,7 +114,7 @@ def train_preferences(
     adapter: Path,
     folder: Path,
     recipe: PreferenceRecipe,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[PreferenceProgress], None] | None = None,
 ) -> PreferenceTraining:
     """Train a copy of the adapter in `adapter` for one round; that one stays as it is, and is what is kept close to.
 
@@ -110,7 +122,7 @@ def train_preferences(
 
     Args:
         rows: All preferences (trained by DPO), or all verdicts (by KTO, which needs right ones and wrong ones).
-        on_progress: Called with the steps done and the steps in all.
+        on_progress: Called after every step.
 
     Raises:
         InputError: There are no rows, or only right or only wrong ones.
@@ -134,7 +146,42 @@ def train_preferences(
             trainer.model.save_pretrained(str(made), selected_adapters=["default"])
             # The same adapter in all but its numbers; peft's own account would name a folder of this machine.
             shutil.copyfile(adapter / "adapter_config.json", made / "adapter_config.json")
-    return PreferenceTraining(made, trainer.state.global_step)
+    losses = tuple(float(row["loss"]) for row in trainer.state.log_history if "loss" in row)
+    return PreferenceTraining(made, trainer.state.global_step, losses)
+
+
+def write_untrained_adapter(base: BaseWeights, recipe: LoraRecipe, *, out: Path) -> None:
+    """Write an adapter that changes nothing yet, for a round that begins with the base; nothing if it is there.
+
+    Args:
+        recipe: Says its rank, and the seed of its first values.
+        out: Its folder.
+
+    Raises:
+        MissingExtraError: torch or peft is not installed.
+        ModelError: The base cannot be opened.
+        ShowFolderError: `out` cannot be written.
+    """
+    _, peft, _, _ = _import_trl()
+    import torch
+    from safetensors.torch import save
+
+    from econchatr.models.trainable.low_rank import find_targets, name_targets
+
+    if (out / "adapter_config.json").is_file():
+        return
+    with _quiet():
+        model = load_model(base.checkpoint_path, adapter=None)
+        names = name_targets(model, find_targets(model, model.get_decoder()))
+        torch.manual_seed(recipe.seed)
+        config = peft.LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=names, task_type="CAUSAL_LM")
+        tensors = peft.get_peft_model_state_dict(peft.get_peft_model(model, config))
+    kept = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_bytes(out / "adapter_model.safetensors", save(kept, {"format": "pt"}))
+    # Written last: where it is there, the adapter is whole.
+    write_bytes(out / "adapter_config.json", write_peft_config(recipe, base=base.name, target_modules=names).encode())
 
 
 def blend_adapters(tuned: Path, preferred: Path, strength: float, *, out: Path) -> None:
@@ -159,7 +206,7 @@ def _make_trainer(
     adapter: Path,
     folder: Path,
     recipe: PreferenceRecipe,
-    report: Callable[[int, int], None] | None,
+    report: Callable[[PreferenceProgress], None] | None,
 ) -> Any:
     trl, peft, datasets, transformers = _import_trl()
     from econchatr.models.machine import choose_device, choose_dtype
@@ -167,14 +214,14 @@ def _make_trainer(
     device = choose_device()
     is_dpo = isinstance(rows[0], EncodedPreference)
     make_config, make_trainer = (trl.DPOConfig, trl.DPOTrainer) if is_dpo else (trl.KTOConfig, trl.KTOTrainer)
-    n_at_once = min(recipe.batch_examples, 4, len(rows))
+    n_at_once, n_turns = _split_batch(min(recipe.batch_examples, len(rows)), least=1 if is_dpo else 2)
     config = make_config(
         output_dir=str(folder / f"work-{_fingerprint(rows, base, adapter, recipe)[:16]}"),
         beta=recipe.beta,
         learning_rate=recipe.learning_rate,
         num_train_epochs=recipe.n_epochs,
         per_device_train_batch_size=n_at_once,
-        gradient_accumulation_steps=max(1, recipe.batch_examples // n_at_once),
+        gradient_accumulation_steps=n_turns,
         max_grad_norm=recipe.max_gradient_norm,
         seed=recipe.seed,
         data_seed=recipe.seed,
@@ -200,6 +247,17 @@ def _make_trainer(
     # It would print every step's figures on stdout, where results go.
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def _split_batch(n_examples: int, *, least: int) -> tuple[int, int]:
+    """How many examples go through the model at once, at most four, and how often until the batch is through.
+
+    >>> _split_batch(4, least=1), _split_batch(6, least=1), _split_batch(7, least=1), _split_batch(7, least=2)
+    ((4, 1), (3, 2), (1, 7), (4, 1))
+    """
+    fits = [n for n in range(min(4, n_examples), least - 1, -1) if n_examples % n == 0]
+    n_at_once = fits[0] if fits else min(4, n_examples)
+    return n_at_once, max(1, n_examples // n_at_once)
 
 
 def _open_trainable(peft: Any, base: BaseWeights, adapter: Path) -> Any:
@@ -243,11 +301,11 @@ def _columns(rows: _Rows, *, n_at_once: int) -> list[dict[str, list[int] | bool]
     return columns
 
 
-def _listen(transformers: Any, report: Callable[[int, int], None] | None) -> Any:
+def _listen(transformers: Any, report: Callable[[PreferenceProgress], None] | None) -> Any:
     class Listener(transformers.TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if report:
-                report(state.global_step, state.max_steps)
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if report and logs and "loss" in logs:
+                report(PreferenceProgress(state.global_step, state.max_steps, float(logs["loss"])))
 
     return Listener()
 

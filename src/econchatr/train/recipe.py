@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,30 @@ class LoraRecipe(Record):
     eval_every_share: float = Field(default=0.25, gt=0, le=1)
     """Development loss is read each time this share of an epoch has passed, before the first step and after the
     last."""
+
+
+def write_peft_config(recipe: LoraRecipe, *, base: str, target_modules: list[str] | str) -> str:
+    """The text of the adapter_config.json that peft needs to load an adapter.
+
+    Args:
+        base: The base's name, which no folder of this machine stands in.
+        target_modules: The layers with an adapter, as peft names them.
+    """
+    content = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": recipe.rank,
+        "lora_alpha": recipe.alpha,
+        "lora_dropout": recipe.dropout,
+        "target_modules": target_modules,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "use_rslora": False,
+    }
+    return json.dumps(content, indent=2) + "\n"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from econchatr.training_server.job_schema import (
     ENDED,
     MAX_SEED,
     CallError,
+    DpoHyperparameterOrder,
+    DpoHyperparameters,
+    DpoMethod,
     HyperparameterOrder,
     Hyperparameters,
     JobMethod,
@@ -23,7 +26,7 @@ from econchatr.training_server.job_schema import (
     SupervisedMethod,
 )
 from econchatr.training_server.job_store import JobStore, StoredFile, StoredJob
-from econchatr.training_server.job_worker import ADAPTER_NAME, TRAIN_NAME, VALIDATION_NAME
+from econchatr.training_server.job_worker import ADAPTER_FILES, ADAPTER_NAME, START_NAME, TRAIN_NAME, VALIDATION_NAME
 from econchatr.training_server.model_shelf import NamedModel
 from econchatr.training_server.server_settings import TrainingServerSettings
 
@@ -57,27 +60,38 @@ class JobDesk:
             return self._make(body, owner, repeat_key)
 
     def _make(self, body: JobOrder, owner: str, repeat_key: str) -> StoredJob:
-        base = self._settings.bases.get(body.model)
+        is_dpo = _is_dpo(body)
+        start = self._find_start(body.model, owner) if is_dpo else None
+        base = start.base if start else self._settings.bases.get(body.model)
         if base is None:
             known = ", ".join(self._settings.bases)
             raise CallError(f"This model cannot be trained here. There are: {known}.", param="model",
                             code="model_not_available")  # fmt: skip
         voice, ground = find_rights(body.metadata, self._settings.rights)
+        if start and start.voice != voice:
+            raise CallError(f"{body.model} imitates {start.voice}, and the job's voice is {voice}.", param="metadata",
+                            code="other_voice")  # fmt: skip
         train = self._find_file(body.training_file, owner, "training_file")
         validation = self._find_file(body.validation_file, owner, "validation_file") if body.validation_file else None
-        hyperparameters = self._resolve(body)
+        if is_dpo and validation:
+            raise CallError("The method 'dpo' takes no validation file here. Leave it out.", param="validation_file",
+                            code="unsupported_validation_file")  # fmt: skip
+        hyperparameters, beta = self._resolve(body)
         self._check_room(owner)
         job = StoredJob(
             id=self._store.draw_id(StoredJob), owner=owner, created_at=self._store.now(), model=body.model, base=base,
             training_file=train.id, validation_file=validation.id if validation else None,
-            hyperparameters=hyperparameters, seed=secrets.randbelow(MAX_SEED) if body.seed is None else body.seed,
-            suffix=body.suffix, metadata=body.metadata, integrations=body.integrations, voice=voice, ground=ground,
-            repeat_key=repeat_key,
+            hyperparameters=hyperparameters, beta=beta, start_base_sha256=start.base_sha256 if start else "",
+            seed=secrets.randbelow(MAX_SEED) if body.seed is None else body.seed, suffix=body.suffix,
+            metadata=body.metadata, integrations=body.integrations, voice=voice, ground=ground, repeat_key=repeat_key,
         )  # fmt: skip
         folder = self._store.job_folder(job.id)
         share_file(self._store.place(train.id), folder / TRAIN_NAME)
         if validation:
             share_file(self._store.place(validation.id), folder / VALIDATION_NAME)
+        if start:
+            for name in ADAPTER_FILES:
+                share_file(self._store.job_folder(start.id) / ADAPTER_NAME / name, folder / START_NAME / name)
         self._store.add(job)
         self._store.tell(job.id, f"Created fine-tuning job: {job.id}", mark="created")
         self._store.tell(job.id, f"Validating training file: {train.id}", mark="validating")
@@ -95,23 +109,30 @@ class JobDesk:
                             code="invalid_file_purpose")  # fmt: skip
         return file
 
-    def _resolve(self, body: JobOrder) -> Hyperparameters:
-        """What the job is trained with, every value written out."""
-        if body.method is not None and body.method.type != "supervised":
-            raise CallError(f"The method {body.method.type!r} is not trained here; 'supervised' is.", param="method",
-                            code="unsupported_method")  # fmt: skip
-        chosen = body.method.supervised.hyperparameters if body.method and body.method.supervised else None
-        told = chosen or body.hyperparameters or HyperparameterOrder()
-        train = self._settings.train
+    def _find_start(self, model: str, owner: str) -> StoredJob | None:
+        """The caller's job that tuned a model which a training on preferences begins with; `None`: no such model."""
+        jobs = self._store.list_owned(StoredJob, owner) if model.startswith("ft:") else []
+        return next((job for job in jobs if job.tuned_model == model), None)
+
+    def _resolve(self, body: JobOrder) -> tuple[Hyperparameters, float | None]:
+        """What the job is trained with, every value written out, and the beta of `dpo`."""
+        method = body.method
+        own = (method.dpo if _is_dpo(body) else method.supervised) if method else None
+        told = (own.hyperparameters if own else None) or body.hyperparameters or HyperparameterOrder()
+        default = self._settings.dpo if _is_dpo(body) else self._settings.train
         multiplier = 1.0 if told.learning_rate_multiplier == "auto" else told.learning_rate_multiplier
-        if not 0 < multiplier * train.learning_rate < 1:
-            raise CallError(f"A learning rate of {train.learning_rate:g} times {multiplier:g} is none, or too high.",
+        if not 0 < multiplier * default.learning_rate < 1:
+            raise CallError(f"A learning rate of {default.learning_rate:g} times {multiplier:g} is none, or too high.",
                             param="learning_rate_multiplier")  # fmt: skip
-        return Hyperparameters(
-            n_epochs=train.n_epochs if told.n_epochs == "auto" else told.n_epochs,
-            batch_size=train.batch_size if told.batch_size == "auto" else told.batch_size,
+        chosen = Hyperparameters(
+            n_epochs=default.n_epochs if told.n_epochs == "auto" else told.n_epochs,
+            batch_size=default.batch_size if told.batch_size == "auto" else told.batch_size,
             learning_rate_multiplier=multiplier,
         )
+        if not _is_dpo(body):
+            return chosen, None
+        beta = told.beta if isinstance(told, DpoHyperparameterOrder) else "auto"
+        return chosen, self._settings.dpo.beta if beta == "auto" else beta
 
     def _check_room(self, owner: str) -> None:
         n_open = sum(job.owner == owner for job in self._store.list_states(StoredJob, _OPEN))
@@ -200,12 +221,32 @@ def find_rights(metadata: dict[str, str] | None, rights: RightsTable | None) -> 
     return voice, ground
 
 
+def _is_dpo(body: JobOrder) -> bool:
+    """Whether a job learns from preferences.
+
+    Raises:
+        CallError: It is trained in neither way that there is.
+    """
+    kind = body.method.type if body.method else "supervised"
+    if kind not in ("supervised", "dpo"):
+        raise CallError(f"The method {kind!r} is not trained here; 'supervised' and 'dpo' are.", param="method",
+                        code="unsupported_method")  # fmt: skip
+    return kind == "dpo"
+
+
+def _tell_method(job: StoredJob) -> JobMethod:
+    if job.beta is None:
+        return JobMethod(supervised=SupervisedMethod(hyperparameters=job.hyperparameters))
+    chosen = DpoHyperparameters(**job.hyperparameters.model_dump(), beta=job.beta)
+    return JobMethod(type="dpo", dpo=DpoMethod(hyperparameters=chosen))
+
+
 def tell_job(job: StoredJob) -> JobObject:
     """A job as it is answered."""
     return JobObject(
         id=job.id, created_at=job.created_at, error=job.fault, fine_tuned_model=job.tuned_model,
         finished_at=job.finished_at, hyperparameters=job.hyperparameters,
-        method=JobMethod(supervised=SupervisedMethod(hyperparameters=job.hyperparameters)), model=job.model,
+        method=_tell_method(job), model=job.model,
         organization_id=job.owner, result_files=list(job.result_files), seed=job.seed, status=job.state,
         trained_tokens=job.trained_tokens, training_file=job.training_file, validation_file=job.validation_file,
         estimated_finish=job.estimated_finish, integrations=job.integrations, metadata=job.metadata,

@@ -19,7 +19,7 @@ from econchatr.training_server.job_store import (
     StoredPart,
     StoredUpload,
 )
-from econchatr.training_server.job_worker import ADAPTER_NAME, TRAIN_NAME, VALIDATION_NAME, WorkDone
+from econchatr.training_server.job_worker import ADAPTER_NAME, START_NAME, TRAIN_NAME, VALIDATION_NAME, WorkDone
 
 RESULTS_PURPOSE: Final = "fine-tune-results"
 
@@ -27,7 +27,8 @@ RESULTS_PURPOSE: Final = "fine-tune-results"
 def name_model(job: StoredJob) -> str:
     """The name under which a job's model is asked: `ft:BASE:CALLER:SUFFIX:ID`."""
     suffix = re.sub(r"[^A-Za-z0-9._-]", "-", job.suffix or "")
-    return f"ft:{job.model}:{job.owner}:{suffix}:{job.id.removeprefix(job.prefix)[:8]}"
+    base = job.model.removeprefix("ft:").partition(":")[0]
+    return f"ft:{base}:{job.owner}:{suffix}:{job.id.removeprefix(job.prefix)[:8]}"
 
 
 def end_well(store: JobStore, job_id: str, done: WorkDone) -> None:
@@ -66,7 +67,8 @@ def _end_well(store: JobStore, job: StoredJob, done: WorkDone) -> None:
 def clear_work(store: JobStore, job_id: str) -> None:
     """Take away what only a training that goes on needs."""
     folder = store.job_folder(job_id)
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    for name in ("work", START_NAME):
+        shutil.rmtree(folder / name, ignore_errors=True)
     for name in (TRAIN_NAME, VALIDATION_NAME):
         (folder / name).unlink(missing_ok=True)
 

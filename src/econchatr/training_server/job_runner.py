@@ -33,7 +33,7 @@ from econchatr.training_server.job_worker import (
     WorkProgress,
 )
 from econchatr.training_server.server_settings import TrainingServerSettings
-from econchatr.training_server.training_rows import RowEncoder, judge_file
+from econchatr.training_server.training_rows import DPO, SUPERVISED, RowEncoder, judge_file
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class JobRunner:
                 if (folder / name).is_file():
                     facts = judge_file(
                         folder / name, encoder, max_examples=quotas.max_examples,
-                        max_example_tokens=quotas.max_example_tokens,
+                        max_example_tokens=quotas.max_example_tokens, wanted=SUPERVISED if job.beta is None else DPO,
                     )  # fmt: skip
                     told = f"{facts.n_examples:,} examples with {facts.n_tokens:,} tokens"
                     self._store.tell(job.id, f"The {param.replace('_', ' ')} holds {told}.", mark=param)
@@ -186,13 +186,11 @@ class JobRunner:
 
     def _order(self, job: StoredJob) -> WorkOrder:
         chosen, train = job.hyperparameters, self._settings.train
-        recipe = train.recipe(
-            n_epochs=chosen.n_epochs, batch_size=chosen.batch_size, multiplier=chosen.learning_rate_multiplier,
-            seed=job.seed,
-        )  # fmt: skip
         return WorkOrder(
-            base=job.base, cache=self._cache, settings=self._terms, asks_hub=self._settings.asks_hub, recipe=recipe,
-            max_dev_tokens=train.max_dev_tokens,
+            base=job.base, cache=self._cache, settings=self._terms, asks_hub=self._settings.asks_hub,
+            recipe=train.recipe(chosen, seed=job.seed), max_dev_tokens=train.max_dev_tokens,
+            preferences=None if job.beta is None else self._settings.dpo.recipe(chosen, beta=job.beta, seed=job.seed),
+            start_base_sha256=job.start_base_sha256,
         )  # fmt: skip
 
     def _follow(self, job: StoredJob, folder: Path, now: int) -> WorkDone | WorkFailed | None:

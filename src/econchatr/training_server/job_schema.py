@@ -39,6 +39,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 Epochs = Annotated[int, Field(ge=1, le=50), WHOLE]
 BatchSize = Annotated[int, Field(ge=1, le=256), WHOLE]
 Multiplier = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Beta = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 _MetaKey = Annotated[str, Field(min_length=1, max_length=64)]
 _MetaValue = Annotated[str, Field(max_length=512)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
@@ -62,11 +63,25 @@ class SupervisedOrder(_Ordered):
     hyperparameters: HyperparameterOrder | None = None
 
 
+class DpoHyperparameterOrder(HyperparameterOrder):
+    """How to train on preferences."""
+
+    beta: _Auto | Beta = "auto"
+    """How dear it is to move away from the model that the training begins with."""
+
+
+class DpoOrder(_Ordered):
+    """The settings of the method `dpo`."""
+
+    hyperparameters: DpoHyperparameterOrder | None = None
+
+
 class MethodOrder(BaseModel):
     """Which kind of training; the settings of the other kinds are passed over, as they take no part."""
 
     type: Literal["supervised", "dpo", "reinforcement"]
     supervised: SupervisedOrder | None = None
+    dpo: DpoOrder | None = None
 
 
 class JobOrder(_Ordered):
@@ -177,17 +192,30 @@ class Hyperparameters(BaseModel):
     learning_rate_multiplier: float
 
 
+class DpoHyperparameters(Hyperparameters):
+    """Those of `dpo`, as they are used."""
+
+    beta: float
+
+
 class SupervisedMethod(BaseModel):
     """The settings of the method."""
 
     hyperparameters: Hyperparameters
 
 
-class JobMethod(BaseModel):
-    """How a job is trained."""
+class DpoMethod(BaseModel):
+    """The settings of the method."""
 
-    type: Literal["supervised"] = "supervised"
-    supervised: SupervisedMethod
+    hyperparameters: DpoHyperparameters
+
+
+class JobMethod(BaseModel):
+    """How a job is trained; the settings are those of its type."""
+
+    type: Literal["supervised", "dpo"] = "supervised"
+    supervised: SupervisedMethod | None = None
+    dpo: DpoMethod | None = None
 
 
 class JobObject(BaseModel):

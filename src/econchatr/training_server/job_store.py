@@ -146,6 +146,10 @@ class StoredJob(Thing):
     training_file: str
     validation_file: str | None
     hyperparameters: Hyperparameters
+    beta: float | None = None
+    """Of the method `dpo`; `None`: the method is `supervised`."""
+    start_base_sha256: str = ""
+    """Of the base of the tuned model that a training on preferences begins with; empty: it begins with the base."""
     seed: int
     suffix: str | None
     metadata: dict[str, str] | None

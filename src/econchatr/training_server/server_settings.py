@@ -13,7 +13,9 @@ from econchatr.errors import InputError
 from econchatr.models.files.weights import EMBEDDED
 from econchatr.records import Record
 from econchatr.toml_files import validate_toml
+from econchatr.train.preference_training import PreferenceRecipe
 from econchatr.train.recipe import LoraRecipe
+from econchatr.training_server.job_schema import Hyperparameters
 
 SETTINGS_NAME = "server.toml"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
@@ -56,11 +58,31 @@ class RecipeTable(Record):
     max_dev_tokens: int = Field(default=6000, ge=100)
     """Of the validation file, spread evenly over it."""
 
-    def recipe(self, *, n_epochs: int, batch_size: int, multiplier: float, seed: int) -> LoraRecipe:
+    def recipe(self, chosen: Hyperparameters, *, seed: int) -> LoraRecipe:
         """How a job with these hyperparameters is trained."""
         return LoraRecipe(
-            rank=self.rank, alpha=2 * self.rank, learning_rate=self.learning_rate * multiplier,
-            batch_examples=batch_size, n_epochs=n_epochs, seed=seed,
+            rank=self.rank, alpha=2 * self.rank, learning_rate=self.learning_rate * chosen.learning_rate_multiplier,
+            batch_examples=chosen.batch_size, n_epochs=chosen.n_epochs, seed=seed,
+        )  # fmt: skip
+
+
+class DpoTable(Record):
+    """`[dpo]`: what jobs that train on preferences do not choose; rank is that of `[train]`.
+
+    Source: the recipe of `train.preference_training`, measured in `docs/preferences.md`.
+    """
+
+    beta: float = Field(default=0.1, gt=0, le=2)
+    learning_rate: float = Field(default=2e-4, gt=0, lt=1)
+    """At a `learning_rate_multiplier` of 1."""
+    n_epochs: int = Field(default=1, ge=1, le=50)
+    batch_size: int = Field(default=4, ge=1, le=256)
+
+    def recipe(self, chosen: Hyperparameters, *, beta: float, seed: int) -> PreferenceRecipe:
+        """How a job with these hyperparameters is trained."""
+        return PreferenceRecipe(
+            beta=beta, learning_rate=self.learning_rate * chosen.learning_rate_multiplier,
+            batch_examples=chosen.batch_size, n_epochs=chosen.n_epochs, seed=seed,
         )  # fmt: skip
 
 
@@ -77,6 +99,7 @@ class TrainingServerSettings(Record):
     """Empty: everybody on this machine is the one caller `local`, and no key is wanted."""
     quotas: QuotaTable = QuotaTable()
     train: RecipeTable = RecipeTable()
+    dpo: DpoTable = DpoTable()
     max_open_models: int = Field(default=3, ge=1, le=64)
     """Models that are kept in memory to answer; the one asked longest ago is closed for the next."""
 

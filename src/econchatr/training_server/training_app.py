@@ -28,7 +28,8 @@ from econchatr.training_server.job_routes import JobRoutes, ModelRoutes, add_job
 from econchatr.training_server.job_runner import JobRunner
 from econchatr.training_server.job_schema import (
     CallError,
-    HyperparameterOrder,
+    DpoHyperparameterOrder,
+    DpoOrder,
     JobOrder,
     MethodOrder,
     SupervisedOrder,
@@ -47,7 +48,16 @@ _FORM_BYTES = 100_000
 _FIELDS = TALK_FIELDS.union(
     *(
         kind.model_fields
-        for kind in (FineTuneOrder, JobOrder, HyperparameterOrder, MethodOrder, SupervisedOrder, UploadOrder, UploadEnd)
+        for kind in (
+            FineTuneOrder,
+            JobOrder,
+            DpoHyperparameterOrder,
+            MethodOrder,
+            SupervisedOrder,
+            DpoOrder,
+            UploadOrder,
+            UploadEnd,
+        )
     ),
     ("limit", "after", "order"),
 )

@@ -1,6 +1,7 @@
 """The lines of a training file: read, judged line by line, and turned into what a model learns from.
 
-Two forms: `{"messages": [...]}`, and `{"prompt": "...", "completion": "..."}`, the form of 2023. A file has one.
+Three forms: `{"messages": [...]}`; `{"prompt": "...", "completion": "..."}`, the form of 2023; and, for a training on
+preferences, `{"input": {"messages": [...]}, "preferred_output": [...], "non_preferred_output": [...]}`. A file has one.
 """
 
 from __future__ import annotations
@@ -13,27 +14,41 @@ from typing import Any, Final, Literal, NamedTuple
 from econchatr.errors import EconChatRError, InputError
 from econchatr.prompts import ChatTemplate, EncodedExample, encode_continuation, encode_example
 from econchatr.records import Message
+from econchatr.train.preference_training import EncodedPreference
 
-RowForm = Literal["messages", "completion"]
+RowForm = Literal["messages", "completion", "preference"]
+SUPERVISED: Final[tuple[RowForm, ...]] = ("messages", "completion")
+"""What the method `supervised` learns from."""
+DPO: Final[tuple[RowForm, ...]] = ("preference",)
+"""What the method `dpo` learns from."""
 
 _MAX_LINE_BYTES: Final = 4_000_000
 _MAX_MESSAGES: Final = 512
 _MOST_TOLD: Final = 5
+_KEYS: Final[dict[RowForm, str]] = {
+    "messages": "messages",
+    "completion": "prompt and completion",
+    "preference": "input, preferred_output and non_preferred_output",
+}
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
 class TrainingRow(NamedTuple):
-    """What one line holds: messages, or a prompt and its completion."""
+    """What one line holds: messages, a prompt and its completion, or a conversation with two ends."""
 
     messages: tuple[Message, ...] = ()
     learned: tuple[int, ...] = ()
     """Places of the messages that are learned: the assistant's, but for those of weight 0."""
     prompt: str = ""
     completion: str = ""
+    worse: str = ""
+    """Of a preference: the last message that is not preferred; the preferred one is the last of `messages`."""
 
     @property
     def form(self) -> RowForm:
-        """Which of the two."""
+        """Which of the three."""
+        if self.worse:
+            return "preference"
         return "messages" if self.messages else "completion"
 
 
@@ -44,7 +59,7 @@ class RowEncoder(NamedTuple):
     encode: Callable[[str], list[int]]
 
     def examples(self, row: TrainingRow) -> list[EncodedExample]:
-        """What is learned from a row: of a conversation one example for each reply that counts.
+        """What is learned from a row: of a conversation one example for each reply that counts, of a preference both.
 
         Raises:
             InputError: Nothing is left to learn.
@@ -52,7 +67,10 @@ class RowEncoder(NamedTuple):
         """
         if row.form == "completion":
             return [encode_continuation(row.prompt, row.completion, self.template, self.encode)]
-        return [encode_example(row.messages[: place + 1], self.template, self.encode) for place in row.learned]
+        ends = [row.messages[: place + 1] for place in row.learned]
+        if row.worse:
+            ends.append((*row.messages[:-1], Message(role="assistant", content=row.worse)))
+        return [encode_example(messages, self.template, self.encode) for messages in ends]
 
 
 class FileFacts(NamedTuple):
@@ -60,12 +78,19 @@ class FileFacts(NamedTuple):
 
     form: RowForm
     n_examples: int
+    """Replies that count, completions, or preferences."""
     n_tokens: int
     """Of all examples, once."""
 
 
-def judge_file(path: Path, encoder: RowEncoder, *, max_examples: int, max_example_tokens: int) -> FileFacts:
+def judge_file(
+    path: Path, encoder: RowEncoder, *, max_examples: int, max_example_tokens: int,
+    wanted: Sequence[RowForm] = SUPERVISED,
+) -> FileFacts:  # fmt: skip
     """Look at every line of a file.
+
+    Args:
+        wanted: The forms that the method learns from.
 
     Raises:
         InputError: A line cannot be used; the message names the first ones.
@@ -76,6 +101,10 @@ def judge_file(path: Path, encoder: RowEncoder, *, max_examples: int, max_exampl
             faults.append(f"line {number}: {row}")
             continue
         forms.add(row.form)
+        if row.form not in wanted:
+            needed = ", or ".join(_KEYS[form] for form in wanted)
+            faults.append(f"line {number}: it has {_KEYS[row.form]}; the job's method wants {needed}")
+            break
         if len(forms) > 1:
             faults.append(f"line {number}: the file has messages in some lines, prompt and completion in others")
             break
@@ -86,7 +115,8 @@ def judge_file(path: Path, encoder: RowEncoder, *, max_examples: int, max_exampl
             continue
         if max(lengths) > max_example_tokens:
             faults.append(f"line {number}: {max(lengths):,} tokens; {max_example_tokens:,} are the most")
-        n_examples, n_tokens = n_examples + len(lengths), n_tokens + sum(lengths)
+        n_examples += 1 if row.worse else len(lengths)
+        n_tokens += sum(lengths)
         if n_examples > max_examples:
             faults.append(f"line {number}: more than {max_examples:,} examples")
             break
@@ -116,6 +146,19 @@ def read_examples(path: Path, encoder: RowEncoder) -> list[EncodedExample]:
     return found
 
 
+def read_preferences(path: Path, encoder: RowEncoder) -> list[EncodedPreference]:
+    """Every preference of a file that `judge_file` found good.
+
+    Raises:
+        InputError: A line is bad after all.
+    """
+    examples = read_examples(path, encoder)
+    return [
+        EncodedPreference(better.ids[: better.n_prompt], better.ids[better.n_prompt :], worse.ids[worse.n_prompt :])
+        for better, worse in zip(examples[::2], examples[1::2], strict=True)
+    ]
+
+
 def read_rows(path: Path) -> Iterator[tuple[int, TrainingRow | str]]:
     """Each line's number, from 1, and its row, or in words what is wrong with it; empty lines are passed over."""
     with path.open("rb") as file:
@@ -142,7 +185,35 @@ def _read_row(line: bytes) -> TrainingRow | str:
         return _read_messages(row["messages"])
     if "prompt" in row or "completion" in row:
         return _read_completion(row)
-    return "neither messages nor prompt and completion"
+    if "preferred_output" in row or "non_preferred_output" in row:
+        return _read_preference(row)
+    return f"neither {' nor '.join(_KEYS.values())}"
+
+
+def _read_preference(row: dict[str, Any]) -> TrainingRow | str:
+    asked = row.get("input")
+    if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list) or not asked["messages"]:
+        return "no messages in input"
+    if asked.get("tools"):
+        return "tools are not trained here"
+    ends = list[str]()
+    for key in ("preferred_output", "non_preferred_output"):
+        told = row.get(key)
+        if not isinstance(told, list) or len(told) != 1:
+            return f"{key} is not a list of one message"
+        if fault := _find_message_fault(told[0], is_first=False):
+            return f"{key}: {fault}"
+        if told[0]["role"] != "assistant":
+            return f"{key}: it is not the assistant's"
+        ends.append(told[0]["content"])
+    if ends[0].strip() == ends[1].strip():
+        return "both outputs are the same"
+    whole = _read_messages([*asked["messages"], {"role": "assistant", "content": ends[0]}])
+    if isinstance(whole, str):
+        return f"input: {whole}"
+    if whole.messages[-2].role == "assistant":
+        return "input: the last message is the assistant's"
+    return TrainingRow(whole.messages, (len(whole.messages) - 1,), worse=ends[1])
 
 
 def _read_completion(row: dict[str, Any]) -> TrainingRow | str:

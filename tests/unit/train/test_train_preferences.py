@@ -13,6 +13,7 @@ from econchatr.tables import hash_file
 from econchatr.train.preference_training import (
     EncodedPreference,
     EncodedVerdict,
+    PreferenceProgress,
     PreferenceRecipe,
     blend_adapters,
     train_preferences,
@@ -47,7 +48,7 @@ def test_dpo_makes_the_better_reply_likelier_and_leaves_the_tuned_model_alone(ca
     before, seen = hash_file(tuned / "adapter_model.safetensors"), []
     made = train_preferences(
         rows, base=open_embedded(cache), adapter=tuned, folder=tmp_path, recipe=RECIPE,
-        on_progress=lambda n, n_all: seen.append((n, n_all)),
+        on_progress=lambda done: seen.append((done.step, done.n_steps)),
     )  # fmt: skip
     assert measure(rows, made.adapter_folder, cache) > measure(rows, tuned, cache) + 1
     assert hash_file(tuned / "adapter_model.safetensors") == before
@@ -77,8 +78,8 @@ def test_a_round_broken_off_goes_on_where_it_was(cache: Path, tmp_path: Path) ->
     tuned, rows = train_briefly(cache).adapter_folder, make_rows(cache)[:4]
     recipe = RECIPE.model_copy(update={"n_epochs": 7})
 
-    def stop_at_6(n: int, n_all: int) -> None:
-        if n == 6:
+    def stop_at_6(done: PreferenceProgress) -> None:
+        if done.step == 6:
             raise _StopError
 
     with pytest.raises(_StopError):
@@ -88,7 +89,7 @@ def test_a_round_broken_off_goes_on_where_it_was(cache: Path, tmp_path: Path) ->
     seen: list[int] = []
     made = train_preferences(
         rows, base=open_embedded(cache), adapter=tuned, folder=tmp_path, recipe=recipe,
-        on_progress=lambda n, n_all: seen.append(n),
+        on_progress=lambda done: seen.append(done.step),
     )  # fmt: skip
     assert (seen, made.n_steps) == ([6, 7], 7)
     assert measure(rows, made.adapter_folder, cache) > measure(rows, tuned, cache) + 1

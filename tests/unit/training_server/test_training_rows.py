@@ -12,11 +12,21 @@ from hypothesis import strategies as st
 
 from econchatr.errors import InputError
 from econchatr.prompts import CHATML
-from econchatr.training_server.training_rows import RowEncoder, judge_file, read_examples, read_rows
+from econchatr.training_server.training_rows import (
+    DPO,
+    RowEncoder,
+    judge_file,
+    read_examples,
+    read_preferences,
+    read_rows,
+)
 
 ENCODER = RowEncoder(CHATML, lambda text: list(text.encode()))
 """One token a byte."""
 ASKED, SAID = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Rust."}
+LIKED = {
+    "input": {"messages": [ASKED]}, "preferred_output": [SAID], "non_preferred_output": [{**SAID, "content": "Wind."}],
+}  # fmt: skip
 
 
 def write(folder: Path, *lines: object) -> Path:
@@ -25,9 +35,9 @@ def write(folder: Path, *lines: object) -> Path:
     return path
 
 
-def fault_of(folder: Path, *lines: object) -> str:
+def fault_of(folder: Path, *lines: object, **more: Any) -> str:
     with pytest.raises(InputError) as caught:
-        judge_file(write(folder, *lines), ENCODER, max_examples=4, max_example_tokens=400)
+        judge_file(write(folder, *lines), ENCODER, max_examples=4, max_example_tokens=400, **more)
     return caught.value.message
 
 
@@ -54,7 +64,7 @@ def test_a_special_token_in_a_file_is_broken_up(tmp_path: Path) -> None:
         (b"{", "line 1: not JSON"),
         (b"\xff", "line 1: not UTF-8"),
         ([], "line 1: not a JSON object"),
-        ({}, "neither messages nor prompt and completion"),
+        ({}, "neither messages nor prompt and completion nor input, preferred_output"),
         ({"messages": []}, "messages is no list"),
         ({"messages": [SAID]}, "nothing stands before"),
         ({"messages": [ASKED, {**SAID, "weight": 0}]}, "all have weight 0"),
@@ -70,6 +80,34 @@ def test_a_special_token_in_a_file_is_broken_up(tmp_path: Path) -> None:
 )
 def test_a_bad_line_is_named(tmp_path: Path, row: object, message: str) -> None:
     assert message in fault_of(tmp_path, row)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input": {}}, "no messages in input"),
+        ({"input": {"messages": [ASKED], "tools": [{}]}}, "tools are not trained"),
+        ({"input": {"messages": [ASKED, SAID]}}, "input: the last message is the assistant's"),
+        ({"input": {"messages": [ASKED, {"role": "user"}]}}, "input: message 2: it has no text"),
+        ({"preferred_output": [SAID, SAID]}, "preferred_output is not a list of one"),
+        ({"preferred_output": [ASKED]}, "preferred_output: it is not the assistant's"),
+        ({"non_preferred_output": [{**SAID, "content": " "}]}, "non_preferred_output: it has no text"),
+        ({"non_preferred_output": [SAID]}, "both outputs are the same"),
+    ],
+)
+def test_a_bad_preference_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    assert f"line 2: {message}" in fault_of(tmp_path, LIKED, {**LIKED, **change}, wanted=DPO)
+
+
+def test_a_preference_is_a_prompt_with_two_ends(tmp_path: Path) -> None:
+    ((prompt, better, worse),) = read_preferences(write(tmp_path, LIKED), ENCODER)
+    assert bytes(prompt).endswith(b"Why?<|im_end|>\n<|im_start|>assistant\n")
+    assert (bytes(better), bytes(worse)) == (b"Rust.<|im_end|>", b"Wind.<|im_end|>")
+
+
+def test_a_preference_counts_as_one_example(tmp_path: Path) -> None:
+    facts = judge_file(write(tmp_path, *[LIKED] * 4), ENCODER, max_examples=4, max_example_tokens=400, wanted=DPO)
+    assert (facts.form, facts.n_examples) == ("preference", 4)
 
 
 def test_one_bad_line_among_many_is_found_and_five_are_told(tmp_path: Path) -> None:
@@ -89,12 +127,10 @@ def test_no_bytes_raise_anything(tmp_path_factory: pytest.TempPathFactory, data:
     assert all(isinstance(number, int) for number, _ in read_rows(path))
 
 
+_KEYS = ["messages", "role", "content", "weight", "prompt", "completion", *LIKED]
 _JSON: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["user", "assistant"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["messages", "role", "content", "weight", "prompt", "completion"]), inner)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner),
     max_leaves=12,
 )
 
