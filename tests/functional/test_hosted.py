@@ -103,6 +103,14 @@ def test_a_ladder_is_bought_side_by_side_recorded_and_not_bought_again(show: Pat
         assert ledger.committed_usd() == Decimal("0.20")
 
 
+def test_a_model_whose_use_has_no_price_is_told_before_it_is_trained(show: Path) -> None:
+    prices, notes = show / "prices.toml", Notes()
+    prices.write_text(prices.read_text().replace('use = "$1 per 1M tokens"\n', "", 1))
+    train(show, notes)
+    told = [line for line in notes.notes if "has no price of use" in line]
+    assert [line.partition(":")[0] for line in told] == ["small"]
+
+
 def test_without_a_yes_nothing_is_sent(show: Path, trainer: Trainer) -> None:
     with pytest.raises(BudgetError, match="nobody said yes"):
         run_show(open_show(show), Silent(), until="train")

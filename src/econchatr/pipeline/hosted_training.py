@@ -27,7 +27,7 @@ from econchatr.hosted.protocol import HostedJob, TrainingRequest, TrainingServic
 from econchatr.hosted.service_calls import ServiceCalls, need_key
 from econchatr.hosted.services import open_service
 from econchatr.hosted.training_files import check_training_file
-from econchatr.money.billing import bill_training, bill_validation
+from econchatr.money.billing import TokenUsage, bill_dearest_usage, bill_training, bill_validation
 from econchatr.money.ledger import LEDGER_NAME, Job, Ledger, Order
 from econchatr.pipeline.served import HOSTED_PART
 from econchatr.pipeline.show import Rung, Show
@@ -123,6 +123,11 @@ def _check_before_sending(rung: Rung, plan: PlannedTraining, narrator: Narrator)
         check_training_file(folder / "dev.chat.jsonl", profile, rung.tokenizer.count, is_validation=True)
     for warning in plan.paid.service.probe(_model(rung)):
         narrator.note(f"{rung.name}: {warning}")
+    if rung.is_asked and bill_dearest_usage(rung.price(), TokenUsage(1, 1), is_tuned=True) is None:
+        narrator.note(
+            f"{rung.name}: {rung.price().name} has no price of use, so it is trained, and asked only when input and "
+            "output stand in prices.toml in the show's folder"
+        )
 
 
 def _has_validation(rung: Rung, profile: Profile) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tinker", reason="needs the extra `tinker`")
@@ -258,6 +261,36 @@ def test_ctrl_c_saves_first_and_the_next_run_repeats_nothing(market: Market) -> 
     assert market.buy().error is None
     assert 4 <= reached < N_STEPS
     assert market.tinker.n_booked == count_planned()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_fails_and_whenever_it_is_stopped_the_model_is_the_same(
+    market: Market, tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    """Faults, lost sessions and stops at random: the weights are those of an undisturbed training, paid as sent."""
+    rng, undisturbed = random.Random(seed), Tinker()
+    with serve_tinker(undisturbed) as address:
+        expected = Market(tmp_path_factory.mktemp("calm"), undisturbed, address).buy()
+    calls = ("forward_backward", "optim_step", "retrieve_future", "save_weights", "checkpoints", "create_session")
+    kinds: tuple[int | str, ...] = (429, 500, 503, "lost", 0, 0, 0)
+    market.tinker.faults = {call: [rng.choice(kinds) for _ in range(rng.randrange(8))] for call in calls}
+    for n_saves in sorted(rng.sample(range(1, N_STEPS // 2), 2)):
+        with contextlib.suppress(KeyboardInterrupt):
+            market.buy(sleep=interrupt_after(n_saves, market))
+    end = market.buy(budget="5")
+    while isinstance(end.error, ModelError):
+        end = market.buy(budget="5")
+    assert expected.job is not None
+    assert end.job is not None
+    assert end.job.tuned_model is not None
+    weights = market.tinker.saved[end.job.tuned_model].weights
+    np.testing.assert_allclose(weights, undisturbed.saved[expected.job.tuned_model or ""].weights, atol=1e-5)
+    n_sent = end.job.n_trained_tokens
+    assert n_sent is not None
+    assert count_planned() <= market.tinker.n_booked <= n_sent
+    assert market.charged() == price(n_sent)
+    assert "" not in market.tinker.sessions.values()
 
 
 @pytest.mark.slow
