@@ -1,10 +1,10 @@
 """Render the chat template of a model file: a stranger's program, so it runs in a sandbox with limits.
 
 Bounded are: turns of loops, calls and filters together; the time of computing between two of those; what operators,
-filters and calls make; the numbers that filters and calls are given; what is written. Each bound is looked at between
-operations. One single operation can still take long or much memory: the replacing of one long text by another inside a
-third, a width in a format string (`"%999999999d"`), the writing of lists that hold one another many times over.
-`econchatr.bounded_jinja` has the figures.
+filters and calls make, lists that hold one another many times over included; the numbers that filters, calls and
+formats are given; what is written. What a single operation would make too large (a format of a huge width, the
+replacing of one long text by another inside a third) is refused before it is done. `econchatr.bounded_jinja` has the
+figures.
 """
 
 from __future__ import annotations
@@ -67,5 +67,5 @@ def _compile(template: str) -> Template:
     try:
         plain = _TRAINED_SPAN.sub(lambda tag: f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}", template)
         return compile_bounded(environment, plain)
-    except (jinja2.TemplateError, RecursionError) as exc:
+    except (jinja2.TemplateError, RecursionError, ValueError) as exc:
         raise ModelError(f"the model's chat template cannot be read: {exc}.", hint="Use another base model.") from exc

@@ -16,9 +16,10 @@ SRC = Path(econchatr.__file__).parent
 MAX_FILES = 295
 """With the training server, the back ends of four shapes of services, and the lines that messages say to install."""
 MAX_PIPELINE_FILES = 19
-MAX_LINES = 55_980
-"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,220 are the loop of our own at Tinker and
-preferences on the fine-tuning server; before them came the blind test for the web, feeds in `init` and that server."""
+MAX_LINES = 56_260
+"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,500 are the loop of our own at Tinker,
+preferences on the fine-tuning server and the bounds of templates; before them came the blind test for the web, feeds in
+`init` and that server."""
 MAX_MODULE_LINES = 450
 MAX_FUNCTION_LINES = 50
 MAX_PARAMETERS = 6

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+import tracemalloc
 from typing import Literal
 
 import pytest
@@ -179,7 +181,7 @@ DOUBLED = "{% set n = namespace(s=START) %}{% for i in range(60) %}{% set n.s = 
     ],
 )
 def test_a_template_that_works_without_end_is_stopped(template: str) -> None:
-    with pytest.raises(ModelError, match="more than 1,000,000 turns"):
+    with pytest.raises(ModelError, match=r"more than 1,000,000 turns|computes for more than 5 seconds"):
         render_template(template)
 
 
@@ -202,6 +204,99 @@ def test_a_template_makes_nothing_huge(template: str) -> None:
         render_template(template)
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "'%1000000000d' % 1",
+        "'%.1000000000f' % 1.5",
+        "'%*d' % (99999, 1)",
+        "'%((a))1000000000s' % {'(a)': 1}",
+        "('%(a)s' * 9999) % {'a': 'x' * 9999}",
+        "('%1000000000d' | safe) % 1",
+        "'%1000000000s' | format('x')",
+        "'%(a)1000000000s' | format(a='x')",
+        "'{:>1000000000}'.format(1)",
+        "'{:>{}}'.format(1, 99999)",
+        "'{a:>1000000000}'.format_map({'a': 1})",
+        "('{0}' * 9999).format('x' * 9999)",
+        "('x' * 99999) | replace('x', 'y' * 99999)",
+        "('x' * 99999).replace('x', 'y' * 99999)",
+        "('x' * 99999).replace('', 'y' * 99999)",
+        "(('x' * 99999) | safe).replace('x', 'y' * 99999)",
+        "('\\n' * 99999) | indent(99999, true, true)",
+        "'\\n' * 99999 | indent('x' * 99999, true, true)",
+        "('x ' * 999) | wordwrap(1, true, 'x' * 19999)",
+        "('x ' * 999999) | wordwrap(9)",
+        "('\\t' * 99999).expandtabs(99999)",
+        "('x' * 99999).join(['a'] * 9999)",
+        "(['a'] * 9999) | join('x' * 99999)",
+        "range(999) | map('string') | join('x' * 99999)",
+        "('x' * 9999999) | list",
+        "('x ' * 4999999).split()",
+        "('x ' * 4999999).split('x')",
+        "'x'.encode() * 10**9",
+        "('x' * 9999999).encode('punycode')",
+        "('<!---->' * 999999) | striptags",
+        "(('<!---->' * 999999) | safe).striptags()",
+        "('a.b ' * 999999) | urlize",
+        "('x' * 9999).translate({120: 'y' * 99999})",
+        "(1).from_bytes('x'.encode() * 999999, 'big')",
+        "('f' * 999999) | int(0, 16)",
+        "(([[1] * 99] * 999)) | sum(start=[])",
+        "messages | tojson(indent=99999)",
+        "lipsum(99999)",
+    ],
+)
+def test_a_single_operation_is_refused_before_it_takes_long_or_much_memory(operation: str) -> None:
+    refuse_quickly(f"{{{{ {operation} }}}}")
+
+
+@pytest.mark.parametrize("pair", ["[n.s, n.s]", "(n.s, n.s)", "{'a': n.s, 'b': n.s}", "[[n.s].copy(), n.s]",
+                                  "{'a': {'c': n.s}.items(), 'b': {'c': n.s}.values()}"])  # fmt: skip
+@pytest.mark.parametrize("use", ["n.s", "n.s | tojson", "n.s | string | length", "'%s' % n.s", "n.s == n.s"])
+def test_lists_that_hold_one_another_many_times_over_are_refused(pair: str, use: str) -> None:
+    doubled = f"{{% set n = namespace(s=[1]) %}}{{% for i in range(60) %}}{{% set n.s = {pair} %}}{{% endfor %}}"
+    refuse_quickly(f"{doubled}{{{{ {use} }}}}")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(99999) %}LONG{% endfor %}",
+        "{% for i in range(99999) %}{{ 'LONG' }}{% endfor %}",
+        "{% macro m() %}LONG{% endmacro %}{% for i in range(9999) %}{{ m() }}{% endfor %}",
+        "{% set a = 'x' * 9999999 %}{{ a ~ a ~ a ~ a ~ a ~ a ~ a ~ a }}",
+    ],
+)
+def test_what_stands_between_tags_is_not_written_without_end(template: str) -> None:
+    refuse_quickly(template.replace("LONG", "x" * 50_000))
+
+
+def refuse_quickly(template: str) -> None:
+    """It is refused within a second of computing, and with less than 50 MB.
+
+    The quickest of three counts: a collection of all that earlier tests left may fall into one.
+    """
+    tracemalloc.start()
+    try:
+        assert any(time_refusal(template) < 1 for _ in range(3))
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def time_refusal(template: str) -> float:
+    began = time.thread_time()
+    with pytest.raises(ModelError):
+        render_template(template, messages=[{"role": "user", "content": "Why?"}])
+    return time.thread_time() - began
+
+
+def test_namespaces_that_hold_one_another_are_not_written_out() -> None:
+    held = "{% set n = namespace(s=1) %}{% for i in range(60) %}{% set n.s = namespace(a=n.s, b=n.s) %}{% endfor %}"
+    assert render_template(held + "{{ n.s }}") == "<Namespace>"
+
+
 def test_a_template_that_computes_for_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_jinja, "_MAX_SECONDS", 0.2)
     with pytest.raises(ModelError, match="computes for more than"):
@@ -213,6 +308,31 @@ def test_the_limits_leave_common_operators_as_they_are() -> None:
         "{{ 2**10 }} {{ 'a' * 3 }} {{ 'a' + 'b' }} {{ 5000000 ~ 'a' ~ nothing }} {{ 5000000 | string }} {{ 2 * 3.5 }}"
     )
     assert render_template(text) == "1024 aaa ab 5000000a 5000000 7.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("{{ '%5.2f|%s|%d' | format(1.5, 'x', 3) }}", " 1.50|x|3"),
+        ("{{ '{:>3}|{a:,}'.format('x', a=1000) }}", "  x|1,000"),
+        ("{{ 'a,b'.split(',') | join('-') }} {{ 'a' ~ 1 ~ none ~ [2] }}", "a-b a1None[2]"),
+        ("{{ {'a': [1, none]} | tojson(indent=1) }}", '{\n "a": [\n  1,\n  null\n ]\n}'),
+        ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{{ loop.last }}{% endfor %}", "a1True"),
+        ("{{ 'yes' if said | selectattr('role', 'equalto', 'nobody') else 'no' }}", "yes"),
+        (
+            "{% set (a, b), c = ((1, 2), [3, 4][1:]) %}{{ a + b }}{{ c }}{{ 4 in c }}{{ -7 // 2 }}{{ -7 % 3 }}",
+            "3[4]True-42",
+        ),
+        ("{% macro m(x) %}{{ caller(x) }}{% endmacro %}{% call(y) m(7) %}<{{ y }}>{% endcall %}", "<7>"),
+        ("{% autoescape true %}{{ '<' ~ '>' }}{{ '%s' % ('<' | safe) }}{% endautoescape %}", "&lt;&gt;&lt;"),
+    ],
+)
+def test_within_the_limits_a_template_writes_what_plain_jinja_writes(text: str, written: str) -> None:
+    import jinja2
+
+    said = [{"role": "user", "content": "Why?"}]
+    assert render_template(text, said=said) == jinja2.Environment().from_string(text).render(said=said)
+    assert render_template(text, said=said) == written
 
 
 def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
