@@ -234,6 +234,9 @@ class AskTable(_Table):
     """`[ask]`: how the exam is put."""
 
     samples: int = Field(default=4, ge=1, le=100)
+    best_of: int = Field(default=1, ge=1, le=32)
+    """Draws for each answer of a model tuned on this machine; the draw that the question explains best is the answer,
+    in the exam, in a chat, by `serve` and on the playground."""
     temperature: float = Field(default=0.6, ge=0, le=2)
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023

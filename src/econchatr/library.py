@@ -15,6 +15,7 @@ from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
+from econchatr.pipeline.choosing import answer_best_of
 from econchatr.pipeline.show import OpenRung
 from econchatr.records import Question, Reply, Sampling, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
@@ -139,7 +140,9 @@ class Model:
 
     def __init__(self, show: Show, rung: str = "") -> None:
         self.show, self._stack = show, ExitStack()
-        self._opened = self._stack.enter_context(show.opened.rung(rung).open(n_at_once=1))
+        chosen = show.opened.rung(rung)
+        opened = self._stack.enter_context(chosen.open(n_at_once=1))
+        self._opened = opened._replace(speaker=answer_best_of(chosen, opened.speaker))
         self._log = GenerationLog(show.opened.folder("talk") / "generations.jsonl")
         self.rung = self._opened.tuned.rung
         self.label = label_imitation((show.host,))

@@ -13,13 +13,15 @@ from econchatr.pipeline.show_folder import STAGE_NAMES
 
 SRC = Path(econchatr.__file__).parent
 
-MAX_FILES = 295
-"""With the training server, the back ends of four shapes of services, and the lines that messages say to install."""
-MAX_PIPELINE_FILES = 19
-MAX_LINES = 56_260
-"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,500 are the loop of our own at Tinker,
-preferences on the fine-tuning server and the bounds of templates; before them came the blind test for the web, feeds in
-`init` and that server."""
+MAX_FILES = 297
+"""With the best of several draws, the training server, the back ends of four shapes of services, and the lines that
+messages say to install."""
+MAX_PIPELINE_FILES = 20
+"""The last is what chooses among draws: stages and the library share it."""
+MAX_LINES = 56_470
+"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,700 are the loop of our own at Tinker,
+preferences on the fine-tuning server, the bounds of templates and the best of several draws; before them came the blind
+test for the web, feeds in `init` and that server."""
 MAX_MODULE_LINES = 450
 MAX_FUNCTION_LINES = 50
 MAX_PARAMETERS = 6

@@ -226,11 +226,15 @@ class Examinee(NamedTuple):
     template: ChatTemplate
     identify: Callable[[Variant], str]
     """The hash that every answer of a variant carries."""
+    best_of: int = 1
+    """Draws for each answer of the tuned model."""
 
     def draw(self, ask: Ask, settings: ExamSettings) -> Draw:
         """What has to be drawn for one thing to ask."""
-        model_sha256 = self.identify(ask.variant)
+        model_sha256, is_tuned = self.identify(ask.variant), ask.variant in TUNED_VARIANTS
+        n_draws = self.best_of if is_tuned else 1
         asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, self.voice]
+        asked += [("best of", n_draws)] if n_draws > 1 else []
 
         def record(reply: Reply | None, error: str | None) -> Answer:
             return Answer(
@@ -244,12 +248,13 @@ class Examinee(NamedTuple):
                 error=error,
                 wording=ask.wording,
                 excerpts=tuple(pair.pair_id for pair in ask.excerpts),
+                best_of=n_draws,
             )
 
         return Draw(
             key=hash_settings([*asked, *((pair.pair_id, pair.cue, pair.reply) for pair in ask.excerpts)]),
             prompt=lambda: render_question(ask.text, ask.variant, self.voice, self.template, ask.excerpts),
-            is_tuned=ask.variant in TUNED_VARIANTS,
+            is_tuned=is_tuned,
             seed=ask.seed,
             settings=settings,
             record=record,

@@ -39,19 +39,21 @@ def chat(
     """Chat with a trained model in the terminal, or ask one question; /help lists what a chat can do."""
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
+    from econchatr.pipeline.choosing import answer_best_of
     from econchatr.talk.terminal import hold_chat
 
     opened = open_show(show)
-    with opened.rung(rung).open(n_at_once=1, is_preferred=preferred) as model:
+    chosen = opened.rung(rung)
+    with chosen.open(n_at_once=1, is_preferred=preferred) as model:
         hold_chat(
-            model.speaker,
+            answer_best_of(chosen, model.speaker),
             model.template,
             opened.voice,
             seed=seed,
             identify=model.identify,
             log_path=opened.folder("talk") / "generations.jsonl",
             ground=ground,
-            open_find=lambda: open_grounding(opened.rung(rung)).find,
+            open_find=lambda: open_grounding(chosen).find,
             question=question,
         )
 
@@ -109,17 +111,16 @@ def serve(
     from econchatr.ask.asker import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
-    from econchatr.tools.serve import RealTurnsUse, open_served
+    from econchatr.tools.serve import open_choosers, open_served
 
     with _needing_web("serving"):
         from econchatr.talk.server.listen import run_server, take_place
         from econchatr.talk.server.routes import create_app
     opened = open_show(show)
     desk, pages = _open_blind(opened, rung) if blind_page else (None, {})
-    real_turns: RealTurnsUse = "default" if ground else "offered"
     with (
         take_place(host, port, key=key) as place,
-        open_served(opened, rung, n_slots=n_slots, real_turns=real_turns) as models,
+        open_served(opened, rung, n_slots=n_slots, real_turns="default" if ground else "offered") as models,
     ):
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
         app = create_app(
@@ -130,6 +131,7 @@ def serve(
             is_public=place.is_public,
             hosts=names or (),
             open_find=lambda name: open_grounding(opened.rung(name)).find,
+            choosers=open_choosers(opened, models),
             **pages,
         )
         # The socket listens already: whoever connects from here on is answered.
@@ -195,7 +197,7 @@ def play(
     from econchatr.ask.asker import GenerationLog
     from econchatr.pipeline import open_show
     from econchatr.pipeline.ask import open_grounding
-    from econchatr.tools.serve import PlayKeeper, open_served, read_play
+    from econchatr.tools.serve import PlayKeeper, open_choosers, open_served, read_play
 
     with _needing_web("serving"):
         from econchatr.talk.server.listen import run_server, take_place
@@ -213,7 +215,8 @@ def play(
             opened.voice, read_play(opened), PlayKeeper(opened), lambda name: open_grounding(opened.rung(name)).find
         )
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
-        app = create_app(models, opened.voice, log=log, extend=add_playground(material))
+        choosers = open_choosers(opened, models)
+        app = create_app(models, opened.voice, log=log, choosers=choosers, extend=add_playground(material))
         if as_json:
             typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
         else:

@@ -25,6 +25,7 @@ from econchatr.ask.exam import (
 )
 from econchatr.ask.grounding import INDEX_VERSION, Grounding, Room, TurnIndex
 from econchatr.errors import ModelError
+from econchatr.pipeline.choosing import answer_best_of
 from econchatr.pipeline.served import HOSTED_PART, identify_served, open_served_model
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
@@ -43,10 +44,11 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
         *_plan_probes(probes, settings, MODELS[:1] if rung.is_served else MODELS),
     ]
     log = GenerationLog(rung.folder("ask") / "generations.jsonl")
-    examinee = examinee_of(rung, rung.tuned()) if rung.is_local else _served_examinee(rung)
+    examinee = _local_examinee(rung) if rung.is_local else _served_examinee(rung)
     draws = [examinee.draw(ask, settings) for ask, settings in jobs]
     opened = rung.speak(rung.folder("train")) if rung.is_local else open_served_model(rung, draws, log)
     with opened as speaker:
+        speaker = answer_best_of(rung, speaker)
         answered = Asker(speaker, log).ask_all(draws, lambda n, n_all: narrator.progress(n, n_all, "answers"))
     answers, told = answered[: len(asks)], answered[len(asks) :]
     failed = _check_answered(rung, answers)
@@ -63,6 +65,11 @@ def _ask(rung: Rung, narrator: Narrator) -> Made:
 def examinee_of(rung: Rung, tuned: TunedModel) -> Examinee:
     """A rung's base and a tuned model, as the exam is put to them."""
     return Examinee(rung.name, rung.show.voice, rung.template, lambda variant: model_identity(tuned, variant))
+
+
+def _local_examinee(rung: Rung) -> Examinee:
+    """A rung's base and its tuned model, which gives the best of several draws where `[ask] best_of` says so."""
+    return examinee_of(rung, rung.tuned())._replace(best_of=rung.show.config.ask.best_of)
 
 
 def _served_examinee(rung: Rung) -> Examinee:

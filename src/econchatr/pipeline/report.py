@@ -332,6 +332,7 @@ def _settings(show: Show) -> tuple[tuple[str, str], ...]:
         ("temperature", f"{ask.temperature:g}"),
         ("tokens per answer, at most", str(ask.max_tokens)),
         ("samples per question", str(ask.samples)),
+        ("draws for each answer of a tuned model", str(ask.best_of)),
         ("seed of the first sample", str(ask.seed)),
         ("repeat penalty", f"{ask.repeat_penalty:g}"),
         ("selection", f"{show.config.select.strategy}, seed {show.config.select.seed}"),

@@ -109,6 +109,8 @@ class Answer(Record):
     """0: the question's own text; from 1: the paraphrase of that number."""
     excerpts: tuple[str, ...] = ()
     """Ids of the pairs whose real turns the model was given before the question, in the order given."""
+    best_of: int = 1
+    """Draws that the reply was chosen from."""
 
 
 class Probe(Record):

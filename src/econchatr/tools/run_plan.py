@@ -23,6 +23,7 @@ from econchatr.pipeline.quotes import quote_selection
 from econchatr.pipeline.select import kept_rate
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Step
+from econchatr.records import Variant
 from econchatr.tables import read_manifest
 from econchatr.tools.survey import survey_folder
 
@@ -208,12 +209,18 @@ def _estimate_training(rung: Rung, slower: float) -> float | None:
     return None
 
 
+def _count_draws(rung: Rung, variant: Variant) -> int:
+    """The draws for one answer of a rung."""
+    if variant not in TUNED_VARIANTS:
+        return 1
+    return 0 if rung.is_served else rung.show.config.ask.best_of if rung.is_local else 1
+
+
 def _count_answers(rung: Rung) -> int:
     """The answers that `ask` draws, about: of the exam in each form, with real turns, and closed questions."""
     asked, n_questions = rung.show.config.ask, len(rung.show.questions())
-    n_plain, n_grounded = (
-        sum(not (rung.is_served and one in TUNED_VARIANTS) for one in forms) for forms in (VARIANTS, GROUNDED_VARIANTS)
-    )
+    # An answer that is the best of several takes so many times as long.
+    n_plain, n_grounded = (sum(_count_draws(rung, one) for one in forms) for forms in (VARIANTS, GROUNDED_VARIANTS))
     n = n_questions * asked.samples * n_plain
     if asked.retrieval:
         n += (asked.retrieval_questions or n_questions) * asked.retrieval_samples * n_grounded

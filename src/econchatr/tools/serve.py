@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from econchatr.ask.best_of import Chooser
 from econchatr.ask.exam import GROUNDED_FORM, TUNED_VARIANTS, model_identity
 from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.engines.llama_server import ServedModel, SlotServer, open_slots
 from econchatr.models.files.weights import BaseWeights
 from econchatr.money.billing import bill_local
+from econchatr.pipeline.choosing import open_chooser
 from econchatr.pipeline.show import Rung, Show
 from econchatr.records import BlindCue, Episode, Pair, Ranking, TunedModel, Turn, Variant, Verdict
 from econchatr.tables import append_line, hash_file
@@ -119,6 +121,12 @@ def _find(rung: Rung) -> _Trained:
     if tuned.gguf_path and (not adapter.is_file() or hash_file(adapter) != tuned.gguf_sha256):
         raise ModelError(f"{adapter} is missing or was changed since it was trained.", hint=f"econchatr run {root}")
     return _Trained(rung, tuned, rung.base.weights(), adapter)
+
+
+def open_choosers(show: Show, models: Sequence[ServedModel]) -> dict[str, Chooser]:
+    """By rung, what chooses among several draws of a served tuned model; empty where `[ask] best_of` wants one draw."""
+    found = {name: open_chooser(show.rung(name)) for name in dict.fromkeys(model.rung for model in models)}
+    return {name: chooser for name, chooser in found.items() if chooser is not None}
 
 
 class PlayKeeper:

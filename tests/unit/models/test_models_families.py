@@ -179,6 +179,7 @@ def test_positions_stretched_by_llama_3s_rule_are_written(
         ({"model_type": "gpt_neox"}, "a gpt_neox model"),
         ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, "positions of the kind"),
         ({"vocab_size": 64}, "the embedding has 64 rows"),
+        ({"intermediate_size": [64, 32]}, "intermediate_size"),
     ],
 )
 def test_what_llamacpp_cannot_compute_is_told_with_the_reason(

@@ -347,13 +347,22 @@ def test_a_token_the_model_does_not_have_is_refused(cache: Path, tmp_path: Path)
         )  # fmt: skip
 
 
-def test_a_base_that_needs_code_from_the_hub_is_refused(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_type": "homemade", "auto_map": {"AutoModelForCausalLM": "modeling_homemade.Homemade"}},
+        {"intermediate_size": [64, 32]},
+    ],
+    ids=["needs code from the hub", "layers of different widths"],
+)
+def test_a_base_that_transformers_does_not_open_is_refused(
+    change: dict[str, object], cache: Path, tmp_path: Path
+) -> None:
     base = open_tiny_base("qwen3", cache)
     folder = tmp_path / "base"
     shutil.copytree(base.checkpoint_path, folder)
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "homemade", "auto_map": {"AutoModelForCausalLM": "modeling_homemade.Homemade"}}
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config | change))
     (folder / "modeling_homemade.py").write_text("raise SystemExit('this code ran')\n")
     with pytest.raises(ModelError, match="cannot open it as a causal language model"):
         train_lora(

@@ -209,6 +209,7 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
     """
     try:
         import torch
+        from huggingface_hub.errors import StrictDataclassError
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
@@ -224,7 +225,7 @@ def load_model(checkpoint: Path, *, adapter: Path | None, is_exact: bool = False
                 from peft import PeftModel
 
                 model = PeftModel.from_pretrained(model, str(adapter))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as exc:
         raise ModelError(f"{checkpoint}: cannot be opened ({exc}).", hint="Give a whole checkpoint.") from exc
     return model.to(device).eval()
 

@@ -119,13 +119,15 @@ def _safe_name(name: str, vocabulary: Vocabulary) -> str:
 def _read_source(checkpoint: Path) -> _Source:
     """What is to be written, checked for what llama.cpp decides otherwise."""
     try:
+        from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoConfig
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"writing a GGUF file needs {exc.name}.", extra="local") from exc
     try:
         config = AutoConfig.from_pretrained(str(checkpoint))
-    except (OSError, ValueError, KeyError) as exc:
-        raise ModelError(f"{checkpoint}: no config.json that can be read ({exc}).", hint=_HINT) from exc
+    except (OSError, ValueError, KeyError, StrictDataclassError) as exc:
+        told = " ".join(str(exc).split())
+        raise ModelError(f"{checkpoint}: no config.json that can be read ({told}).", hint=_HINT) from exc
     family = find_family(config.model_type)
     if family is None:
         raise ModelError(f"{checkpoint}: a {config.model_type} model, which is not written as GGUF.", hint=_HINT)

@@ -211,6 +211,7 @@ def open_adapted_model(checkpoint: Path, *, plan: TrainingPlan, shape: AdapterSh
 
 
 def _load(checkpoint: Path, plan: TrainingPlan) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AttentionInterface, AutoModelForCausalLM
 
@@ -226,7 +227,9 @@ def _load(checkpoint: Path, plan: TrainingPlan) -> Any:
         with without_noise(), _no_room():
             model = AutoModelForCausalLM.from_pretrained(str(checkpoint), trust_remote_code=False, **settings)
             return model if "device_map" in settings else model.to(plan.device)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, SafetensorError) as exc:
+    except (
+        OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, SafetensorError, StrictDataclassError
+    ) as exc:  # fmt: skip
         line = str(exc).strip().partition("\n")[0]
         raise ModelError(
             f"{checkpoint.name}: transformers cannot open it as a causal language model ({line}).",

@@ -104,7 +104,7 @@ class Planned(NamedTuple):
 
 def plan_answer(
     model: ServedModel, voice: Voice, said: str, drawing: DrawSettings, *, history: Sequence[Message] = (),
-    real: Sequence[Pair] | None = None, given: Sequence[Given] = (), is_persona: bool = False,
+    real: Sequence[Pair] | None = None, given: Sequence[Given] = (), is_persona: bool = False, is_chosen: bool = True,
 ) -> Planned:  # fmt: skip
     """What is asked of a model: real turns, the latest exchanges that fit, then what is said now.
 
@@ -112,6 +112,7 @@ def plan_answer(
         real: Real turns to put before it all, as in training; `None`: it is asked without any.
         given: The same as they are shown.
         is_persona: It is told in words how to speak, as the exam's reference row is.
+        is_chosen: Whether it is the best of several draws, where the model's answers are; else it is the first draw.
 
     Raises:
         ModelError: The model's template does not work.
@@ -128,8 +129,9 @@ def plan_answer(
     )  # fmt: skip
     excerpts = None if real is None else tuple(real)
     telling = Telling(
-        model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts, frame=model.frame
-    )
+        model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts, frame=model.frame,
+        is_chosen=is_chosen,
+    )  # fmt: skip
     return Planned(telling, tuple(given))
 
 

@@ -106,7 +106,7 @@ class _Blind:
     async def _draw(self, served: ServedModel, pair: Pair, seed: int) -> AsyncGenerator[list[Answering], None]:
         drawing = DrawSettings(max_tokens=MAX_TOKENS)
         tellings = [
-            plan_answer(served, self._desk.voice, pair.cue, drawing.with_seed(seed + sample))
+            plan_answer(served, self._desk.voice, pair.cue, drawing.with_seed(seed + sample), is_chosen=False)
             for sample in range(N_SAMPLES)
         ]
         async with aclosing(self._desk.teller.tell(tellings)) as updates:

@@ -82,7 +82,7 @@ class _Rank:
             said = check_question(text)
             served = self._desk.models[model]
             tellings = [
-                plan_answer(served, self._desk.voice, said, drawing.with_seed(drawing.seed + place))
+                plan_answer(served, self._desk.voice, said, drawing.with_seed(drawing.seed + place), is_chosen=False)
                 for place in range(min(_MAX_ANSWERS, max(2, int(n))))
             ]
         except EconChatRError as exc:

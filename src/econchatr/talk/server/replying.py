@@ -11,13 +11,15 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from econchatr import __version__
 from econchatr.ask.asker import GenerationLog
-from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS
+from econchatr.ask.best_of import Chooser
+from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.engines.llama_server import N_CTX, Chance, ReplyPiece, ServedModel, SlotRequest, SlotServer
@@ -56,6 +58,8 @@ class Telling(NamedTuple):
     """Real turns in the prompt, as the model is given them; `None`: it is asked without any."""
     frame: Frame = Frame()
     """What the model writes around its reply; nothing where a text is continued as it is."""
+    is_chosen: bool = True
+    """Whether it is the best of several draws, where the model's answers are."""
 
 
 @dataclass
@@ -72,16 +76,17 @@ class Answerer:
 
     def __init__(
         self, models: Sequence[ServedModel], voice: Voice | None, *, log: GenerationLog, gauges: Gauges,
-        real_turns: RealTurns | None = None,
+        real_turns: RealTurns | None = None, choosers: Mapping[str, Chooser] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Take the models, open.
 
         Args:
+            choosers: By rung, what chooses among several draws of its tuned model.
             voice: Whose line stands before every conversation; `None`: messages and texts reach a model as they come.
         """
         self.models: Mapping[str, ServedModel] = {model.name: model for model in models}
         self.gauges = gauges
-        self._voice, self._log, self._real_turns = voice, log, real_turns
+        self._voice, self._log, self._real_turns, self._choosers = voice, log, real_turns, choosers
 
     def find(self, name: str) -> ServedModel:
         """Give a model by its name.
@@ -171,7 +176,9 @@ class Answerer:
         own_turns = asyncio.Semaphore(1 if are_alone else max(1, n_slots - 1))
 
         async def pass_on(place: int, telling: Telling) -> None:
-            async with own_turns, aclosing(self._tell_one(telling)) as stream:
+            chooser = self._find_chooser(telling)
+            told = self._tell_best(telling, chooser) if chooser else self._tell_one(telling)
+            async with own_turns, aclosing(told) as stream:
                 async for piece in stream:
                     pieces.put_nowait((place, piece))
 
@@ -205,6 +212,26 @@ class Answerer:
                 told[place].chances += piece.chances
                 told[place].last = piece
         return told
+
+    def _find_chooser(self, telling: Telling) -> Chooser | None:
+        """What chooses among draws of a reply; `None`: it is drawn once, and comes piece by piece."""
+        draw, model = telling.draw, telling.model
+        if not telling.is_chosen or model.variant not in TUNED_VARIANTS:
+            return None
+        # At temperature 0 all draws are one; likelihoods by token are told as they come.
+        return self._choosers.get(model.rung) if draw.temperature and draw.n_alternatives is None else None
+
+    async def _tell_best(self, telling: Telling, chooser: Chooser) -> AsyncGenerator[ReplyPiece, None]:
+        """The best of several draws, in one piece; every draw is logged."""
+        drawn: list[Told] = []
+        for seed in chooser.list_seeds(telling.draw.seed):
+            drawn.append(Told())
+            async with aclosing(self._tell_one(telling._replace(draw=telling.draw._replace(seed=seed)))) as stream:
+                async for piece in stream:
+                    drawn[-1].text += piece.text
+                    drawn[-1].last = piece
+        best = drawn[await asyncio.to_thread(chooser.choose, telling.prompt, [one.text for one in drawn])]
+        yield best.last._replace(text=best.text)
 
     async def _tell_one(self, telling: Telling) -> AsyncGenerator[ReplyPiece, None]:
         start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from fastapi import FastAPI, Request
@@ -23,6 +24,7 @@ from starlette.routing import Match, Route
 
 from econchatr import __version__
 from econchatr.ask.asker import GenerationLog
+from econchatr.ask.best_of import Chooser
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.display import label_imitation
 from econchatr.errors import BusyError, EconChatRError, InputError, PromptTooLongError, UnknownModelError
@@ -80,6 +82,7 @@ class _HungUpError(Exception):
 def create_app(
     models: Sequence[ServedModel], voice: Voice, *, log: GenerationLog, key: str = "", is_public: bool = False,
     hosts: Sequence[str] = (), open_find: Callable[[str], Find] | None = None,
+    choosers: Mapping[str, Chooser] = MappingProxyType({}),
     extend: Callable[[FastAPI, Answerer], None] | None = None, open_paths: Sequence[OpenPath] = (),
 ) -> Guard:  # fmt: skip
     """Give the application that serves `models` in the words of the OpenAI API.
@@ -90,12 +93,13 @@ def create_app(
         is_public: Whether it will be reached from beyond this machine.
         hosts: Names under which it is reached, beside this machine's own.
         open_find: By rung, what finds the real turns for models that are given some; called when it is first needed.
+        choosers: By rung, what chooses among several draws of its tuned model.
         extend: Gets the application and what answers, to add pages behind the same guard.
         open_paths: Of those pages: what is asked for without the key.
     """
     gauges = Gauges(models)
     real_turns = RealTurns(open_find) if open_find else None
-    answerer = Answerer(models, voice, log=log, gauges=gauges, real_turns=real_turns)
+    answerer = Answerer(models, voice, log=log, gauges=gauges, real_turns=real_turns, choosers=choosers)
     label = label_imitation((voice.host,))
 
     app = FastAPI(

@@ -1,0 +1,84 @@
+"""Draw several answers and give the one that its question explains best.
+
+A small model draws answers that suit any question ("It's like ..."), and among a few draws some that suit this one. How
+well an answer suits is how much likelier the untuned model finds the answer after the question than after none: so the
+tuned model does not mark its own answers. In 2023 a person did the choosing, among up to ten tries.
+
+Source: Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models", 2016 (MMI); our own
+figures: docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from econchatr.ask.exam import Speaker
+from econchatr.records import Reply, Sampling
+
+_SEEDS_APART: Final = 100_000
+"""Between the draws of one answer: more than an exam has samples, so that no two answers share a draw."""
+_SEEDS: Final = 2**31
+
+
+class Chooser(NamedTuple):
+    """Chooses among the draws of a rung's tuned model."""
+
+    n_draws: int
+    """For each answer, 2 or more."""
+    bare: str
+    """The rendered prompt without a question, to compare with."""
+    weigh: Callable[[str, Sequence[str]], list[float]]
+    """Gives the log-likelihood, in nats, of each reply after a rendered prompt, under the untuned model."""
+
+    def list_seeds(self, first: int) -> list[int]:
+        """The seeds of the draws of one answer."""
+        return [first, *((first + _SEEDS_APART * draw) % _SEEDS for draw in range(1, self.n_draws))]
+
+    def choose(self, prompt: str, texts: Sequence[str]) -> int:
+        """The place of the text that the prompt explains best; of equals the first. Silence is never chosen over words.
+
+        Raises:
+            EconChatRError: The texts cannot be weighed.
+        """
+        worded = [place for place, text in enumerate(texts) if text.strip()]
+        if len({texts[place] for place in worded}) < 2:
+            return worded[0] if worded else 0
+        told = [texts[place] for place in worded]
+        gains = [
+            after - alone for after, alone in zip(self.weigh(prompt, told), self.weigh(self.bare, told), strict=True)
+        ]
+        return worded[gains.index(max(gains))]
+
+
+class BestOf:
+    """A model whose tuned answers are each the best of several draws; untuned ones are drawn once, as ever."""
+
+    def __init__(self, speaker: Speaker, chooser: Chooser) -> None:
+        self._speaker, self._chooser = speaker, chooser
+        self.n_at_once = speaker.n_at_once
+
+    def reply(
+        self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
+    ) -> Reply:
+        """What the model says; the same arguments give the same text.
+
+        Args:
+            prompt: The rendered prompt.
+            sampling: Its seed is that of the first draw.
+            tuned: Whether the adapter takes part.
+            on_text: Gets each piece of text as it comes. The best of several comes at once; before that, an empty text
+                comes with each piece that is drawn, so that a caller can stop the drawing by raising.
+
+        Raises:
+            ModelError: The model failed at a draw.
+        """
+        if not tuned or not sampling.temperature:  # at temperature 0 all draws are one
+            return self._speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
+        seeds = self._chooser.list_seeds(sampling.seed)
+        tick = (lambda _piece: on_text("")) if on_text else None
+        drawn = [self._speaker.reply(prompt, sampling._replace(seed=seed), tuned=True, on_text=tick) for seed in seeds]
+        best = drawn[self._chooser.choose(prompt, [reply.text for reply in drawn])]
+        if on_text and best.text:
+            on_text(best.text)
+        return best

@@ -1,0 +1,97 @@
+"""Served answers that are the best of several draws, asked by a real client of a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra `web`")
+pytest.importorskip("prometheus_client", reason="needs the extra `web`")
+
+from econchatr.ask.best_of import Chooser
+from tests.helpers.server_material import Server, open_client, open_two_adapters, serve
+
+CHOSEN, PLAIN = "first", "second"
+"""Both are tuned; only the first rung's answers are chosen."""
+
+
+def weigh(prompt: str, replies: Sequence[str]) -> list[float]:
+    """The reply with the most letters e gains most by a question: whose it is, the draws alone decide."""
+    return [float(text.count("e")) if prompt else 0.0 for text in replies]
+
+
+CHOOSER = Chooser(3, "", weigh)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("chosen")
+    with open_two_adapters(folder, n_slots=2) as slots, serve(slots, folder, choosers={CHOSEN: CHOOSER}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unchosen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same models, each of whose answers is one draw."""
+    with serve(server.slots, tmp_path_factory.mktemp("unchosen")) as running:
+        yield running
+
+
+def order(**wanted: Any) -> dict[str, Any]:
+    """A request of a dozen tokens."""
+    question = [{"role": "user", "content": "Do you like hens?"}]
+    return {"model": CHOSEN, "messages": question, "seed": 3, "max_tokens": 12, "temperature": 0.9, **wanted}
+
+
+def ask(server: Server, **wanted: Any) -> Any:
+    with open_client(server) as client:
+        return client.chat.completions.create(**order(**wanted))
+
+
+def say(server: Server, **wanted: Any) -> str:
+    return str(ask(server, **wanted).choices[0].message.content)
+
+
+def test_the_draw_that_gains_most_is_the_answer(server: Server, unchosen: Server) -> None:
+    drawn = [say(unchosen, seed=seed) for seed in CHOOSER.list_seeds(3)]
+    assert len(set(drawn)) > 1
+    assert say(server) == max(drawn, key=lambda text: text.count("e"))
+
+
+def test_every_draw_is_logged(server: Server) -> None:
+    n_before = len(server.log_path.read_text().splitlines()) if server.log_path.exists() else 0
+    said = say(server, seed=11)
+    rows = [json.loads(line) for line in server.log_path.read_text().splitlines()[n_before:]]
+    assert [row["seed"] for row in rows] == CHOOSER.list_seeds(11)
+    assert said in [row["reply"]["text"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"model": f"{CHOSEN}:base"}, {"model": PLAIN}, {"temperature": 0}, {"logprobs": True}],
+    ids=["the base", "a rung of one draw", "temperature 0", "likelihoods of tokens"],
+)
+def test_these_answers_are_drawn_once(wanted: dict[str, Any], server: Server, unchosen: Server) -> None:
+    n_before = len(server.log_path.read_text().splitlines()) if server.log_path.exists() else 0
+    assert say(server, **wanted) == say(unchosen, **wanted)
+    assert len(server.log_path.read_text().splitlines()) == n_before + 1
+
+
+def test_a_stream_holds_the_answer_in_one_piece(server: Server) -> None:
+    with open_client(server) as client:
+        events = [event for event in client.chat.completions.create(**order(stream=True)) if event.choices]
+    assert [said for event in events if (said := event.choices[0].delta.content)] == [say(server)]
+
+
+def test_each_of_several_choices_is_the_best_of_its_own_draws(server: Server) -> None:
+    found = [choice.message.content for choice in ask(server, n=2).choices]
+    assert found == [say(server, seed=3), say(server, seed=4)]
+
+
+def test_a_caller_who_hangs_up_ends_the_draws(server: Server) -> None:
+    with open_client(server) as client:
+        client.chat.completions.create(**order(stream=True, max_tokens=1500)).close()
+    assert say(server, seed=5)  # the server has its slots again
