@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from econchatr.ask.exam import GROUNDED_VARIANTS, TUNED_VARIANTS, VARIANTS
@@ -38,6 +39,9 @@ _CHOICE_SECONDS: Final = 10.0
 _READ_BYTES_A_SECOND: Final = 1_000_000
 _TEXT_SECONDS: Final = 15.0
 """The measures of text alone."""
+_WITHOUT_BFLOAT16: Final = 2.2
+"""How many times as long it takes where the processor does not multiply in bfloat16. Source: docs/performance.md."""
+_CPU_INFO = Path("/proc/cpuinfo")
 _N_LOOKED_AT: Final = 20
 """Files in which a plan looks for the hosts, where nothing is parsed yet."""
 
@@ -179,7 +183,7 @@ def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None
         return None
     n_parameters = base.n_parameters if base else None
     slower = (n_parameters or _MEASURED_PARAMETERS) / _MEASURED_PARAMETERS if rung.is_local else 1.0
-    slower *= 2 / min(2, os.cpu_count() or 1)
+    slower *= 2 / min(2, os.cpu_count() or 1) * (1.0 if _multiplies_in_bfloat16() else _WITHOUT_BFLOAT16)
     match step.stage.name:
         case "train":
             return _estimate_training(rung, slower)
@@ -188,6 +192,15 @@ def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None
         case "score":
             return _TEXT_SECONDS + (_estimate_measuring(rung) * slower if rung.is_local else 0.0)
     return None
+
+
+def _multiplies_in_bfloat16() -> bool:
+    """Whether the processor does, as Linux tells; where nothing is told it is taken to."""
+    try:
+        words = set(_CPU_INFO.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return True
+    return not words.isdisjoint(("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _estimate_reading(step: Step, n_bytes: int | None) -> float | None:
