@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from econchatr.ask.exam import render_question
+from econchatr.ask.exam import OftenSpeaker, render_question
 from econchatr.library import open_model
 from econchatr.models.llama.meter import reply_nats
 from econchatr.pipeline.show import Rung, open_show
@@ -50,13 +50,11 @@ def test_the_answer_is_the_draw_that_the_question_explains_best(show: Path) -> N
     rung = open_show(show).rung()
     prompt, sampling = (
         render_question(QUESTION, "tuned", rung.show.voice, rung.template),
-        Sampling(5, 0.6, 40, REPEAT_PENALTY),
+        Sampling(5 * N_DRAWS, 0.6, 40, REPEAT_PENALTY),
     )
     with rung.open(n_at_once=1) as opened:
-        drawn = [
-            opened.speaker.reply(prompt, sampling._replace(seed=5 + 100_000 * draw), tuned=True).text
-            for draw in range(N_DRAWS)
-        ]
+        assert isinstance(opened.speaker, OftenSpeaker)
+        drawn = [reply.text for reply in opened.speaker.reply_often(prompt, sampling, N_DRAWS, tuned=True)]
     with open_model(show) as model:
         assert model.ask(QUESTION, seed=5, max_tokens=40).text == max(
             drawn, key=lambda text: gain(rung, QUESTION, text)

@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from econchatr.ask.exam import Speaker
+from econchatr.ask.exam import OftenSpeaker
 from econchatr.records import Reply, Sampling
 
-_SEEDS_APART: Final = 100_000
-"""Between the draws of one answer: more than an exam has samples, so that no two answers share a draw."""
 _SEEDS: Final = 2**31
 
 
@@ -31,9 +29,10 @@ class Chooser(NamedTuple):
     weigh: Callable[[str, Sequence[str]], list[float]]
     """Gives the log-likelihood, in nats, of each reply after a rendered prompt, under the untuned model."""
 
-    def list_seeds(self, first: int) -> list[int]:
-        """The seeds of the draws of one answer."""
-        return [first, *((first + _SEEDS_APART * draw) % _SEEDS for draw in range(1, self.n_draws))]
+    def list_seeds(self, seed: int) -> list[int]:
+        """The seeds of the draws of an answer: they follow each other, and no two answers share one."""
+        first = seed * self.n_draws % _SEEDS
+        return list(range(first, first + self.n_draws))
 
     def choose(self, prompt: str, texts: Sequence[str]) -> int:
         """The place of the text that the prompt explains best; of equals the first. Silence is never chosen over words.
@@ -54,7 +53,7 @@ class Chooser(NamedTuple):
 class BestOf:
     """A model whose tuned answers are each the best of several draws; untuned ones are drawn once, as ever."""
 
-    def __init__(self, speaker: Speaker, chooser: Chooser) -> None:
+    def __init__(self, speaker: OftenSpeaker, chooser: Chooser) -> None:
         self._speaker, self._chooser = speaker, chooser
         self.n_at_once = speaker.n_at_once
 
@@ -65,7 +64,7 @@ class BestOf:
 
         Args:
             prompt: The rendered prompt.
-            sampling: Its seed is that of the first draw.
+            sampling: The seeds of the draws follow from its seed.
             tuned: Whether the adapter takes part.
             on_text: Gets each piece of text as it comes. The best of several comes at once; before that, an empty text
                 comes with each piece that is drawn, so that a caller can stop the drawing by raising.
@@ -75,9 +74,9 @@ class BestOf:
         """
         if not tuned or not sampling.temperature:  # at temperature 0 all draws are one
             return self._speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
-        seeds = self._chooser.list_seeds(sampling.seed)
+        sampling = sampling._replace(seed=self._chooser.list_seeds(sampling.seed)[0])
         tick = (lambda _piece: on_text("")) if on_text else None
-        drawn = [self._speaker.reply(prompt, sampling._replace(seed=seed), tuned=True, on_text=tick) for seed in seeds]
+        drawn = self._speaker.reply_often(prompt, sampling, self._chooser.n_draws, tuned=True, on_text=tick)
         best = drawn[self._chooser.choose(prompt, [reply.text for reply in drawn])]
         if on_text and best.text:
             on_text(best.text)

@@ -63,6 +63,22 @@ class BatchSpeaker(Protocol):
         """What the model says to each, each drawn with its own seed."""
 
 
+@runtime_checkable
+class OftenSpeaker(Speaker, Protocol):
+    """A model that also gives several replies to one rendered prompt."""
+
+    def reply_often(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        n_replies: int,
+        *,
+        tuned: bool,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Reply]:
+        """What the model says, with seeds that follow each other."""
+
+
 class FramedSpeaker:
     """A model whose replies end where their form says, and come without what the form writes before them."""
 
@@ -79,7 +95,7 @@ class FramedSpeaker:
         Raises:
             ModelError: The model failed.
         """
-        sampling = sampling._replace(stop=(*sampling.stop, *self._frame.stop))
+        sampling = self._stop(sampling)
         if not self._frame.lead:
             return self._speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
         hear = drop_lead(on_text) if on_text else None
@@ -96,8 +112,35 @@ class FramedSpeaker:
         """
         if not isinstance(self._speaker, BatchSpeaker):
             raise ModelError("this model computes each reply alone.", hint="Ask for one at a time.")
-        sampling = sampling._replace(stop=(*sampling.stop, *self._frame.stop))
-        replies = self._speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
+        return self._drop_leads(self._speaker.reply_all(prompts, self._stop(sampling), seeds=seeds, tuned=tuned))
+
+    def reply_often(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        n_replies: int,
+        *,
+        tuned: bool,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Reply]:
+        """What the model says to one prompt several times, with seeds that follow each other.
+
+        Args:
+            on_text: Gets each piece of text of any reply as it comes.
+
+        Raises:
+            ModelError: The model failed.
+        """
+        if isinstance(self._speaker, OftenSpeaker):
+            told = self._speaker.reply_often(prompt, self._stop(sampling), n_replies, tuned=tuned, on_text=on_text)
+            return self._drop_leads(told)
+        seeds = range(sampling.seed, sampling.seed + n_replies)
+        return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned, on_text=on_text) for seed in seeds]
+
+    def _stop(self, sampling: Sampling) -> Sampling:
+        return sampling._replace(stop=(*sampling.stop, *self._frame.stop))
+
+    def _drop_leads(self, replies: list[Reply]) -> list[Reply]:
         if not self._frame.lead:
             return replies
         return [reply.model_copy(update={"text": reply.text.lstrip()}) for reply in replies]

@@ -135,8 +135,8 @@ def serve(
             **pages,
         )
         # The socket listens already: whoever connects from here on is answered.
-        _tell_served(place.address, opened, [model.name for model in models], desk, as_json=as_json)
-        run_server(app, place)
+        served = [model.name for model in models]
+        run_server(app, place, lambda: _tell_served(place.address, opened, served, desk, as_json=as_json))
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
@@ -173,12 +173,14 @@ def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequ
         with open_training_server(
             folder, access, cache=cache_folder(), terms=config_folder(), environment=os.environ
         ) as server:
-            if as_json:
-                typer.echo(json.dumps({"address": f"{place.address}/v1", "models": server.models}))
-            else:
+
+            def announce() -> None:
+                if as_json:
+                    return typer.echo(json.dumps({"address": f"{place.address}/v1", "models": server.models}))
                 say(f"Bases to train on: {', '.join(server.models)}. Everything is kept in {folder}.")
                 say(f"Listening on {place.address}/v1 - Ctrl-C stops; jobs go on at the next start.")
-            run_server(server.app, place)
+
+            run_server(server.app, place, announce)
     raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
@@ -217,14 +219,17 @@ def play(
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
         choosers = open_choosers(opened, models)
         app = create_app(models, opened.voice, log=log, choosers=choosers, extend=add_playground(material))
-        if as_json:
-            typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
-        else:
-            say(f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops.")
-        if browser:
-            # The socket listens already: the page waits until the server answers.
-            webbrowser.open(place.address)
-        run_server(app, place)
+
+        def announce() -> None:
+            if as_json:
+                typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
+            else:
+                say(f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops.")
+            if browser:
+                # The socket listens already: the page waits until the server answers.
+                webbrowser.open(place.address)
+
+        run_server(app, place, announce)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
@@ -246,14 +251,17 @@ def mark(
     opened = open_show(show)
     deck = read_deck(opened)
     with take_place("127.0.0.1", port, key="") as place:
-        if as_json:
-            typer.echo(json.dumps({"address": place.address, "answers": len(deck.cards), "first": deck.n_first}))
-        else:
-            say(f"{label_imitation((opened.voice.host,))}. {deck.n_first} first answers to mark: {place.address}")
-            say("Each mark is saved at once. Ctrl-C stops; the next call goes on.")
-        if browser:
-            webbrowser.open(place.address)
-        run_server(create_marking_app(deck, MarkKeeper(opened), name=name), place)
+
+        def announce() -> None:
+            if as_json:
+                typer.echo(json.dumps({"address": place.address, "answers": len(deck.cards), "first": deck.n_first}))
+            else:
+                say(f"{label_imitation((opened.voice.host,))}. {deck.n_first} first answers to mark: {place.address}")
+                say("Each mark is saved at once. Ctrl-C stops; the next call goes on.")
+            if browser:
+                webbrowser.open(place.address)
+
+        run_server(create_marking_app(deck, MarkKeeper(opened), name=name), place, announce)
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 

@@ -131,13 +131,16 @@ class Base:
         return open_base(name, cache=self.cache, hub="auto" if self.may_ask_hub else "never")
 
     @contextmanager
-    def speak(self, adapter_folder: Path, *, n_at_once: int = 0) -> Iterator[LlamaCpp | TransformersModel]:
+    def speak(
+        self, adapter_folder: Path, *, n_at_once: int = 0, n_together: int = 1
+    ) -> Iterator[LlamaCpp | TransformersModel]:
         """The base with an adapter, open to be spoken to: through llama.cpp where the base can be had as GGUF.
 
         Args:
             adapter_folder: Holds the adapter in both forms.
             n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one
                 batch at a time, whatever is asked for.
+            n_together: Replies to one prompt that llama.cpp may be asked for at a time.
 
         Raises:
             ModelError: The model cannot be opened.
@@ -148,7 +151,7 @@ class Base:
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE)
-        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once) as speaker:
+        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once, n_together=n_together) as speaker:
             yield speaker
 
 

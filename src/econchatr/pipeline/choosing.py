@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Final
 
 from econchatr.ask.best_of import BestOf, Chooser
-from econchatr.ask.exam import Speaker, render_question
+from econchatr.ask.exam import OftenSpeaker, Speaker, render_question
 from econchatr.models.llama.meter import ReplyMeter, open_meter
 from econchatr.pipeline.show import Rung
 from econchatr.prompts import EncodedExample, reply_frame
@@ -18,8 +18,8 @@ _N_POSITIONS: Final = 2 * 2048
 
 def answer_best_of(rung: Rung, speaker: Speaker) -> Speaker:
     """The rung's speaker itself where one draw is wanted, else one that gives the best of several."""
-    chooser = open_chooser(rung)
-    return BestOf(speaker, chooser) if chooser else speaker
+    chooser = open_chooser(rung) if isinstance(speaker, OftenSpeaker) else None
+    return BestOf(speaker, chooser) if chooser and isinstance(speaker, OftenSpeaker) else speaker
 
 
 def open_chooser(rung: Rung) -> Chooser | None:

@@ -384,7 +384,8 @@ class Rung:
         Raises:
             ModelError: The model cannot be opened.
         """
-        with self.base.speak(adapter_folder, n_at_once=n_at_once) as speaker:
+        n_together = self.show.config.ask.best_of
+        with self.base.speak(adapter_folder, n_at_once=n_at_once, n_together=n_together) as speaker:
             yield FramedSpeaker(speaker, reply_frame(self.template))
 
     def _prefer(self, tuned: TunedModel) -> TunedModel:

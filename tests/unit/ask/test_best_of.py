@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from econchatr.ask.best_of import BestOf, Chooser
 from econchatr.ask.exam import Ask, Examinee, ExamSettings
@@ -35,6 +37,18 @@ class Deck:
         if on_text:
             on_text(text)
         return Reply(text=text, stop="end", n_prompt_tokens=1, n_reply_tokens=1)
+
+    def reply_often(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        n_replies: int,
+        *,
+        tuned: bool,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Reply]:
+        seeds = range(sampling.seed, sampling.seed + n_replies)
+        return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned, on_text=on_text) for seed in seeds]
 
 
 def weigh(prompt: str, replies: Sequence[str]) -> list[float]:
@@ -68,11 +82,11 @@ def test_silence_at_every_draw_is_silence() -> None:
     assert say(Deck("", "", "")) == ""
 
 
-def test_the_first_draw_has_the_seed_of_the_answer_and_no_two_share_one() -> None:
-    deck = Deck("a", "b", "c")
-    say(deck)
-    assert deck.seeds[0] == SAMPLING.seed
-    assert len(set(deck.seeds)) == 3
+@given(st.sets(st.integers(0, 10_000), min_size=2, max_size=9), st.integers(2, 32))
+def test_no_two_answers_share_a_draw(seeds: set[int], n_draws: int) -> None:
+    chooser = Chooser(n_draws, BARE, weigh)
+    drawn = [seed for one in seeds for seed in chooser.list_seeds(one)]
+    assert len(set(drawn)) == n_draws * len(seeds)
 
 
 def test_the_untuned_model_is_drawn_once() -> None:

@@ -62,6 +62,52 @@ def test_another_process_gives_the_same_reply(speaker: LlamaCpp, adapter: Path) 
     assert (done.stdout, done.stderr) == (say(speaker, tuned=True).text, "")
 
 
+@pytest.fixture(scope="module")
+def often(adapter: Path) -> Iterator[LlamaCpp]:
+    """The same, opened for four replies to one prompt."""
+    with open_llamacpp(locate_embedded_gguf(), adapter=adapter, n_together=4) as opened:
+        yield opened
+
+
+def draw_often(model: LlamaCpp, *, seed: int = 1, n: int = 4) -> list[Reply]:
+    return model.reply_often(PROMPT, Sampling(seed, 0.9, 16), n, tuned=True)
+
+
+def test_replies_drawn_together_are_the_same_whatever_was_asked_between(often: LlamaCpp) -> None:
+    first = draw_often(often)
+    for n in (1, 2, 3):
+        draw_often(often, seed=n, n=n)
+        say(often, tuned=False)
+        assert draw_often(often) == first
+
+
+def test_each_reply_drawn_together_has_its_own_seed_and_counts(often: LlamaCpp) -> None:
+    replies = draw_often(often)
+    assert len({reply.text for reply in replies}) == 4
+    assert all(0 < reply.n_reply_tokens <= 16 and reply.n_prompt_tokens > 3 for reply in replies)
+
+
+def test_replies_drawn_together_begin_as_those_drawn_alone(often: LlamaCpp, speaker: LlamaCpp) -> None:
+    """Only the rounding differs, so the first word is the same nearly always."""
+    together = [reply.text.split()[0] for reply in draw_often(often)]
+    alone = [say(speaker, tuned=True, seed=seed, temperature=0.9).text.split()[0] for seed in range(1, 5)]
+    assert sum(one == other for one, other in zip(together, alone, strict=True)) >= 3
+
+
+def test_more_replies_than_it_was_opened_for_are_an_error_of_ours(often: LlamaCpp) -> None:
+    with pytest.raises(ModelError):
+        draw_often(often, n=5)
+
+
+def test_a_listener_stops_all_that_are_drawn_together(often: LlamaCpp) -> None:
+    def stop(_text: str) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        often.reply_often(PROMPT, Sampling(1, 0.9, 400), 4, tuned=True, on_text=stop)
+    assert draw_often(often)
+
+
 def test_pieces_as_they_come_make_the_reply(speaker: LlamaCpp) -> None:
     pieces: list[str] = []
     reply = speaker.reply(PROMPT, Sampling(1, 0.7, 16), tuned=True, on_text=pieces.append)

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import logging
+import signal
 import socket
 import urllib.request
 from collections.abc import AsyncGenerator
@@ -23,10 +24,11 @@ from econchatr.errors import InputError, ModelError
 from econchatr.models.engines.llama_server import ReplyPiece, SlotRequest, Turns
 from econchatr.prompts import CHATML
 from econchatr.talk.server import request_guard as guard
-from econchatr.talk.server.listen import take_place
+from econchatr.talk.server.listen import run_server, take_place
 from econchatr.talk.server.openai_schema import ChatRequest
 from econchatr.talk.server.replying import Answerer, Gauges, Telling
 from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
+from econchatr.talk.server.routes import create_app
 from tests.helpers.server_material import LABEL, VOICE, Server, list_models, open_client, serve
 from tests.helpers.waiting import wait_until
 from tests.unit.talk.test_talk_server import SAID, send
@@ -347,3 +349,10 @@ def test_one_request_with_many_replies_leaves_a_slot_to_others(
         return busy, waiting, len(await whole)
 
     assert asyncio.run(ask()) == (n_held, 0, 64)
+
+
+def test_whoever_stops_the_server_while_it_tells_its_address_is_heeded(tmp_path: Path) -> None:
+    app = create_app([], VOICE, log=GenerationLog(tmp_path / "log.jsonl"))
+    with take_place("127.0.0.1", 0) as place:
+        run_server(app, place, lambda: signal.raise_signal(signal.SIGINT))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

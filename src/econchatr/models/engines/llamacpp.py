@@ -71,9 +71,46 @@ class LlamaCpp:
         Raises:
             ModelError: The prompt is too long for the context, or llama.cpp fails.
         """
+        request = self._request(prompt, sampling, tuned=tuned) | {"stream": on_text is not None}
+        with self._take_server() as server:
+            return _read_reply(self._ask(server, request, on_text), self._name)
+
+    def reply_often(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        n_replies: int,
+        *,
+        tuned: bool,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Reply]:
+        """Give several replies to one prompt, computed together; the same arguments give the same texts.
+
+        The prompt is computed once, and each pass over the weights serves all replies. What is computed together rounds
+        otherwise than what is computed alone, so a reply may differ from that of `reply` with the same seed.
+
+        Args:
+            sampling: Its seed is that of the first reply; the next ones have the seeds that follow.
+            n_replies: At most the `n_together` that the model was opened with.
+            on_text: Gets each piece of text of any reply as it comes, so that a caller can stop all by raising.
+
+        Raises:
+            ModelError: The prompt is too long for the context, or llama.cpp fails.
+        """
+        request = self._request(prompt, sampling, tuned=tuned) | {"stream": True, "n": n_replies}
+        with self._take_server() as server:
+            pieces = self._ask(server, request, on_text)
+        faults = [piece for piece in pieces if not piece.get("choices")]
+        return [
+            _read_reply([*(one for one in pieces if _place_of(one) == place), *faults], self._name)
+            for place in range(n_replies)
+        ]
+
+    def _request(self, prompt: str, sampling: Sampling, *, tuned: bool) -> dict[str, Any]:
+        """What llama.cpp is asked for a reply."""
         if tuned and not self._has_adapter:
             raise ModelError(f"{self._name}: was opened without an adapter.", hint="Open it with the adapter.")
-        request = {
+        request: dict[str, Any] = {
             "prompt": self.tokenize(prompt),
             "n_predict": sampling.max_tokens,
             "max_tokens": sampling.max_tokens,
@@ -86,13 +123,9 @@ class LlamaCpp:
             "stop": list(sampling.stop),
             # What was computed for the prompt before could differ in the last bits with the length of the batch.
             "cache_prompt": False,
-            "stream": on_text is not None,
             "stream_options": {"include_usage": True},
         }
-        if self._has_adapter:
-            request["lora"] = [{"id": 0, "scale": float(tuned)}]
-        with self._take_server() as server:
-            return _read_reply(self._ask(server, request, on_text), self._name)
+        return request | ({"lora": [{"id": 0, "scale": float(tuned)}]} if self._has_adapter else {})
 
     def tokenize(self, text: str) -> list[int]:
         """Give the token ids of a rendered prompt, as `reply` reads it.
@@ -178,7 +211,9 @@ class LlamaCpp:
 
 
 @contextmanager
-def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_once: int = 1) -> Iterator[LlamaCpp]:
+def open_llamacpp(
+    gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_once: int = 1, n_together: int = 1
+) -> Iterator[LlamaCpp]:
     """Open a GGUF file, with an adapter beside it or not, until the block ends.
 
     Args:
@@ -186,6 +221,7 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
         n_ctx: Tokens of prompt and reply together.
         n_at_once: Requests to answer side by side, each with a server and its share of the cores: what a request gets
             does not depend on what is asked beside it, as it would within one server's batch.
+        n_together: Replies to one prompt that `reply_often` may want of one server.
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
@@ -193,7 +229,8 @@ def open_llamacpp(gguf: Path, *, adapter: Path | None, n_ctx: int = 2048, n_at_o
     """
     adapters = (adapter,) if adapter else ()
     key = secrets.token_urlsafe(32)
-    settings = ServerSettings(n_ctx=n_ctx, n_threads=max(1, count_usable_cores() // n_at_once))
+    n_threads = max(1, count_usable_cores() // n_at_once)
+    settings = ServerSettings(n_ctx=n_ctx, n_threads=n_threads, n_slots=n_together)
     servers = [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)]
     model = LlamaCpp(servers, key=key, name=gguf.name, has_adapter=adapter is not None)
     try:
@@ -282,6 +319,11 @@ def count_usable_cores() -> int:
 
 def _text_of(piece: dict[str, Any]) -> str:
     return "".join(str(choice.get("text") or "") for choice in piece.get("choices", ()))
+
+
+def _place_of(piece: dict[str, Any]) -> int | None:
+    """Which of several replies a piece belongs to; `None`: it belongs to none."""
+    return next((int(choice["index"]) for choice in piece.get("choices", ())), None)
 
 
 def _read_reply(pieces: list[dict[str, Any]], name: str) -> Reply:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
@@ -92,16 +92,21 @@ def _label_protocol(label: tuple[bytes, bytes]) -> type[H11Protocol]:
     return Labelled
 
 
-def run_server(app: Guard, place: Place) -> None:
-    """Serve until the process is told to stop, from the main thread."""
+def run_server(app: Guard, place: Place, announce: Callable[[], None]) -> None:
+    """Serve until the process is told to stop, from the main thread.
+
+    Args:
+        announce: Tells the user where; whoever then stops the process is heeded.
+    """
     server = make_server(app)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    # Ctrl-C before the loop runs would raise in the middle of its being built, where it can be lost.
+    # Ctrl-C before the loop runs would raise in the middle of whatever runs then, where it can be lost.
     before = signal.signal(signal.SIGINT, stop)
     try:
+        announce()
         server.run(sockets=[place.socket])
     finally:
         signal.signal(signal.SIGINT, before)
