@@ -18,7 +18,7 @@ _N_POSITIONS: Final = 2 * 2048
 
 def answer_best_of(rung: Rung, speaker: Speaker) -> Speaker:
     """The rung's speaker itself where one draw is wanted, else one that gives the best of several."""
-    chooser = open_chooser(rung) if isinstance(speaker, OftenSpeaker) else None
+    chooser = open_chooser(rung)
     return BestOf(speaker, chooser) if chooser and isinstance(speaker, OftenSpeaker) else speaker
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="needs the extra `web`")
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.ask.best_of import Chooser
+from econchatr.tables import read_lines
 from tests.helpers.server_material import Server, open_client, open_two_adapters, serve
 
 CHOSEN, PLAIN = "first", "second"
@@ -51,6 +52,10 @@ def ask(server: Server, **wanted: Any) -> Any:
         return client.chat.completions.create(**order(**wanted))
 
 
+def read_log(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read_lines(server.log_path) if line.strip()]
+
+
 def say(server: Server, **wanted: Any) -> str:
     return str(ask(server, **wanted).choices[0].message.content)
 
@@ -62,9 +67,9 @@ def test_the_draw_that_gains_most_is_the_answer(server: Server, unchosen: Server
 
 
 def test_every_draw_is_logged(server: Server) -> None:
-    n_before = len(server.log_path.read_text().splitlines()) if server.log_path.exists() else 0
+    n_before = len(read_log(server))
     said = say(server, seed=11)
-    rows = [json.loads(line) for line in server.log_path.read_text().splitlines()[n_before:]]
+    rows = read_log(server)[n_before:]
     assert [row["seed"] for row in rows] == CHOOSER.list_seeds(11)
     assert said in [row["reply"]["text"] for row in rows]
 
@@ -75,9 +80,9 @@ def test_every_draw_is_logged(server: Server) -> None:
     ids=["the base", "a rung of one draw", "temperature 0", "likelihoods of tokens"],
 )
 def test_these_answers_are_drawn_once(wanted: dict[str, Any], server: Server, unchosen: Server) -> None:
-    n_before = len(server.log_path.read_text().splitlines()) if server.log_path.exists() else 0
+    n_before = len(read_log(server))
     assert say(server, **wanted) == say(unchosen, **wanted)
-    assert len(server.log_path.read_text().splitlines()) == n_before + 1
+    assert len(read_log(server)) == n_before + 1
 
 
 def test_a_stream_holds_the_answer_in_one_piece(server: Server) -> None:
@@ -95,3 +100,11 @@ def test_a_caller_who_hangs_up_ends_the_draws(server: Server) -> None:
     with open_client(server) as client:
         client.chat.completions.create(**order(stream=True, max_tokens=1500)).close()
     assert say(server, seed=5)  # the server has its slots again
+
+
+@pytest.mark.parametrize(("prompt", "n_draws"), [("Do you like hens? Hal Høst responds:", 3), ("Once upon a time", 1)])
+def test_a_completion_is_chosen_where_it_is_an_answer(prompt: str, n_draws: int, server: Server) -> None:
+    n_before = len(read_log(server))
+    with open_client(server) as client:
+        client.completions.create(model=CHOSEN, prompt=prompt, seed=3, max_tokens=8)
+    assert len(read_log(server)) == n_before + n_draws

@@ -145,10 +145,13 @@ class Answerer:
                 prompt, lead = render_continuation(text, self._voice, model.template, earlier=excerpts or ())
             except ModelError as exc:
                 raise InputError(exc.message, hint="Ask through the chat instead.") from exc
-            frame, lead = model.frame if lead else Frame(), text + lead if request.echo else lead
-            tellings += [
-                Telling(model, prompt, draw, said=text, lead=lead, excerpts=excerpts, frame=frame) for draw in draws
-            ]
+            # A text that is continued as it is holds no question that could explain an answer.
+            is_answer = bool(lead)
+            telling = Telling(
+                model, prompt, draws[0], said=text, lead=text + lead if request.echo else lead, excerpts=excerpts,
+                frame=model.frame if is_answer else Frame(), is_chosen=is_answer,
+            )  # fmt: skip
+            tellings += [telling._replace(draw=draw) for draw in draws]
         return tellings
 
     async def _look_up(self, model: ServedModel, question: str) -> tuple[Pair, ...] | None:
