@@ -230,13 +230,20 @@ class TrainTable(_Table):
     """Where the learning curve is sent while a training runs; the package must be installed."""
 
 
+SMALL_BASE_PARAMETERS = 1_000_000_000
+"""A larger base is opened once, through llama.cpp: to weigh draws it would have to be opened through torch too."""
+SMALL_BASE_DRAWS = 8
+"""Draws for each answer of a small base. Source: docs/experiments.md, "How many draws"."""
+
+
 class AskTable(_Table):
     """`[ask]`: how the exam is put."""
 
     samples: int = Field(default=4, ge=1, le=100)
-    best_of: int = Field(default=1, ge=1, le=32)
+    best_of: Literal["auto"] | Annotated[int, Field(ge=1, le=32)] = "auto"
     """Draws for each answer of a model tuned on this machine; the draw that the question explains best is the answer,
-    in the exam, in a chat, by `serve` and on the playground."""
+    in the exam, in a chat, by `serve` and on the playground. `auto`: eight where the base has at most a billion
+    parameters, else one."""
     temperature: float = Field(default=0.6, ge=0, le=2)
     max_tokens: int = Field(default=250, ge=1, le=8192)
     seed: int = 2023

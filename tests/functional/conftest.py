@@ -38,6 +38,7 @@ weights = "embedded"
 
 [ask]
 samples = 1
+best_of = 1
 max_tokens = 8
 max_probes = 3
 

@@ -23,7 +23,7 @@ QUESTION = "What is a pilot study?"
 def show(finished_show: Path, tmp_path_factory: pytest.TempPathFactory, econchatr: Run) -> Path:
     """The finished show, asked anew with the best of three draws."""
     root = Path(shutil.copytree(finished_show, tmp_path_factory.mktemp("best") / "show"))
-    edit_show(root, "[ask]", f"[ask]\nbest_of = {N_DRAWS}")
+    edit_show(root, "best_of = 1", f"best_of = {N_DRAWS}")
     econchatr("ask", root)
     return root
 

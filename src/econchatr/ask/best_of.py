@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from econchatr.ask.exam import OftenSpeaker
+from econchatr.ask.exam import BatchSpeaker, OftenSpeaker
 from econchatr.records import Reply, Sampling
 
 _SEEDS: Final = 2**31
@@ -56,6 +56,7 @@ class BestOf:
     def __init__(self, speaker: OftenSpeaker, chooser: Chooser) -> None:
         self._speaker, self._chooser = speaker, chooser
         self.n_at_once = speaker.n_at_once
+        self.n_together = speaker.n_together if isinstance(speaker, BatchSpeaker) else 1
 
     def reply(
         self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None
@@ -81,3 +82,16 @@ class BestOf:
         if on_text and best.text:
             on_text(best.text)
         return best
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        """What the model says to each: of the tuned model the best of several draws, which are computed together.
+
+        Raises:
+            ModelError: The model failed, or it computes each alone.
+        """
+        if not tuned and isinstance(self._speaker, BatchSpeaker):
+            return self._speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
+        asked = zip(prompts, seeds, strict=True)
+        return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned) for prompt, seed in asked]

@@ -69,7 +69,7 @@ def examinee_of(rung: Rung, tuned: TunedModel) -> Examinee:
 
 def _local_examinee(rung: Rung) -> Examinee:
     """A rung's base and its tuned model, which gives the best of several draws where `[ask] best_of` says so."""
-    return examinee_of(rung, rung.tuned())._replace(best_of=rung.show.config.ask.best_of)
+    return examinee_of(rung, rung.tuned())._replace(best_of=rung.n_draws)
 
 
 def _served_examinee(rung: Rung) -> Examinee:

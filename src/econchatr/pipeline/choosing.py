@@ -27,8 +27,8 @@ def open_chooser(rung: Rung) -> Chooser | None:
 
     The untuned model is opened when draws are first weighed.
     """
-    n_draws = rung.show.config.ask.best_of
-    if n_draws == 1 or not rung.is_local:
+    n_draws = rung.n_draws
+    if n_draws == 1:
         return None
     return Chooser(n_draws, render_question("", "tuned", rung.show.voice, rung.template), _Scales(rung).weigh)
 

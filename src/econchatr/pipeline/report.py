@@ -13,11 +13,12 @@ from decimal import Decimal
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from econchatr import __version__
+from econchatr.config import SMALL_BASE_DRAWS, SMALL_BASE_PARAMETERS
 from econchatr.models.files.weights import EMBEDDED, EMBEDDED_HUB_ID
 from econchatr.money.budget import limit_tokens, price_training
 from econchatr.money.prices import REPORTED_2023, load_prices, training_usd_per_mtok
@@ -326,13 +327,19 @@ def _cents(n_tokens: int, usd_per_mtok: Decimal) -> str:
     return f"{price_training(n_tokens=n_tokens, n_epochs=1, usd_per_mtok=usd_per_mtok):.2f}"
 
 
+def _tell_draws(best_of: int | Literal["auto"]) -> str:
+    if best_of != "auto":
+        return str(best_of)
+    return f"{SMALL_BASE_DRAWS} where the base has at most {SMALL_BASE_PARAMETERS:,} parameters, else 1"
+
+
 def _settings(show: Show) -> tuple[tuple[str, str], ...]:
     ask, train = show.config.ask, show.config.train
     return (
         ("temperature", f"{ask.temperature:g}"),
         ("tokens per answer, at most", str(ask.max_tokens)),
         ("samples per question", str(ask.samples)),
-        ("draws for each answer of a tuned model", str(ask.best_of)),
+        ("draws for each answer of a tuned model", _tell_draws(ask.best_of)),
         ("seed of the first sample", str(ask.seed)),
         ("repeat penalty", f"{ask.repeat_penalty:g}"),
         ("selection", f"{show.config.select.strategy}, seed {show.config.select.seed}"),

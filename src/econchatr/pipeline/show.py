@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from econchatr.ask.exam import SERVED_TEMPLATE, ExamSettings, FramedSpeaker, Speaker, model_identity
-from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
+from econchatr.config import (
+    CONFIG_NAME,
+    SMALL_BASE_DRAWS,
+    SMALL_BASE_PARAMETERS,
+    RungConfig,
+    ShowConfig,
+    load_config,
+    locate,
+)
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.hosted.profiles import Profile
@@ -273,6 +281,21 @@ class Rung:
         profile = self.price().n_epochs if self.config.price else None
         return profile or self.show.config.train.n_epochs
 
+    @cached_property
+    def n_draws(self) -> int:
+        """The draws for each answer of the tuned model, as `[ask] best_of` says; a hosted model's answer is drawn once.
+
+        Raises:
+            ModelError: The base cannot be had, or is of a kind that cannot be trained here.
+        """
+        wanted = self.show.config.ask.best_of
+        if not self.is_local:
+            return 1
+        if wanted != "auto":
+            return wanted
+        size = self.base.describe().n_parameters
+        return SMALL_BASE_DRAWS if size and size <= SMALL_BASE_PARAMETERS else 1
+
     @property
     def recipe(self) -> LoraRecipe:
         """How the rung is trained."""
@@ -384,8 +407,7 @@ class Rung:
         Raises:
             ModelError: The model cannot be opened.
         """
-        n_together = self.show.config.ask.best_of
-        with self.base.speak(adapter_folder, n_at_once=n_at_once, n_together=n_together) as speaker:
+        with self.base.speak(adapter_folder, n_at_once=n_at_once, n_together=self.n_draws) as speaker:
             yield FramedSpeaker(speaker, reply_frame(self.template))
 
     def _prefer(self, tuned: TunedModel) -> TunedModel:

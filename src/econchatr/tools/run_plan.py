@@ -226,7 +226,7 @@ def _count_draws(rung: Rung, variant: Variant) -> int:
     """The draws for one answer of a rung."""
     if variant not in TUNED_VARIANTS:
         return 1
-    return 0 if rung.is_served else rung.show.config.ask.best_of if rung.is_local else 1
+    return 0 if rung.is_served else rung.n_draws
 
 
 def _count_answers(rung: Rung) -> int:

@@ -126,6 +126,37 @@ def test_a_listener_can_stop_the_drawing() -> None:
     assert len(deck.seeds) == 1
 
 
+class Table(Deck):
+    """A speaker that computes several together."""
+
+    n_together = 8
+
+    def reply_all(
+        self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+    ) -> list[Reply]:
+        return [
+            self.reply(prompt, sampling._replace(seed=seed), tuned=tuned)
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
+
+
+def ask_two(speaker: BestOf, *, tuned: bool) -> list[str]:
+    replies = speaker.reply_all(["money and trust", "bare facts"], SAMPLING, seeds=[3, 4], tuned=tuned)
+    return [reply.text for reply in replies]
+
+
+def test_several_prompts_together_each_get_the_best_of_their_own_draws() -> None:
+    deck = Table("a", "on trust", "facts", "a")
+    assert ask_two(BestOf(deck, Chooser(2, BARE, weigh)), tuned=True) == ["on trust", "facts"]
+    assert deck.seeds == [6, 7, 8, 9]
+
+
+def test_the_untuned_model_is_drawn_together_as_ever() -> None:
+    deck = Table("a", "b")
+    speaker = BestOf(deck, Chooser(2, BARE, weigh))
+    assert (speaker.n_together, ask_two(speaker, tuned=False), deck.seeds) == (8, ["a", "b"], [3, 4])
+
+
 def record(variant: str, best_of: int) -> tuple[str, Answer]:
     """The key of an exam's draw, and the answer it makes of a reply."""
     examinee = Examinee("small", Voice(host="Hal", show="S"), CHATML, lambda variant: "m", best_of)

@@ -223,3 +223,11 @@ def test_another_seed_draws_another_reply(tune: Callable[[str], Tuned]) -> None:
     first, second, again = tuned.model.reply_all(["Why?"] * 3, draw, seeds=[1, 2, 1], tuned=True)
     assert first == again
     assert first != second
+
+
+def test_several_replies_to_one_prompt_are_those_of_seeds_that_follow_each_other(
+    tune: Callable[[str], Tuned],
+) -> None:
+    tuned, draw, n = tune("qwen2.5"), Sampling(5, 1.0, 12), TransformersModel.n_together + 1
+    often = tuned.model.reply_often("Why?", draw, n, tuned=True)
+    assert often == [tuned.model.reply("Why?", draw._replace(seed=seed), tuned=True) for seed in range(5, 5 + n)]

@@ -67,6 +67,32 @@ class TransformersModel:
             said = self._generate(encoded, sampling, seeds)
         return [self._read(ids, len(prompt), sampling) for ids, prompt in zip(said, encoded, strict=True)]
 
+    def reply_often(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        n_replies: int,
+        *,
+        tuned: bool,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Reply]:
+        """Give several replies to one rendered prompt, computed together, with seeds that follow each other.
+
+        Args:
+            on_text: Gets the whole text of each reply at once.
+
+        Raises:
+            ModelError: The prompt is too long for the model, or was opened without the adapter asked for.
+        """
+        replies = list[Reply]()
+        for start in range(0, n_replies, self.n_together):
+            seeds = range(sampling.seed + start, sampling.seed + min(start + self.n_together, n_replies))
+            replies += self.reply_all([prompt] * len(seeds), sampling, seeds=seeds, tuned=tuned)
+        for reply in replies:
+            if on_text and reply.text:
+                on_text(reply.text)
+        return replies
+
     def _read(self, ids: list[int], n_prompt: int, sampling: Sampling) -> Reply:
         """Token ids as a reply, without the token or the text that ended it."""
         is_ended = bool(ids) and ids[-1] in self._ends
