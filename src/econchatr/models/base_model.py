@@ -24,6 +24,11 @@ from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
+_MAX_TOGETHER = 4
+"""Replies to one prompt drawn together: on two cores eight are no faster. Source: docs/experiments.md, "How many
+draws"."""
+_MAX_CONTEXTS = 8
+"""Held in memory by all who draw side by side: of Qwen3 0.6B one takes 0.2 GB."""
 _LOOK = "Look at `base` in show.toml: `embedded`, a path, or a model's name on the hub."
 _read_template = lru_cache(maxsize=8)(read_chat_template)
 
@@ -140,7 +145,8 @@ class Base:
             adapter_folder: Holds the adapter in both forms.
             n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one
                 batch at a time, whatever is asked for.
-            n_together: Replies to one prompt that llama.cpp may be asked for at a time.
+            n_together: Replies to one prompt that llama.cpp may be asked for at a time; it computes at most four
+                together.
 
         Raises:
             ModelError: The model cannot be opened.
@@ -150,8 +156,9 @@ class Base:
         if base.gguf_path is None or not adapter.is_file():  # an earlier version wrote none for a checkpoint
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
-        n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE)
-        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once, n_together=n_together) as speaker:
+        n_lot = min(n_together, _MAX_TOGETHER)
+        n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE, _MAX_CONTEXTS // n_lot)
+        with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once, n_together=n_lot) as speaker:
             yield speaker
 
 

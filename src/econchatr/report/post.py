@@ -12,7 +12,7 @@ from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Block, Document, Items, Paragraph, Part, Picture, Section, Statement, keep
 from econchatr.report.pages import write_html
 from econchatr.report.playground_picture import draw_playground
-from econchatr.report.sections.answered import lay_out_before_and_after
+from econchatr.report.sections.answered import lay_out_before_and_after, tell_draws
 from econchatr.report.sections.chosen import tabulate_prices, tabulate_selections, tabulate_subsets
 from econchatr.report.sections.cost import tabulate_bill
 from econchatr.report.sections.first_screen import list_rungs, measure_all_habits, tell_cost, tell_readers, weigh
@@ -130,7 +130,10 @@ def _tell_training(material: ReportMaterial) -> Iterator[Block]:
 
 
 def _list_answers(material: ReportMaterial) -> Iterator[Block]:
-    yield Paragraph("The first answer drawn is shown, not the best, and marked by the question’s own rule.³")
+    shown = (
+        "The first of the answers to each question is shown, whatever its mark, which follows the question’s own rule.³"
+    )
+    yield Paragraph(" ".join((shown, *tell_draws(material.answers))))
     rungs = list_rungs(material)
     for place, rung in enumerate(rungs):
         cards = tuple(

@@ -33,6 +33,9 @@ _MEASURED_PARAMETERS: Final = 135_000_000
 docs/performance.md, for two cores."""
 _TRAIN_TOKENS_A_SECOND: Final = 300.0
 _ANSWER_SECONDS: Final = 1.2
+_FURTHER_DRAW: Final = 0.45
+"""Of the time of one draw: draws of one answer are computed together, and each is weighed. Source:
+docs/experiments.md, "How many draws"."""
 _FOUND_SECONDS: Final = 2.0
 """A held-out answer, measured and found among twenty."""
 _CHOICE_SECONDS: Final = 10.0
@@ -44,6 +47,9 @@ _WITHOUT_BFLOAT16: Final = 2.2
 _CPU_INFO = Path("/proc/cpuinfo")
 _N_LOOKED_AT: Final = 20
 """Files in which a plan looks for the hosts, where nothing is parsed yet."""
+_CHOOSING_BYTES: Final = 400_000_000
+"""What torch takes to weigh draws, beside four bytes a parameter of the untuned model. Measured: the embedded one's
+1.2 GB to answer."""
 
 
 class PlannedStep(NamedTuple):
@@ -188,7 +194,7 @@ def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None
         case "train":
             return _estimate_training(rung, slower)
         case "ask":
-            return _ANSWER_SECONDS * _count_answers(rung) * slower
+            return _ANSWER_SECONDS * _count_answers(rung, _weigh_answer) * slower
         case "score":
             return _TEXT_SECONDS + (_estimate_measuring(rung) * slower if rung.is_local else 0.0)
     return None
@@ -222,25 +228,28 @@ def _estimate_training(rung: Rung, slower: float) -> float | None:
     return None
 
 
-def _count_draws(rung: Rung, variant: Variant) -> int:
-    """The draws for one answer of a rung."""
+def _weigh_answer(rung: Rung, variant: Variant) -> float:
+    """How long one answer takes, in single draws: 0 where it is not asked for."""
     if variant not in TUNED_VARIANTS:
-        return 1
-    return 0 if rung.is_served else rung.n_draws
+        return 1.0
+    return 0.0 if rung.is_served else 1.0 + _FURTHER_DRAW * (rung.n_draws - 1)
 
 
-def _count_answers(rung: Rung) -> int:
+def _is_asked(rung: Rung, variant: Variant) -> float:
+    return float(not rung.is_served or variant not in TUNED_VARIANTS)
+
+
+def _count_answers(rung: Rung, weigh: Callable[[Rung, Variant], float]) -> float:
     """The answers that `ask` draws, about: of the exam in each form, with real turns, and closed questions."""
     asked, n_questions = rung.show.config.ask, len(rung.show.questions())
-    # An answer that is the best of several takes so many times as long.
-    n_plain, n_grounded = (sum(_count_draws(rung, one) for one in forms) for forms in (VARIANTS, GROUNDED_VARIANTS))
+    n_plain, n_grounded = (sum(weigh(rung, one) for one in forms) for forms in (VARIANTS, GROUNDED_VARIANTS))
     n = n_questions * asked.samples * n_plain
     if asked.retrieval:
         n += (asked.retrieval_questions or n_questions) * asked.retrieval_samples * n_grounded
     if asked.paraphrases:
         n += n_questions * 20 * n_plain
     # A closed question wants a word or two: a fifth of an answer's time.
-    return n + asked.max_probes * 2 // 5
+    return n + asked.max_probes * 2 / 5
 
 
 def _estimate_measuring(rung: Rung) -> float:
@@ -249,18 +258,27 @@ def _estimate_measuring(rung: Rung) -> float:
         _FOUND_SECONDS * scored.max_answers
         + _CHOICE_SECONDS * scored.max_choices
         + 2 * _ANSWER_SECONDS / 3 * scored.max_replies
-        + _ANSWER_SECONDS / 3 * _count_answers(rung)
+        + _ANSWER_SECONDS / 3 * _count_answers(rung, _is_asked)
     )
 
 
 # --- what else it takes -----------------------------------------------------------------------------------------------
 
 
+def _count_answer_bytes(rung: Rung, base: BaseDescription) -> float:
+    """The memory that answering takes; where the untuned model chooses among draws, torch opens it too."""
+    choosing = _CHOOSING_BYTES + 4 * (base.n_parameters or 0) if rung.n_draws > 1 else 0
+    return (base.answer_bytes or 0) + choosing
+
+
 def _list_needs(show: Show, bases: dict[str, BaseDescription], n_bytes: int) -> Iterator[tuple[str, str]]:
-    memory = [
-        f"{name}: {base.train_bytes / 1e9:.1f} GB to train, {base.answer_bytes / 1e9:.1f} GB to answer"
+    sizes = [
+        (name, base.train_bytes, _count_answer_bytes(show.rung(name), base))
         for name, base in bases.items()
         if base.train_bytes and base.answer_bytes
+    ]
+    memory = [
+        f"{name}: {train / 1e9:.1f} GB to train, {answer / 1e9:.1f} GB to answer" for name, train, answer in sizes
     ]
     if memory:
         yield "memory", "; ".join(memory)

@@ -151,3 +151,13 @@ def test_answers_that_say_the_opposite_of_the_host_are_told_at_once() -> None:
     assert f"to 1 of the questions it says the opposite of {HOST};" in weigh(
         material.model_copy(update={"marks": marks}), RUNG
     )
+
+
+def test_the_page_says_that_a_tuned_answer_is_the_best_of_several_draws_and_the_bases_is_not() -> None:
+    proved = make_proved_material()
+    best = tuple(one.model_copy(update={"best_of": 8 if one.variant == "tuned" else 1}) for one in proved.answers)
+    page = render_html(proved.model_copy(update={"answers": best}))
+    told = "is the best of 8 draws, as the untuned model chooses; every other answer is drawn once."
+    assert page.count(told) == 2
+    assert "best of 8 draws \N{MIDDLE DOT}" in page
+    assert "draws" not in render_html(proved)

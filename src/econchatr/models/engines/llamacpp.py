@@ -46,8 +46,8 @@ class ServerSettings(NamedTuple):
 class LlamaCpp:
     """A base model and its adapter, open to be spoken to by as many callers at once as there are servers."""
 
-    def __init__(self, servers: Sequence[Any], *, key: str, name: str, has_adapter: bool) -> None:
-        self._key, self._name, self._has_adapter = key, name, has_adapter
+    def __init__(self, servers: Sequence[Any], *, key: str, name: str, has_adapter: bool, n_together: int = 1) -> None:
+        self._key, self._name, self._has_adapter, self._n_lot = key, name, has_adapter, n_together
         self._free = SimpleQueue[Any]()
         for server in servers:
             self._free.put(server)
@@ -91,15 +91,23 @@ class LlamaCpp:
 
         Args:
             sampling: Its seed is that of the first reply; the next ones have the seeds that follow.
-            n_replies: At most the `n_together` that the model was opened with.
+            n_replies: More than the `n_together` that the model was opened with come in lots of so many.
             on_text: Gets each piece of text of any reply as it comes, so that a caller can stop all by raising.
 
         Raises:
             ModelError: The prompt is too long for the context, or llama.cpp fails.
         """
-        request = self._request(prompt, sampling, tuned=tuned) | {"stream": True, "n": n_replies}
+        request = self._request(prompt, sampling, tuned=tuned) | {"stream": True}
+        replies = list[Reply]()
         with self._take_server() as server:
-            pieces = self._ask(server, request, on_text)
+            for start in range(0, n_replies, self._n_lot):
+                n_lot = min(self._n_lot, n_replies - start)
+                pieces = self._ask(server, request | {"seed": sampling.seed + start, "n": n_lot}, on_text)
+                replies += self._read_lot(pieces, n_lot)
+        return replies
+
+    def _read_lot(self, pieces: Sequence[dict[str, Any]], n_replies: int) -> list[Reply]:
+        """Several replies from the pieces that llama.cpp gave."""
         faults = [piece for piece in pieces if not piece.get("choices")]
         return [
             _read_reply([*(one for one in pieces if _place_of(one) == place), *faults], self._name)
@@ -221,7 +229,7 @@ def open_llamacpp(
         n_ctx: Tokens of prompt and reply together.
         n_at_once: Requests to answer side by side, each with a server and its share of the cores: what a request gets
             does not depend on what is asked beside it, as it would within one server's batch.
-        n_together: Replies to one prompt that `reply_often` may want of one server.
+        n_together: Replies to one prompt that a server computes together. Each has a context of its own in memory.
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
@@ -232,7 +240,7 @@ def open_llamacpp(
     n_threads = max(1, count_usable_cores() // n_at_once)
     settings = ServerSettings(n_ctx=n_ctx, n_threads=n_threads, n_slots=n_together)
     servers = [start_server(gguf, adapters, settings=settings, key=key) for _ in range(n_at_once)]
-    model = LlamaCpp(servers, key=key, name=gguf.name, has_adapter=adapter is not None)
+    model = LlamaCpp(servers, key=key, name=gguf.name, has_adapter=adapter is not None, n_together=n_together)
     try:
         yield model
     finally:

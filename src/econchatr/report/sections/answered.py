@@ -8,7 +8,7 @@ answer still says what was copied.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from econchatr.display import label_imitation, name_hosts
@@ -53,9 +53,12 @@ def answers_section(material: ReportMaterial) -> Section:
     title = "Answers, side by side"
     if not material.questions:
         return Section("answers", title, (say_absent("No question has been asked."),), menu="Answers")
-    lede = (
-        f"Each of the {len(material.questions)} questions, as each form of the model answered it. What stands first is "
-        "the first sample drawn, not the best."
+    lede = " ".join(
+        (
+            f"Each of the {len(material.questions)} questions, as each form of the model answered it.",
+            "What stands first is the first sample, whatever its mark.",
+            *tell_draws(material.answers),
+        )
     )
     host = name_hosts(material.hosts)
     underlined = f"Words underlined are copied from what {host} said in the training episodes."
@@ -65,6 +68,17 @@ def answers_section(material: ReportMaterial) -> Section:
         *_lay_out_cards(material),
     )
     return Section("answers", title, blocks, menu="Answers")
+
+
+def tell_draws(answers: Iterable[Answer]) -> tuple[str, ...]:
+    """Say in a sentence how each answer was chosen; none where every answer is a single draw."""
+    n_draws = max((answer.best_of for answer in answers), default=1)
+    if n_draws == 1:
+        return ()
+    return (
+        f"Each answer of a model tuned here is the best of {n_draws} draws, as the untuned model chooses; every other "
+        "answer is drawn once.",
+    )
 
 
 def lay_out_before_and_after(material: ReportMaterial, question: Question, rung: str, *, key: str) -> QuestionCard:
@@ -148,7 +162,8 @@ class _Layout:
             return (FailedAnswer(answer.error or "no reply and no reason were recorded", where),)
         tokens = count_noun(answer.reply.n_reply_tokens, "token")
         cut = ", cut off at the limit" if answer.reply.stop == "length" else ""
-        facts = f"{where} \N{MIDDLE DOT} {tokens}{cut}"
+        drawn = f" \N{MIDDLE DOT} best of {answer.best_of} draws" if answer.best_of > 1 else ""
+        facts = f"{where}{drawn} \N{MIDDLE DOT} {tokens}{cut}"
         text = answer.reply.text.strip()
         if not text:
             return (FailedAnswer("the model returned no words", facts),)

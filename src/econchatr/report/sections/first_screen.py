@@ -17,7 +17,7 @@ from econchatr.report.formats import count_noun, format_decimal, format_usd
 from econchatr.report.habits import Habits, find_sayings, measure_habits
 from econchatr.report.material import ReportMaterial
 from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Section, Statement, Table, tabulate
-from econchatr.report.sections.answered import lay_out_before_and_after
+from econchatr.report.sections.answered import lay_out_before_and_after, tell_draws
 from econchatr.report.sections.right_told import tell_by_marker, tell_reported
 from econchatr.report.sections.verdict import give_verdicts
 
@@ -58,7 +58,8 @@ def _show_question(material: ReportMaterial, rung: str, *, is_only: bool) -> Ite
     if question := choose_question(material, rung):
         yield lay_out_before_and_after(material, question, rung, key=f"first-{question.question_id}")
         of = "" if is_only else f" The answers are of {rung}."
-        yield Paragraph(f"Not picked for being good: the first question whose answer a rule can mark.{of}", "note")
+        why = f"Not picked for being good: the first question whose answer a rule can mark.{of}"
+        yield Paragraph(" ".join((why, *tell_draws(material.answers))), "note")
 
 
 def _lay_out(material: ReportMaterial, rung: str, *, is_only: bool) -> Iterator[Block]:
