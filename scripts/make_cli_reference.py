@@ -30,6 +30,7 @@ stderr. Each command prints the same texts with `--help`.
 | 5 | a transcript cannot be read | look at that file |
 | 6 | over budget, or the quote was not accepted | change the budget, or run `econchatr quote` |
 | 7 | a model or service failed, or failed its check | follow the hint |
+| 8 | the Ray cluster does not answer, or its nodes cannot do the work | follow the hint |
 | 130 | stopped with Ctrl-C | run the command again to continue |
 """
 

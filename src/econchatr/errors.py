@@ -11,9 +11,10 @@
     ├── SourceError                4   look at the network or the source of the episodes
     ├── TranscriptError            5   look at one transcript
     ├── BudgetError                6   raise the budget, lower the ask, or refuse
-    └── ModelError                 7   look at the model or the service
-        ├── BusyError              7   ask again later
-        └── RefusedError           7   a service took nothing: mend what it names, and order again
+    ├── ModelError                 7   look at the model or the service
+    │   ├── BusyError              7   ask again later
+    │   └── RefusedError           7   a service took nothing: mend what it names, and order again
+    └── ClusterError               8   look at the Ray cluster: its address, its nodes
 
 Each class carries its exit code. `cli.main` is the only place that catches and prints them. To add one: subclass the
 branch that says what the user must do next; give a new exit code only when a script should tell it apart.
@@ -92,3 +93,9 @@ class BusyError(ModelError):
 
 class RefusedError(ModelError):
     """A service refused an order: nothing was made, and nothing is charged."""
+
+
+class ClusterError(EconChatRError):
+    """The Ray cluster does not answer, or its nodes cannot do the work."""
+
+    exit_code = 8

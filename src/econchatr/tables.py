@@ -411,18 +411,23 @@ def finish_stage(
 
 
 @contextmanager
-def lock_folder(root: Path) -> Iterator[None]:
+def lock_folder(root: Path, *, part: str = "", seconds: float = 0) -> Iterator[None]:
     """Hold the show's folder, so that two runs never write it at once.
+
+    Args:
+        part: Hold only what has this name in it, `train/tiny`: for those who work for one run side by side.
+        seconds: How long to wait for another who holds it.
 
     Raises:
         ShowFolderError: Another run holds it.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(root / ".lock")
-    with disk_errors(root / ".lock"):
+    path = root / "-".join([".lock", *filter(None, part.split("/"))])
+    lock = FileLock(path)
+    with disk_errors(path):
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except Timeout as exc:  # an OSError too, so it must be caught before `disk_errors` sees it
             raise ShowFolderError(f"another run is working in {root}.", hint="Wait for it, or stop it first.") from exc
     try:

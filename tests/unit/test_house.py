@@ -13,15 +13,15 @@ from econchatr.pipeline.show_folder import STAGE_NAMES
 
 SRC = Path(econchatr.__file__).parent
 
-MAX_FILES = 297
-"""With the best of several draws, the training server, the back ends of four shapes of services, and the lines that
+MAX_FILES = 305
+"""With many shows on a Ray cluster, the training server, the back ends of four shapes of services, and the lines that
 messages say to install."""
 MAX_PIPELINE_FILES = 20
 """The last is what chooses among draws: stages and the library share it."""
-MAX_LINES = 56_590
-"""The aim is 34,500: whoever takes lines away lowers this figure. The last 1,700 are the loop of our own at Tinker,
-preferences on the fine-tuning server, the bounds of templates and the best of several draws; before them came the blind
-test for the web, feeds in `init` and that server."""
+MAX_LINES = 58_000
+"""The aim is 34,500: whoever takes lines away lowers this figure. The last 3,000 are many shows on a Ray cluster, the
+loop of our own at Tinker, preferences on the fine-tuning server, the bounds of templates and the best of several draws;
+before them came the blind test for the web, feeds in `init` and that server."""
 MAX_MODULE_LINES = 450
 MAX_FUNCTION_LINES = 50
 MAX_PARAMETERS = 6

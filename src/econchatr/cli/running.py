@@ -42,14 +42,14 @@ def run_until(
     """Open a show and do all that is not done up to a stage; ask before hosted rungs are charged, unless `yes`."""
     from econchatr.pipeline import open_show, run_show
 
-    opened, approve = open_show(show), partial(_approve, yes=yes)
+    opened, approve = open_show(show), partial(approve_quote, yes=yes)
     with open_narrator() as narrator:
         return opened, run_show(
             opened, narrator, until=stage, rung=rung, ask_again=ask_again, refresh=refresh, approve=approve
         )
 
 
-def _approve(quote: Quote, *, yes: bool) -> bool:
+def approve_quote(quote: Quote, *, yes: bool) -> bool:
     """Show the quote; True if the user accepts it, or did so beforehand with --yes."""
     from econchatr.cli.layouts import lay_out_quote, print_sheet
 
@@ -90,15 +90,19 @@ def run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
 
 def run_and_print(show: Path, *, rung: str = "", yes: bool = False, is_post: bool = False, as_json: bool) -> None:
     """Do all there is to do, and print where the report is, and the post if one is wanted."""
-    opened, result = run_until(show, "report", rung=rung, yes=yes)
+    print_finished(*run_until(show, "report", rung=rung, yes=yes), is_post=is_post, as_json=as_json)
+
+
+def print_finished(opened: Show, result: RunResult, *, is_post: bool, as_json: bool) -> None:
+    """Print where the report of a finished show is, and the post if one is wanted."""
     if as_json:
         print_json(describe_result(opened, result))
     else:
         if not result.done:
             typer.echo("Nothing to do: everything is up to date.")
         typer.echo(f"Report: {opened.folder('report') / 'index.html'}")
-        typer.echo(f"Chat:   econchatr chat {show}")
-        typer.echo(f"Page:   econchatr play {show}")
+        typer.echo(f"Chat:   econchatr chat {opened.root}")
+        typer.echo(f"Page:   econchatr play {opened.root}")
     if is_post:
         from econchatr.pipeline.report import write_post
 

@@ -38,19 +38,43 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel=STEPS)
 def run(
-    show: ShowArgument = HERE,
+    show: Annotated[
+        Path, typer.Argument(help="The show's folder, or a folder of shows.", show_default="this folder")
+    ] = HERE,
     rung: RungOption = "",
     plan: Annotated[
         bool, typer.Option("--plan", help="Dry run: steps, minutes, memory, dollars, faults; changes nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
     is_post: PostOption = False,
+    engine: Annotated[
+        str, typer.Option("--engine", help="Where it runs: here, or ray: on a Ray cluster (docs/scaling.md).")
+    ] = "here",
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            help="With --engine ray: HOST:PORT of the cluster, or auto: the one this machine belongs to.",
+            show_default="as cluster.toml says, else a cluster that is started here",
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Run every stage that is not done yet, from fetch to report."""
+    """Run every stage that is not done yet, from fetch to report: of one show, or of all shows in a folder."""
+    from econchatr.cli.shows_table import print_outcome, print_outcomes, read_engine, run_shows
+    from econchatr.shows import find_shows
+
+    settings, folders = read_engine(engine, address), find_shows(show)
+    if folders and (plan or is_post):
+        raise InputError(f"{show} holds {len(folders)} shows.", hint="--plan and --post are of one show: name it.")
     if plan:
         return print_plan(show, rung=rung, as_json=as_json)
-    run_and_print(show, rung=rung, yes=yes, is_post=is_post, as_json=as_json)
+    if folders:
+        return print_outcomes(run_shows(folders, settings, rung=rung, yes=yes), as_json=as_json)
+    if settings is None:
+        return run_and_print(show, rung=rung, yes=yes, is_post=is_post, as_json=as_json)
+    (outcome,) = run_shows([show], settings, rung=rung, yes=yes)
+    print_outcome(outcome, is_post=is_post, as_json=as_json)
 
 
 @app.command(rich_help_panel=STEPS)

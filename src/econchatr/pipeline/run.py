@@ -47,6 +47,10 @@ _LADDER_STAGES: Final[tuple[Stage[Ladder], ...]] = (REPORT,)
 STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, HOSTED_TRAIN, *_RUNG_STAGES, *_LADDER_STAGES)
 
 
+PREPARING: Final = STAGE_NAMES[: STAGE_NAMES.index("train")]
+"""The stages that need no model and cost nothing."""
+
+
 class RunResult(NamedTuple):
     """Names of the steps a run did, and of those it found done."""
 
@@ -106,18 +110,39 @@ def run_show(
         BudgetError: The quote exceeds the budget, or was not approved.
         EconChatRError: Whatever a stage raises; what was finished before stays.
     """
-    steps = list_steps(show, until=until, rung=rung)
-    _refuse_newer(list_steps(show))
-    _check_before(show, steps)
+    check_run(show, until=until, rung=rung)
     with lock_folder(show.root):
         gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
-        free = [step for step in steps if STAGE_NAMES.index(step.stage.name) <= STAGE_NAMES.index("select")]
-        if len(free) == len(steps) or not list_charged(show, rung):
-            return _run_steps(steps, narrator)
-        before = _run_steps(free, narrator)
-        approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
-        after = _run_bought(show, rung, steps[len(free) :], narrator)
-        return RunResult(before.done + after.done, before.fresh + after.fresh)
+        return run_held(show, narrator, until=until, rung=rung, approve=approve)
+
+
+def check_run(show: Show, *, until: str = "report", rung: str = "") -> None:
+    """Refuse before any work what a run would refuse later.
+
+    Raises:
+        InputError: The show may not be trained on (no `[rights]`), or its questions are missing.
+        ShowFolderError: A later version of this program wrote into the folder.
+    """
+    _refuse_newer(list_steps(show))
+    _check_before(show, list_steps(show, until=until, rung=rung))
+
+
+def run_held(
+    show: Show, narrator: Narrator, *, until: str = "report", rung: str = "", approve: Approve | None = None
+) -> RunResult:
+    """Do what is not yet done in a show that the caller has checked and locked, and whose feed was asked.
+
+    Raises:
+        EconChatRError: As `run_show`.
+    """
+    steps = list_steps(show, until=until, rung=rung)
+    free = [step for step in steps if step.stage.name in PREPARING]
+    if len(free) == len(steps) or not list_charged(show, rung):
+        return do_steps(steps, narrator)
+    before = do_steps(free, narrator)
+    approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
+    after = _run_bought(show, rung, steps[len(free) :], narrator)
+    return RunResult(before.done + after.done, before.fresh + after.fresh)
 
 
 def _run_bought(show: Show, rung: str, steps: Sequence[Step], narrator: Narrator) -> RunResult:
@@ -129,7 +154,7 @@ def _run_bought(show: Show, rung: str, steps: Sequence[Step], narrator: Narrator
         _keep_training(step, _staleness(step))
     failed = order_trainings(show, [step.target for step in wanted if isinstance(step.target, Rung)], narrator)
     left = [step for step in steps if not (isinstance(step.target, Rung) and step.target.name in failed)]
-    result = _run_steps(left, narrator)
+    result = do_steps(left, narrator)
     for error in failed.values():
         raise error
     return result
@@ -145,7 +170,7 @@ def run_alone(show: Show, steps: Sequence[Step], narrator: Narrator) -> RunResul
     show.require_rights()
     _refuse_newer([*list_steps(show), *steps])
     with lock_folder(show.root):
-        return _run_steps(steps, narrator)
+        return do_steps(steps, narrator)
 
 
 def status_of(show: Show, *, rung: str = "") -> list[StepState]:
@@ -188,7 +213,12 @@ def _check_before(show: Show, steps: Iterable[Step]) -> None:
         show.questions()
 
 
-def _run_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
+def do_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
+    """Do these steps in their order, each unless it is fresh; the caller holds the show's folder.
+
+    Raises:
+        EconChatRError: Whatever a step raises; what was finished before stays.
+    """
     done: list[str] = []
     fresh: list[str] = []
     for step in steps:
