@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from econchatr.errors import ModelError
-from econchatr.models.engines.llamacpp import LlamaCpp, count_usable_cores, open_llamacpp
+from econchatr.models.engines.llamacpp import N_TOGETHER, LlamaCpp, count_usable_cores, open_llamacpp
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.description import BaseDescription, describe_base
 from econchatr.models.files.hub import fetch_small_files, find_small_files, read_hub_name
@@ -24,9 +24,6 @@ from econchatr.tokens import Tokenizer, open_tokenizer
 
 _MAX_AT_ONCE = 4
 """Replies drawn side by side, where there are as many cores. Source: docs/performance.md, measured on two."""
-_MAX_TOGETHER = 4
-"""Replies to one prompt drawn together: on two cores eight are no faster. Source: docs/experiments.md, "How many
-draws"."""
 _MAX_CONTEXTS = 8
 """Held in memory by all who draw side by side: of Qwen3 0.6B one takes 0.2 GB."""
 _LOOK = "Look at `base` in show.toml: `embedded`, a path, or a model's name on the hub."
@@ -156,7 +153,7 @@ class Base:
         if base.gguf_path is None or not adapter.is_file():  # an earlier version wrote none for a checkpoint
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
-        n_lot = min(n_together, _MAX_TOGETHER)
+        n_lot = min(n_together, N_TOGETHER)
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE, _MAX_CONTEXTS // n_lot)
         with open_llamacpp(base.gguf_path, adapter=adapter, n_at_once=n_at_once, n_together=n_lot) as speaker:
             yield speaker

@@ -11,7 +11,7 @@ import json
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -110,19 +110,46 @@ class SlotServer:
             PromptTooLongError: The prompt leaves no room in the context.
             ModelError: llama.cpp fails.
         """
+        # A group of its own, whose like nobody else can have, has all slots to itself.
+        group = object() if draw.is_repeatable else adapter
+        async with aclosing(self._tell(prompt, draw, adapter, n_replies=1, group=group)) as told:
+            async for _place, piece in told:
+                yield piece
+
+    async def say_often(
+        self, prompt: str, draw: SlotRequest, n_replies: int, *, adapter: int | None
+    ) -> AsyncGenerator[tuple[int, ReplyPiece], None]:
+        """Give several replies to one prompt, computed together: pieces as they come, each with the place of its reply.
+
+        No other request is computed beside them, so that the same arguments give the same replies.
+
+        Args:
+            draw: Its seed is that of the first reply; the next ones have the seeds that follow.
+            n_replies: At most as many as there are slots.
+
+        Raises:
+            EconChatRError: As `say` does.
+        """
+        alone = draw._replace(is_repeatable=True)
+        async with aclosing(self._tell(prompt, alone, adapter, n_replies=n_replies, group=object())) as told:
+            async for place, piece in told:
+                yield place, piece
+
+    async def _tell(
+        self, prompt: str, draw: SlotRequest, adapter: int | None, *, n_replies: int, group: Hashable
+    ) -> AsyncGenerator[tuple[int, ReplyPiece], None]:
         # What cannot fit, whatever its tokens are, is refused before a megabyte is cut into them.
         at_least = -(-len(prompt) // self._longest_token)
         if at_least >= N_CTX:
             raise _too_long(f"at least {at_least:,}")
-        # A group of its own, whose like nobody else can have, has all slots to itself.
-        async with self.turns.take(object() if draw.is_repeatable else adapter):
-            request = self._request(prompt, draw, adapter)  # not while it waits: 64 of them may be long
+        async with self.turns.take(group):
+            request = self._request(prompt, draw, adapter, n_replies)  # not while it waits: 64 of them may be long
             try:
                 async with self._client.stream("POST", f"{self._address}/completion", content=request) as response:
                     if response.status_code != httpx2.codes.OK:
                         raise self._refusal(await response.aread())
-                    async for piece in self._read_pieces(response):
-                        yield piece
+                    async for told in self._read_pieces(response, n_replies):
+                        yield told
             except httpx2.HTTPError as exc:
                 raise ModelError(f"{self._name}: llama.cpp broke off its answer ({exc}).", hint="Try again.") from exc
 
@@ -134,10 +161,11 @@ class SlotServer:
             return False
         return bool(response.status_code == httpx2.codes.OK)
 
-    def _request(self, prompt: str, draw: SlotRequest, adapter: int | None) -> bytes:
+    def _request(self, prompt: str, draw: SlotRequest, adapter: int | None, n_replies: int) -> bytes:
         request: dict[str, Any] = {
             "prompt": prompt.removeprefix(self._start),  # llama.cpp puts it there
             "stream": True,
+            "n": n_replies,
             "n_predict": draw.max_tokens,
             "seed": draw.seed % _MAX_SEED,
             "cache_prompt": not draw.is_repeatable,
@@ -151,14 +179,17 @@ class SlotServer:
         # A lone half of a surrogate pair is no text: it becomes the sign for what cannot be read.
         return json.dumps(request, ensure_ascii=False).encode("utf-8", errors="replace")
 
-    async def _read_pieces(self, response: httpx2.Response) -> AsyncIterator[ReplyPiece]:
+    async def _read_pieces(self, response: httpx2.Response, n_replies: int) -> AsyncIterator[tuple[int, ReplyPiece]]:
+        n_open = n_replies
         async for line in _read_lines(response):
             if line.startswith((b"error: ", b'data: {"error"')):
                 raise self._refusal(line.partition(b": ")[2])
             if line.startswith(b"data: {"):
-                piece = _read_piece(json.loads(line.removeprefix(b"data: ")))
-                yield piece
-                if piece.stop:
+                told = json.loads(line.removeprefix(b"data: "))
+                piece = _read_piece(told)
+                yield int(told.get("index") or 0), piece
+                n_open -= bool(piece.stop)
+                if not n_open:
                     return
         raise ModelError(f"{self._name}: llama.cpp broke off its answer.", hint="Try again.")
 

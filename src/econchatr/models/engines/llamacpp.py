@@ -27,6 +27,9 @@ _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
 _POST_SECONDS = 120
 _N_LIKELIEST = 50
+N_TOGETHER = 4
+"""Replies to one prompt drawn together: on two cores eight are no faster. Source: docs/experiments.md, "How many
+draws"."""
 _CERTAIN = 1000.0
 """What is added to a token's logit so that no other is drawn."""
 

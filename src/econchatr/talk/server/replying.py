@@ -23,6 +23,7 @@ from econchatr.ask.exam import GROUNDED_FORM, GROUNDED_VARIANTS, TUNED_VARIANTS
 from econchatr.display import strip_controls
 from econchatr.errors import BusyError, EconChatRError, InputError, ModelError, UnknownModelError
 from econchatr.models.engines.llama_server import N_CTX, Chance, ReplyPiece, ServedModel, SlotRequest, SlotServer
+from econchatr.models.engines.llamacpp import N_TOGETHER
 from econchatr.prompts import (
     Frame,
     Voice,
@@ -34,6 +35,7 @@ from econchatr.prompts import (
 )
 from econchatr.records import Message, Pair, Reply
 from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest, DrawRequest
+from econchatr.talk.server.parting import part_replies
 from econchatr.talk.session import RealTurns, TalkSettings
 
 _DEFAULTS = TalkSettings()
@@ -226,22 +228,35 @@ class Answerer:
 
     async def _tell_best(self, telling: Telling, chooser: Chooser) -> AsyncGenerator[ReplyPiece, None]:
         """The best of several draws, in one piece; every draw is logged."""
+        seeds, slots = chooser.list_seeds(telling.draw.seed), telling.model.slots
+        n_lot = min(N_TOGETHER, slots.turns.n_places)
         drawn: list[Told] = []
-        for seed in chooser.list_seeds(telling.draw.seed):
-            drawn.append(Told())
-            async with aclosing(self._tell_one(telling._replace(draw=telling.draw._replace(seed=seed)))) as stream:
-                async for piece in stream:
-                    drawn[-1].text += piece.text
-                    drawn[-1].last = piece
+        for start in range(0, len(seeds), n_lot):
+            lot = [telling._replace(draw=telling.draw._replace(seed=seed)) for seed in seeds[start : start + n_lot]]
+            said = slots.say_often(telling.prompt, _request_of(lot[0]), len(lot), adapter=telling.model.adapter)
+            async with part_replies(said, len(lot)) as streams:
+                heard = (self._hear(one, stream) for one, stream in zip(lot, streams, strict=True))
+                drawn += await asyncio.gather(*heard)
         best = drawn[await asyncio.to_thread(chooser.choose, telling.prompt, [one.text for one in drawn])]
         yield best.last._replace(text=best.text)
 
-    async def _tell_one(self, telling: Telling) -> AsyncGenerator[ReplyPiece, None]:
+    async def _hear(self, telling: Telling, stream: AsyncGenerator[ReplyPiece, None]) -> Told:
+        """A whole draw, from pieces that come anyway."""
+        told = Told()
+        async with aclosing(self._tell_one(telling, stream)) as pieces:
+            async for piece in pieces:
+                told.text += piece.text
+                told.last = piece
+        return told
+
+    async def _tell_one(
+        self, telling: Telling, stream: AsyncGenerator[ReplyPiece, None] | None = None
+    ) -> AsyncGenerator[ReplyPiece, None]:
+        """A reply piece by piece, counted and logged; of the stream given, else of one of its own."""
         start, text, ending, last = time.monotonic(), "", "hung up", _NOTHING
         model, n_pieces, frame = telling.model, 0, telling.frame
-        draw = telling.draw._replace(stop=(*telling.draw.stop, *frame.stop))
         try:
-            stream = model.slots.say(telling.prompt, draw, adapter=model.adapter)
+            stream = stream or model.slots.say(telling.prompt, _request_of(telling), adapter=model.adapter)
             async with aclosing(stream):
                 async for piece in stream:
                     if frame.lead and not text:
@@ -272,6 +287,11 @@ class Answerer:
             n_reply_tokens=last.n_reply_tokens,
         )
         self._log.add("", {**_row(telling), "reply": reply.model_dump()})
+
+
+def _request_of(telling: Telling) -> SlotRequest:
+    """What a slot is asked for: the reply ends where its form says, too."""
+    return telling.draw._replace(stop=(*telling.draw.stop, *telling.frame.stop))
 
 
 def _row(telling: Telling) -> dict[str, object]:
