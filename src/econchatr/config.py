@@ -6,6 +6,7 @@ Questions and choices are read here too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -262,6 +263,17 @@ class AskTable(_Table):
     """Questions put so, evenly over the exam; 0: every one."""
     excerpts: int = Field(default=2, ge=1, le=8)
     """Real turns put before a question, at most; by `retrieval`, in a chat and by `serve`."""
+
+    def count_draws(self, read_size: Callable[[], int | None]) -> int:
+        """The draws for each answer of a model tuned here.
+
+        Args:
+            read_size: Gives the parameters of its base, `None` where they are not told; only called for `auto`.
+        """
+        if self.best_of != "auto":
+            return self.best_of
+        n_parameters = read_size()
+        return SMALL_BASE_DRAWS if n_parameters and n_parameters <= SMALL_BASE_PARAMETERS else 1
 
 
 class JudgeTable(_AddressTable):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from econchatr.ask.asker import GenerationLog
-from econchatr.ask.exam import render_question
+from econchatr.ask.exam import OpenRung, render_question
 from econchatr.display import escape_html, label_imitation
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline import Narrator, RunResult, Silent, run_show, status_of
 from econchatr.pipeline import Show as ShowFolder
 from econchatr.pipeline import open_show as open_folder
 from econchatr.pipeline.choosing import answer_best_of
-from econchatr.pipeline.show import OpenRung
 from econchatr.records import Question, Reply, Sampling, Variant
 from econchatr.talk.session import ChatSession, TalkSettings
 

@@ -18,7 +18,7 @@ MAX_FILES = 305
 messages say to install."""
 MAX_PIPELINE_FILES = 20
 """The last is what chooses among draws: stages and the library share it."""
-MAX_LINES = 58_000
+MAX_LINES = 58_200
 """The aim is 34,500: whoever takes lines away lowers this figure. The last 3,000 are many shows on a Ray cluster, the
 loop of our own at Tinker, preferences on the fine-tuning server, the bounds of templates and the best of several draws;
 before them came the blind test for the web, feeds in `init` and that server."""

@@ -312,3 +312,15 @@ def model_identity(tuned: TunedModel, variant: Variant) -> str:
     """
     adapter = tuned.adapter_sha256 if variant in TUNED_VARIANTS else ""
     return hash_settings([tuned.base_sha256, adapter, variant, form_version(tuned.form)])
+
+
+class OpenRung(NamedTuple):
+    """A rung ready to be spoken to."""
+
+    speaker: Speaker
+    template: ChatTemplate
+    tuned: TunedModel
+
+    def identify(self, variant: Variant) -> str:
+        """The hash that an answer of this variant carries."""
+        return model_identity(self.tuned, variant)

@@ -11,18 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
-from econchatr.ask.exam import SERVED_TEMPLATE, ExamSettings, FramedSpeaker, Speaker, model_identity
-from econchatr.config import (
-    CONFIG_NAME,
-    SMALL_BASE_DRAWS,
-    SMALL_BASE_PARAMETERS,
-    RungConfig,
-    ShowConfig,
-    load_config,
-    locate,
-)
+from econchatr.ask.exam import SERVED_TEMPLATE, ExamSettings, FramedSpeaker, OpenRung, Speaker
+from econchatr.config import CONFIG_NAME, RungConfig, ShowConfig, load_config, locate
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.fetch.plan import FeedSource
 from econchatr.hosted.profiles import Profile
@@ -51,7 +42,6 @@ from econchatr.records import (
     Selection,
     Split,
     TunedModel,
-    Variant,
 )
 from econchatr.select.examples import ExampleForm
 from econchatr.select.strategies import find_strategy
@@ -283,18 +273,13 @@ class Rung:
 
     @cached_property
     def n_draws(self) -> int:
-        """The draws for each answer of the tuned model, as `[ask] best_of` says; a hosted model's answer is drawn once.
+        """The draws for each answer of the tuned model: those of `[ask] best_of`, or one where a service trains it.
 
         Raises:
             ModelError: The base cannot be had, or is of a kind that cannot be trained here.
         """
-        wanted = self.show.config.ask.best_of
-        if not self.is_local:
-            return 1
-        if wanted != "auto":
-            return wanted
-        size = self.base.describe().n_parameters
-        return SMALL_BASE_DRAWS if size and size <= SMALL_BASE_PARAMETERS else 1
+        ask = self.show.config.ask
+        return ask.count_draws(lambda: self.base.describe().n_parameters) if self.is_local else 1
 
     @property
     def recipe(self) -> LoraRecipe:
@@ -432,18 +417,6 @@ class Ladder:
     def folder(self, stage: str) -> Path:
         """Where a stage keeps what it made of all rungs together."""
         return self.show.folder(stage)
-
-
-class OpenRung(NamedTuple):
-    """A rung ready to be spoken to."""
-
-    speaker: Speaker
-    template: ChatTemplate
-    tuned: TunedModel
-
-    def identify(self, variant: Variant) -> str:
-        """The hash that an answer of this variant carries."""
-        return model_identity(self.tuned, variant)
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
