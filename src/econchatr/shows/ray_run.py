@@ -152,15 +152,16 @@ class _Run:
         n_at_once = self._check(whole)
         for one in whole:
             with _caught(one):
-                assert_show = _show(one)
-                locks.enter_context(lock_folder(assert_show.root))
-                gather_feed(assert_show, one.narrator, ask_again=False)
+                show = _show(one)
+                locks.enter_context(lock_folder(show.root))
+                gather_feed(show, one.narrator, ask_again=False)
         for one, result in self._prepare([one for one in whole if one.error is None]):
             one.take(result)
             if one.error is None:
                 with _caught(one):
                     self._approve_quote(one)
                     self._hand_out(one)
+                self._finish_here(one)
             while len(self._trainings) >= n_at_once:
                 self._collect()
         while self._open:
@@ -168,7 +169,7 @@ class _Run:
 
     def _check(self, standings: Sequence[_Standing]) -> int:
         shows = [_show(one) for one in standings]
-        nodes, rungs = list_nodes(), [one for show in shows for one in show.local_ladder(self._rung).rungs]
+        nodes, rungs = list_nodes(), [one for show in shows for one in _list_local(show, self._rung)]
         self._claim = choose_claim(nodes, self._settings, memory=max(map(_guess_memory, rungs), default=0))
         n_at_once, self._n_nodes = require_room(nodes, self._claim), len(nodes)
         paths = {str(show.root / "show.toml") for show in shows} | {
@@ -230,7 +231,7 @@ class _Run:
         )
         show, names = _show(standing), {step.name for step in list_steps(_show(standing), rung=self._rung)}
         last = list[Any]()
-        for rung in show.local_ladder(self._rung).rungs:
+        for rung in _list_local(show, self._rung):
             before = [self._train(standing, rung)] if find_stale(rung, stages=("train",)) else []
             for name in (f"ask/{rung.name}", f"score/{rung.name}"):
                 before = [self._keep(task.remote(self._part(standing, [name]), *before), standing)]
@@ -275,10 +276,12 @@ class _Run:
                 standing.take(ray.get(ref))
             except RayError as exc:
                 standing.fail(ClusterError(f"a node was lost too often: {unwrap(exc)}", hint="Run again to go on."))
-            if not standing.n_open and standing.error is None and self._is_finished_here(standing):
-                self._finish_here(standing)
+            self._finish_here(standing)
 
     def _finish_here(self, standing: _Standing) -> None:
+        """Do here what is left of a show that needs this machine, once the cluster has done its part."""
+        if standing.n_open or standing.error is not None or not self._is_finished_here(standing):
+            return
         with _caught(standing):
             result = run_held(_show(standing), standing.narrator, rung=self._rung, approve=self._approve)
             standing.done += result.done
@@ -314,6 +317,11 @@ def _show(standing: _Standing) -> Show:
     if standing.show is None:
         raise ModelError(f"{standing.folder} was never opened.")
     return standing.show
+
+
+def _list_local(show: Show, rung: str) -> list[Rung]:
+    """The rungs that the cluster trains and asks: of the one that is wanted, or of all."""
+    return [one for one in show.asked_ladder(rung).rungs if one.is_local]
 
 
 def _guess_memory(rung: Rung) -> int:

@@ -104,7 +104,7 @@ def do_part(part: ShowPart, *before: PartResult) -> PartResult:
     done: tuple[str, ...] = ()
     error: EconChatRError | None = None
     try:
-        with chdir(part.cwd) if Path(part.cwd).is_dir() else nullcontext():
+        with chdir(part.cwd) if part.cwd and Path(part.cwd).is_dir() else nullcontext():
             done = _do(part, told)
     except EconChatRError as exc:
         error = exc
