@@ -220,9 +220,9 @@ class MarkingDeck:
 
 
 _WORDS_PER_MINUTE: Final = 238
-_BEGINNING_WORDS: Final = 60
+_BEGINNING_WORDS: Final = 40
 """Of an answer that is shown before a further key: an untuned model goes on for two hundred, and a host for fifty."""
-_SLACK_WORDS: Final = 20
+_SLACK_WORDS: Final = 15
 """An answer that is longer by no more than this is shown whole."""
 
 
