@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,20 @@ def read_made(show: Path) -> dict[str, bytes]:
     return {path.relative_to(show).as_posix(): path.read_bytes() for path in paths}
 
 
-def run_on(cluster: RayNodes, folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "econchatr", "run", str(folder), "--engine", "ray", "--address", cluster.address]
+@contextmanager
+def run_on(cluster: RayNodes, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a folder on a cluster, which gets time to answer: the machine of the tests may be busy."""
+    config = folder.parent / "config"
+    config.mkdir()
+    (config / "cluster.toml").write_text(f'address = "{cluster.address}"\nwait_seconds = 300\n')
+    command = [sys.executable, "-m", "econchatr", "run", str(folder), "--engine", "ray"]
     pipe = subprocess.PIPE
-    return subprocess.Popen([*command, *options], stdout=pipe, stderr=pipe, text=True, env=surround())
+    env = surround() | {"ECONCHATR_CONFIG": str(config)}
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # --- without a cluster ------------------------------------------------------------------------------------------------
@@ -125,8 +136,8 @@ def test_shows_on_three_nodes_are_as_on_one_machine_and_a_broken_one_stops_only_
     cluster: RayNodes, plain: Path, tmp_path: Path
 ) -> None:
     folder = write_shows(tmp_path / "shows")
-    process = run_on(cluster, folder)
-    told, heard = process.communicate()
+    with run_on(cluster, folder) as process:
+        told, heard = process.communicate()
     assert process.returncode == 2, heard
     assert [line.split()[:2] for line in told.splitlines()[2:]] == [["a", "done"], ["b", "failed"], ["c", "done"]]
     assert read_made(folder / "a") == read_made(folder / "c") == read_made(plain)
@@ -139,10 +150,10 @@ def test_a_node_that_dies_in_the_middle_of_a_step_costs_only_what_it_was_doing(
     cluster: RayNodes, plain: Path, tmp_path: Path
 ) -> None:
     show = write_micro_show(tmp_path / "plain")
-    process = run_on(cluster, show)
-    for step in ("fetch", "train-tiny", "ask-tiny", "score-tiny"):
-        cluster.kill_node_of(show / f".lock-{step}")
-    _, heard = process.communicate()
+    with run_on(cluster, show) as process:
+        for step in ("fetch", "train-tiny", "ask-tiny", "score-tiny"):
+            cluster.kill_node_of(show / f".lock-{step}", process)
+        _, heard = process.communicate()
     assert process.returncode == 0, heard
     assert read_made(show) == read_made(plain)
 
@@ -154,8 +165,8 @@ def test_a_node_with_another_version_is_refused_before_anything_starts(tmp_path:
     show = write_micro_show(tmp_path / "show")
     with run_nodes(1) as nodes:
         nodes.order(f"add PYTHONPATH={tmp_path / 'other'}")
-        process = run_on(nodes, show)
-        _, heard = process.communicate()
+        with run_on(nodes, show) as process:
+            _, heard = process.communicate()
     assert process.returncode == 8
     assert "0.0.9" in heard
     assert not (show / "parse").exists()

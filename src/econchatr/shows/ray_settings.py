@@ -24,7 +24,7 @@ class RaySettings(BaseModel):
     """Processors for each training, asking and scoring; 0: all of the smallest node."""
     gpus: int | None = Field(default=None, ge=0, le=64)
     """GPUs for each of them; `None`: one where the cluster has any."""
-    wait_seconds: float = Field(default=60, ge=5, le=3600)
+    wait_seconds: float = Field(default=120, ge=5, le=3600)
     """How long the cluster may take to answer, and a node to take the place of one that died."""
     max_failures: int = Field(default=5, ge=0, le=100)
     """How often a training may lose its node and go on elsewhere."""
