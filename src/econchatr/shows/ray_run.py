@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -98,14 +99,16 @@ def run_on_ray(
             with open_cluster(settings):
                 _Run(settings, narrator, rung, approve).do(standings, locks)
             for one in standings:
-                _drop_locks(one)
+                _drop_traces(one)
     return [_settle(one, rung) for one in standings]
 
 
-def _drop_locks(standing: _Standing) -> None:
-    """Take away the locks of single steps; nobody works in the folder any more."""
+def _drop_traces(standing: _Standing) -> None:
+    """Take away the locks of single steps, and what dead Ray Train runs left; nobody works in the folder any more."""
     for path in standing.folder.glob(".lock-*"):
         path.unlink(missing_ok=True)
+    for path in standing.folder.glob("train/.ray-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class _caught:  # noqa: N801 - a context manager that reads as a word
