@@ -48,7 +48,7 @@ class BaseDescription:
     train_bytes: int | None
     """About what training an adapter takes in memory, in bfloat16, without a GPU's kernels."""
     answer_bytes: int | None
-    """About what answering takes in memory: the weights in 16 bits, or the GGUF file, and a conversation."""
+    """About what one draw at a time takes in memory: the weights in 16 bits, or the GGUF file, and a conversation."""
 
     def tell(self) -> str:
         """The description in one line."""
@@ -56,9 +56,8 @@ class BaseDescription:
         if self.n_parameters:
             parts.append(f"{self.n_parameters / 1e6:,.0f} million parameters in {self.n_layers} layers")
         parts.append(f"licence {self.licence}" if self.licence else "licence not told")
-        if self.train_bytes and self.answer_bytes:
-            needs = f"about {self.train_bytes / _GB:.1f} GB to train, {self.answer_bytes / _GB:.1f} GB to answer"
-            parts.append(needs)
+        if self.train_bytes:
+            parts.append(f"about {self.train_bytes / _GB:.1f} GB to train")
         return ", ".join([*parts, "chat template" if self.has_template else "no chat template"])
 
 
