@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -16,6 +17,10 @@ settings.load_profile("econchatr")
 
 # Threads that wait must sleep soon, or on a busy machine they hold up those that work. Read when torch loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# A shell that runs the tests in the background lets all their processes ignore Ctrl-C, which some tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if IS_WORKER:
