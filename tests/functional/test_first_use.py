@@ -139,16 +139,29 @@ def test_a_terminal_is_asked_for_what_is_not_said(tmp_path: Path) -> None:
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("flags", "factor"), [("fpu avx2 avx512_bf16", 1.0), ("fpu avx2", 2.2)])
+def plan_training(show: Path, run: Run) -> float:
+    """The minutes that a plan gives the training."""
+    steps = json.loads(run("run", show, "--plan", "--json", check=None).stdout)["steps"]
+    return float(next(step["minutes"] for step in steps if step["name"] == "train/tiny"))
+
+
 def test_a_plan_gives_a_processor_without_bfloat16_more_time(
-    flags: str, factor: float, tiny_show: Path, econchatr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_show: Path, econchatr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
     monkeypatch.setattr("econchatr.tools.run_plan._CPU_INFO", tmp_path / "cpuinfo")
-    edit_show(tiny_show, "max_tokens = 1200", "max_tokens = 180_000")  # ten minutes of the measured two cores
-    steps = json.loads(econchatr("run", tiny_show, "--plan", "--json", check=None).stdout)["steps"]
-    minutes = next(step["minutes"] for step in steps if step["name"] == "train/tiny")
-    assert minutes == pytest.approx(10 * factor * 2 / min(2, os.cpu_count() or 1), rel=0.01)
+    minutes = []
+    for flags in ("fpu avx2 avx512_bf16", "fpu avx2"):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+        minutes.append(plan_training(tiny_show, econchatr))
+    assert minutes[1] == pytest.approx(2.2 * minutes[0], rel=0.01)
+
+
+def test_a_plan_gives_a_small_show_no_more_time_than_its_tokens_take(tiny_show: Path, econchatr: Run) -> None:
+    before = plan_training(tiny_show, econchatr)
+    for most in ("180_000", "1_800_000"):
+        edit_show(tiny_show, "max_tokens = 1200", f"max_tokens = {most}")
+        assert before < plan_training(tiny_show, econchatr) < 10
+        edit_show(tiny_show, f"max_tokens = {most}", "max_tokens = 1200")
 
 
 def test_a_plan_tells_minutes_memory_disk_and_downloads(tiny_show: Path, econchatr: Run) -> None:

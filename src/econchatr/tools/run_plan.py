@@ -5,6 +5,7 @@ Nothing is written, no network is asked, no weights are opened.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ _FOUND_SECONDS: Final = 2.0
 """A held-out answer, measured and found among twenty."""
 _CHOICE_SECONDS: Final = 10.0
 _READ_BYTES_A_SECOND: Final = 1_000_000
+_BYTES_A_TOKEN: Final = 4
 _TEXT_SECONDS: Final = 15.0
 """The measures of text alone."""
 _WITHOUT_BFLOAT16: Final = 2.2
@@ -192,7 +194,7 @@ def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None
     slower *= 2 / min(2, os.cpu_count() or 1) * (1.0 if _multiplies_in_bfloat16() else _WITHOUT_BFLOAT16)
     match step.stage.name:
         case "train":
-            return _estimate_training(rung, slower)
+            return _estimate_training(rung, slower, n_bytes)
         case "ask":
             return _ANSWER_SECONDS * _count_answers(rung, _weigh_answer) * slower
         case "score":
@@ -217,12 +219,13 @@ def _estimate_reading(step: Step, n_bytes: int | None) -> float | None:
     return None if n_bytes is None else 1.0 + share * n_bytes / _READ_BYTES_A_SECOND
 
 
-def _estimate_training(rung: Rung, slower: float) -> float | None:
+def _estimate_training(rung: Rung, slower: float, n_bytes: int | None) -> float | None:
     if rung.config.max_minutes is not None:
         return 60 * rung.config.max_minutes
     rate = rung.config.tokens_per_second or kept_rate(rung) or _TRAIN_TOKENS_A_SECOND / slower
     if rung.config.max_tokens is not None:
-        return rung.config.max_tokens / rate
+        n_there = rung.n_epochs * (n_bytes or math.inf) / _BYTES_A_TOKEN  # a small show has fewer than may be bought
+        return min(rung.config.max_tokens, n_there) / rate
     if rung.show.is_done("select"):
         return rung.selection().n_tokens * rung.n_epochs / rate
     return None
