@@ -312,7 +312,11 @@ def _listen(transformers: Any, report: Callable[[PreferenceProgress], None] | No
 
 def _fingerprint(rows: _Rows, base: BaseWeights, adapter: Path, recipe: PreferenceRecipe) -> str:
     """Hash everything that decides the result: a state of another round is not taken up."""
-    parts = [recipe.model_dump_json(), base.sha256, hash_file(adapter / "adapter_model.safetensors"), json.dumps(rows)]
+    try:
+        adapter_sha256 = hash_file(adapter / "adapter_model.safetensors")
+    except OSError as exc:
+        raise ModelError(f"{adapter}: no readable adapter ({exc}).", hint="Train the rung again.") from exc
+    parts = [recipe.model_dump_json(), base.sha256, adapter_sha256, json.dumps(rows)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
