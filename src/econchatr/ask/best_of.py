@@ -91,7 +91,7 @@ class BestOf:
         Raises:
             ModelError: The model failed, or it computes each alone.
         """
-        if not tuned and isinstance(self._speaker, BatchSpeaker):
+        if not (tuned and sampling.temperature) and isinstance(self._speaker, BatchSpeaker):
             return self._speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
         asked = zip(prompts, seeds, strict=True)
         return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned) for prompt, seed in asked]
