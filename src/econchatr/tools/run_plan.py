@@ -34,8 +34,8 @@ _MEASURED_PARAMETERS: Final = 135_000_000
 docs/performance.md, for two cores."""
 _TRAIN_TOKENS_A_SECOND: Final = 300.0
 _ANSWER_SECONDS: Final = 1.2
-_FURTHER_DRAW: Final = 0.45
-"""Of the time of one draw: draws of one answer are computed together, and each is weighed. Source:
+_FURTHER_DRAW: Final = 0.57
+"""Of the time of an answer above: 6.0 s for eight draws, each of which is weighed. Source:
 docs/experiments.md, "How many draws"."""
 _FOUND_SECONDS: Final = 2.0
 """A held-out answer, measured and found among twenty."""
