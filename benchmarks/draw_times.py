@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from written_tables import tell_usage
+
 from econchatr.ask.exam import render_question
 from econchatr.pipeline import open_show
 from econchatr.pipeline.choosing import answer_best_of
@@ -48,4 +50,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -22,6 +22,8 @@ import time
 import traceback
 import zipfile
 
+from written_tables import tell_usage
+
 from econchatr.errors import TranscriptError
 from econchatr.parse import SpeakerTable, parse_file
 
@@ -229,4 +231,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli.app
 
+from written_tables import tell_usage
+
 from econchatr.pipeline.answer_likelihoods import measure_answers
 from econchatr.pipeline.likelihoods import MODELS, LikelihoodBook
 from econchatr.pipeline.score import held_out
@@ -52,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from written_tables import tell_usage
+
 from econchatr.display import escape_markdown
 from econchatr.pipeline import open_show
 from econchatr.pipeline.show import Show
@@ -44,4 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

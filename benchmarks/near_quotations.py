@@ -14,6 +14,8 @@ import re
 import sys
 from pathlib import Path
 
+from written_tables import tell_usage
+
 from econchatr.score.grading.marking import grade_words
 from econchatr.score.grading.names import word_list
 from econchatr.score.speech import split_words
@@ -70,4 +72,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from written_tables import tell_usage
 
 from econchatr.records import Pair
 from econchatr.score.quoting.nearest import SaidBefore
@@ -65,4 +66,5 @@ def measure(said: SaidBefore, texts: list[str]) -> np.ndarray:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -12,8 +12,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from written_tables import tell_usage
+
 from econchatr.errors import TranscriptError
-from econchatr.parse import SpeakerTable, count_flagged, flag_turns, parse_file, propose_hosts, unify_speakers
+from econchatr.parse import SpeakerTable, count_flagged, flag_turns, parse_file, unify_speakers
 from econchatr.records import Turn
 
 
@@ -53,8 +55,8 @@ def main() -> None:
     print("flagged characters: " + ", ".join(f"{kind} {n:,}" for kind, n in flagged.by_kind.items()))
     kinds = Counter(flag.kind for turn in turns for flag in turn.list_flags())
     print("flags: " + ", ".join(f"{kind} {n:,}" for kind, n in kinds.most_common()))
-    print("hosts proposed: " + ", ".join(f"{one.name} ({one.n_episodes})" for one in propose_hosts(turns)[:5]))
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

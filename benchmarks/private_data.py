@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
+from written_tables import tell_usage
+
 from econchatr.errors import TranscriptError
 from econchatr.pair import clean_speech, hide_private, open_presidio
 from econchatr.parse import SpeakerTable, parse_file
@@ -71,4 +73,5 @@ def list_hits(texts: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from written_tables import tell_usage
 
 from econchatr.pair import drop_duplicates
 from econchatr.records import Pair, Question
@@ -159,4 +160,5 @@ def make_answers(host: list[Pair]) -> list[list[Said]]:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

@@ -15,6 +15,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+from written_tables import tell_usage
 
 from econchatr.select.coverage import Coverage, band_lengths, certify, maximize_coverage
 from econchatr.select.features import Sides, find_features
@@ -97,4 +98,5 @@ def memory_mb() -> int:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

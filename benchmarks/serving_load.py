@@ -43,6 +43,7 @@ from typing import IO, Any, NamedTuple
 
 import httpx2
 from scipy import stats
+from written_tables import tell_usage
 
 N_CLIENTS = 8
 BEAT_SECONDS = 6.0
@@ -441,4 +442,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     sys.exit(main())

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import httpx2
 import uvicorn
+from written_tables import tell_usage
 
 from econchatr.ask.asker import GenerationLog
 from econchatr.models.engines.llama_server import ServedModel, SlotRequest
@@ -151,4 +152,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    tell_usage(__doc__)
     main()

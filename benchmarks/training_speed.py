@@ -7,7 +7,7 @@ SHOW is a folder that `econchatr select` has filled. The ways:
     packed        what `econchatr train` does
     plain         transformers and peft in a plain loop, batches padded to the longest, all logits
     peft          transformers and peft in a plain loop, one example at a time, bfloat16, logits at reply positions only
-    trl           TRL's SFTTrainer as it comes: batches of 8, padded, float32 adapters over a bfloat16 base
+    trl           TRL's SFTTrainer: batches of 8, padded, float32 adapters over a bfloat16 base
     trl-tuned     the same with bfloat16 adapters, matmul attention, one example at a time and so no padding
 
 `--random` takes a base of a real one's sizes with random numbers instead of the rung's, on the same token ids. Tokens a
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli.app
 
@@ -53,7 +54,7 @@ class Clock:
     used: list[float] = field(default_factory=list)
     """Seconds of processor, over all threads."""
 
-    def tick(self, loss: float) -> None:
+    def tick(self, loss: float, _model: object = None) -> None:
         """End a step."""
         self.ends.append(time.perf_counter())
         self.losses.append(loss)
@@ -152,41 +153,61 @@ def _peft_model(base: BaseWeights, *, attention: str = "eager") -> torch.nn.Modu
 
 
 def train_trl(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
-    """Train with TRL as it comes."""
-    _run_trl(examples, str(base.checkpoint_path), clock, per_device_train_batch_size=BATCH)
+    """Train with TRL, at a learning rate like ours."""
+    opened = {"dtype": "bfloat16"}
+    run_trl(examples, str(base.checkpoint_path), [clock.tick], **LIKE_OURS, model_init_kwargs=opened)
 
 
 def train_trl_tuned(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
     """Train with TRL, with what makes it faster on a CPU without replacing its parts."""
-    _run_trl(
-        examples, _peft_model(base), clock,
+    run_trl(
+        examples, _peft_model(base), [clock.tick], **LIKE_OURS,
         per_device_train_batch_size=1, gradient_accumulation_steps=BATCH, gradient_checkpointing=False,
     )  # fmt: skip
 
 
-def _run_trl(examples: Sequence[EncodedExample], model: object, clock: Clock, **settings: object) -> None:
+LIKE_OURS = {
+    "learning_rate": 1e-3, "num_train_epochs": 1, "bf16": False, "max_length": None, "shuffle_dataset": False,
+    "train_sampling_strategy": "sequential",
+}  # fmt: skip
+"""Settings of TRL's with which it trains on the examples in their order, as the other ways do."""
+
+
+def run_trl(
+    examples: Sequence[EncodedExample],
+    model: Any,
+    after_step: Sequence[Callable[[float, Any], None]],
+    **settings: object,
+) -> Any:
+    """Train with TRL's SFTTrainer, on replies only; give the model.
+
+    Args:
+        model: A checkpoint's path, which gets our adapter, or a model with one.
+        after_step: Called after each step with its loss, which is logged for that, and the model.
+        settings: What is not as TRL has it by default.
+    """
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    class Ticker(TrainerCallback):
-        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
-            if "loss" in logs:
-                clock.tick(logs["loss"])
+    class Teller(TrainerCallback):
+        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **given: Any) -> None:
+            for tell in after_step if "loss" in logs else ():
+                tell(logs["loss"], given["model"])
 
     rows = [{"input_ids": list(one.ids), "completion_mask": [0] * one.n_prompt + [1] * one.n_reply} for one in examples]
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
-            output_dir=folder, num_train_epochs=1, learning_rate=1e-3, weight_decay=0.0, logging_steps=1,
-            save_strategy="no", report_to="none", max_length=None, shuffle_dataset=False, use_cpu=True, bf16=False,
-            model_init_kwargs={"dtype": "bfloat16"} if isinstance(model, str) else None, disable_tqdm=True,
-            train_sampling_strategy="sequential", completion_only_loss=True, **settings,
+            output_dir=folder, logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True,
+            completion_only_loss=True, **settings,
         )  # fmt: skip
-        SFTTrainer(
-            model=model, args=config, train_dataset=Dataset.from_list(rows), callbacks=[Ticker()],
+        trainer = SFTTrainer(
+            model=model, args=config, train_dataset=Dataset.from_list(rows), callbacks=[Teller()],
             peft_config=LoraConfig(**LORA) if isinstance(model, str) else None,
-        ).train()  # fmt: skip
+        )  # fmt: skip
+        trainer.train()
+        return trainer.model
 
 
 WAYS: dict[str, Callable[[Sequence[EncodedExample], BaseWeights, Clock], None]] = {
