@@ -39,13 +39,9 @@ PACKAGES = (
 )
 SKIPPED = {
     r"test_jobs\.py::.*_pause": "fixes the state of a paused job to words without `paused` (decision 23)",
-    r"fine_tuning/alpha/.*(run|validate)": "graders are for reinforcement, which is not offered",
-    r"fine_tuning/checkpoints/.*(create|retrieve|list|delete)": "checkpoints are not shared between projects",
-    r"chat/completions/test_messages\.py": "answers are not stored to be read again",
-    r"chat/test_completions\.py::.*_(retrieve|update|list|delete)": "answers are not stored to be read again",
     r"chat/test_completions\.py::.*create_with_all_params": "asks for tools, functions and sound, which are refused",
     r"test_uploads\.py::.*complete_with_all_params": "its md5 is none, and the md5 is checked here",
-    r"test_completions\.py::.*create_with_all_params": "asks for `suffix` and `best_of`, which are refused",
+    r"resources/test_completions\.py::.*create_with_all_params": "asks for `suffix`, which is refused",
 }
 """Tests that cannot pass, by a pattern of their names; tests of empty ids reach no server and run anyway."""
 

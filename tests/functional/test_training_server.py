@@ -156,6 +156,23 @@ def test_each_key_sees_only_its_own(alice: openai.OpenAI, bob: openai.OpenAI, tr
     assert alice.files.retrieve(trained.training_file).id
 
 
+def test_another_caller_asks_a_model_while_a_permission_lasts(
+    alice: openai.OpenAI, bob: openai.OpenAI, trained: Any
+) -> None:
+    permissions, model = alice.fine_tuning.checkpoints.permissions, trained.fine_tuned_model
+    (given,) = permissions.create(model, project_ids=["bob"])
+    assert model in [one.id for one in bob.models.list()]
+    answer = bob.chat.completions.create(model=model, messages=ROWS[0]["messages"][:2], max_tokens=4)
+    assert answer.system_fingerprint.startswith("AI imitation of Hester Pellow")
+    with pytest.raises(openai.PermissionDeniedError, match="Only its owner"):
+        bob.models.delete(model)
+    with pytest.raises(openai.BadRequestError, match="cannot be trained"):
+        order(bob, upload(bob, ROWS[:2]), extra_body={"model": model})
+    assert permissions.delete(given.id, fine_tuned_model_checkpoint=model).deleted
+    with pytest.raises(openai.NotFoundError, match="there is no model"):
+        bob.chat.completions.create(model=model, messages=ROWS[0]["messages"][:2], max_tokens=4)
+
+
 @pytest.mark.parametrize("metadata", [None, {"voice": "Hester Pellow"}, {"rights": "made up"}])
 def test_a_job_without_the_ground_of_its_rights_is_refused(alice: openai.OpenAI, metadata: Any) -> None:
     with pytest.raises(openai.BadRequestError, match="on what ground") as caught:

@@ -16,6 +16,8 @@ from typing import Any
 from filelock import FileLock
 from openai import OpenAI
 
+from econchatr.training_server.job_schema import Hyperparameters
+from econchatr.training_server.job_store import StoredJob
 from tests.helpers.tiny_bases import write_tiny_base
 from tests.helpers.waiting import PATIENCE_SECONDS
 
@@ -36,6 +38,16 @@ def write_server(folder: Path, cache: Path, more: str = "") -> Path:
     folder.mkdir(parents=True)
     (folder / "server.toml").write_text(f"{more}\n[bases]\n{BASE} = {json.dumps(str(base))}\n", encoding="utf-8")
     return folder
+
+
+def make_tuned_job(job_id: str, model: str, *, owner: str = "local") -> StoredJob:
+    """A job that has ended with a model, which nothing was trained for."""
+    chosen = Hyperparameters(n_epochs=1, batch_size=1, learning_rate_multiplier=1)
+    return StoredJob(
+        id=job_id, owner=owner, created_at=1, model=BASE, base="embedded", training_file="file-1", seed=1,
+        validation_file=None, hyperparameters=chosen, suffix=None, metadata=None, integrations=None,
+        voice="Hester Pellow", ground="made up", state="succeeded", tuned_model=model,
+    )  # fmt: skip
 
 
 class ServerProcess:

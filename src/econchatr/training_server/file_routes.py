@@ -32,6 +32,7 @@ from econchatr.training_server.job_store import JobStore, PageAsk, StoredFile, S
 from econchatr.training_server.server_settings import QuotaTable
 
 T = TypeVar("T", bound=Thing)
+Row = TypeVar("Row")
 
 MAX_PAGE = 10_000
 _UPLOAD_SECONDS = 3600
@@ -43,6 +44,11 @@ _MB = 1_000_000
 def whose(request: Request) -> str:
     """The name of the caller, `local` where no keys are given out."""
     return str(getattr(request.state, "caller", "") or "local")
+
+
+def read_wanted_metadata(request: Request) -> dict[str, str]:
+    """The `metadata[k]=v` of a query: what the rows of a list must hold."""
+    return {name[9:-1]: value for name, value in request.query_params.items() if name.startswith("metadata[")}
 
 
 def find_owned(store: JobStore, kind: type[T], thing_id: str, owner: str) -> T:
@@ -57,7 +63,7 @@ def find_owned(store: JobStore, kind: type[T], thing_id: str, owner: str) -> T:
     return found
 
 
-def page_of(rows: list[T], limit: int) -> tuple[list[T], bool]:
+def page_of(rows: list[Row], limit: int) -> tuple[list[Row], bool]:
     """The rows of a page, and whether more follow; one row more was asked for than is shown."""
     return rows[:limit], len(rows) > limit
 

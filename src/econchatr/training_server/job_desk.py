@@ -25,7 +25,7 @@ from econchatr.training_server.job_schema import (
     JobState,
     SupervisedMethod,
 )
-from econchatr.training_server.job_store import JobStore, StoredFile, StoredJob
+from econchatr.training_server.job_store import JobStore, StoredFile, StoredJob, StoredPermission
 from econchatr.training_server.job_worker import ADAPTER_FILES, ADAPTER_NAME, START_NAME, TRAIN_NAME, VALIDATION_NAME
 from econchatr.training_server.model_shelf import NamedModel
 from econchatr.training_server.server_settings import TrainingServerSettings
@@ -190,14 +190,18 @@ class JobDesk:
         job = find_owned(self._store, StoredJob, job_id, owner)
         return self._store.change(StoredJob, job.id, change) or job
 
-    def delete_model(self, model: NamedModel) -> None:
-        """Take a tuned model away, with its adapter.
+    def delete_model(self, model: NamedModel, owner: str) -> None:
+        """Take a tuned model away, with its adapter and what permits others to ask it.
 
         Raises:
-            CallError: It is a base, which is everybody's.
+            CallError: It is a base, which is everybody's, or another caller's.
         """
-        if model.job is None:
-            raise CallError("A base is not deleted.", status=403, code="not_allowed", param="model")
+        if model.job is None or model.job.owner != owner:
+            told = "A base is not deleted." if model.job is None else "Only its owner deletes a model."
+            raise CallError(told, status=403, code="not_allowed", param="model")
+        for permission in self._store.list_owned(StoredPermission, owner):
+            if permission.job_id == model.job.id:
+                self._store.remove(permission)
         self._store.change(StoredJob, model.job.id, lambda job: job.model_copy(update={"tuned_model": None}))
         shutil.rmtree(self._store.job_folder(model.job.id) / ADAPTER_NAME, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 
 from econchatr.talk.server.openai_schema import ModelObject
-from econchatr.training_server.file_routes import find_owned, page_of, whose
+from econchatr.training_server.file_routes import find_owned, page_of, read_wanted_metadata, whose
 from econchatr.training_server.job_desk import JobDesk, tell_job
 from econchatr.training_server.job_schema import CheckpointObject, Deleted, EventObject, JobObject, JobOrder, ListPage
 from econchatr.training_server.job_store import JobStore, PageAsk, StoredJob
@@ -32,7 +32,7 @@ class JobRoutes:
 
     def list_jobs(self, request: Request, after: str | None = None, limit: Limit = 20) -> ListPage[JobObject]:
         """The caller's jobs, the newest first: all, those with `metadata[k]=v`, or those without any."""
-        wanted = {name[9:-1]: value for name, value in request.query_params.items() if name.startswith("metadata[")}
+        wanted = read_wanted_metadata(request)
         has_none = request.query_params.get("metadata") == "null"
         limit = min(limit or 20, _MAX_PAGE)
         rows = self._store.read_page(StoredJob, whose(request), PageAsk(after, _MAX_LOOKED_AT))
@@ -89,7 +89,7 @@ class ModelRoutes:
         self._shelf, self._desk = shelf, desk
 
     def list_models(self, request: Request) -> ListPage[ModelObject]:
-        """The bases, and the caller's own models."""
+        """The bases, the caller's own models, and those of others that it may ask."""
         return ListPage[ModelObject].of([_tell_model(model) for model in self._shelf.list_names(whose(request))])
 
     def show(self, request: Request, model: str) -> ModelObject:
@@ -99,7 +99,7 @@ class ModelRoutes:
     async def delete(self, request: Request, model: str) -> Deleted:
         """Delete a tuned model, with its adapter."""
         found = self._shelf.find(model, whose(request))
-        self._desk.delete_model(found)
+        self._desk.delete_model(found, whose(request))
         self._shelf.forget(found)
         return Deleted(id=model, object="model")
 

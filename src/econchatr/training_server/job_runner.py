@@ -18,6 +18,7 @@ from typing import Final
 
 from econchatr.errors import EconChatRError
 from econchatr.tables import write_bytes
+from econchatr.training_server.answer_store import AnswerStore
 from econchatr.training_server.job_ends import end_well, sweep_expired
 from econchatr.training_server.job_schema import JobFault, JobState
 from econchatr.training_server.job_store import JobStore, StoredJob
@@ -49,6 +50,7 @@ class JobRunner:
 
     def __init__(self, store: JobStore, settings: TrainingServerSettings, *, cache: Path, terms: Path | None) -> None:
         self._store, self._settings, self._cache, self._terms = store, settings, cache, terms
+        self._answers = AnswerStore(store, settings.quotas)
         self._is_stopping, self._nudged = threading.Event(), threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._running = ""
@@ -113,6 +115,7 @@ class JobRunner:
     def _judge_all(self) -> None:
         while not self._is_stopping.is_set():
             sweep_expired(self._store)
+            self._answers.sweep()
             for job in self._store.list_states(StoredJob, ["validating_files"]):
                 if not self._is_stopping.is_set():
                     self._judge(job)

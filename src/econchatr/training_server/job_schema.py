@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from econchatr.errors import InputError
-from econchatr.talk.server.openai_schema import WHOLE, ModelObject
+from econchatr.talk.server.openai_schema import WHOLE, ChatCompletion, ChatRequest, ModelObject, TextPart
 
 JobState = Literal["validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
@@ -43,6 +43,9 @@ Beta = Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)]
 _MetaKey = Annotated[str, Field(min_length=1, max_length=64)]
 _MetaValue = Annotated[str, Field(max_length=512)]
 Metadata = Annotated[dict[_MetaKey, _MetaValue], Field(max_length=16)]
+CALLER_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
+ProjectId = Annotated[str, Field(pattern=CALLER_NAME)]
+"""A project is a caller."""
 
 
 class _Ordered(BaseModel):
@@ -134,6 +137,27 @@ class UploadEnd(_Ordered):
 
     part_ids: Annotated[list[Identifier], Field(max_length=10_000)]
     md5: Annotated[str, Field(max_length=32)] | None = None
+
+
+class StoringChatRequest(ChatRequest):
+    """POST /v1/chat/completions, of a server that can keep its answers."""
+
+    store: bool | None = None
+    """Whether the answer is kept to be read again."""
+    metadata: Metadata | None = None
+    """Of an answer that is kept."""
+
+
+class MetadataOrder(_Ordered):
+    """POST /v1/chat/completions/ID: null takes the metadata away."""
+
+    metadata: Metadata | None
+
+
+class PermissionOrder(_Ordered):
+    """POST /v1/fine_tuning/checkpoints/ID/permissions."""
+
+    project_ids: Annotated[list[ProjectId], Field(min_length=1, max_length=100)]
 
 
 # --- answered ---------------------------------------------------------------------------------------------------------
@@ -314,9 +338,37 @@ class FineTuneObject(BaseModel):
     events: list[FineTuneEvent]
 
 
+class StoredCompletion(ChatCompletion):
+    """An answer that is kept."""
+
+    metadata: dict[str, str] | None
+
+
+class StoredMessage(BaseModel):
+    """A message that was sent for such an answer."""
+
+    id: str
+    role: str
+    content: str
+    content_parts: list[TextPart] | None
+    """Its pieces, where it came in pieces."""
+    refusal: None = None
+    name: None = None
+
+
+class PermissionObject(BaseModel):
+    """Another caller may ask a tuned model."""
+
+    id: str
+    object: Literal["checkpoint.permission"] = "checkpoint.permission"
+    created_at: int
+    project_id: str
+    """The caller's name."""
+
+
 Row = TypeVar(
     "Row", FileObject, JobObject, EventObject, CheckpointObject, ModelObject, EngineObject, FineTuneObject,
-    FineTuneEvent,
+    FineTuneEvent, StoredCompletion, StoredMessage, PermissionObject,
 )  # fmt: skip
 
 
@@ -341,5 +393,5 @@ class Deleted(BaseModel):
     """Something is gone."""
 
     id: str
-    object: Literal["file", "model"]
+    object: Literal["file", "model", "chat.completion.deleted", "checkpoint.permission"]
     deleted: Literal[True] = True

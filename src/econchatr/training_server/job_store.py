@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from econchatr.errors import ShowFolderError
 from econchatr.records import Record
 from econchatr.tables import disk_errors
 from econchatr.training_server.job_schema import (
@@ -28,29 +24,9 @@ from econchatr.training_server.job_schema import (
     JobFault,
     JobState,
 )
+from econchatr.training_server.server_database import ServerDatabase
 
 STORE_NAME = "jobs.sqlite"
-_VERSION = 1
-_BUSY_SECONDS = 30.0
-_SCHEMA = (
-    """CREATE TABLE things (
-      n INTEGER PRIMARY KEY AUTOINCREMENT,
-      id TEXT NOT NULL UNIQUE,
-      kind TEXT NOT NULL,
-      owner TEXT NOT NULL,
-      state TEXT NOT NULL,
-      body TEXT NOT NULL
-    )""",
-    "CREATE INDEX things_of_owner ON things (kind, owner, n)",
-    "CREATE INDEX things_by_state ON things (kind, state, n)",
-    """CREATE TABLE events (
-      n INTEGER PRIMARY KEY AUTOINCREMENT,
-      job_id TEXT NOT NULL,
-      mark TEXT NOT NULL,
-      body TEXT NOT NULL,
-      UNIQUE (job_id, mark)
-    )""",
-)
 _EVENT = TypeAdapter(EventObject)
 
 
@@ -182,6 +158,22 @@ class StoredJob(Thing):
         return self.state
 
 
+class StoredPermission(Thing):
+    """Another caller may ask the model of a job; the owner is the job's."""
+
+    kind = "permission"
+    prefix = "cp_"
+
+    job_id: str
+    project_id: str
+    """The other caller's name."""
+
+    @property
+    def row_state(self) -> str:
+        """Who may ask."""
+        return self.project_id
+
+
 T = TypeVar("T", bound=Thing)
 
 
@@ -198,56 +190,18 @@ class JobStore:
     """One server's store; threads may share it."""
 
     def __init__(self, folder: Path, *, now: Callable[[], float] = time.time) -> None:
-        self.folder, self._now, self._lock = folder, now, RLock()
+        self.folder, self._now = folder, now
         with disk_errors(folder):
             (folder / "files").mkdir(parents=True, exist_ok=True)
             (folder / "jobs").mkdir(exist_ok=True)
-        path = folder / STORE_NAME
-        try:
-            self._line = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self._line.execute("PRAGMA journal_mode = WAL")
-            self._line.execute("PRAGMA synchronous = FULL")
-            self._prepare()
-        except sqlite3.Error as exc:
-            raise ShowFolderError(f"{path}: cannot be opened ({exc}).", hint="Give another folder.") from exc
+        self.database = ServerDatabase(folder / STORE_NAME)
+        self.hold = self.database.hold
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._line.close()
-
-    def _prepare(self) -> None:
-        with self._change():
-            (version,) = self._line.execute("PRAGMA user_version").fetchone()
-            if version > _VERSION:
-                raise ShowFolderError(f"{self.folder}: a newer program made it.", hint="Update EconChatR.")
-            if version == 0:
-                for statement in _SCHEMA:
-                    self._line.execute(statement)
-                self._line.execute(f"PRAGMA user_version = {_VERSION}")
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        """One transaction: all of it, or nothing."""
-        with self._lock:
-            try:
-                self._line.execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                except BaseException:
-                    self._line.execute("ROLLBACK")
-                    raise
-                self._line.execute("COMMIT")
-            except sqlite3.Error as exc:
-                raise ShowFolderError(f"{self.folder / STORE_NAME}: {exc}.", hint="Look at the disk.") from exc
-
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Let nobody else change anything until the block ends: what was counted in it still holds at its end."""
-        with self._lock:
-            yield
+        self.database.close()
 
     def now(self) -> int:
         """Seconds since 1970."""
@@ -269,20 +223,15 @@ class JobStore:
 
     def add(self, thing: T) -> T:
         """Keep a new row, or another in the place of one with its id."""
-        with self._change():
+        with self.database.change() as line:
             row = (thing.id, thing.kind, thing.owner, thing.row_state, thing.model_dump_json())
-            self._line.execute(
-                "INSERT OR REPLACE INTO things (id, kind, owner, state, body) VALUES (?, ?, ?, ?, ?)", row
-            )
+            line.execute("INSERT OR REPLACE INTO things (id, kind, owner, state, body) VALUES (?, ?, ?, ?, ?)", row)
         return thing
 
     def find(self, kind: type[T], thing_id: str) -> T | None:
         """The row of that id, whosever it is."""
-        with self._lock:
-            row = self._line.execute(
-                "SELECT body FROM things WHERE id = ? AND kind = ?", (thing_id, kind.kind)
-            ).fetchone()
-        return kind.model_validate_json(row[0]) if row else None
+        rows = self.database.read("SELECT body FROM things WHERE id = ? AND kind = ?", (thing_id, kind.kind))
+        return kind.model_validate_json(rows[0][0]) if rows else None
 
     def change(self, kind: type[T], thing_id: str, change: Callable[[T], T | None]) -> T | None:
         """Put another row in the place of one; gives the new one.
@@ -290,11 +239,11 @@ class JobStore:
         Args:
             change: Gives `None` to leave the row as it is. What it raises leaves it too.
         """
-        with self._change():
+        with self.database.change() as line:
             old = self.find(kind, thing_id)
             new = change(old) if old else None
             if new is not None:
-                self._line.execute(
+                line.execute(
                     "UPDATE things SET state = ?, body = ? WHERE id = ?",
                     (new.row_state, new.model_dump_json(), thing_id),
                 )
@@ -302,8 +251,8 @@ class JobStore:
 
     def remove(self, thing: Thing) -> None:
         """Forget a row, and the bytes it stands for."""
-        with self._change():
-            self._line.execute("DELETE FROM things WHERE id = ?", (thing.id,))
+        with self.database.change() as line:
+            line.execute("DELETE FROM things WHERE id = ?", (thing.id,))
         if isinstance(thing, StoredFile | StoredPart):
             with disk_errors(self.place(thing.id)):
                 self.place(thing.id).unlink(missing_ok=True)
@@ -311,11 +260,8 @@ class JobStore:
     def list_states(self, kind: type[T], states: Sequence[str]) -> list[T]:
         """Every row in one of these states, the oldest first."""
         marks = ", ".join("?" * len(states))
-        with self._lock:
-            rows = self._line.execute(
-                f"SELECT body FROM things WHERE kind = ? AND state IN ({marks}) ORDER BY n",
-                (kind.kind, *states),
-            ).fetchall()
+        query = f"SELECT body FROM things WHERE kind = ? AND state IN ({marks}) ORDER BY n"
+        rows = self.database.read(query, (kind.kind, *states))
         return [kind.model_validate_json(body) for (body,) in rows]
 
     def list_owned(self, kind: type[T], owner: str) -> Iterator[T]:
@@ -336,8 +282,7 @@ class JobStore:
         bound = f"AND n {sign} (SELECT n FROM {table} WHERE {which} AND {last})" if ask.after is not None else ""
         seen = (*values, ask.after) if ask.after is not None else ()
         query = f"SELECT body FROM {table} WHERE {which} {bound} ORDER BY n {order} LIMIT ?"
-        with self._lock:
-            return [body for (body,) in self._line.execute(query, (*values, *seen, ask.limit)).fetchall()]
+        return [body for (body,) in self.database.read(query, (*values, *seen, ask.limit))]
 
     # --- events
 
@@ -355,9 +300,9 @@ class JobStore:
             id=f"ftevent-{secrets.token_hex(12)}", created_at=self.now(), level=level, message=message,
             type="metrics" if data else "message", data=data,
         )  # fmt: skip
-        with self._change():
+        with self.database.change() as line:
             row = (job_id, mark or event.id, event.model_dump_json())
-            self._line.execute("INSERT OR IGNORE INTO events (job_id, mark, body) VALUES (?, ?, ?)", row)
+            line.execute("INSERT OR IGNORE INTO events (job_id, mark, body) VALUES (?, ?, ?)", row)
 
     def read_events(self, job_id: str, ask: PageAsk) -> list[EventObject]:
         """Some of a job's events, in order."""

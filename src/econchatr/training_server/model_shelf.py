@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from econchatr.models.engines.llama_server import ServedModel, SlotServer, open_
 from econchatr.prompts import ChatTemplate
 from econchatr.records import Variant
 from econchatr.tables import hash_settings
-from econchatr.training_server.job_store import JobStore, StoredJob
+from econchatr.training_server.job_store import JobStore, StoredJob, StoredPermission
 from econchatr.training_server.job_worker import ADAPTER_NAME
 from econchatr.training_server.server_settings import TrainingServerSettings
 
@@ -64,21 +65,26 @@ class ModelShelf:
         self._open_models: OrderedDict[str, _OpenModel] = OrderedDict()
 
     def list_names(self, owner: str) -> list[NamedModel]:
-        """The bases, and the caller's own models, the newest first."""
+        """The bases, the caller's own models, the newest first, and those that others permitted the caller to ask."""
         bases = [NamedModel(name, base, self._started_at) for name, base in self._settings.bases.items()]
-        jobs = (job for job in self._store.list_owned(StoredJob, owner) if job.tuned_model)
-        return bases + [_name_tuned(job) for job in jobs]
+        return bases + [_name_tuned(job) for job in self._list_jobs(owner) if job.tuned_model]
+
+    def _list_jobs(self, owner: str) -> Iterator[StoredJob]:
+        yield from self._store.list_owned(StoredJob, owner)
+        for permission in self._store.list_states(StoredPermission, [owner]):
+            if job := self._store.find(StoredJob, permission.job_id):
+                yield job
 
     def find(self, name: str, owner: str) -> NamedModel:
         """The model of that name.
 
         Raises:
-            UnknownModelError: The caller has none.
+            UnknownModelError: The caller may ask none of that name.
         """
         if name in self._settings.bases:
             return NamedModel(name, self._settings.bases[name], self._started_at)
         if name.startswith("ft:"):
-            for job in self._store.list_owned(StoredJob, owner):
+            for job in self._list_jobs(owner):
                 if job.tuned_model == name:
                     return _name_tuned(job)
         shown = strip_controls(name[:_MAX_SHOWN_CHARS], keeps_lines=False)

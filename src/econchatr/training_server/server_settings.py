@@ -15,7 +15,7 @@ from econchatr.records import Record
 from econchatr.toml_files import validate_toml
 from econchatr.train.preference_training import PreferenceRecipe
 from econchatr.train.recipe import LoraRecipe
-from econchatr.training_server.job_schema import Hyperparameters
+from econchatr.training_server.job_schema import CALLER_NAME, Hyperparameters
 
 SETTINGS_NAME = "server.toml"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
@@ -24,7 +24,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 class CallerTable(Record):
     """`[[caller]]`: somebody with a key, who sees only the files, jobs and models that it made."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    name: str = Field(pattern=CALLER_NAME)
     """Stands in the names of the caller's models."""
     key_env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")
     """Name of the environment variable that holds the key; the key itself never stands in a file."""
@@ -44,6 +44,14 @@ class QuotaTable(Record):
     """Of one job."""
     max_example_tokens: int = Field(default=2048, ge=16, le=32_768)
     """A longer example is refused, with its line."""
+    max_answers: int = Field(default=10_000, ge=1)
+    """Answers that are kept, as their requests had `store`."""
+    max_answers_mb: int = Field(default=100, ge=1)
+    """Of them together, with what was asked."""
+    answer_days: int = Field(default=30, ge=1, le=3650)
+    """They go away by themselves then."""
+    max_permissions: int = Field(default=100, ge=1)
+    """Given to other callers, to ask one's models."""
 
 
 class RecipeTable(Record):

@@ -22,7 +22,16 @@ from econchatr.talk.server.openai_schema import (
 from econchatr.talk.server.request_guard import BodyError, Guard, GuardSettings
 from econchatr.talk.server.routes import TALK_FIELDS, add_errors
 from econchatr.training_server.answer_routes import AnswerRoutes, add_answer_routes
+from econchatr.training_server.answer_store import AnswerStore
+from econchatr.training_server.checkpoint_permissions import PermissionRoutes, add_permission_routes
 from econchatr.training_server.file_routes import FileRoutes, add_file_routes
+from econchatr.training_server.graders import (
+    GraderRun,
+    GraderValidation,
+    StringCheck,
+    TextSimilarity,
+    add_grader_routes,
+)
 from econchatr.training_server.job_desk import JobDesk
 from econchatr.training_server.job_routes import JobRoutes, ModelRoutes, add_job_routes
 from econchatr.training_server.job_runner import JobRunner
@@ -32,6 +41,8 @@ from econchatr.training_server.job_schema import (
     DpoOrder,
     JobOrder,
     MethodOrder,
+    PermissionOrder,
+    StoringChatRequest,
     SupervisedOrder,
     UploadEnd,
     UploadOrder,
@@ -57,6 +68,12 @@ _FIELDS = TALK_FIELDS.union(
             DpoOrder,
             UploadOrder,
             UploadEnd,
+            StoringChatRequest,
+            PermissionOrder,
+            GraderValidation,
+            GraderRun,
+            StringCheck,
+            TextSimilarity,
         )
     ),
     ("limit", "after", "order"),
@@ -134,8 +151,11 @@ def _create_app(store: JobStore, settings: TrainingServerSettings, runner: JobRu
     }  # fmt: skip
     desk = JobDesk(store, settings, runner)
     add_file_routes(app, FileRoutes(store, settings.quotas), answers)
-    models, talk = ModelRoutes(shelf, desk), AnswerRoutes(shelf, store.folder / "generations.jsonl")
+    kept = AnswerStore(store, settings.quotas)
+    models, talk = ModelRoutes(shelf, desk), AnswerRoutes(shelf, store.folder / "generations.jsonl", kept)
     add_job_routes(app, JobRoutes(store, desk), models, answers)
+    add_permission_routes(app, PermissionRoutes(store, settings.quotas), answers)
+    add_grader_routes(app, answers)
     add_answer_routes(app, talk, answers)
     add_routes_2023(app, Routes2023(store, desk, models, talk), answers)
     add_errors(app, _FIELDS)

@@ -17,9 +17,20 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
 
-from tests.helpers.training_server_process import BASE, RIGHTS, ServerProcess, order, run_server, upload, write_server
+from econchatr.training_server.job_store import JobStore
+from tests.helpers.training_server_process import (
+    BASE,
+    RIGHTS,
+    ServerProcess,
+    make_tuned_job,
+    order,
+    run_server,
+    upload,
+    write_server,
+)
 
 N_EXAMPLES = 5
+TUNED = f"ft:{BASE}:local::1"
 ROOMY = '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n[quotas]\nmax_waiting_jobs = 10000\nmax_files = 10000\n'
 HOOKS = '''
 import json, os
@@ -51,6 +62,8 @@ def before_call(context, case, kwargs):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ServerProcess]:
     folder = write_server(tmp_path_factory.mktemp("described") / "server", cache, ROOMY)
+    with JobStore(folder) as store:
+        store.add(make_tuned_job("ftjob-tuned", TUNED))
     with run_server(folder) as running:
         yield running
 
@@ -65,6 +78,7 @@ def test_every_answer_of_every_route_is_described(description: dict[str, Any]) -
     """An empty description, which any answer fits, says nothing."""
     calls = {f"{verb} {path}": call for path, calls in description["paths"].items() for verb, call in calls.items()}
     assert {"post /v1/files", "post /v1/fine_tuning/jobs", "get /v1/fine-tunes", "get /v1/engines"} <= calls.keys()
+    assert {"get /v1/chat/completions", "post /v1/fine_tuning/alpha/graders/run"} <= calls.keys()
     told = {name: call["responses"]["200"].get("content", {}) for name, call in calls.items()}
     vague = {name for name, content in told.items() if content.get("application/json", {}).get("schema") == {}}
     assert vague == set()
@@ -102,10 +116,14 @@ def test_nothing_that_can_be_asked_breaks_the_server(server: ServerProcess, tmp_
     """One check is left out: a request of the right shape may be refused, as what it names may not be there."""
     client = server.client()
     file_id = upload(client, ["no row to train on: orders end early"])
+    said = client.chat.completions.create(
+        model=BASE, messages=[{"role": "user", "content": "?"}], store=True, max_tokens=1
+    )
     started = client.uploads.create(bytes=9, filename="a.jsonl", mime_type="text/jsonl", purpose="fine-tune")
     job_id = order(client, file_id, metadata=RIGHTS).id
     known = {"model": BASE, "engine": BASE, "file_id": file_id, "training_file": file_id, "validation_file": file_id,
-             "job_id": job_id, "name": job_id, "upload_id": started.id}  # fmt: skip
+             "job_id": job_id, "name": job_id, "upload_id": started.id, "completion_id": said.id,
+             "checkpoint": TUNED}  # fmt: skip
     (tmp_path / "hooks.py").write_text(HOOKS)
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "NO_COLOR": "1", "KNOWN": json.dumps(known)}
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment.get("PYTHONPATH", "")])

@@ -72,6 +72,12 @@ class Told:
     chances: list[Chance] = field(default_factory=list)
     last: ReplyPiece = _NOTHING
 
+    def add(self, piece: ReplyPiece) -> None:
+        """Take in the next piece."""
+        self.text += piece.text
+        self.chances += piece.chances
+        self.last = piece
+
 
 class Answerer:
     """Every served model, with what all of them share."""
@@ -213,9 +219,7 @@ class Answerer:
         told = [Told(text=telling.lead) for telling in tellings]
         async with aclosing(self.tell(tellings)) as stream:
             async for place, piece in stream:
-                told[place].text += piece.text
-                told[place].chances += piece.chances
-                told[place].last = piece
+                told[place].add(piece)
         return told
 
     def _find_chooser(self, telling: Telling) -> Chooser | None:

@@ -47,7 +47,7 @@ from econchatr.talk.server.openai_schema import (
     TextFormat,
     TextPart,
 )
-from econchatr.talk.server.replying import CONTENT_TYPE, Answerer, Gauges, Telling
+from econchatr.talk.server.replying import CONTENT_TYPE, Answerer, Gauges, Telling, Told
 from econchatr.talk.server.request_guard import HEALTH_PATH, Guard, GuardSettings, OpenPath
 from econchatr.talk.session import Find, RealTurns
 
@@ -120,8 +120,13 @@ def create_app(
 class TalkRoutes:
     """What a request to talk is answered by some models."""
 
-    def __init__(self, answerer: Answerer, label: str) -> None:
-        self._answerer, self._label = answerer, label
+    def __init__(self, answerer: Answerer, label: str, *, keep: Callable[[ChatCompletion], None] | None = None) -> None:
+        """Take what answers.
+
+        Args:
+            keep: Gets each whole answer of a chat before the last of it is sent.
+        """
+        self._answerer, self._label, self._keep = answerer, label, keep
         self._started = int(time.time())
 
     async def list_models(self) -> ModelList:
@@ -162,7 +167,7 @@ class TalkRoutes:
     async def _answer(self, request: Request, body: DrawRequest, tellings: list[Telling], form: Form) -> Response:
         if not body.stream:
             told = await _unless_hung_up(request, self._answerer.tell_whole(tellings))
-            return _json(form.whole(told), HTTPStatus.OK)
+            return _json(await self._whole(form, told), HTTPStatus.OK)
         has_usage = bool(body.stream_options and body.stream_options.include_usage)
         pieces = self._answerer.tell(tellings)
         try:
@@ -171,34 +176,46 @@ class TalkRoutes:
         except BaseException:
             await pieces.aclose()
             raise
-        events = _events(first, pieces, form, len(tellings), has_usage=has_usage)
+        events = self._events(first, pieces, form, len(tellings), has_usage=has_usage)
         return StreamingResponse(
             events, media_type="text/event-stream", headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
             # Runs when the last event is sent, and when the reader has gone: the generation ends with the reader.
             background=BackgroundTask(events.aclose),
         )  # fmt: skip
 
+    async def _whole(self, form: Form, told: list[Told]) -> BaseModel:
+        whole = form.whole(told)
+        if self._keep and isinstance(whole, ChatCompletion):
+            await asyncio.to_thread(self._keep, whole)
+        return whole
 
-async def _events(
-    first: tuple[int, ReplyPiece], rest: AsyncGenerator[tuple[int, ReplyPiece], None], form: Form, n_replies: int, *,
-    has_usage: bool,
-) -> AsyncGenerator[bytes, None]:  # fmt: skip
-    lasts = [ReplyPiece("")] * n_replies
-    async with aclosing(rest):
-        try:
-            for place in range(n_replies):
-                if opening := form.opening(place):
-                    yield _event(opening)
-            yield _event(form.piece(*first))
-            lasts[first[0]] = first[1]
-            async for place, piece in rest:
-                lasts[place] = piece
-                yield _event(form.piece(place, piece))
-            if has_usage:
-                yield _event(form.closing(lasts))
-            yield b"data: [DONE]\n\n"
-        except EconChatRError as exc:
-            yield _event(_tell_error(exc)[1])
+    async def _events(
+        self, first: tuple[int, ReplyPiece], rest: AsyncGenerator[tuple[int, ReplyPiece], None], form: Form,
+        n_replies: int, *, has_usage: bool,
+    ) -> AsyncGenerator[bytes, None]:  # fmt: skip
+        told = [Told() for _ in range(n_replies)]
+
+        def note(place: int, piece: ReplyPiece) -> bytes:
+            if self._keep:
+                told[place].add(piece)
+            told[place].last = piece
+            return _event(form.piece(place, piece))
+
+        async with aclosing(rest):
+            try:
+                for place in range(n_replies):
+                    if opening := form.opening(place):
+                        yield _event(opening)
+                yield note(*first)
+                async for place, piece in rest:
+                    yield note(place, piece)
+                if has_usage:
+                    yield _event(form.closing([one.last for one in told]))
+                if self._keep:
+                    await self._whole(form, told)
+                yield b"data: [DONE]\n\n"
+            except EconChatRError as exc:
+                yield _event(_tell_error(exc)[1])
 
 
 def _event(content: BaseModel) -> bytes:
@@ -315,6 +332,8 @@ def _tell_misread(exc: Exception, fields: frozenset[str]) -> ErrorBody:
     place = ".".join(str(part) for part in first["loc"] if part in fields or isinstance(part, int))
     context = first.get("ctx", {})
     message = "is not supported here" if context.get("max_length") == 0 else str(first["msg"])
+    if "expected_tags" in context:
+        message = f"its type is none of {context['expected_tags']}"
     if first.get("type") == "json_invalid":
         return _error(f"The body is not JSON: {context.get('error', message)}.", "invalid_request_error")
     return _error(f"{place or 'The body'}: {message}.", "invalid_request_error", param=place or None)
