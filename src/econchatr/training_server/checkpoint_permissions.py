@@ -39,8 +39,9 @@ class PermissionRoutes:
             missing = dict.fromkeys(name for name in body.project_ids if name not in given)
             if len(every) + len(missing) > self._quotas.max_permissions:
                 raise CallError(
-                    f"{len(every)} permissions are given; {self._quotas.max_permissions} are the most. "
-                    "Delete some first.", status=429, code="insufficient_quota", param="project_ids",
+                    f"{len(every)} permissions are given and {len(missing)} asked for; "
+                    f"{self._quotas.max_permissions} are the most.", hint="Ask for fewer, or delete some first.",
+                    status=429, code="insufficient_quota", param="project_ids",
                 )  # fmt: skip
             for name in missing:
                 given[name] = self._store.add(

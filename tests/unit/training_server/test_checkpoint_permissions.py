@@ -110,7 +110,7 @@ def test_permissions_are_listed_the_newest_first(routes: PermissionRoutes) -> No
 
 def test_more_permissions_than_the_quota_are_refused_as_a_whole(routes: PermissionRoutes, store: JobStore) -> None:
     permit(routes, "bob", "carol")
-    with pytest.raises(CallError, match="2 permissions are given; 3 are the most") as caught:
+    with pytest.raises(CallError, match="2 permissions are given and 2 asked for; 3 are the most") as caught:
         permit(routes, "dave", "erin")
     assert caught.value.status == 429
     assert len(list(store.list_owned(StoredPermission, "alice"))) == 2
