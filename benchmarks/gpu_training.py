@@ -1,188 +1,175 @@
-"""Train random bases of 0.6 and 8 billion parameters on a GPU, beside TRL; print speed, share of the peak, memory.
+"""Training, asking and scoring on a GPU, ours beside TRL, Unsloth and vLLM, in one run of eight minutes.
 
-python benchmarks/gpu_training.py FOLDER [--base qwen3-0.6b qwen3-8b] [--way ours trl qlora] [--steps 12] [--tiny]
+python benchmarks/gpu_training.py FOLDER [--base qwen3-0.6b qwen3-8b] [--minutes 8] [--steps 12] [--tiny] [--write]
 
-FOLDER keeps the bases, which are made from their configurations: 1.2 GB and 16 GB. Each way runs in a process of its
-own, one after the other. The ways:
+FOLDER keeps the bases, which have the sizes of real ones and random numbers: 1.2 GB and 16 GB. Each part runs in a
+process of its own, with the time that is left shared among those to come; one that takes longer is stopped, and the
+table says so. Programs that are not installed are left out, by name.
 
-    ours     what `econchatr train` does; the plan by free memory is printed
-    trl      TRL's SFTTrainer with what makes it fastest: bfloat16, examples packed without padding, FlashAttention or
-             the kernels of the hub where they are installed, no gradient checkpointing
-    qlora    what `econchatr train` does with 4 bits, as if 24 GB were free
+    train    ours: what `econchatr train` does. trl: TRL's SFTTrainer with what makes it fastest, packed without
+             padding, with FlashAttention or the kernels of the hub where they are installed. unsloth: Unsloth under
+             the same trainer. The same in 4 bits: qlora (ours, as if 24 GB were free) and unsloth-4bit
+    ask      ours: in batches through transformers, as `econchatr ask` asks a base that is no GGUF file. vllm: the same
+             prompts all at once, as many tokens a reply
+    score    ours: how likely replies are, as `econchatr score` measures it. vllm: the same from its prompts' chances
 
 All learn rank 16 on all linear layers, 8 examples a step, replies only, the same random examples of 150 to 500 tokens.
 The first two steps are not counted. The share of the peak counts 4 operations per number of the base and token
 (forward, and backward to the inputs: the base itself has no gradient), the head for reply tokens only.
 
-`--tiny` trains a base of 100,000 parameters on whatever device there is: it tells that the script works, nothing else.
+Without a GPU it says so and ends with 2. `--tiny` takes a base of 100,000 parameters on whatever device there is: it
+tells that the script works, nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final, NamedTuple
 
+import gpu_ways as ways
 import torch
 from random_bases import SIZES, open_random_base
+from written_tables import add_write, lay_out, peak_gb, publish, tell_machine
 
 from econchatr.models.files.weights import BaseWeights
-from econchatr.models.machine import look_at_machine
-from econchatr.models.trainable.memory_plan import plan_training, read_sizes
 from econchatr.prompts import EncodedExample
-from econchatr.train.local import plan_lora, train_lora
-from econchatr.train.recipe import LoraRecipe, TrainProgress
 
-BATCH, WARM_STEPS = 8, 2
-RECIPE = LoraRecipe(batch_examples=BATCH, n_epochs=1, eval_every_share=1.0, learning_rate=1e-4)
-PEAK_TFLOPS = {"H200": 989, "H100": 989, "A100": 312, "L40": 181, "4090": 165, "L4": 121, "3090": 71}
-"""Dense bfloat16 of a card by a word of its name. Source: NVIDIA's data sheets."""
-QLORA_BYTES = 24 * 10**9
+Do = Callable[[BaseWeights, Sequence[EncodedExample]], ways.Found]
+MIN_SECONDS: Final = 20
+"""A part that has less is not begun."""
+
+
+def _train(run: Callable[..., ways.Ran]) -> Do:
+    return partial(ways.train, run=run)
+
+
+PARTS: Final[dict[str, tuple[str, Do]]] = {
+    "train ours": ("", _train(ways.train_ours)),
+    "train trl": ("trl", _train(ways.train_trl)),
+    "train unsloth": ("unsloth", _train(ways.train_unsloth)),
+    "train qlora": ("bitsandbytes", _train(partial(ways.train_ours, is_4bit=True))),
+    "train unsloth-4bit": ("unsloth", _train(partial(ways.train_unsloth, is_4bit=True))),
+    "ask ours": ("", ways.ask_ours),
+    "ask vllm": ("vllm", ways.ask_vllm),
+    "score ours": ("", ways.score_ours),
+    "score vllm": ("vllm", ways.score_vllm),
+}
+"""Each part by its name, with the package it needs."""
+
+
+class Row(NamedTuple):
+    """What came of one part; a rate of 0: nothing did."""
+
+    base: str
+    part: str
+    rate: float
+    gigabytes: float
+    note: str
 
 
 def main() -> None:
-    """Run every way on every base, or one of them in this process."""
+    """Run every part on every base, or one of them in this process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--base", nargs="+", choices=SIZES, default=["qwen3-0.6b", "qwen3-8b"])
-    parser.add_argument("--way", nargs="+", choices=("ours", "trl", "qlora"), default=["ours", "trl", "qlora"])
+    parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--tiny", action="store_true")
+    add_write(parser)
+    parser.add_argument("--part", choices=[*PARTS, "make"], help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    bases = ["tiny"] if given.tiny else given.base
-    runs = [(base, way) for base in bases for way in given.way]
-    if len(runs) == 1:
-        print(measure(*runs[0], folder=given.folder, n_steps=given.steps), flush=True)
+    if not (torch.cuda.is_available() or given.tiny):
+        print("gpu_training.py: torch finds no GPU here; --tiny tries the script without one.", file=sys.stderr)
+        raise SystemExit(2)
+    if given.part:
+        measure(given)
         return
-    for base, way in runs:
-        own = [str(given.folder), "--base", base, "--way", way, "--steps", str(given.steps)]
-        done = subprocess.run([sys.executable, __file__, *own], check=False)
-        if done.returncode:
-            print(f"{base} {way}: failed with {done.returncode}", flush=True)
+    rows = run_parts(["tiny"] if given.tiny else given.base, given)
+    publish("gpu_training", write_table(rows, given), is_written=given.write and not given.tiny)
 
 
-def measure(name: str, way: str, *, folder: Path, n_steps: int) -> str:
-    """Train some steps and say in one line what came of it."""
-    base = open_random_base(name, folder)
-    examples = make_examples(n_steps, n_tokens=SIZES[name][1]["vocab_size"])
+def measure(given: argparse.Namespace) -> None:
+    """Do one part in this process; `make` writes the base only."""
+    name = given.base[0]
+    base = open_random_base(name, given.folder)
+    if given.part == "make":
+        given.out.write_text("{}", encoding="utf-8")
+        return
+    examples = ways.make_examples(given.steps, n_tokens=SIZES[name][1]["vocab_size"])
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    marks = train_trl(examples, base) if way == "trl" else train_ours(examples, base, is_4bit=way == "qlora")
-    seconds = marks[-1][0] - marks[WARM_STEPS - 1][0]
-    counted = examples[WARM_STEPS * BATCH : len(marks) * BATCH]
-    n_tokens = sum(len(example.ids) for example in counted)
-    told = f"{name} {way}: {n_tokens / seconds:,.0f} tokens/s, loss {marks[0][1]:.2f} to {marks[-1][1]:.2f}"
-    if torch.cuda.is_available():
-        told += f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB, {tell_share(base, counted, seconds)}"
-    return told
+    found = PARTS[given.part][1](base, examples)
+    gigabytes = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else peak_gb()
+    given.out.write_text(json.dumps(found | {"gb": gigabytes}), encoding="utf-8")
 
 
-def make_examples(n_steps: int, *, n_tokens: int) -> list[EncodedExample]:
-    """Random tokens in the lengths of a show's pairs, with a beginning that all share."""
-    drawn = random.Random(0)
-    start = tuple(drawn.randrange(n_tokens) for _ in range(40))
-    examples = []
-    for _ in range(n_steps * BATCH):
-        n_cue, n_reply = drawn.randrange(30, 200), drawn.randrange(80, 260)
-        ids = (*start, *(drawn.randrange(n_tokens) for _ in range(n_cue + n_reply)))
-        examples.append(EncodedExample(ids, len(start) + n_cue))
-    return examples
+def run_parts(bases: Sequence[str], given: argparse.Namespace) -> list[Row]:
+    """Run the parts in turn, each for at most an equal share of the time that is left and half of it again."""
+    end = time.monotonic() + 60 * given.minutes
+    jobs = [(base, part) for base in bases for part in ("make", *PARTS)]
+    rows = []
+    for n, (base, part) in enumerate(jobs):
+        package = PARTS[part][0] if part in PARTS else ""
+        left = end - time.monotonic()
+        if package and find_spec(package) is None:
+            rows.append(Row(base, part, 0.0, 0.0, f"{package} is not installed"))
+        elif left < MIN_SECONDS:
+            rows.append(Row(base, part, 0.0, 0.0, "no time was left"))
+        else:
+            share = min(left, max(MIN_SECONDS, 1.5 * left / (len(jobs) - n)))
+            rows.append(run_part(base, part, left if part == "make" else share, given))
+        print(*rows[-1], sep=" | ", flush=True)
+    return [row for row in rows if row.part != "make" or row.note]
 
 
-def train_ours(examples: Sequence[EncodedExample], base: BaseWeights, *, is_4bit: bool) -> list[tuple[float, float]]:
-    """Train as `econchatr train` does; give each step's end and loss."""
-    marks: list[tuple[float, float]] = []
-
-    def mark(progress: TrainProgress) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        marks.append((time.perf_counter(), progress.train_loss or 0.0))
-
-    with tempfile.TemporaryDirectory() as work:
-        plan = plan_lora(examples, base=base, folder=Path(work), recipe=RECIPE)
-        if is_4bit:
-            plan = force_4bit(examples, base, Path(work))
-        print(f"{base.name}: {plan.tell()}", flush=True)
-        train_lora(examples, [], base=base, folder=Path(work), recipe=RECIPE, on_progress=mark)
-    return marks
-
-
-def force_4bit(examples: Sequence[EncodedExample], base: BaseWeights, work: Path) -> object:
-    """Put the plan of a card with 24 GB, in 4 bits, in place of this card's."""
-    card = replace(look_at_machine(), free_bytes=QLORA_BYTES, total_bytes=QLORA_BYTES, n_gpus=1, has_4bit=True)
-    n_longest = max(len(example.ids) for example in examples)
-    plan = replace(plan_training(base.checkpoint_path, rank=16, n_longest=n_longest, machine=card), is_4bit=True)
-    content = json.loads((work / "plan.json").read_text())
-    (work / "plan.json").write_text(json.dumps(content | {"plan": asdict(plan)}))
-    return plan
+def run_part(base: str, part: str, seconds: float, given: argparse.Namespace) -> Row:
+    """One part, in a process that is stopped after so many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "part.json"
+        words = [str(given.folder), "--base", base, "--steps", str(given.steps), "--part", part, "--out", str(out)]
+        command = [sys.executable, __file__, *words, *(["--tiny"] if given.tiny else [])]
+        # In a group of its own: what a stopped part has started itself must not keep the card.
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+        try:
+            faults = process.communicate(timeout=seconds)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return Row(base, part, 0.0, 0.0, f"stopped after {seconds:.0f} s")
+        if process.returncode or not out.is_file():
+            last = faults.strip().splitlines()[-1:] or ["no message"]
+            return Row(base, part, 0.0, 0.0, f"failed: {last[0][:200]}")
+        found = json.loads(out.read_text(encoding="utf-8"))
+    return Row(base, part, found.get("rate", 0.0), found.get("gb", 0.0), found.get("note", ""))
 
 
-def train_trl(examples: Sequence[EncodedExample], base: BaseWeights) -> list[tuple[float, float]]:
-    """Train with TRL at its fastest; give each step's end and loss."""
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import TrainerCallback
-    from transformers.utils import is_flash_attn_2_available, is_kernels_available
-    from trl import SFTConfig, SFTTrainer
-
-    marks: list[tuple[float, float]] = []
-
-    class Marker(TrainerCallback):
-        def on_log(self, args: object, state: object, control: object, logs: dict[str, float], **_: object) -> None:
-            if "loss" in logs:
-                if torch.cuda.is_available():
-                    torch.cuda.synchronize()
-                marks.append((time.perf_counter(), logs["loss"]))
-
-    on_gpu = torch.cuda.is_available()
-    opened: dict[str, object] = {"dtype": "bfloat16"}
-    if on_gpu and is_flash_attn_2_available():
-        opened["attn_implementation"] = "flash_attention_2"
-    if on_gpu and is_kernels_available():
-        opened["use_kernels"] = True
-    rows = [{"input_ids": list(one.ids), "completion_mask": [0] * one.n_prompt + [1] * one.n_reply} for one in examples]
-    with tempfile.TemporaryDirectory() as work:
-        config = SFTConfig(
-            output_dir=work, num_train_epochs=1, learning_rate=1e-4, weight_decay=0.0, logging_steps=1,
-            save_strategy="no", report_to="none", max_length=None, padding_free=True, use_cpu=not on_gpu, bf16=on_gpu,
-            gradient_checkpointing=False, per_device_train_batch_size=BATCH, disable_tqdm=True, shuffle_dataset=False,
-            train_sampling_strategy="sequential", completion_only_loss=True, model_init_kwargs=opened,
-            dataset_kwargs={"skip_prepare_dataset": True},
-        )  # fmt: skip
-        SFTTrainer(
-            model=str(base.checkpoint_path), args=config, train_dataset=Dataset.from_list(rows), callbacks=[Marker()],
-            processing_class=make_tokenizer(),
-            peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
-        ).train()  # fmt: skip
-    return marks
-
-
-def make_tokenizer() -> object:
-    """A tokenizer for TRL to hold, which asks for one and has no text to read here."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
-    core = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1}, unk_token="<pad>"))
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>")
-
-
-def tell_share(base: BaseWeights, examples: Sequence[EncodedExample], seconds: float) -> str:
-    """Which share of the card's bfloat16 peak was used, in words."""
-    name = torch.cuda.get_device_name()
-    peak = next((peak for word, peak in PEAK_TFLOPS.items() if word in name), None)
-    sizes = read_sizes(base.checkpoint_path)
-    n_tokens, n_reply = sum(len(one.ids) for one in examples), sum(one.n_reply for one in examples)
-    done = 4 * (sizes.n_layer_numbers * n_tokens + sizes.width * sizes.n_vocabulary * n_reply) / seconds / 1e12
-    share = f", {done / peak:.0%} of the peak of {name}" if peak else f" on {name}, whose peak is not known here"
-    return f"{done:.0f} TFLOPS{share}"
+def write_table(rows: Sequence[Row], given: argparse.Namespace) -> str:
+    """The page's block; each part beside ours of the same kind and base."""
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    ours = {(row.base, row.part.split()[0]): row.rate for row in rows if row.part.endswith(" ours")}
+    cells = []
+    for row in rows:
+        rate = f"{row.rate:,.0f}" if row.rate else ""
+        beside = ours.get((row.base, row.part.split()[0]), 0.0)
+        times = f"{row.rate / beside:.2f}" if row.rate and beside else ""
+        cells.append((row.base, row.part, rate, times, f"{row.gigabytes:.1f} GB" if row.rate else "", row.note))
+    head = ("base", "part", "tokens/s", "times ours", "memory", "")
+    told = f"`python benchmarks/gpu_training.py FOLDER --minutes {given.minutes:g}` on {card}. {tell_machine()}."
+    return f"{told}\n\n{lay_out(head, cells)}"
 
 
 if __name__ == "__main__":
