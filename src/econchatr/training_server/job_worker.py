@@ -209,7 +209,8 @@ def _keep_adapter(adapter: Path, base: BaseWeights, gguf: Path, place: Path) -> 
 
 def _end_with_server() -> None:
     """End this process at once when the server has gone, or closes the line: the kept state is whole at any moment."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not through sys.stdin, whose lock a process that ends on its own would die of
+        pass
     os._exit(0)
 
 
