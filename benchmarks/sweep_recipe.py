@@ -4,7 +4,8 @@ python benchmarks/sweep_recipe.py SHOW OTHER_SHOW --out sweep.jsonl [--tokens 10
 
 Both are folders that `econchatr select` has filled, with twice TOKENS as the rung's budget (`max_tokens`), so that one
 epoch has enough. Every recipe is tried on the first show; the best of them, and the recipe as it is, on the second.
-What is in sweep.jsonl is passed over, so a sweep that was stopped goes on where it was.
+What is in sweep.jsonl is passed over, so a sweep that was stopped goes on where it was. Seconds are those of opening
+the model and of training; the readings of the loss, which are the same for all, are left out.
 
 A recipe is `key=value,key=value`; `as-it-is` changes nothing. The keys are the fields of `LoraRecipe` (alpha is twice
 the rank unless given), and what the product has not, tried here:
@@ -35,6 +36,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import torch
+from step_costs import time_methods
 from written_tables import add_write, lay_out, publish, tell_machine
 
 from econchatr.models.trainable.trainable_model import TrainableModel
@@ -143,9 +145,15 @@ class Material:
 
         def hear(progress: TrainProgress) -> None:
             if progress.dev_loss is not None and (not readings or readings[-1][2] != progress.dev_loss):
-                readings.append((time.perf_counter() - begin, time.process_time() - used, progress.dev_loss))
+                clock = time.perf_counter() - begin - spent["_evaluate"]
+                processor = time.process_time() - used - spent["_evaluate, processor"]
+                readings.append((clock, processor, progress.dev_loss))
 
-        with tempfile.TemporaryDirectory() as folder, put_in_place(tried, examples):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            put_in_place(tried, examples),
+            time_methods(local._Training, ("_evaluate",)) as spent,
+        ):
             outcome = local.train_lora(
                 examples, self.dev, base=self.base, folder=Path(folder), recipe=tried.recipe, on_progress=hear
             )
