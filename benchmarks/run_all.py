@@ -56,6 +56,10 @@ BENCHES: Final = (
 )
 
 
+class FailedError(Exception):
+    """A command ended with another code than 0; the others are run all the same."""
+
+
 class Round(NamedTuple):
     """One run of a command."""
 
@@ -78,17 +82,28 @@ def main() -> None:
     for bench in BENCHES:
         if given.only and bench.name not in given.only:
             continue
-        rounds = [run(bench, show) for _ in range(1 if bench.has_rounds else given.rounds)]
+        try:
+            rounds = [run(bench, show) for _ in range(1 if bench.has_rounds else given.rounds)]
+        except FailedError as failed:
+            rows.append([bench.name, "**failed**", "", "", ""])
+            print(f"{bench.name}: {failed}", file=sys.stderr, flush=True)
+            continue
         rows.append(tell_row(bench, rounds))
         parts.append(tell_output(bench, rounds))
         print(*rows[-1], parts[-1], sep="\n", flush=True)
     head = ("benchmark", "rounds", "seconds", "seconds of processor", "most memory")
     told = f"`python benchmarks/run_all.py SHOW --rounds {given.rounds}`. {machine}. Medians, with least and most."
     publish("run_all", "\n\n".join((told, lay_out(head, rows), *parts)), is_written=given.write)
+    if any("**failed**" in row for row in rows):
+        raise SystemExit(1)
 
 
 def run(bench: Bench, show: Show) -> Round:
-    """Run a command once; one that fails ends everything with what it said."""
+    """Run a command once.
+
+    Raises:
+        FailedError: It failed; with the end of what it said.
+    """
     command = [sys.executable, *fill(bench, show)]
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as faults:
         begin = time.perf_counter()
@@ -101,7 +116,7 @@ def run(bench: Bench, show: Show) -> Round:
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     if process.returncode:
-        raise SystemExit(f"{bench.name}: {' '.join(command)} ended with {process.returncode}.\n{texts[1][-2000:]}")
+        raise FailedError(f"{' '.join(command)} ended with {process.returncode}.\n{texts[1][-2000:]}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Round(texts[0].strip(), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e9)
 
