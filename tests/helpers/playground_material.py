@@ -80,8 +80,8 @@ def make_material(folder: Path, **changes: Any) -> Material:
 
 
 @contextmanager
-def play(slots: Any, folder: Path) -> Iterator[Playground]:
-    """The playground over a real socket, until the block ends."""
+def play(slots: Any, folder: Path, **shown: Any) -> Iterator[Playground]:
+    """The playground over a real socket, until the block ends; `shown` goes to `add_playground`."""
     from econchatr.talk.playground.page import add_playground
 
     kept = Kept([], [], [])
@@ -89,7 +89,7 @@ def play(slots: Any, folder: Path) -> Iterator[Playground]:
     material.report.write_text(
         "<!doctype html><title>r</title><h1>The report</h1><script>parent.document.title='owned'</script>"
     )
-    add = add_playground(material)
+    add = add_playground(material, **shown)
 
     async def add_in_loop(app: Any, answerer: Any) -> None:
         # Outside a running loop the page library opens several of its own, and closes none of them.

@@ -6,6 +6,8 @@ Results go to stdout, messages to stderr, and no control character to either.
 from __future__ import annotations
 
 import json
+import webbrowser
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,10 +17,10 @@ import typer
 
 from econchatr.cli.narrator import open_narrator
 from econchatr.display import strip_controls
-from econchatr.errors import ShowFolderError
+from econchatr.errors import MissingExtraError, ShowFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from econchatr.money.quote import Quote
     from econchatr.pipeline import RunResult, Show
@@ -122,6 +124,17 @@ def describe_result(show: Show, result: RunResult) -> dict[str, object]:
     }
 
 
+@contextmanager
+def needing_web(what: str) -> Iterator[None]:
+    """Name the extra to install where an import in the block finds one of its packages missing."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("econchatr"):
+            raise
+        raise MissingExtraError(f"{what} needs {exc.name}.", extra="web") from exc
+
+
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +216,21 @@ def print_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
 def print_json(value: object) -> None:
     """Print one value as JSON on stdout."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def announce_page(told: Mapping[str, object], lines: Iterable[str], *, browser: bool, as_json: bool) -> None:
+    """Say that a page is served: to programs in one line of JSON, to people in these lines. Open it, where wanted.
+
+    Args:
+        told: Its `address` is what the browser opens.
+    """
+    if as_json:
+        typer.echo(json.dumps(told))
+    for line in () if as_json else lines:
+        say(line)
+    if browser:
+        # The socket listens already: the page waits until the server answers.
+        webbrowser.open(str(told["address"]))
 
 
 def say(text: str) -> None:

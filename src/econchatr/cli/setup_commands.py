@@ -18,9 +18,19 @@ from econchatr.errors import InputError
 @app.command(rich_help_panel=BEGIN)
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the bundled show to.")] = Path("econchatr-demo"),
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Show a finished run instead, at once: its report and its answers.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="With --recorded: open the page in the browser.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run all stages on the bundled, made-up show: a few minutes, no GPU, no API key."""
+    if recorded:
+        from econchatr.cli.recorded_demo import show_recorded
+
+        return show_recorded(out, browser=browser, as_json=as_json)
     from econchatr.demo import require_demo_packages, write_demo_show
 
     require_demo_packages()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import webbrowser
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +12,18 @@ import typer
 
 from econchatr.cli.app import USE, app
 from econchatr.cli.narrator import open_narrator
-from econchatr.cli.running import HERE, JsonOption, RungOption, ShowArgument, print_json, say
+from econchatr.cli.running import (
+    HERE,
+    JsonOption,
+    RungOption,
+    ShowArgument,
+    announce_page,
+    needing_web,
+    print_json,
+    say,
+)
 from econchatr.display import label_imitation
-from econchatr.errors import InputError, MissingExtraError
+from econchatr.errors import InputError
 
 if TYPE_CHECKING:
     from econchatr.pipeline.show import Show
@@ -113,7 +120,7 @@ def serve(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import open_choosers, open_served
 
-    with _needing_web("serving"):
+    with needing_web("serving"):
         from econchatr.talk.server.listen import run_server, take_place
         from econchatr.talk.server.routes import create_app
     opened = open_show(show)
@@ -165,7 +172,7 @@ def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequ
     """Serve fine-tuning from a folder until it is stopped."""
     from econchatr.user_folders import cache_folder, config_folder
 
-    with _needing_web("serving"):
+    with needing_web("serving"):
         from econchatr.talk.server.listen import run_server, take_place
         from econchatr.training_server.training_app import Access, open_training_server
     with take_place(host, port, needs_key=False) as place:
@@ -201,10 +208,10 @@ def play(
     from econchatr.pipeline.ask import open_grounding
     from econchatr.tools.serve import PlayKeeper, open_choosers, open_served, read_play
 
-    with _needing_web("serving"):
+    with needing_web("serving"):
         from econchatr.talk.server.listen import run_server, take_place
         from econchatr.talk.server.routes import create_app
-    with _needing_web("the playground"):
+    with needing_web("the playground"):
         from econchatr.talk.playground.page import add_playground, import_gradio, make_material
 
         import_gradio()  # told now if gradio is missing, and not when the models are open
@@ -219,17 +226,9 @@ def play(
         log = GenerationLog(opened.folder("talk") / "generations.jsonl")
         choosers = open_choosers(opened, models)
         app = create_app(models, opened.voice, log=log, choosers=choosers, extend=add_playground(material))
-
-        def announce() -> None:
-            if as_json:
-                typer.echo(json.dumps({"address": place.address, "models": [model.name for model in models]}))
-            else:
-                say(f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops.")
-            if browser:
-                # The socket listens already: the page waits until the server answers.
-                webbrowser.open(place.address)
-
-        run_server(app, place, announce)
+        told = {"address": place.address, "models": [model.name for model in models]}
+        line = f"{label_imitation((opened.voice.host,))}. Playground: {place.address} - Ctrl-C stops."
+        run_server(app, place, lambda: announce_page(told, [line], browser=browser, as_json=as_json))
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
@@ -245,23 +244,19 @@ def mark(
     from econchatr.pipeline import open_show
     from econchatr.tools.sheets import MarkKeeper, read_deck
 
-    with _needing_web("the marking page"):
+    with needing_web("the marking page"):
         from econchatr.talk.mark_page import create_marking_app
         from econchatr.talk.server.listen import run_server, take_place
     opened = open_show(show)
     deck = read_deck(opened)
     with take_place("127.0.0.1", port, key="") as place:
-
-        def announce() -> None:
-            if as_json:
-                typer.echo(json.dumps({"address": place.address, "answers": len(deck.cards), "first": deck.n_first}))
-            else:
-                say(f"{label_imitation((opened.voice.host,))}. {deck.n_first} first answers to mark: {place.address}")
-                say("Each mark is saved at once. Ctrl-C stops; the next call goes on.")
-            if browser:
-                webbrowser.open(place.address)
-
-        run_server(create_marking_app(deck, MarkKeeper(opened), name=name), place, announce)
+        told = {"address": place.address, "answers": len(deck.cards), "first": deck.n_first}
+        lines = (
+            f"{label_imitation((opened.voice.host,))}. {deck.n_first} first answers to mark: {place.address}",
+            "Each mark is saved at once. Ctrl-C stops; the next call goes on.",
+        )
+        marking = create_marking_app(deck, MarkKeeper(opened), name=name)
+        run_server(marking, place, lambda: announce_page(told, lines, browser=browser, as_json=as_json))
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
@@ -349,14 +344,3 @@ def export(
     for note in made.notes:
         say(note)
     made.require_whole()
-
-
-@contextmanager
-def _needing_web(what: str) -> Iterator[None]:
-    """Name the extra to install where an import in the block finds one of its packages missing."""
-    try:
-        yield
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").startswith("econchatr"):
-            raise
-        raise MissingExtraError(f"{what} needs {exc.name}.", extra="web") from exc

@@ -25,6 +25,7 @@ from econchatr.talk.playground.chat import make_chat
 from econchatr.talk.playground.guess import make_blind
 from econchatr.talk.playground.lookups import Finder, Keeper, Library, Material, Rows
 from econchatr.talk.playground.rank import make_rank
+from econchatr.talk.playground.recorded import Recording, make_recorded
 from econchatr.talk.playground.shield import HEADERS, Shield
 from econchatr.talk.playground.side_by_side import make_compare
 from econchatr.talk.playground.speech_html import Desk, show_text, show_turns, wire
@@ -66,8 +67,14 @@ def _make_finder(pairs: Sequence[Pair]) -> Finder:
     return SaidBefore(pairs, learn_subjects([text for pair in pairs for text in (pair.cue, pair.reply)]))
 
 
-def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
+def add_playground(
+    material: Material, recording: Recording | None = None, *, notice: str = ""
+) -> Callable[[FastAPI, Answerer], None]:
     """Give what adds the playground to the server's application, at its root.
+
+    Args:
+        recording: What answers in place of models; the tabs that need a model are then left out.
+        notice: Stands below the label.
 
     Raises:
         ModuleNotFoundError: Gradio is not installed.
@@ -84,7 +91,7 @@ def add_playground(material: Material) -> Callable[[FastAPI, Answerer], None]:
             return _read_report(material)
 
         app.add_api_route(_REPORT_PATH, report, include_in_schema=False)
-        blocks = _make_blocks(desk, material)
+        blocks = _make_blocks(desk, material, recording, notice)
         # Given as `css`, every rule would be narrowed to the inside of the page.
         here = resources.files(__package__)
         css, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -116,22 +123,21 @@ def _make_theme() -> Any:
     )  # fmt: skip
 
 
-def _make_blocks(desk: Desk, material: Material) -> Any:
+def _make_blocks(desk: Desk, material: Material, recording: Recording | None, notice: str) -> Any:
     import gradio as gr
 
     voice = desk.voice
     title = f"{name_imitation((voice.host,))} - {voice.show}"
     with gr.Blocks(analytics_enabled=False, title=_plain(title)) as blocks:
         gr.HTML(_show_label(voice), elem_id="label")
+        if notice:
+            gr.HTML(f"<p class='aside' role='note'>{show_text(notice)}</p>", elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Chat", id="chat"):
-                make_chat(desk, blocks.load)
-            with gr.Tab("Compare", id="compare"):
-                make_compare(desk)
-            with gr.Tab("Blind", id="blind"):
-                make_blind(desk, [pair for pair in material.pairs if pair.split == "test"])
-            with gr.Tab("Rank", id="rank"):
-                make_rank(desk)
+            if recording:
+                with gr.Tab("Compare", id="compare"):
+                    make_recorded(desk, recording)
+            else:
+                _make_model_tabs(desk, material, blocks.load)
             with gr.Tab("Corpus", id="corpus"):
                 _make_corpus(desk)
             with gr.Tab("Report", id="report"):
@@ -139,6 +145,19 @@ def _make_blocks(desk: Desk, material: Material) -> Any:
     # Whatever is answered here is limited by the model's slots, and not by the page.
     blocks.queue(default_concurrency_limit=None, api_open=False)
     return blocks
+
+
+def _make_model_tabs(desk: Desk, material: Material, on_load: Any) -> None:
+    import gradio as gr
+
+    with gr.Tab("Chat", id="chat"):
+        make_chat(desk, on_load)
+    with gr.Tab("Compare", id="compare"):
+        make_compare(desk)
+    with gr.Tab("Blind", id="blind"):
+        make_blind(desk, [pair for pair in material.pairs if pair.split == "test"])
+    with gr.Tab("Rank", id="rank"):
+        make_rank(desk)
 
 
 def _make_corpus(desk: Desk) -> None:

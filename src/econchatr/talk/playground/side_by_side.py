@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from econchatr.errors import EconChatRError
 from econchatr.models.engines.llama_server import ServedModel
-from econchatr.talk.playground.answering import Answering, DrawSettings, Halt, Planned, check_question, read_drawing
+from econchatr.talk.playground.answering import DrawSettings, Halt, Planned, check_question, read_drawing
 from econchatr.talk.playground.speech_html import (
     Desk,
     make_examples,
     make_fields,
-    show_answer,
     show_real,
+    show_side_by_side,
     show_text,
     wire,
     wire_stop,
@@ -87,13 +87,9 @@ class _Compare:
             return
         async with aclosing(self._desk.teller.tell(planned, halt)) as updates:
             async for rows in updates:
-                yield self._show(real, rows, list(chosen))
+                yield show_side_by_side(real, rows, list(chosen), self._desk.voice)
 
     async def _plan(self, column: _Column, said: str, drawing: DrawSettings) -> Planned:
         return await self._desk.teller.plan(
             column.model, self._desk.voice, said, drawing, grounds=column.grounds, is_persona=column.is_persona
         )
-
-    def _show(self, real: str, rows: Sequence[Answering], names: Sequence[str]) -> str:
-        cards = [show_answer(row, self._desk.voice, name=name) for row, name in zip(rows, names, strict=True)]
-        return f"<div class='side-by-side'>{real}{''.join(cards)}</div>"

@@ -224,6 +224,12 @@ def show_real(given: Given | None, voice: Voice) -> str:
     )
 
 
+def show_side_by_side(real: str, rows: Sequence[Answering], names: Sequence[str], voice: Voice) -> str:
+    """What the host really said, as `show_real` shows it, and beside it the answers, each under its name."""
+    cards = [show_answer(row, voice, name=name) for row, name in zip(rows, names, strict=True)]
+    return f"<div class='side-by-side'>{real}{''.join(cards)}</div>"
+
+
 def _show_given(given: Sequence[Given]) -> str:
     """The real turns a model was given with a question."""
     turns = "".join(
