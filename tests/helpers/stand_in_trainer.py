@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -99,6 +99,11 @@ class TrainerHandler(BaseHTTPRequestHandler):
     more_headers: dict[str, str]
     keeps_half: bool
 
+    def handle(self) -> None:
+        """Whoever asks may be killed at any moment: the connection ends then, and nothing else."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         self._answer("GET")
 
@@ -109,7 +114,11 @@ class TrainerHandler(BaseHTTPRequestHandler):
         self._answer("DELETE")
 
     def _answer(self, verb: str) -> None:
-        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        n_bytes = int(self.headers.get("Content-Length") or 0)
+        data = self.rfile.read(n_bytes)
+        if len(data) < n_bytes:
+            self.close_connection = True
+            return
         path, self.more_headers = self.path.partition("?")[0].removeprefix("/v1"), {}
         call = f"{verb} {self.name_path(path)}"
         with self.lock:
