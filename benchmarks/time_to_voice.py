@@ -1,9 +1,10 @@
 """Seconds from a prepared show to a given held-out loss of the host's answers: TRL as it comes, then our own loop.
 
-python benchmarks/time_to_voice.py SHOW [--rung NAME] [--tokens 100000] [--trl-rate 2e-5] [--write]
+python benchmarks/time_to_voice.py SHOW [--rung NAME] [--tokens 100000] [--trl-rate 2e-5] [--work FOLDER] [--write]
 
-SHOW is a folder that `econchatr select` has filled, with a plain Llama as its base. Each part runs in a process of its
-own, one after the other, on the same examples:
+SHOW is a folder that `econchatr select` has filled, with a plain Llama as its base. With `--work` a run that was
+stopped goes on behind its last whole part, and so is no longer one run. Each part runs in a process of its own, one
+after the other, on the same examples:
 
     trl      TRL's SFTTrainer with its defaults, but for the number of epochs, our adapter (rank 16 on all linear
              layers), and the loss on replies only. Its adapter is kept at a quarter, half, three quarters and the end
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,6 +44,7 @@ from econchatr.models.llama.meter import open_meter
 from econchatr.pipeline.show import Rung, open_show
 from econchatr.prompts import EncodedExample
 from econchatr.select.examples import build_example
+from econchatr.tables import hash_settings
 from econchatr.train import local
 from econchatr.train.recipe import LoraRecipe, TrainProgress, write_peft_config
 from econchatr.train.state import read_best
@@ -64,7 +67,7 @@ def main() -> None:
     parser.add_argument("--trl-rate", type=float, default=TRL_RATE, help="TRL's learning rate")
     add_write(parser)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help="keep adapters and results here; what is there is not run again")
     parser.add_argument("--target", type=float, default=0.0, help=argparse.SUPPRESS)
     parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -75,7 +78,7 @@ def main() -> None:
         return
     machine = tell_machine()
     with tempfile.TemporaryDirectory() as work:
-        found = run_parts(given, Path(work))
+        found = run_parts(given, given.work or Path(work))
     text = write_tables(found, given, machine)
     if given.trl_rate == TRL_RATE:
         publish("time_to_voice", text, is_written=given.write)
@@ -87,9 +90,15 @@ def run_parts(given: argparse.Namespace, work: Path) -> dict[str, dict[str, Any]
     """Run the parts in their order: what ours must reach is known after TRL."""
     words = [given.show, "--rung", given.rung, "--tokens", given.tokens, "--trl-rate", given.trl_rate, "--work", work]
 
+    work.mkdir(parents=True, exist_ok=True)
+
     def run(part: str, target: float = 0.0) -> dict[str, Any]:
-        # The clock of all processes of a machine is the same.
-        return run_part(__file__, *words, "--target", target, "--begun", time.perf_counter(), "--part", part)
+        kept = work / f"{part}-{hash_settings([*map(str, words), target])[:8]}.json"
+        if not kept.exists():
+            # The clock of all processes of a machine is the same.
+            more = ["--target", target, "--begun", time.perf_counter(), "--part", part]
+            kept.write_text(json.dumps(run_part(__file__, *words, *more)), encoding="utf-8")
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
 
     found = {"trl": run("trl")}
     target = run("target")["dev"]
@@ -125,7 +134,9 @@ def train_trl(material: Material, given: argparse.Namespace) -> dict[str, Any]:
     """TRL as it comes; the adapter is kept at each of the points."""
     clock, kept, n_epochs = Clock(), [0.0], material.recipe.n_epochs
     n_steps = n_epochs * -(-len(material.train) // BATCH)
-    points = {max(1, n_steps * n // N_POINTS): n for n in range(1, N_POINTS + 1)}
+    if n_steps < N_POINTS:
+        raise SystemExit(f"{n_steps} steps are too few to tell anything: give more --tokens.")
+    points = {n_steps * n // N_POINTS: n for n in range(1, N_POINTS + 1)}
 
     def keep(loss: float, model: Any) -> None:
         clock.tick(loss)
@@ -142,7 +153,7 @@ def train_trl(material: Material, given: argparse.Namespace) -> dict[str, Any]:
 
 def train_ours(material: Material, given: argparse.Namespace) -> dict[str, Any]:
     """Our loop as `econchatr train` runs it; when its development loss is the one wanted, the adapter is kept."""
-    clock, folder, reached = Clock(), given.work / "ours-work", dict[str, float]()
+    clock, folder, reached = Clock(), start_anew(given.work / "ours-work"), dict[str, float]()
 
     def tick(progress: TrainProgress) -> None:
         clock.tick(progress.train_loss or 0.0)
@@ -162,7 +173,7 @@ def train_ours(material: Material, given: argparse.Namespace) -> dict[str, Any]:
 
 def train_same(material: Material, given: argparse.Namespace) -> dict[str, Any]:
     """Our loop with TRL's recipe, without readings, between two measurements of the limit."""
-    clock, folder = Clock(), given.work / "same-work"
+    clock, folder = Clock(), start_anew(given.work / "same-work")
     n_epochs = material.recipe.n_epochs
     recipe = LoraRecipe(
         learning_rate=given.trl_rate, warmup_share=0.0, batch_examples=BATCH, n_epochs=n_epochs, eval_every_share=1.0
@@ -185,9 +196,9 @@ def profile_ours(material: Material, given: argparse.Namespace) -> dict[str, Any
     few = material.train[: PROFILED_STEPS * BATCH]
     recipe = material.recipe.model_copy(update={"n_epochs": 1, "eval_every_share": 1.0})
     # The first time, oneDNN makes a program for each shape; that is no part of a step.
-    local.train_lora(few, (), base=material.base, folder=given.work / "warm-work", recipe=recipe)
+    local.train_lora(few, (), base=material.base, folder=start_anew(given.work / "warm-work"), recipe=recipe)
     with profile_steps() as shares:
-        local.train_lora(few, (), base=material.base, folder=given.work / "profile-work", recipe=recipe)
+        local.train_lora(few, (), base=material.base, folder=start_anew(given.work / "profile-work"), recipe=recipe)
     return {"shares": shares}
 
 
@@ -228,10 +239,16 @@ def keep_best(folder: Path, out: Path, material: Material, recipe: LoraRecipe | 
     from safetensors.torch import save_file
 
     step = max(int(path.stem.rpartition("-")[2]) for path in folder.glob("best-*.safetensors"))
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     save_file(read_best(folder, step), out / "adapter_model.safetensors", {"format": "pt"})
     config = write_peft_config(recipe or material.recipe, base=material.base.name, target_modules="all-linear")
     (out / "adapter_config.json").write_text(config, encoding="utf-8")
+
+
+def start_anew(folder: Path) -> Path:
+    """A training's folder, without the state of one that was stopped: the clock counts whole trainings only."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def tell_clock(clock: Clock, material: Material, n_epochs: int, begun: float) -> dict[str, Any]:
