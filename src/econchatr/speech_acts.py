@@ -106,8 +106,8 @@ def asks_back(text: str) -> bool:
 
 def leads_conversation(text: str) -> bool:
     """Whether a sentence leads a conversation or speaks of it (`I'm curious how ...`), rather than of a subject."""
-    small = f" {' '.join(word.lower().replace('’', chr(39)) for word in _WORD.findall(text))} "
-    return any(f" {phrase} " in small for phrase in _lists()["leads"])
+    small = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    return _has_phrase(small, _lists()["leads"], n_starts=len(small))
 
 
 def read_sentences(text: str) -> list[Sentence]:
@@ -139,7 +139,7 @@ def _is_abbreviated(text: str, start: int, end: int) -> bool:
 def _read_sentence(text: str, words: Sequence[str]) -> Act:
     lists = _lists()
     small = [word.lower().replace("’", "'") for word in words]
-    plain = " ".join(_drop_nods(small))
+    plain = _drop_nods(small)
     if text.rstrip(_CLOSING)[-1:] in tuple(_QUESTION_MARKS):
         return Act.STATES if is_tag_question(text) else Act.ASKS
     if len(small) <= _MAX_NOD_WORDS and all(word in lists["nods"] for word in small):
@@ -150,10 +150,9 @@ def _read_sentence(text: str, words: Sequence[str]) -> Act:
         return Act.THANKS
     if _opens_with(plain, lists["hands_over"]):
         return Act.HANDS_OVER
-    full = " ".join(small)
     return (
         Act.SUMMARISES
-        if _begins(full, lists["summarises_begin"]) or _begins(plain, lists["summarises_begin"])
+        if _begins(small, lists["summarises_begin"]) or _begins(plain, lists["summarises_begin"])
         else Act.STATES
     )
 
@@ -181,16 +180,34 @@ def _drop_nods(words: Sequence[str]) -> Sequence[str]:
     return words[start:]
 
 
-def _begins(text: str, phrases: frozenset[str]) -> bool:
-    return any(f"{text} ".startswith(f"{phrase} ") for phrase in phrases)
+def _begins(words: Sequence[str], phrases: frozenset[str]) -> bool:
+    return _has_phrase(words, phrases, n_starts=1)
 
 
-def _opens_with(text: str, phrases: frozenset[str]) -> bool:
+def _opens_with(words: Sequence[str], phrases: frozenset[str]) -> bool:
     """Whether one of the phrases begins among the first words. Later in a sentence it is part of a statement."""
-    words = text.split()
-    beginning = f" {' '.join(words[: _MAX_WORDS_BEFORE + _MAX_PHRASE_WORDS])} "
-    latest = len(" ".join(words[:_MAX_WORDS_BEFORE]))
-    return any(0 <= beginning.find(f" {phrase} ") <= latest for phrase in phrases)
+    return _has_phrase(words[: _MAX_WORDS_BEFORE + _MAX_PHRASE_WORDS], phrases, n_starts=_MAX_WORDS_BEFORE)
+
+
+def _has_phrase(words: Sequence[str], phrases: frozenset[str], *, n_starts: int) -> bool:
+    """Whether one of the phrases begins at one of the first so many words."""
+    # Looked up by its first word: nearly no sentence has one, and this is asked of every sentence of a show.
+    n_words = _count_by_first(phrases)
+    for start, word in enumerate(words[:n_starts]):
+        for n in n_words.get(word, ()):
+            if start + n <= len(words) and " ".join(words[start : start + n]) in phrases:
+                return True
+    return False
+
+
+@cache
+def _count_by_first(phrases: frozenset[str]) -> dict[str, tuple[int, ...]]:
+    """First word of a phrase -> how many words the phrases have that begin with it."""
+    found = dict[str, set[int]]()
+    for phrase in phrases:
+        words = phrase.split(" ")
+        found.setdefault(words[0], set()).add(len(words))
+    return {word: tuple(sorted(numbers)) for word, numbers in found.items()}
 
 
 @cache

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -25,6 +25,9 @@ from econchatr import __version__
 from econchatr.errors import ShowFolderError
 from econchatr.install_line import tell_update
 from econchatr.records import Record
+
+if TYPE_CHECKING:
+    import polars as pl
 
 R = TypeVar("R", bound=Record)
 
@@ -173,13 +176,46 @@ def write_table(path: Path, rows: Sequence[Record], kind: type[Record]) -> None:
     Raises:
         ShowFolderError: The disk is full or the folder cannot be written.
     """
+    write_frame(path, make_frame(rows, kind), kind)
+
+
+def make_frame(rows: Sequence[Record], kind: type[Record]) -> pl.DataFrame:
+    """Records as the columns of their table."""
     import polars as pl
 
-    frame = pl.DataFrame([row.model_dump() for row in rows], schema=_table_schema(kind), orient="row")
+    return pl.DataFrame([row.model_dump() for row in rows], schema=_table_schema(kind), orient="row")
+
+
+def write_frame(path: Path, frame: pl.DataFrame, kind: type[Record]) -> None:
+    """Write what is already in the columns of a record's table, in whatever order, as `write_table` writes the records.
+
+    Raises:
+        ShowFolderError: The disk is full or the folder cannot be written.
+    """
+    columns = frame.select(list(kind.model_fields)).match_to_schema(_table_schema(kind)).rechunk()
     # In memory first: polars tells a full disk as an error of its own, in words only.
     table = io.BytesIO()
-    frame.write_parquet(table, compression="zstd", statistics=False)
+    columns.write_parquet(table, compression="zstd", statistics=False)
     write_bytes(path, table.getvalue())
+
+
+def read_frame(path: Path, kind: type[Record], columns: Sequence[str] = ()) -> pl.DataFrame:
+    """The columns of one Parquet table, unchecked: only for a table that this run finished or found undamaged.
+
+    Args:
+        path: Where the table is.
+        kind: What its rows are.
+        columns: Only these; none: all that the record has.
+
+    Raises:
+        ShowFolderError: The table is missing, broken, or of another version's shape.
+    """
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path, columns=list(columns or kind.model_fields))
+    except (OSError, pl.exceptions.PolarsError) as exc:
+        raise ShowFolderError(f"cannot read the table {path}: {_first_line(exc)}.", hint=_MAKE_AGAIN) from exc
 
 
 def read_table(path: Path, kind: type[R], *, is_rewritten: bool = False) -> list[R]:
@@ -270,33 +306,6 @@ def _column_type(hint: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Record):
         return pl.Struct(_table_schema(hint))
     raise TypeError(f"no column type for {hint!r}")
-
-
-class TableCache:
-    """Tables in memory as they were read; a table that was written since is read again."""
-
-    def __init__(self) -> None:
-        self._rows: dict[Path, tuple[tuple[int, int, int], list[Any]]] = {}
-
-    def read(self, path: Path, kind: type[R]) -> list[R]:
-        """The records of one table, in a list of the caller's own.
-
-        Raises:
-            ShowFolderError: The table is missing, broken, or of another version's shape.
-        """
-        try:
-            found = path.stat()
-        except OSError:
-            return read_table(path, kind)  # raises, and names the file
-        # A table is written beside its place and renamed: one that was written since is another file.
-        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if path not in self._rows or self._rows[path][0] != stamp:
-            self._rows[path] = (stamp, read_table(path, kind))
-        return list(self._rows[path][1])
-
-    def clear(self) -> None:
-        """Give the memory back."""
-        self._rows.clear()
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------

@@ -5,9 +5,18 @@ This package knows no file format and no model; who counts tokens is an argument
 
 from __future__ import annotations
 
-from econchatr.pair.answer_pairs import count_answer_pairs, find_passages, index_passages, make_answer_pairs
-from econchatr.pair.blocks import CUT_KINDS, WEIGHED_KINDS, drop_duplicates, list_statements, pair_episode
+from econchatr.pair.answer_pairs import Stating, count_answer_pairs, find_passages, index_passages, make_answer_pairs
+from econchatr.pair.blocks import (
+    CUT_KINDS,
+    WEIGHED_KINDS,
+    drop_duplicates,
+    find_originals,
+    list_statements,
+    make_twin_key,
+    pair_episode,
+)
 from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
+from econchatr.pair.made_questions import PassageParts, hash_neighbours, take_apart
 from econchatr.pair.presidio import open_presidio
 from econchatr.pair.private import hide_private
 from econchatr.pair.split import assign_splits
@@ -17,15 +26,21 @@ __all__ = [
     "PROFILES",
     "WEIGHED_KINDS",
     "PairProfile",
+    "PassageParts",
+    "Stating",
     "assign_splits",
     "clean_speech",
     "count_answer_pairs",
     "drop_duplicates",
+    "find_originals",
     "find_passages",
+    "hash_neighbours",
     "hide_private",
     "index_passages",
     "list_statements",
     "make_answer_pairs",
+    "make_twin_key",
     "open_presidio",
     "pair_episode",
+    "take_apart",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from econchatr.pair.made_questions import RULE, PassageIndex
+from econchatr.pair.made_questions import RULE, Keys, PassageIndex, PassageParts
 from econchatr.pair.passages import drop_lead, find_asked, list_passages
 from econchatr.records import Pair, PairOrigin
 from econchatr.speech_acts import Act
@@ -22,17 +22,13 @@ class Stating(NamedTuple):
     number: int
     """0 for the first passage of the reply."""
     text: str
+    asked: str
+    """The question it really answers; empty where there is none."""
 
     @property
     def pair_id(self) -> str:
         """The id of its answer pair: `<pair>/answer`, `<pair>/answer2`."""
         return f"{self.pair.pair_id}/answer{self.number + 1 if self.number else ''}"
-
-    @property
-    def asked(self) -> str:
-        """The question it really answers; empty where there is none."""
-        begins = self.pair.reply.startswith(self.text[:40])
-        return find_asked(self.pair.cue) if not self.number and begins else ""
 
 
 class _Cue(NamedTuple):
@@ -47,24 +43,33 @@ class _Cue(NamedTuple):
 def find_passages(pairs: Sequence[Pair]) -> list[Stating]:
     """The stating passages of every kept pair, in the order of the pairs."""
     return [
-        Stating(pair, number, text)
+        Stating(pair, number, text, _find_asked(pair, number, text))
         for pair in pairs
         if pair.is_kept
         for number, text in enumerate(list_passages(pair.reply))
     ]
 
 
+def _find_asked(pair: Pair, number: int, text: str) -> str:
+    return find_asked(pair.cue) if not number and pair.reply.startswith(text[:40]) else ""
+
+
 def index_passages(
-    passages: Sequence[Stating], *, speech: Iterable[str] = (), exam: Sequence[str] = ()
+    passages: Sequence[Stating],
+    *,
+    said: Keys | None = None,
+    exam: Sequence[str] = (),
+    parts: Sequence[PassageParts] | None = None,
 ) -> PassageIndex:
     """The passages of a show, by which questions are made and checked.
 
     Args:
-        speech: Everything that is said in the show.
+        said: Of everything that is said in the show, as `hash_neighbours` gives it.
         exam: Questions of the exam, which no made question may ask.
+        parts: Of each passage, as `take_apart` gives them, where they are known.
     """
     names = {name for one in passages for name in (one.pair.cue_speaker, one.pair.reply_speaker)}
-    return PassageIndex([one.text for one in passages], speech=speech, exam=exam, names=names)
+    return PassageIndex([one.text for one in passages], parts=parts, said=said, exam=exam, names=names)
 
 
 def make_answer_pairs(

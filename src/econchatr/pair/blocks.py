@@ -199,27 +199,36 @@ _NOT_WORDS: Final = re.compile(r"[\W_]+")
 
 
 def drop_duplicates(pairs: Sequence[Pair]) -> list[Pair]:
-    """Get the pairs in the same order; of several kept ones that say the same, all but one are dropped.
+    """Get the pairs in the same order; of several kept ones that say the same, all but one are dropped."""
+    keys = [make_twin_key(pair) if pair.is_kept else "" for pair in pairs]
+    rows = zip(pairs, keys, strict=True)
+    originals = find_originals(
+        (key, pair.pair_id, pair.split, pair.rank, pair.slug, pair.last_turn) for pair, key in rows if key
+    )
+    return [
+        pair.model_copy(update={"is_kept": False, "reason": f"duplicate of {originals[key]}"})
+        if key and originals[key] != pair.pair_id
+        else pair
+        for pair, key in zip(pairs, keys, strict=True)
+    ]
 
-    The one that stays is a held-out pair if there is one (test before dev), else the earliest: so the copies dropped
-    are those in training, and no model is tested on a pair it has learned.
+
+def find_originals(kept: Iterable[tuple[str, str, Split, int, str, int]]) -> dict[str, str]:
+    """Get key -> the id of the one pair that stays of those which say the same.
+
+    It is a held-out pair if there is one (test before dev), else the earliest: so the copies dropped are those in
+    training, and no model is tested on a pair it has learned.
+
+    Args:
+        kept: Of every kept pair its key, id, split, rank, slug and last turn.
     """
-    first = dict[bytes, Pair]()
-    for pair in sorted(pairs, key=lambda pair: (_HOLDS[pair.split], pair.rank, pair.slug, pair.last_turn)):
-        if pair.is_kept:
-            first.setdefault(_make_key(pair), pair)
-    return [_mark_duplicate(pair, first) for pair in pairs]
+    originals = dict[str, str]()
+    for key, pair_id, *_ in sorted(kept, key=lambda row: (_HOLDS[row[2]], *row[3:])):
+        originals.setdefault(key, pair_id)
+    return originals
 
 
-def _mark_duplicate(pair: Pair, first: dict[bytes, Pair]) -> Pair:
-    if not pair.is_kept:
-        return pair
-    original = first[_make_key(pair)]
-    if original.pair_id == pair.pair_id:
-        return pair
-    return pair.model_copy(update={"is_kept": False, "reason": f"duplicate of {original.pair_id}"})
-
-
-def _make_key(pair: Pair) -> bytes:
+def make_twin_key(pair: Pair) -> str:
+    """Get what two pairs share that say the same; capitals and punctuation aside."""
     words = (_NOT_WORDS.sub(" ", text.casefold()).strip() for text in (pair.cue, pair.reply))
-    return sha256("\n".join(words).encode()).digest()
+    return sha256("\n".join(words).encode()).hexdigest()

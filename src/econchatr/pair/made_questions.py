@@ -13,8 +13,11 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from econchatr.noun_phrases import find_noun_phrases, is_plural, word_list
 from econchatr.pair.passages import MIN_WORDS
@@ -47,6 +50,10 @@ _MAX_QUESTION_WORDS: Final = 40
 MAX_RUN_WORDS: Final = 4
 """Of content words that a question may share with its passage in a row."""
 _MAX_PHRASES: Final = 8
+_MAX_KEPT_PHRASES: Final = 1 << 18
+"""Phrases whose words are remembered: each is asked for some six times."""
+
+Keys: TypeAlias = NDArray[np.uint64]
 
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -69,6 +76,23 @@ class MadeQuestion(NamedTuple):
     """Where in the passage the sentence begins that names what is asked about: the answer."""
 
 
+class PassageParts(NamedTuple):
+    """What is looked up in a passage."""
+
+    words: list[str]
+    """That say what it is about."""
+    phrases: list[str]
+    """Its noun phrases as they can stand in a question."""
+    starts: list[int]
+    """Where its sentences begin."""
+
+
+def take_apart(passage: str) -> PassageParts:
+    """What is looked up in a passage; nothing of it depends on other passages."""
+    starts = [one.start for one in read_sentences(passage)]
+    return PassageParts(list_content_words(passage), _list_phrases(passage), starts)
+
+
 class PassageIndex:
     """The passages of a show, searched by content words and by noun phrases."""
 
@@ -76,7 +100,8 @@ class PassageIndex:
         self,
         passages: Sequence[str],
         *,
-        speech: Iterable[str] = (),
+        parts: Sequence[PassageParts] | None = None,
+        said: Keys | None = None,
         exam: Sequence[str] = (),
         names: Iterable[str] = (),
     ) -> None:
@@ -84,22 +109,21 @@ class PassageIndex:
 
         Args:
             passages: All of the show's, of every split.
-            speech: Everything that is said in the show: what stands in it twice is a subject sooner.
+            parts: Of each passage, as `take_apart` gives them, where they are known.
+            said: Of everything that is said in the show, as `hash_neighbours` gives it: what stands in it twice is a
+                subject sooner.
             exam: Questions that no made question may ask.
             names: Of those who speak; nobody is asked about them.
         """
         self._texts = passages
-        self._words = [list_content_words(text) for text in passages]
-        self._phrases = [list(_list_phrases(text)) for text in passages]
+        self._parts = list(map(take_apart, passages)) if parts is None else parts
+        self._words = [one.words for one in self._parts]
+        self._phrases = [one.phrases for one in self._parts]
         self._n_holding = Counter(phrase for found in self._phrases for phrase in set(found))
-        self._n_said = _count_said({phrase for found in self._phrases for phrase in found}, speech)
+        self._n_said = _count_said(list(self._n_holding), hash_neighbours(()) if said is None else said)
         self._names = {word for name in names for word in list_content_words(name)}
         self._exam = [frozenset(list_content_words(text)) for text in exam]
-        self._holders = defaultdict[str, list[int]](list)
-        for place, words in enumerate(self._words):
-            for word in set(words):
-                self._holders[word].append(place)
-        self._mean_words = sum(map(len, self._words)) / len(self._words) if self._words else 1.0
+        self._scores = _score_words(self._words)
 
     def make_question(self, place: int, seed: str) -> MadeQuestion:
         """A question for the passage at `place`, from the first of its phrases that passes every check.
@@ -115,7 +139,7 @@ class PassageIndex:
         reasons = []
         for phrase in phrases[:_MAX_PHRASES]:
             question = template.format(phrase)
-            start = _find_sentence(self._texts[place], phrase)
+            start = self._find_sentence(place, phrase)
             if not (reason := _find_lateness(self._texts[place][start:]) or self.find_fault(question, place)):
                 return MadeQuestion(question, start=start)
             reasons.append(reason)
@@ -145,7 +169,7 @@ class PassageIndex:
             phrase: n_times
             * math.log(len(self._words) / self._n_holding[phrase])
             * _count_content(phrase)
-            * (2 if self._n_said[phrase] > 1 else 1)
+            * (2 if self._n_said.get(phrase, 0) > 1 else 1)
             for phrase, n_times in found.items()
             if self._n_holding[phrase] <= most
             and (_count_content(phrase) > 1 or max(self._n_holding[phrase], n_times) > 1)
@@ -155,35 +179,62 @@ class PassageIndex:
 
     def _is_subject(self, phrase: str) -> bool:
         """Whether a phrase is more than a number, a date or the name of a speaker."""
-        words = list_content_words(phrase)
+        words = _list_content(phrase)
         return bool(words) and not all(
             word in self._names or word in word_list("numbers") or word.isdecimal() for word in words
         )
 
     def _rank(self, words: Sequence[str], place: int) -> int:
         """At which place a search (BM25) for the words finds the passage; 0: not at all."""
-        scores = defaultdict[int, float](float)
-        n_all = len(self._words)
-        for word in set(words):
-            holders = self._holders.get(word, [])
-            rarity = math.log(1 + (n_all - len(holders) + 0.5) / (len(holders) + 0.5))
-            for holder in holders:
-                said = self._words[holder]
-                n_times = said.count(word)
-                scores[holder] += (
-                    rarity * n_times * 2.5 / (n_times + 1.5 * (0.25 + 0.75 * len(said) / self._mean_words))
-                )
-        if place not in scores:
-            return 0
-        return 1 + sum(score > scores[place] for score in scores.values())
+        scores = np.zeros(len(self._words))
+        for word in dict.fromkeys(words):
+            if word in self._scores:
+                holders, added = self._scores[word]
+                scores[holders] += added
+        return 1 + int(np.count_nonzero(scores > scores[place])) if scores[place] else 0
+
+    def _find_sentence(self, place: int, phrase: str) -> int:
+        """Where the sentence of a passage begins that says the phrase first."""
+        found = next(_find_all(self._texts[place], re.sub(r"^(?:an?|the) ", "", phrase)), -1)
+        return max((start for start in self._parts[place].starts if start <= found), default=0)
 
 
-def _find_sentence(text: str, phrase: str) -> int:
-    """Where the sentence begins that says the phrase first."""
-    bare = re.sub(r"^(?:an?|the) ", "", phrase)
-    found = re.search(rf"\b{re.escape(bare)}\b", text.replace("’", "'"), re.IGNORECASE)
-    starts = [one.start for one in read_sentences(text) if found and one.start <= found.start()]
-    return max(starts, default=0)
+def _score_words(passages: Sequence[Sequence[str]]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Word -> the passages that hold it, and what it adds to the score (BM25) of each."""
+    holders, n_times = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for place, words in enumerate(passages):
+        for word, n in Counter(words).items():
+            holders[word].append(place)
+            n_times[word].append(n)
+    lengths = np.array([len(words) for words in passages])
+    mean = float(lengths.mean()) if passages else 1.0
+    scores = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]()
+    for word, places in holders.items():
+        held, times = np.array(places), np.array(n_times[word])
+        rarity = math.log(1 + (len(passages) - len(held) + 0.5) / (len(held) + 0.5))
+        scores[word] = held, rarity * times * 2.5 / (times + 1.5 * (0.25 + 0.75 * lengths[held] / mean))
+    return scores
+
+
+def _find_all(text: str, phrase: str) -> Iterator[int]:
+    """Where a phrase begins in a text, as whole words, in capitals or not."""
+    plain = text.replace("’", "'")
+    if not (plain.isascii() and phrase.isascii()):
+        yield from (found.start() for found in re.finditer(rf"\b{re.escape(phrase)}\b", plain, re.IGNORECASE))
+        return
+    # A pattern for each phrase of each passage would take longer to make than to use.
+    plain, phrase = plain.lower(), phrase.lower()
+    start = plain.find(phrase)
+    while start >= 0:
+        if _is_edge(plain, start) and _is_edge(plain, start + len(phrase)):
+            yield start
+        start = plain.find(phrase, start + 1)
+
+
+def _is_edge(text: str, place: int) -> bool:
+    """Whether a word begins or ends at this place of a text of plain letters."""
+    before, after = text[place - 1 : place] if place else "", text[place : place + 1]
+    return (before.isalnum() or before == "_") != (after.isalnum() or after == "_")
 
 
 def _find_lateness(rest: str) -> str:
@@ -196,30 +247,73 @@ _POINTERS: Final = frozenset(
 _MAX_FOUND: Final = 24
 
 
-def _list_phrases(text: str) -> Iterator[str]:
+def _list_phrases(text: str) -> list[str]:
     """The noun phrases of a text as they can stand in a question, with the article that the text gives them.
 
     A single noun that is one of many needs an article. Where the text says `my` or `this`, the question says `the`.
     """
-    plain = text.replace("’", "'")
+    found = list[str]()
     for phrase in find_noun_phrases(text)[:_MAX_FOUND]:
-        before = re.search(rf"([\w']+)\s+{re.escape(phrase)}\b", plain, re.IGNORECASE)
-        article = before[1].lower() if before else ""
+        article = _find_word_before(text, phrase)
         is_bare = is_plural(phrase.split()[-1].lower()) or phrase[0].isupper()
         if article in ("a", "an", "the") and not (phrase[0].isupper() and article != "the"):
-            yield f"{article} {phrase}"
-        elif is_bare or article not in _POINTERS:
-            yield phrase
+            found.append(f"{article} {phrase}")
         else:
-            yield f"the {phrase}"
+            found.append(phrase if is_bare or article not in _POINTERS else f"the {phrase}")
+    return found
 
 
-def _count_said(phrases: Collection[str], texts: Iterable[str]) -> Counter[str]:
+def _find_word_before(text: str, phrase: str) -> str:
+    """The word before a phrase where one stands there first, in small letters; empty where none does."""
+    plain = text.replace("’", "'")
+    for start in _find_all(text, phrase):
+        if plain[start - 1 : start].isspace() and (before := _LAST_WORD.search(plain[:start].rstrip())):
+            return before[0].lower()
+    return ""
+
+
+_LAST_WORD: Final = re.compile(r"[\w']+\Z")
+
+
+def hash_neighbours(texts: Iterable[str]) -> Keys:
+    """A number for each pair of neighbouring content words of each text; the same for the same pair, in every run."""
+    return _hash_pairs([list_content_words(text) for text in texts])
+
+
+def _hash_pairs(texts: Sequence[Sequence[str]]) -> Keys:
+    known = _WordHashes()
+    hashes = np.fromiter((known[word] for words in texts for word in words), np.uint64)
+    is_last = np.zeros(len(hashes), bool)
+    is_last[np.cumsum([len(words) for words in texts if words], dtype=np.int64) - 1] = True
+    return ((hashes[:-1] * _ODD ^ hashes[1:]) * _ODD)[~is_last[:-1]]
+
+
+class _WordHashes(dict[str, int]):
+    def __missing__(self, word: str) -> int:
+        # Not Python's own hash: it differs from run to run.
+        self[word] = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
+        return self[word]
+
+
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _count_said(phrases: Sequence[str], said: Keys) -> dict[str, int]:
     """How often each phrase of two or more content words is said, by the rarest of its pairs of neighbouring words."""
-    pairs = {phrase: list(pairwise(list_content_words(phrase))) for phrase in phrases}
-    wanted = {pair for found in pairs.values() for pair in found}
-    counts = Counter(pair for text in texts for pair in pairwise(list_content_words(text)) if pair in wanted)
-    return Counter({phrase: min(counts[pair] for pair in found) for phrase, found in pairs.items() if found})
+    texts = [words for phrase in phrases if len(words := _list_content(phrase)) > 1]
+    if not texts:
+        return {}
+    wanted, places = np.unique(_hash_pairs(texts), return_inverse=True)
+    found = np.minimum(np.searchsorted(wanted, said), len(wanted) - 1)
+    counts = np.bincount(found[wanted[found] == said], minlength=len(wanted))[places]
+    n_pairs = np.array([len(words) - 1 for words in texts])
+    rarest = np.minimum.reduceat(counts, np.cumsum(n_pairs) - n_pairs).tolist()
+    return dict(zip((phrase for phrase in phrases if _count_content(phrase) > 1), rarest, strict=True))
+
+
+@lru_cache(maxsize=_MAX_KEPT_PHRASES)
+def _list_content(phrase: str) -> tuple[str, ...]:
+    return tuple(list_content_words(phrase))
 
 
 def _is_about(words: Sequence[str], asked: Collection[str]) -> bool:
@@ -229,7 +323,7 @@ def _is_about(words: Sequence[str], asked: Collection[str]) -> bool:
 
 
 def _count_content(phrase: str) -> int:
-    return len(list_content_words(phrase))
+    return len(_list_content(phrase))
 
 
 def _shares_run(words: Sequence[str], others: Sequence[str]) -> bool:

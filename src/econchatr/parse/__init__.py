@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from econchatr.parse.dates import read_date
 from econchatr.parse.draft import Flagged, account_flags, count_flagged
-from econchatr.parse.flags import flag_turns
+from econchatr.parse.flags import EpisodeMarks, flag_turns, join_flags, mark_episode
 from econchatr.parse.labels import SharedLabel, tell_shared
 from econchatr.parse.language import NAMES as LANGUAGES
 from econchatr.parse.language import Language, choose_language, explain_foreign
@@ -13,18 +13,22 @@ from econchatr.parse.people import (
     SpeakerTable,
     UnnamedVoice,
     bare_name,
+    choose_ad_voices,
     find_ad_voices,
     find_spellings,
     is_nobody,
+    is_unnamed,
     list_unnamed,
     unify_speakers,
 )
+from econchatr.parse.repeats import Stretches
 from econchatr.parse.transcript import (
     NOBODY_NAMED,
     READERS,
     Explanation,
     ParsedFile,
     explain_file,
+    make_slug,
     open_text,
     parse_file,
     rank_episodes,
@@ -36,15 +40,18 @@ __all__ = [
     "NOBODY_NAMED",
     "READERS",
     "Cast",
+    "EpisodeMarks",
     "Explanation",
     "Flagged",
     "Language",
     "ParsedFile",
     "SharedLabel",
     "SpeakerTable",
+    "Stretches",
     "UnnamedVoice",
     "account_flags",
     "bare_name",
+    "choose_ad_voices",
     "choose_language",
     "count_flagged",
     "explain_file",
@@ -53,7 +60,11 @@ __all__ = [
     "find_spellings",
     "flag_turns",
     "is_nobody",
+    "is_unnamed",
+    "join_flags",
     "list_unnamed",
+    "make_slug",
+    "mark_episode",
     "open_text",
     "parse_file",
     "rank_episodes",

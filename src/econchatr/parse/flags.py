@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from econchatr.parse.lines import list_words, split_sentences
+from econchatr.parse.lines import TurnWords, list_words, read_said, split_sentences
 from econchatr.parse.people import find_ad_voices
-from econchatr.parse.repeats import EDGE_TURNS, Repeat, find_cold_open, find_near_repeats, find_repeats
+from econchatr.parse.repeats import (
+    EDGE_TURNS,
+    Repeat,
+    Stretches,
+    find_cold_open,
+    find_near_repeats,
+    find_repeats,
+    measure_speech,
+)
 from econchatr.records import Flag, Turn
 
 _MIN_PASSAGE_WORDS: Final = 20
@@ -77,6 +86,28 @@ _SPOKEN_QUOTE: Final = re.compile(r"\bquote[,:.]?\s", re.IGNORECASE)
 _SPOKEN_END: Final = re.compile(r"\b(?:end (?:of )?quote|unquote|close quote)\b", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class EpisodeMarks:
+    """What is doubtful about the turns of one episode by itself, and what it adds to the search for repeats."""
+
+    own: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]]
+    """Place -> flags by the opening and by the text; only places that have one."""
+    speech: Stretches
+
+
+def mark_episode(turns: Sequence[Turn]) -> EpisodeMarks:
+    """Get what can be told of one episode without the others."""
+    spoken = [read_said(turn.text) for turn in turns]
+    own, opens = dict[int, tuple[tuple[str, ...], tuple[str, ...]]](), find_cold_open(spoken)
+    for place, said in enumerate(spoken):
+        is_start, is_end = place < EDGE_TURNS, place >= len(turns) - EDGE_TURNS
+        opening = tuple(map(str, _flag_opening(place, opens)))
+        text = tuple(map(str, _flag_text(said, is_start=is_start, is_end=is_end)))
+        if opening or text:
+            own[place] = opening, text
+    return EpisodeMarks(own, measure_speech(spoken))
+
+
 def flag_turns(turns: Sequence[Turn], *, hosts: Sequence[str] = ()) -> list[Turn]:
     """Get the turns of a whole show in the same order, each with its flags; flags it had are set anew.
 
@@ -85,23 +116,45 @@ def flag_turns(turns: Sequence[Turn], *, hosts: Sequence[str] = ()) -> list[Turn
     `unclear`, `garbled` (so much of the two that little is left, or a recogniser's loop).
     """
     voices = find_ad_voices(turns, hosts=hosts)
-    repeats, near = find_repeats(turns), find_near_repeats(turns)
-    flagged, first = list[Turn](), 0
-    for _, group in groupby(turns, key=_get_slug):
-        episode = list(group)
-        opens = find_cold_open(episode)
-        for place, turn in enumerate(episode):
-            is_start, is_end = place < EDGE_TURNS, place >= len(episode) - EDGE_TURNS
-            flags = [
-                *_flag_voice(turn, voices),
-                *_flag_opening(place, opens),
-                *_flag_repeats(turn, repeats.get(first + place, [])),
-                *_flag_near(turn, near.get(first + place, []), repeats.get(first + place, [])),
-                *_flag_text(turn.text, is_start=is_start, is_end=is_end),
-            ]
-            texts = tuple(dict.fromkeys(map(str, flags)))
-            flagged.append(turn if texts == turn.flags else turn.model_copy(update={"flags": texts}))
-        first += len(episode)
+    read = {
+        place: voices[turn.speaker]
+        for place, turn in enumerate(turns)
+        if turn.speaker in voices and turn.role != "other"
+    }
+    marks = [mark_episode(list(group)) for _, group in groupby(turns, key=_get_slug)]
+    flags = join_flags(marks, lambda place: turns[place].text, read)
+    return [
+        turn if (texts := flags.get(place, ())) == turn.flags else turn.model_copy(update={"flags": texts})
+        for place, turn in enumerate(turns)
+    ]
+
+
+def join_flags(
+    episodes: Sequence[EpisodeMarks], get_text: Callable[[int], str], read: Mapping[int, str]
+) -> dict[int, tuple[str, ...]]:
+    """Get place in the show's turns -> its flags, of those that have one.
+
+    Args:
+        episodes: The marks of every episode, in the order of the turns.
+        get_text: What was said in the turn at a place.
+        read: Place -> why the turn is by a voice that reads advertisements.
+    """
+    own, first = dict[int, tuple[tuple[str, ...], tuple[str, ...]]](), 0
+    for one in episodes:
+        own |= {first + place: flags for place, flags in one.own.items()}
+        first += one.speech.n_turns
+    speech = [one.speech for one in episodes]
+    repeats, near = find_repeats(speech), find_near_repeats(speech)
+    flagged = dict[int, tuple[str, ...]]()
+    for place in sorted({*own, *repeats, *near, *read}):
+        opening, text = own.get(place, ((), ()))
+        shared = list[Flag]()
+        if place in repeats or place in near:
+            said, exact = get_text(place), repeats.get(place, [])
+            shared = [*_flag_repeats(said, exact), *_flag_near(said, near.get(place, []), exact)]
+        voice = [Flag("advertisement", read[place])] if place in read else []
+        if texts := tuple(dict.fromkeys((*map(str, voice), *opening, *map(str, shared), *text))):
+            flagged[place] = texts
     return flagged
 
 
@@ -109,21 +162,16 @@ def _get_slug(turn: Turn) -> str:
     return turn.slug
 
 
-def _flag_voice(turn: Turn, voices: Mapping[str, str]) -> Iterator[Flag]:
-    if turn.speaker in voices and turn.role != "other":
-        yield Flag("advertisement", voices[turn.speaker])
-
-
 def _flag_opening(place: int, opens: Mapping[int, float]) -> Iterator[Flag]:
     if place in opens:
         yield Flag("cold-open", f"{opens[place]:.0%} of its runs of five words come again later in the file")
 
 
-def _flag_repeats(turn: Turn, repeats: Sequence[Repeat]) -> Iterator[Flag]:
+def _flag_repeats(text: str, repeats: Sequence[Repeat]) -> Iterator[Flag]:
     """Flag sentences that stand word for word in other episodes: a run of them is a passage, one alone a phrase."""
-    for run in _join_neighbours(turn.text, repeats):
+    for run in _join_neighbours(text, repeats):
         start, end, n_episodes = run[0].start, run[-1].end, min(one.n_episodes for one in run)
-        said = turn.text[start:end]
+        said = text[start:end]
         again = f"word for word in {n_episodes} episodes"
         if said.rstrip(" \"”’')").endswith("?"):
             yield Flag("stock-question", again, start, end)
@@ -148,9 +196,9 @@ def _join_neighbours(text: str, repeats: Sequence[Repeat]) -> list[list[Repeat]]
     return runs
 
 
-def _flag_near(turn: Turn, near: Sequence[Repeat], exact: Sequence[Repeat]) -> Iterator[Flag]:
+def _flag_near(text: str, near: Sequence[Repeat], exact: Sequence[Repeat]) -> Iterator[Flag]:
     for one in near:
-        said = turn.text[one.start : one.end]
+        said = text[one.start : one.end]
         # What is word for word in it has its flag already; questions stay the host's.
         if said.rstrip(" \"”’')").endswith("?") or any(one.start <= same.start < one.end for same in exact):
             continue
@@ -158,8 +206,8 @@ def _flag_near(turn: Turn, near: Sequence[Repeat], exact: Sequence[Repeat]) -> I
         yield Flag(kind, f"nearly the same in {one.n_episodes} episodes", one.start, one.end)
 
 
-def _flag_text(text: str, *, is_start: bool, is_end: bool) -> Iterator[Flag]:
-    lowered = text.lower()
+def _flag_text(said: TurnWords, *, is_start: bool, is_end: bool) -> Iterator[Flag]:
+    text, lowered = said.text, said.text.lower()
     if any(seed in lowered for seed in _AD_SEEDS):
         yield from _flag_advertisement(text)
     if is_start:
@@ -170,8 +218,8 @@ def _flag_text(text: str, *, is_start: bool, is_end: bool) -> Iterator[Flag]:
         yield from _flag_quotations(text)
     if "[" in text or "(" in text:
         yield from _flag_doubts(text)
-    if len(text) > 40:
-        yield from _flag_loop(text)
+    if len(text) > 40 and len(said.spans) >= _MIN_LOOP:
+        yield from _flag_loop(said)
 
 
 def _flag_advertisement(text: str) -> Iterator[Flag]:
@@ -227,9 +275,9 @@ def _flag_doubts(text: str) -> Iterator[Flag]:
             yield Flag("garbled" if n * _WORDS_PER_DOUBT > n_words else kind, f"{n} {what} in {n_words} words")
 
 
-def _flag_loop(text: str) -> Iterator[Flag]:
+def _flag_loop(said: TurnWords) -> Iterator[Flag]:
     """Flag a recogniser's loop: one sentence again and again, as it hears in silence."""
-    sentences = [" ".join(list_words(text[start:end])) for start, end in split_sentences(text)]
+    sentences = [" ".join(words) for words in said.words]
     longest = max((sum(1 for _ in group) for sentence, group in groupby(sentences) if " " in sentence), default=0)
     if longest >= _MIN_LOOP:
         yield Flag("garbled", f"the same sentence {longest} times in a row")

@@ -232,6 +232,27 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> Iterat
         yield begin, end
 
 
+class TurnWords(NamedTuple):
+    """What was said in one turn, cut into sentences once for all who look at them."""
+
+    text: str
+    spans: list[tuple[int, int]]
+    """Where each sentence or line begins and ends."""
+    words: list[list[str]]
+    """Of each of them."""
+
+    @property
+    def all_words(self) -> list[str]:
+        """The words of all of it."""
+        return [word for words in self.words for word in words]
+
+
+def read_said(text: str) -> TurnWords:
+    """Get a turn's sentences and their words."""
+    spans = list(split_sentences(text))
+    return TurnWords(text, spans, [list_words(text[start:end]) for start, end in spans])
+
+
 def list_words(text: str) -> list[str]:
     """Get the words in small letters, without punctuation."""
     return _WORDS.findall(text.lower().replace("’", "'"))

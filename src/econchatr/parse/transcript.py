@@ -177,7 +177,7 @@ def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collect
     """
     opened = _open_file(data, location)
     scores = _score_readers(opened.text)
-    slug = _make_slug(location, taken)
+    slug = make_slug(location, taken)
     show = show.narrow(slug)
     reader, draft = _read_best(opened, scores, show, location)
     draft = _add_front(_name_solo(draft, show), opened.front)
@@ -398,7 +398,8 @@ def _tell_doubts(draft: Draft) -> Iterator[str]:
         yield f"{draft.label_doubt}."
 
 
-def _make_slug(location: str, taken: Collection[str]) -> str:
+def make_slug(location: str, taken: Collection[str]) -> str:
+    """Get the name of an episode, made of its file's; if it is among those already `taken`, it gets a number."""
     plain = unicodedata.normalize("NFKD", read_stem(location)).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
     numbered = (f"{slug}-{number}" for number in count(2))

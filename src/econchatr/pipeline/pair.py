@@ -7,54 +7,73 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from econchatr.pair import (
     PROFILES,
     assign_splits,
     count_answer_pairs,
     drop_duplicates,
+    find_originals,
     find_passages,
+    hash_neighbours,
     hide_private,
     index_passages,
     list_statements,
     make_answer_pairs,
     open_presidio,
-    pair_episode,
 )
 from econchatr.pair.answer_pairs import Stating
 from econchatr.pair.made_questions import PassageIndex
+from econchatr.pipeline.episode_pairs import EpisodePairs, EpisodePassages
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import Episode, Pair, Split, Turn, WrittenQuestion
-from econchatr.tables import hash_file, hash_settings
+from econchatr.tables import hash_file, hash_settings, make_frame, read_frame
 from econchatr.tokens import open_tokenizer
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _TOKENIZER: Final = "gpt2"
 """The filters of 2023 count in GPT-2 tokens; both profiles do."""
 _MAX_TOLD: Final = 5
 _ANSWERS_VERSION: Final = 3
 """Raised whenever the rules of answer pairs change."""
-_ROLE_OF_OTHER_SIDE: Final = {"host": "guest", "guest": "host", "other": "other"}
 
 
 def _pair(show: Show, narrator: Narrator) -> Made:
     episodes, config = show.episodes(), show.config.pair
     splits = assign_splits(episodes, dev_share=config.dev_share, test_share=config.test_share)
-    turns = defaultdict[str, list[Turn]](list)
-    for turn in show.turns():
-        turns[turn.slug].append(turn)
+    drops = PROFILES[config.profile].drop_duplicates
+    pairs: pl.DataFrame
     if show.config.show.solo:
-        pairs = _pair_solo(show, splits, turns)
+        made = _pair_solo(show, splits)
+        pairs = make_frame(drop_duplicates(made) if drops else made, Pair)
     else:
-        pairs = _pair_episodes(show, splits, turns, narrator, persona=show.config.show.persona or None)
-    pairs = drop_duplicates(pairs) if PROFILES[config.profile].drop_duplicates else pairs
+        made_by_episode = EpisodePairs(show, PAIR.version, persona=show.config.show.persona or None)
+        pairs = made_by_episode.pair(splits, narrator)
+        pairs = _drop_twins(pairs) if drops else pairs
     counts = _count_pairs(pairs)
     if not counts["train"]:
-        narrator.note(f"none of the {len(pairs):,} pairs is left to train on")
+        narrator.note(f"none of the {pairs.height:,} pairs is left to train on")
     if told := _tell_undated(episodes, splits):
         narrator.note(told)
     return Made({"pairs": pairs}, counts=counts)
+
+
+def _drop_twins(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs as `drop_duplicates` leaves them."""
+    import polars as pl
+
+    columns = ("twin", "pair_id", "split", "rank", "slug", "last_turn")
+    originals = find_originals(pairs.filter("is_kept").select(columns).iter_rows())
+    original = pl.col("twin").replace_strict(originals, default="", return_dtype=pl.String)
+    is_copy = pl.col("is_kept") & (original != pl.col("pair_id"))
+    told = pl.format("duplicate of {}", original)
+    return pairs.with_columns(
+        is_kept=pl.col("is_kept") & ~is_copy, reason=pl.when(is_copy).then(told).otherwise(pl.col("reason"))
+    )
 
 
 def _tell_undated(episodes: Sequence[Episode], splits: Mapping[str, Split]) -> str:
@@ -66,8 +85,11 @@ def _tell_undated(episodes: Sequence[Episode], splits: Mapping[str, Split]) -> s
     return f"held out as the newest, but without a date: {names}" if held else ""
 
 
-def _pair_solo(show: Show, splits: Mapping[str, Split], turns: Mapping[str, Sequence[Turn]]) -> list[Pair]:
+def _pair_solo(show: Show, splits: Mapping[str, Split]) -> list[Pair]:
     """What a host who speaks alone states, behind made questions: these are all the pairs such a show has."""
+    turns = defaultdict[str, list[Turn]](list)
+    for turn in show.turns():
+        turns[turn.slug].append(turn)
     hide = open_presidio() if show.config.pair.private == "presidio" else hide_private
     said = [
         pair
@@ -76,23 +98,20 @@ def _pair_solo(show: Show, splits: Mapping[str, Split], turns: Mapping[str, Sequ
         for pair in list_statements(episode, turns[episode.slug], split=splits[episode.slug], hide=hide)
     ]
     count, passages = open_tokenizer(_TOKENIZER).count_each, find_passages(said)
-    index = index_passages(passages, speech=(one.reply for one in said), exam=_list_exam(show))
+    index = index_passages(passages, said=hash_neighbours(one.reply for one in said), exam=_list_exam(show))
     return make_answer_pairs(passages, count, index)
 
 
-def _count_pairs(pairs: Sequence[Pair]) -> dict[str, int]:
-    kept = [pair for pair in pairs if pair.is_kept]
-    by_split = {split: sum(pair.split == split for pair in kept) for split in ("train", "dev", "test")}
-    return {"pairs": len(pairs), "kept": len(kept)} | by_split
+def _count_pairs(pairs: pl.DataFrame) -> dict[str, int]:
+    kept = pairs.filter("is_kept")["split"]
+    by_split = {split: int((kept == split).sum()) for split in ("train", "dev", "test")}
+    return {"pairs": pairs.height, "kept": len(kept)} | by_split
 
 
 def _pair_guests(show: Show, narrator: Narrator) -> Made:
     """What the guests replied to the host, in the episodes that have pairs, by the host's own rules."""
-    splits = {pair.slug: pair.split for pair in show.pairs()}
-    turns = defaultdict[str, list[Turn]](list)
-    for turn in show.turns():
-        turns[turn.slug].append(turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}))
-    pairs = _pair_episodes(show, splits, turns, narrator, persona=None)
+    of_host = read_frame(show.folder("pair") / "pairs.parquet", Pair, ["slug", "split"])
+    pairs = EpisodePairs(show, GUESTS.version, of_guests=True).pair(dict(of_host.iter_rows()), narrator)
     return Made({"guest_pairs": pairs}, counts=_count_pairs(pairs))
 
 
@@ -120,9 +139,9 @@ def list_stated(show: Show) -> tuple[list[Stating], PassageIndex]:
     """
     # Where the host alone speaks, all pairs are answer pairs already.
     said = [] if show.config.show.solo else show.pairs(kept=True)
-    passages = find_passages(said)
-    speech = (text for pair in said for text in (pair.cue, pair.reply))
-    return passages, index_passages(passages, speech=speech, exam=_list_exam(show))
+    found = EpisodePassages(show, _ANSWERS_VERSION).find(said)
+    index = index_passages(found.passages, said=found.said, exam=_list_exam(show), parts=found.parts)
+    return found.passages, index
 
 
 def _read_written(show: Show) -> dict[str, list[str]]:
@@ -136,33 +155,6 @@ def _read_written(show: Show) -> dict[str, list[str]]:
 def _list_exam(show: Show) -> list[str]:
     questions = show.questions() if show.has_questions else ()
     return [text for question in questions for text in (question.text, *question.paraphrases)]
-
-
-def _pair_episodes(
-    show: Show,
-    splits: Mapping[str, Split],
-    turns: Mapping[str, Sequence[Turn]],
-    narrator: Narrator,
-    *,
-    persona: str | None,
-) -> list[Pair]:
-    config, episodes = show.config.pair, show.episodes()
-    hide = open_presidio() if config.private == "presidio" else hide_private
-    count = open_tokenizer(_TOKENIZER).count_each
-    pairs: list[Pair] = []
-    for n_done, episode in enumerate(episodes, start=1):
-        if episode.slug in splits:
-            pairs += pair_episode(
-                episode,
-                turns[episode.slug],
-                split=splits[episode.slug],
-                profile=PROFILES[config.profile],
-                count_tokens=count,
-                persona=persona,
-                hide=hide,
-            )
-        narrator.progress(n_done, len(episodes), "episodes")
-    return pairs
 
 
 def _filters(show: Show) -> dict[str, object]:

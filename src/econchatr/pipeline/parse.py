@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from econchatr.config import CONFIG_NAME
 from econchatr.errors import InputError, ShowFolderError, SourceError, TranscriptError
 from econchatr.fetch.feed import FeedItem, TitleIndex, is_feed, read_feed
 from econchatr.fetch.folder import read_kept
+from econchatr.kept import EpisodeStore
 from econchatr.pair import CUT_KINDS, WEIGHED_KINDS, hide_private
 from econchatr.parse import (
     NOBODY_NAMED,
-    Cast,
     Language,
-    ParsedFile,
     SharedLabel,
     SpeakerTable,
     account_flags,
     choose_language,
     explain_foreign,
-    flag_turns,
+    is_unnamed,
     list_unnamed,
     open_text,
-    parse_file,
     rank_episodes,
     read_stem,
     tell_shared,
-    unify_speakers,
 )
 from econchatr.pipeline.fetch import keep_transcripts
 from econchatr.pipeline.show import Show
 from econchatr.pipeline.stage import Made, Narrator, Stage, tell_failure, tell_failures
+from econchatr.pipeline.transcript_reader import Transcript, TranscriptReader, join_turns
 from econchatr.records import Episode, Failure, SourceFile, Turn
 from econchatr.report.counts import (
     MOST_OPENING_CHARS,
@@ -50,10 +48,16 @@ from econchatr.report.counts import (
 )
 from econchatr.report.material import ParsedMaterial, RightsNote
 
+if TYPE_CHECKING:
+    import polars as pl
+
 _MAX_VOICES_TOLD: Final = 10
 _LINES_PER_EXCERPT = 4
 _LINES_PER_EPISODE = 10
 _EFFECTS: dict[str, Effect] = {**dict.fromkeys(WEIGHED_KINDS, "weighed"), **dict.fromkeys(CUT_KINDS, "cut")}
+
+
+_VERSION: Final = 7
 
 
 @dataclass
@@ -61,52 +65,55 @@ class _Heard:
     """What the files of a show hold, before it is known who is who."""
 
     episodes: list[Episode] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-    shared: list[SharedLabel] = field(default_factory=list)
+    transcripts: list[Transcript] = field(default_factory=list)
+    """Of these episodes."""
     failures: list[Failure] = field(default_factory=list)
-    languages: dict[str, Language] = field(default_factory=dict)
-    """By episode."""
-
-    def take(self, parsed: ParsedFile, file: SourceFile) -> None:
-        """Add one file's."""
-        self.episodes.append(_complete(parsed.episode, file))
-        self.turns += parsed.turns
-        self.shared += parsed.shared
-        self.languages[parsed.episode.slug] = parsed.language
 
     def set_aside(self, foreign: Mapping[str, Failure]) -> None:
         """Take out the episodes of these slugs."""
         self.failures += foreign.values()
         self.episodes = [episode for episode in self.episodes if episode.slug not in foreign]
-        self.shared = [one for one in self.shared if one.slug not in foreign]
-        self.turns = [turn for turn in self.turns if turn.slug not in foreign]
+        self.transcripts = [one for one in self.transcripts if one.episode.slug not in foreign]
+
+    @property
+    def shared(self) -> list[SharedLabel]:
+        """Labels that may be two people."""
+        return [label for one in self.transcripts for label in one.shared]
 
 
 def _parse(show: Show, narrator: Narrator) -> Made:
     table = SpeakerTable(show.config.show.hosts, show.config.show.aliases, show.config.show.solo)
-    heard = _read_files(show, table, narrator)
-    turns = unify_speakers(heard.turns, table, held={(one.slug, one.label) for one in heard.shared})
-    turns = flag_turns(turns, hosts=table.hosts)
-    _check_parsed(show, heard.episodes, turns, heard.failures)
-    said = {slug: list(group) for slug, group in groupby(turns, key=lambda turn: turn.slug)}
-    ranked = rank_episodes([account_flags(episode, said[episode.slug]) for episode in heard.episodes])
+    store = EpisodeStore(show.folder("parse") / "kept", _VERSION, table.hosts, table.aliases, table.is_solo)
+    heard = _read_files(show, TranscriptReader(store, show.folder("fetch") / "raw", table), narrator)
+    _check_read(show, heard)
+    shared = heard.shared
+    turns = join_turns(heard.transcripts, table, {(one.slug, one.label) for one in shared})
+    _check_heard(show, heard.episodes, turns)
+    flagged = _list_turns(turns, turns["flags"].list.len() > 0)
+    said = {slug: list(group) for slug, group in groupby(flagged, key=lambda turn: turn.slug)}
+    ranked = rank_episodes([account_flags(episode, said.get(episode.slug, ())) for episode in heard.episodes])
     counts = {
         "episodes": len(ranked),
         "quarantined": len(heard.failures),
-        "turns": len(turns),
+        "turns": turns.height,
         "words": sum(episode.n_words for episode in ranked),
         "unplaced_chars": sum(episode.n_unplaced_chars for episode in ranked),
         "flagged_chars": sum(episode.n_flagged_chars for episode in ranked),
-        "flagged_turns": sum(bool(turn.flags) for turn in turns),
+        "flagged_turns": len(flagged),
         "unnamed_voices": _tell_doubts(ranked, turns, heard, narrator),
-        "shared_labels": len(heard.shared),
+        "shared_labels": len(shared),
     }
+    store.sweep()
     return Made({"episodes": ranked, "turns": turns, "failures": heard.failures}, counts=counts)
 
 
-def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
+def _list_turns(turns: pl.DataFrame, which: pl.Series) -> list[Turn]:
+    return [Turn.model_validate(row) for row in turns.filter(which).to_dicts()]
+
+
+def _read_files(show: Show, reader: TranscriptReader, narrator: Narrator) -> _Heard:
     raw, taken = show.folder("fetch") / "raw", set[str]()
-    heard = _Heard(failures=show.failures("fetch"))
+    heard, languages = _Heard(failures=show.failures("fetch")), dict[str, Language]()
     files = show.files()
     if show.feed is None:
         keep_transcripts(show, files, narrator)
@@ -114,17 +121,16 @@ def _read_files(show: Show, table: SpeakerTable, narrator: Narrator) -> _Heard:
     for n_done, file in enumerate(files, start=1):
         if file.location in feeds.locations:
             continue
-        data = read_kept(raw, file.sha256, location=file.location)
-        cast = Cast(file.title, file.hosts, file.guests)
-        try:
-            parsed = parse_file(data, location=file.location, taken=taken, show=replace(table, cast=cast))
-        except TranscriptError as exc:
-            heard.failures.append(_fail(file.location, exc.message, exc.hint))
+        read = reader.read(file, taken=taken)
+        if isinstance(read, Failure):
+            heard.failures.append(read)
         else:
-            taken.add(parsed.episode.slug)
-            heard.take(parsed, feeds.complete(file, parsed.episode))
+            taken.add(read.episode.slug)
+            heard.episodes.append(_complete(read.episode, feeds.complete(file, read.episode)))
+            heard.transcripts.append(read)
+            languages[read.episode.slug] = read.language
         narrator.progress(n_done, len(files), "files")
-    heard.set_aside(_find_foreign(show, heard.episodes, heard.languages))
+    heard.set_aside(_find_foreign(show, heard.episodes, languages))
     return heard
 
 
@@ -176,7 +182,7 @@ def tell_order(ranked: Sequence[Episode]) -> str:
     )
 
 
-def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard, narrator: Narrator) -> int:
+def _tell_doubts(ranked: Sequence[Episode], turns: pl.DataFrame, heard: _Heard, narrator: Narrator) -> int:
     """Tell what a person should look at; gives the number of voices that nobody named."""
     tell_failures([one for one in heard.failures if one.stage == "parse"], narrator)
     for episode in ranked:
@@ -186,7 +192,9 @@ def _tell_doubts(ranked: Sequence[Episode], turns: Sequence[Turn], heard: _Heard
         if line:
             narrator.note(line)
     told = {one.alias for one in heard.shared}
-    unnamed = [voice for voice in list_unnamed(turns) if voice.alias not in told]
+    labels = [label for label in turns["speaker"].unique() if is_unnamed(label)]
+    voices = list_unnamed(_list_turns(turns, turns["speaker"].is_in(labels)))
+    unnamed = [voice for voice in voices if voice.alias not in told]
     for voice in unnamed[:_MAX_VOICES_TOLD]:
         narrator.note(f'nobody named "{voice.alias}" ({voice.n_turns} turns): name it under [show.aliases]')
     return len(unnamed)
@@ -213,30 +221,34 @@ def _complete(episode: Episode, file: SourceFile) -> Episode:
     return episode.model_copy(update=known)
 
 
-def _check_parsed(show: Show, episodes: Sequence[Episode], turns: Sequence[Turn], failures: Sequence[Failure]) -> None:
-    if not episodes:
+def _check_read(show: Show, heard: _Heard) -> None:
+    if not heard.episodes:
         raise TranscriptError(
-            f"none of the {len(failures)} files from {show.source} can be used; "
-            f"{tell_failure(failures[0].model_copy(update={'hint': ''}))}",
-            hint=failures[0].hint or "See docs/readers.md for the shapes that are read.",
+            f"none of the {len(heard.failures)} files from {show.source} can be used; "
+            f"{tell_failure(heard.failures[0].model_copy(update={'hint': ''}))}",
+            hint=heard.failures[0].hint or "See docs/readers.md for the shapes that are read.",
         )
-    if not any(turn.role == "host" for turn in turns):
-        speakers = Counter(turn.speaker for turn in turns).most_common(5)
-        if not any(turn.speaker for turn in turns):
-            raise InputError(
-                f"none of the {len(episodes)} transcripts in {show.source} names a speaker.", hint=NOBODY_NAMED
-            )
-        found = ", ".join(f"{name!r} ({n} turns)" for name, n in speakers) or "nobody"
+
+
+def _check_heard(show: Show, episodes: Sequence[Episode], turns: pl.DataFrame) -> None:
+    if (turns["role"] == "host").any():
+        return
+    speakers = Counter[str](turns["speaker"])
+    if not any(speakers):
         raise InputError(
-            f"{show.root / CONFIG_NAME}: no turn of {' or '.join(map(repr, show.config.show.hosts))} "
-            f"in {len(episodes)} episodes; heard most: {found}.",
-            hint="Set `hosts` under [show] to the host's name as the transcripts write it, or add an alias.",
+            f"none of the {len(episodes)} transcripts in {show.source} names a speaker.", hint=NOBODY_NAMED
         )
+    found = ", ".join(f"{name!r} ({n} turns)" for name, n in speakers.most_common(5)) or "nobody"
+    raise InputError(
+        f"{show.root / CONFIG_NAME}: no turn of {' or '.join(map(repr, show.config.show.hosts))} "
+        f"in {len(episodes)} episodes; heard most: {found}.",
+        hint="Set `hosts` under [show] to the host's name as the transcripts write it, or add an alias.",
+    )
 
 
 PARSE = Stage[Show](
     "parse",
-    version=7,
+    version=_VERSION,
     settings={"hosts": "show.hosts", "aliases": "show.aliases", "solo": "show.solo", "language": "show.language"},
     inputs=lambda show: {"fetch": show.made("fetch")},
     reads=("fetch",),

@@ -35,6 +35,7 @@ from econchatr.tables import (
     hash_settings,
     lock_folder,
     refuse_newer,
+    write_frame,
     write_table,
 )
 
@@ -261,7 +262,9 @@ def make_tables(step: Step, narrator: Narrator) -> Made:
     """
     made = step.stage.do(step.target, narrator)
     for name, kind in step.stage.writes.items():
-        write_table(step.folder / f"{name}.parquet", made.tables[name], kind)
+        rows = made.tables[name]
+        path = step.folder / f"{name}.parquet"
+        write_table(path, rows, kind) if isinstance(rows, Sequence) else write_frame(path, rows, kind)
     return made
 
 

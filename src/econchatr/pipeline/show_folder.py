@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from econchatr.config import CHOICES_NAME, QUESTIONS_NAME, Choices, load_choices, load_questions, load_reported
 from econchatr.errors import InputError, ShowFolderError
@@ -26,13 +26,40 @@ from econchatr.records import (
     Split,
     Turn,
 )
-from econchatr.tables import MANIFEST_NAME, TableCache, hash_file, outputs_sha256, read_manifest
+from econchatr.tables import MANIFEST_NAME, hash_file, outputs_sha256, read_manifest, read_table
 from econchatr.user_folders import config_folder
 
 R = TypeVar("R", bound=Record)
 
 STAGE_NAMES: Final = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
 """In their order. `run.STAGES` says what each of them is."""
+
+
+class TableCache:
+    """Tables in memory as they were read; a table that was written since is read again."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Path, tuple[tuple[int, int, int], list[Any]]] = {}
+
+    def read(self, path: Path, kind: type[R]) -> list[R]:
+        """The records of one table, in a list of the caller's own.
+
+        Raises:
+            ShowFolderError: The table is missing, broken, or of another version's shape.
+        """
+        try:
+            found = path.stat()
+        except OSError:
+            return read_table(path, kind)  # raises, and names the file
+        # A table is written beside its place and renamed: one that was written since is another file.
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if path not in self._rows or self._rows[path][0] != stamp:
+            self._rows[path] = (stamp, read_table(path, kind))
+        return list(self._rows[path][1])
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._rows.clear()
 
 
 @dataclass(frozen=True)

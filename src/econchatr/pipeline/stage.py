@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from econchatr.pipeline.show import Ladder, Rung, Show
 from econchatr.records import Failure, Record
+
+if TYPE_CHECKING:
+    import polars as pl
 
 T = TypeVar("T", Show, Rung, Ladder)
 
@@ -69,8 +72,8 @@ def narrated(narrator: Narrator, name: str, why: str) -> Iterator[dict[str, int]
 class Made:
     """What a stage made."""
 
-    tables: Mapping[str, Sequence[Record]] = field(default_factory=dict)
-    """By table name; the runner writes them."""
+    tables: Mapping[str, Sequence[Record] | pl.DataFrame] = field(default_factory=dict)
+    """By table name, as records or as their columns; the runner writes them."""
     files: tuple[str, ...] = ()
     """Files the stage wrote itself, by their names inside its folder."""
     counts: Mapping[str, int] = field(default_factory=dict)
