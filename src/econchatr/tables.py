@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 
 MANIFEST_NAME = "manifest.json"
+NOT_DONE: Final = "not done yet"
 
 FORMAT: Final = 1
 """How a show's folder is laid out. Raised when a version before could not read the folder, or would damage it."""
@@ -365,7 +366,7 @@ def find_staleness(folder: Path, *, version: int, settings_sha256: str, inputs: 
         return "made by a newer version of econchatr"
     manifest = read_manifest(folder)
     if manifest is None:
-        return find_damage(folder) or "not done yet"
+        return find_damage(folder) or NOT_DONE
     if manifest.version != version:
         return "made by another version"
     if manifest.settings_sha256 != settings_sha256:

@@ -27,6 +27,7 @@ def test_a_plain_folder_becomes_a_show_without_a_question(tmp_path: Path, econch
     done = econchatr("init", tmp_path / "my", "--from", write_plain_talks(tmp_path))
     assert "The host is Ada Host" in done.stderr
     assert "A run here takes" in done.stderr
+    assert done.stderr.count("on an otherwise idle machine") == 1
     assert load_config(tmp_path / "my" / "show.toml").show.hosts == ("Ada Host",)
 
 

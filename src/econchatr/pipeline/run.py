@@ -27,6 +27,7 @@ from econchatr.pipeline.stage import Made, Narrator, Stage, Step, narrated
 from econchatr.pipeline.train import TRAIN
 from econchatr.tables import (
     MANIFEST_NAME,
+    NOT_DONE,
     disk_errors,
     find_damage,
     find_staleness,
@@ -228,12 +229,22 @@ def do_steps(steps: Sequence[Step], narrator: Narrator) -> RunResult:
         if why:
             _keep_training(step, why)
             _do(step, inputs, narrator, why)
+            if step is not steps[-1]:
+                _tell_chat(step, narrator)
         (done if why else fresh).append(step.name)
     return RunResult(tuple(done), tuple(fresh))
 
 
+def _tell_chat(step: Step, narrator: Narrator) -> None:
+    """After a training at home: what takes longest is still to come, and nobody need wait for it."""
+    if isinstance(step.target, Rung) and step.stage.name == "train" and step.target.is_local:
+        show, name = step.target.show, step.target.name
+        rung = "" if show.rung().name == name else f" --rung {name}"
+        narrator.note(f"You can talk to it already, in another terminal: econchatr chat {show.root}{rung}")
+
+
 def _do(step: Step, inputs: dict[str, str], narrator: Narrator, why: str) -> None:
-    with narrated(narrator, step.name, why) as told:
+    with narrated(narrator, step.name, "starts" if why == NOT_DONE else why) as told:
         start = time.monotonic()
         with disk_errors(step.folder):
             step.folder.mkdir(parents=True, exist_ok=True)

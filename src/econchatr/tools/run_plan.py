@@ -304,7 +304,7 @@ def tell_plan(plan: RunPlan) -> Iterator[str]:
         yield f"{step.name:{width}}  {step.why or 'done':34} {_tell_minutes(step)}".rstrip()
     if any(step.why for step in plan.steps):
         least = "" if plan.is_whole else "at least "
-        yield f"{'all':{width}}  {'':34} {least}{tell_time(plan.minutes)}"
+        yield f"{'all':{width}}  {'on an otherwise idle machine':34} {least}{tell_time(plan.minutes)}"
     for name, words in plan.needs:
         yield f"{name:{width}}  {words}"
     for name, words in plan.bases:
