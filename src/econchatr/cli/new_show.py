@@ -193,10 +193,8 @@ def tell_run(show: Path) -> None:
         if step.minutes is not None and step.minutes >= 1
     )
     needs = "; ".join(f"{name}: {words}" for name, words in plan.needs if name in ("memory", "download"))
-    took = parts or "every step under a minute"
-    say(
-        f"A run here takes {tell_time(plan.minutes)} on an otherwise idle machine ({took}). {needs[:1].upper()}{needs[1:]}."
-    )
+    took = f"{tell_time(plan.minutes)} on an otherwise idle machine ({parts or 'every step under a minute'})"
+    say(f"A run here takes {took}. {needs[:1].upper()}{needs[1:]}.")
 
 
 def relate_path(source: str, show: Path) -> str:
