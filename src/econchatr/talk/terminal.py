@@ -35,6 +35,10 @@ _HELP: Final = """\
 Ctrl-C stops an answer. Text between \"\"\" and \"\"\" may have several lines."""
 _SHOWN_WORDS: Final = 20
 """Of each real turn a model was given."""
+_SIGN: Final = 3
+"""Columns of the sign that an answer is under way: `...`."""
+_PIECES_A_DOT: Final = 8
+"""Pieces drawn by a model until the sign moves: it stands still where nothing is drawn."""
 _QUOTES: Final = '"""'
 _LIMITS: Final[dict[str, tuple[type, float, float]]] = {
     "temperature": (float, 0, 2),
@@ -110,6 +114,7 @@ class _Chat:
         session, printer = self._session, _WordPrinter()
         print(f"AI imitation ({self._model()})> ", end="", flush=True)
         printer.column = len(f"AI imitation ({self._model()})> ")
+        printer.wait()
         drawn_seed = session.next_seed
         try:
             with _stopping_on_interrupt() as check:
@@ -124,7 +129,7 @@ class _Chat:
             print("(stopped; the conversation is as it was before this question)")
             return
         except EconChatRError:
-            print()
+            printer.end()
             raise
         printer.end()
         self._cite()
@@ -171,6 +176,7 @@ class _Chat:
         if not question:
             raise InputError("nothing was asked yet.", hint="Type a question.")
         self._session.seed += 1
+        print(f"(again: {strip_controls(question, keeps_lines=False)})")
         self.answer(question)
 
     def _set(self, rest: str) -> None:
@@ -226,12 +232,20 @@ def _read_number(name: str, text: str, kind: type, low: float, high: float) -> A
 
 
 class _WordPrinter:
-    """Prints text as it comes; on a terminal no word is broken at the line's end."""
+    """Prints text as it comes; on a terminal no word is broken at the line's end, and dots move until it comes."""
 
     def __init__(self) -> None:
         self.column = 0
         self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         self._held = ""
+        self._n_waited = 0
+
+    def wait(self) -> None:
+        """On a terminal, move the sign that something is under way."""
+        if self.column + _SIGN < self._width:
+            n_dots = self._n_waited // _PIECES_A_DOT % _SIGN + 1
+            print(f"{'.' * n_dots:{_SIGN}}", end="\b" * _SIGN, flush=True)
+            self._n_waited += 1
 
     def write(self, text: str) -> None:
         """Print what is complete; the beginning of a word is held back until its end is known."""
@@ -239,6 +253,9 @@ class _WordPrinter:
         if not self._width:
             print(text, end="", flush=True)
             return
+        if not text and self._n_waited:
+            return self.wait()
+        self._wipe()
         *words, self._held = (self._held + text).replace("\n", " \n ").split(" ")
         for word in words:
             self._put(word)
@@ -246,9 +263,15 @@ class _WordPrinter:
 
     def end(self) -> None:
         """Print what is held back, and end the line."""
+        self._wipe()
         self._put(self._held)
         self._held = ""
         print(flush=True)
+
+    def _wipe(self) -> None:
+        if self._n_waited:
+            print(" " * _SIGN, end="\b" * _SIGN)
+            self._n_waited = 0
 
     def _put(self, word: str) -> None:
         if word == "\n" or (self.column and self.column + len(word) >= self._width):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -23,6 +24,8 @@ from econchatr.talk.terminal import hold_chat
 
 class Slow:
     def reply(self, prompt, sampling, *, tuned, on_text=None):
+        for n in range(20):
+            on_text("")  # as the best of several draws does until it is chosen
         words = "extraordinarily circumstantial considerations " * (400 if "long" in prompt else 4)
         for n in range(0, len(words), 3):
             on_text(words[n:n + 3])
@@ -108,7 +111,20 @@ def test_the_up_arrow_brings_the_last_question_back(terminal: Terminal) -> None:
 
 def test_no_word_is_broken_at_the_end_of_a_line(terminal: Terminal) -> None:
     terminal.type("short\r")
-    lines = terminal.wait_for("you> ").splitlines()
+    lines = re.sub("[. ]{3}\b{3}", "", terminal.wait_for("you> ")).splitlines()
     assert all(len(line.rstrip()) <= 40 for line in lines)
     words = {word for line in lines for word in line.split() if not line.startswith("AI")}
     assert {"extraordinarily", "circumstantial", "considerations"} >= words - {"short"}
+
+
+def test_dots_move_until_words_come_and_are_wiped_out(terminal: Terminal) -> None:
+    terminal.type("short\r")
+    before = terminal.wait_for("extraordinarily").partition("> ")[2].split("\b\b\b")
+    assert list(dict.fromkeys(before)) == [".  ", ".. ", "...", "   ", ""]
+
+
+def test_retry_names_the_question_that_it_asks_again(terminal: Terminal) -> None:
+    terminal.type("short\r")
+    terminal.wait_for("you> ")
+    terminal.type("/retry\r")
+    assert "(again: short)" in terminal.wait_for("considerations")
