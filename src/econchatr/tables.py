@@ -421,12 +421,12 @@ def finish_stage(
 
 
 @contextmanager
-def lock_folder(root: Path, *, part: str = "", seconds: float = 0) -> Iterator[None]:
+def lock_folder(root: Path, *, part: str = "", seconds: float = 0.2) -> Iterator[None]:
     """Hold the show's folder, so that two runs never write it at once.
 
     Args:
         part: Hold only what has this name in it, `train/tiny`: for those who work for one run side by side.
-        seconds: How long to wait for another who holds it.
+        seconds: How long to wait for another who holds it; `status` does for a moment, to look whether it can.
 
     Raises:
         ShowFolderError: Another run holds it.

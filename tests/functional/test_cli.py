@@ -13,7 +13,7 @@ from econchatr.config import load_config
 from econchatr.money.prices import find_price, load_prices
 from econchatr.presets.ladders import list_ladders
 from econchatr.records import Episode, Failure
-from econchatr.tables import read_table
+from econchatr.tables import lock_folder, read_table
 from tests.functional.conftest import Run, edit_show
 
 
@@ -248,6 +248,13 @@ def test_the_plan_does_nothing(tiny_show: Path, econchatr: Run) -> None:
     before = sorted(path.name for path in tiny_show.iterdir())
     assert "fetch" in econchatr("run", tiny_show, "--plan").stdout
     assert sorted(path.name for path in tiny_show.iterdir()) == before
+
+
+def test_status_says_whether_another_command_works_in_the_show(tiny_show: Path, econchatr: Run) -> None:
+    assert json.loads(econchatr("status", tiny_show, "--json").stdout)["running"] is False
+    with lock_folder(tiny_show):
+        assert "Running: another command works" in econchatr("status", tiny_show).stdout
+    assert "Running" not in econchatr("status", tiny_show).stdout
 
 
 def test_the_quote_says_what_each_rung_will_use(tiny_show: Path, econchatr: Run) -> None:

@@ -144,13 +144,17 @@ def print_status(show: Path, *, rung: str, as_json: bool) -> None:
     from econchatr.pipeline import open_show, status_of
     from econchatr.pipeline.hosted_training import tell_open_jobs
     from econchatr.pipeline.results import read_uses
+    from econchatr.pipeline.run import is_running
 
     opened = open_show(show)
     states, quote = status_of(opened, rung=rung), read_uses(opened)
     if as_json:
-        return print_json({"steps": [state._asdict() for state in states], "quote": [row._asdict() for row in quote]})
+        steps, uses = ([row._asdict() for row in rows] for rows in (states, quote))
+        return print_json({"steps": steps, "quote": uses, "running": is_running(opened)})
     for state in states:
         typer.echo(f"{state.name:28} {state.why or 'done'}")
+    if is_running(opened):
+        typer.echo("Running: another command works in this show now.")
     is_counted = any(state.name == "select" and not state.why for state in states)
     for row in quote if is_counted else ():
         typer.echo(tell_use(row))

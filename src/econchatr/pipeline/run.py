@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from filelock import FileLock, Timeout
+
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
@@ -185,6 +187,20 @@ def status_of(show: Show, *, rung: str = "") -> list[StepState]:
         states.append(StepState(step.name, why))
         stale += [step] if why else []
     return states
+
+
+def is_running(show: Show) -> bool:
+    """Whether another command holds the show's folder now; a folder that none ever held is left as it is."""
+    path = show.root / ".lock"
+    try:
+        if path.is_file():
+            with FileLock(path, timeout=0):
+                return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that nobody may write
+        return False
+    return False
 
 
 def _reads(step: Step, other: Step) -> bool:
