@@ -110,31 +110,73 @@ def test_nobody_named_leads_to_the_three_ways_and_solo_is_one(tmp_path: Path, ec
     assert load_config(tmp_path / "my" / "show.toml").show.solo
 
 
-def test_a_terminal_is_asked_for_what_is_not_said(tmp_path: Path) -> None:
-    folder = write_talks(tmp_path / "talks", ("Ada Host", "Bo Host"), ("Ada Host", "Bo Host"))
+def answer_on_a_terminal(words: list[str | Path], answers: list[tuple[str, str]], *, cwd: Path) -> str:
+    """What `econchatr` writes to a terminal on which each question is answered when it stands there."""
     parent, child = pty.openpty()
-    command = [sys.executable, "-m", "econchatr", "init", str(tmp_path / "my"), "--from", str(folder)]
-    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True) as process:
+    command = [sys.executable, "-m", "econchatr", *map(str, words)]
+    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True, cwd=cwd) as process:
         os.close(child)
-        seen = ""
-        for question, answer in (
-            ("voice is to be imitated", "Bo Host\n"),
-            ("show called", "Dry Ground\n"),
-            ("may Bo Host be", "my own\n"),
-        ):
-            while question not in seen:
-                assert select.select([parent], [], [], 60)[0], seen
-                seen += os.read(parent, 4096).decode(errors="replace")
-            os.write(parent, answer.encode())
+        seen, unread = "", ""
+        for question, answer in answers:
+            while question not in unread:
+                if not select.select([parent], [], [], 60)[0]:
+                    process.kill()
+                    pytest.fail(seen + unread)
+                unread += os.read(parent, 4096).decode(errors="replace")
+            seen, unread = seen + unread, ""
+            os.write(parent, f"{answer}\n".encode())
         while process.poll() is None or select.select([parent], [], [], 0)[0]:
             try:
                 seen += os.read(parent, 4096).decode(errors="replace")
             except OSError:
                 break
+    return seen
+
+
+def test_a_terminal_is_asked_for_what_is_not_said(tmp_path: Path) -> None:
+    write_talks(tmp_path / "talks", ("Ada Host", "Bo Host"), ("Ada Host", "Bo Host"))
+    seen = answer_on_a_terminal(
+        ["init", "my"],
+        [
+            ("Folder with the transcripts (empty: later)", "gone"),
+            ("(empty: later)", "talks"),
+            ("voice is to be imitated", "Bo Hosst"),
+            ("voice is to be imitated", "bo host"),
+            ("show called", "Dry Ground"),
+            ("may Bo Host be", "my own"),
+        ],
+        cwd=tmp_path,
+    )
+    assert "There is no folder gone." in seen
+    assert "nobody is heard as 'Bo Hosst'" in seen
     config = load_config(tmp_path / "my" / "show.toml")
     assert (config.show.hosts, config.show.name) == (("Bo Host",), "Dry Ground")
     assert config.rights is not None
     assert config.rights.ground == "my own"
+    assert config.fetch.folder == "../talks"
+
+
+@pytest.mark.parametrize(("answer", "folder"), [("", "."), ("-", "transcripts")])
+def test_a_terminal_offers_the_folder_one_stands_in_or_later(answer: str, folder: str, tmp_path: Path) -> None:
+    talks = write_plain_talks(tmp_path)
+    asked = [("(-: later) [.]", answer), ("be imitated", "Ada Host"), ("show called", ""), ("may Ada Host be", "")]
+    answer_on_a_terminal(["init"], asked, cwd=talks)
+    assert load_config(talks / "show.toml").fetch.folder == folder
+
+
+def test_without_a_terminal_the_next_step_is_where_to_put_the_transcripts(tmp_path: Path, econchatr: Run) -> None:
+    told = econchatr("init", tmp_path / "my", "--host", "Ada Host").stderr
+    assert f"Next: put the transcripts into {tmp_path / 'my' / 'transcripts'}" in told
+
+
+def test_the_command_alone_ends_with_how_to_begin(econchatr: Run) -> None:
+    assert econchatr("--help").stdout.rstrip().endswith("Start with: econchatr init SHOW --from FOLDER")
+
+
+def test_too_few_drafted_questions_leave_the_twelve_general_ones(tmp_path: Path, econchatr: Run) -> None:
+    told = econchatr("init", tmp_path / "my", "--from", write_plain_talks(tmp_path)).stderr
+    assert "questions.toml holds the twelve general questions" in told
+    assert "Bo Guest: 1 episode, " in told
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------

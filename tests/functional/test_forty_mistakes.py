@@ -160,7 +160,7 @@ MISTAKES = {
     ),
     # transcripts
     "transcripts that are elsewhere": Mistake(
-        "parse SHOW", 4, "no folder /show/transcripts", "Set `folder` under [fetch]", drop("transcripts")
+        "parse SHOW", 4, "no folder /show/transcripts", "Put your files into that folder, or set", drop("transcripts")
     ),
     "an empty folder": Mistake(
         "parse SHOW", 4, "/show/transcripts holds no transcript.", "Put files there", empty_transcripts

@@ -47,6 +47,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Train small models that answer like a podcast's host, and measure how close they come.",
+    epilog="Start with: econchatr init SHOW --from FOLDER",
 )
 
 

@@ -48,6 +48,8 @@ def settle_show(show: Path, wishes: Wishes, *, can_ask: bool) -> NewShow:
 
     if wishes.feed:
         return _settle_feed(show, wishes, can_ask=can_ask)
+    if can_ask and not wishes.source and not (show / "transcripts").is_dir():
+        wishes = wishes._replace(source=_ask_source(show))
     survey = _look(show, wishes.source)
     is_solo = wishes.is_solo or (survey is not None and _may_be_solo(survey, can_ask=can_ask))
     hosts = _choose_hosts(survey, wishes.hosts, is_solo=is_solo, can_ask=can_ask)
@@ -115,9 +117,9 @@ def _choose_hosts(survey: Survey | None, wanted: Sequence[str], *, is_solo: bool
         if not hosts:
             raise InputError("who is the host?", hint="Say it with --host NAME (once per host).")
         return hosts
-    hosts = tuple(wanted)
+    hosts = tuple(_spell_as_heard(survey, name) for name in wanted)
     if not hosts and can_ask:
-        hosts = (_ask_host(survey.hosts[0].name if survey.hosts else ""),)
+        hosts = (_ask_heard_host(survey),)
     if not hosts and survey.is_plain:
         hosts = (survey.hosts[0].name,)
         say(f"The host is {hosts[0]}, who is heard in most episodes; --host says otherwise.")
@@ -133,11 +135,19 @@ def _choose_hosts(survey: Survey | None, wanted: Sequence[str], *, is_solo: bool
 def _check_heard(survey: Survey, hosts: Sequence[str]) -> None:
     for name in hosts:
         if survey.find(name) is None:
-            heard = ", ".join(f"{one.name!r} ({one.n_episodes:,} episodes)" for one in survey.speakers[:5])
-            raise InputError(
-                f"nobody is heard as {name!r} in {survey.folder}; heard most: {heard}.",
-                hint="Give --host the name as the transcripts write it.",
-            )
+            raise InputError(_tell_unheard(survey, name), hint="Give --host the name as the transcripts write it.")
+
+
+def _tell_unheard(survey: Survey, name: str) -> str:
+    from econchatr.tools.survey import tell_heard
+
+    return f"nobody is heard as {name!r} in {survey.folder}; heard most: {tell_heard(survey)}."
+
+
+def _spell_as_heard(survey: Survey, name: str) -> str:
+    """The name with the capitals of the transcripts, but where these shout."""
+    labels = [label for one in survey.speakers for label in (one.name, *one.spellings) if not label.isupper()]
+    return next((label for label in labels if label.casefold() == name.casefold()), name)
 
 
 def _tell_other_hosts(survey: Survey, hosts: Sequence[str]) -> None:
@@ -156,8 +166,32 @@ def _settle_aliases(survey: Survey | None, hosts: Sequence[str]) -> dict[str, st
     return choose_aliases(survey, hosts) if survey else {}
 
 
+def _ask_source(show: Path) -> str:
+    """The folder of the transcripts, asked until it is one; empty: it is said later."""
+    from econchatr.fetch.folder import may_hold_transcripts
+
+    near = next((str(one) for one in (show, Path("transcripts"), Path()) if may_hold_transcripts(one)), "")
+    question = f"Folder with the transcripts ({'-' if near else 'empty'}: later)"
+    while True:
+        answer = str(typer.prompt(question, default=near, show_default=bool(near), err=True)).strip().strip("'\"")
+        folder = Path(answer).expanduser()
+        if answer in ("", "-") or folder.is_dir():
+            return "" if answer in ("", "-") else str(folder)
+        say(f"There is no folder {folder}.")
+
+
 def _ask_host(likely: str) -> str:
-    return str(typer.prompt("Who is the host, whose voice is to be imitated?", default=likely or None, err=True))
+    question = "Who is the host, whose voice is to be imitated?"
+    return str(typer.prompt(question, default=likely or None, err=True)).strip()
+
+
+def _ask_heard_host(survey: Survey) -> str:
+    """The host, asked until it is somebody who is heard."""
+    while True:
+        name = _spell_as_heard(survey, _ask_host(survey.hosts[0].name if survey.hosts else ""))
+        if survey.find(name) is not None:
+            return name
+        say(_tell_unheard(survey, name))
 
 
 def _ask_name(show: Path, *, can_ask: bool) -> str:

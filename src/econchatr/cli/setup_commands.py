@@ -71,9 +71,8 @@ def init(
     else:
         new = NewShow(name or show.resolve().name, hosts, relate_path(source, show), rights, ladder)
     paths = write_show(show, new, preset=preset)
-    is_drafted = (
-        is_plain and not feed and (show / "questions.toml" in paths) and (source or (show / "transcripts").is_dir())
-    )
+    has_transcripts = bool(new.folder) or (show / "transcripts").is_dir()
+    is_drafted = is_plain and not feed and show / "questions.toml" in paths and has_transcripts
     if is_drafted:
         _draft_first(show)
     if as_json:
@@ -84,9 +83,15 @@ def init(
         tell_run(show)
     if not new.ground:
         say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
-    if feed:
+    _tell_next(show, is_feed=bool(feed), needs_transcripts=is_plain and not has_transcripts)
+
+
+def _tell_next(show: Path, *, is_feed: bool, needs_transcripts: bool) -> None:
+    if is_feed:
         return say(f"Next: `econchatr fetch {show}`, `econchatr questions {show} --write`, `econchatr run {show}`.")
-    say(f"Next: read the exam in {show / 'questions.toml'}, then `econchatr run {show}`.")
+    place = show / "transcripts"
+    first = f"put the transcripts into {place} (`init` with --from takes them where they are), " * needs_transcripts
+    say(f"Next: {first}read the exam in {show / 'questions.toml'}, then `econchatr run {show}`.")
 
 
 @app.command(rich_help_panel=BEGIN)
@@ -163,8 +168,10 @@ def _draft_first(show: Path) -> None:
         if len(draft.questions) >= _MIN_DRAFTED:
             write_questions(opened, draft, text, may_overwrite=True)
             say(f"{len(draft.questions)} questions are drafted from the transcripts.")
+        else:
+            say(f"{show / 'questions.toml'} holds the twelve general questions: change them to suit the host.")
         if draft.lacks:
-            say(f"{len(draft.questions)} questions could be drafted, not twelve: {draft.lacks}.")
+            say(f"So few could be drafted from the transcripts ({len(draft.questions)}, not twelve): {draft.lacks}.")
     except EconChatRError as exc:
         say(f"No questions are drafted from the transcripts: {exc.message} {exc.hint}".rstrip())
         say(f"Mend its show.toml, then `econchatr questions {show} --write --force` drafts them.")

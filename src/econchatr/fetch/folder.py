@@ -78,7 +78,8 @@ def list_files(folder: Path, *, apart: Sequence[Path] = ()) -> Listing:
         SourceError: The folder is missing or holds no file that can be used.
     """
     if not folder.is_dir():
-        raise SourceError(f"no folder {folder}.", hint="Set `folder` under [fetch] in show.toml to your transcripts.")
+        hint = "Put your files into that folder, or set `folder` under [fetch] in show.toml to where they are."
+        raise SourceError(f"no folder {folder}.", hint=hint)
     found = _Found()
     _walk(folder, found, apart={path.resolve() for path in apart})
     files: list[SourceFile] = []
@@ -92,6 +93,14 @@ def list_files(folder: Path, *, apart: Sequence[Path] = ()) -> Listing:
     if not files:
         _refuse_empty(folder, failures, found.n_left)
     return Listing(files, failures, dict(sorted(found.n_left.items())))
+
+
+def may_hold_transcripts(folder: Path) -> bool:
+    """Whether a file in the folder itself has a name as transcripts have."""
+    try:
+        return any(path.suffix.lower() in _TRANSCRIPT_SUFFIXES for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def tell_left(n_left: dict[str, int]) -> str:

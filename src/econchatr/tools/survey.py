@@ -24,6 +24,7 @@ from econchatr.parse import (
 )
 from econchatr.pipeline import Narrator
 from econchatr.records import Failure, Turn
+from econchatr.report.formats import count_noun
 
 _HOST_SHARE: Final = 0.6
 """A host is heard in so many of the episodes, at least."""
@@ -214,8 +215,8 @@ def tell_survey(survey: Survey) -> Iterator[str]:
     """What was found, in lines for a person."""
     formats = ", ".join(f"{n:,} {name}" for name, n in survey.formats)
     some = "" if survey.n_files == survey.n_all_files else f", {survey.n_files:,} of them looked at, spread evenly"
-    read = f"{survey.n_episodes:,} episodes read ({formats or 'none'})"
-    yield f"{survey.n_all_files:,} files in {survey.folder}{some}: {read}"
+    read = f"{count_noun(survey.n_episodes, 'episode')} read ({formats or 'none'})"
+    yield f"{count_noun(survey.n_all_files, 'file')} in {survey.folder}{some}: {read}"
     if survey.left:
         yield survey.left
     for failure in survey.failures[:_MOST_FAILURES]:
@@ -242,8 +243,8 @@ def _tell_speakers(survey: Survey) -> Iterator[str]:
     for one in survey.speakers[:_MOST_SPEAKERS]:
         also = f" (also {', '.join(one.spellings[:4])})" if one.spellings else ""
         yield (
-            f"  {one.name}{also}: {one.n_episodes:,} episodes, {one.n_words:,} words, "
-            f"a question in {one.ask_share:.0%} of {one.n_turns:,} turns"
+            f"  {one.name}{also}: {count_noun(one.n_episodes, 'episode')}, {count_noun(one.n_words, 'word')}, "
+            f"a question in {one.ask_share:.0%} of {count_noun(one.n_turns, 'turn')}"
         )
     if len(survey.speakers) > _MOST_SPEAKERS:
         yield f"  and {len(survey.speakers) - _MOST_SPEAKERS:,} more"
@@ -271,5 +272,9 @@ def warn_of_size(survey: Survey, host: str) -> str:
 
 def refuse_unclear(survey: Survey) -> str:
     """Why the host cannot be told, as a question to the user."""
-    heard = ", ".join(f"{one.name!r} ({one.n_episodes:,} episodes)" for one in survey.speakers[:5])
-    return f"who is the host? Heard most in {survey.folder}: {heard or 'nobody by name'}."
+    return f"who is the host? Heard most in {survey.folder}: {tell_heard(survey) or 'nobody by name'}."
+
+
+def tell_heard(survey: Survey) -> str:
+    """Who is heard in most episodes, for a message."""
+    return ", ".join(f"{one.name!r} ({count_noun(one.n_episodes, 'episode')})" for one in survey.speakers[:5])
