@@ -169,6 +169,29 @@ def test_without_a_terminal_the_next_step_is_where_to_put_the_transcripts(tmp_pa
     assert f"Next: put the transcripts into {tmp_path / 'my' / 'transcripts'}" in told
 
 
+def test_rights_are_added_to_a_show_that_has_none_and_never_twice(tmp_path: Path, econchatr: Run) -> None:
+    econchatr("init", tmp_path / "my", "--host", "Ada Host", "--host", "Bo Host")
+    assert "exists already" in econchatr("init", tmp_path / "my", "--rights", "mine", "--name", "X", check=3).stderr
+    econchatr("init", tmp_path / "my", "--rights", "my own voice")
+    rights = load_config(tmp_path / "my" / "show.toml").rights
+    assert rights is not None
+    assert (rights.voice, rights.ground) == ("Ada Host", "my own voice")
+    assert "with [rights]" in econchatr("init", tmp_path / "my", "--rights", "mine", check=3).stderr
+
+
+def test_the_lines_told_for_missing_rights_are_what_show_toml_needs(tiny_show: Path, econchatr: Run) -> None:
+    edit_show(tiny_show, '[rights]\nvoice = "Hester Pellow"\nground = "made up"\n', "")
+    told = econchatr("run", tiny_show, check=2).stderr
+    with (tiny_show / "show.toml").open("a") as file:
+        file.write(told[told.index("\n[rights]\n") :])
+    assert load_config(tiny_show / "show.toml").rights is not None
+
+
+def test_a_misspelled_show_is_told_the_one_beside_it(tiny_show: Path, econchatr: Run) -> None:
+    misspelled = tiny_show.with_name(tiny_show.name[:-1])
+    assert f"Did you mean {tiny_show}?" in econchatr("run", misspelled, check=3).stderr
+
+
 def test_the_command_alone_ends_with_how_to_begin(econchatr: Run) -> None:
     assert econchatr("--help").stdout.rstrip().endswith("Start with: econchatr init SHOW --from FOLDER")
 

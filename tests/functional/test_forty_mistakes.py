@@ -134,7 +134,7 @@ MISTAKES = {
         "run SHOW",
         2,
         "has no [rights]",
-        'Add [rights] with voice = "..." and ground =',
+        "`econchatr init /show --rights WHY` adds it, or these lines",
         change('[rights]\nvoice = "Hester Pellow"\nground = "made up"\n', ""),
     ),
     "a persona who is no host": Mistake(

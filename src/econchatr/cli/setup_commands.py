@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from econchatr.cli.app import BEGIN, app
 from econchatr.cli.narrator import open_narrator
 from econchatr.cli.running import HERE, JsonOption, ShowArgument, print_json, print_result, run_and_print, say
 from econchatr.errors import InputError
+
+if TYPE_CHECKING:
+    from econchatr.presets import NewShow
 
 
 @app.command(rich_help_panel=BEGIN)
@@ -57,8 +60,12 @@ def init(
 ) -> None:
     """Create a show: look at the transcripts, say what is there, write show.toml and an exam drafted from them."""
     from econchatr.cli.new_show import Wishes, relate_path, settle_show, tell_run
-    from econchatr.presets import NewShow, check_new, write_show
+    from econchatr.presets import NewShow, add_rights, check_new, write_show
 
+    is_alone = preset == "plain" and not any((source, feed, host, name, solo, ladder))
+    if rights.strip() and is_alone and (show / "show.toml").exists():
+        path = add_rights(show, rights)
+        return print_result({"written": [str(path)]}, [f"wrote [rights] into {path}"], as_json=as_json)
     check_new(show, preset=preset, ladder=ladder)
     if feed and preset != "plain":
         raise InputError(f"the preset {preset!r} has a feed of its own.", hint="Leave --feed or --preset out.")
@@ -81,13 +88,13 @@ def init(
         typer.echo(f"wrote {path}")
     if is_drafted:
         tell_run(show)
+    _tell_next(show, new, needs_transcripts=is_plain and not has_transcripts)
+
+
+def _tell_next(show: Path, new: NewShow, *, needs_transcripts: bool) -> None:
     if not new.ground:
-        say("Without --rights the show can be prepared, not trained on: fill [rights] in show.toml.")
-    _tell_next(show, is_feed=bool(feed), needs_transcripts=is_plain and not has_transcripts)
-
-
-def _tell_next(show: Path, *, is_feed: bool, needs_transcripts: bool) -> None:
-    if is_feed:
+        say(f"Without rights the show can be prepared, not trained on: `econchatr init {show} --rights WHY` adds them.")
+    if new.feed:
         return say(f"Next: `econchatr fetch {show}`, `econchatr questions {show} --write`, `econchatr run {show}`.")
     place = show / "transcripts"
     first = f"put the transcripts into {place} (`init` with --from takes them where they are), " * needs_transcripts

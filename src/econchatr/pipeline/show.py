@@ -6,6 +6,7 @@ folder or reads show.toml.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from econchatr.fetch.plan import FeedSource
 from econchatr.hosted.profiles import Profile
 from econchatr.models.base_model import Base
 from econchatr.money.prices import find_price
-from econchatr.pipeline.show_folder import ShowFolder, list_manifests
+from econchatr.pipeline.show_folder import ShowFolder, guess_show, list_manifests
 from econchatr.prompts import (
     ChatTemplate,
     EncodedExample,
@@ -109,7 +110,9 @@ class Show(ShowFolder):
         if self.config.rights is None:
             raise InputError(
                 f"{self.root / CONFIG_NAME} has no [rights]: whose voice is it, on what ground may it be imitated?",
-                hint='Add [rights] with voice = "..." and ground = "..."; until then `econchatr select` prepares it.',
+                hint=f"`econchatr init {self.root} --rights WHY` adds it, or these lines in show.toml; until then "
+                f"`econchatr select` prepares it.\n[rights]\nvoice = {json.dumps(self.config.show.voice)}\nground = "
+                '"consent, licence, or your own voice"',
             )
 
     # --- rungs
@@ -430,7 +433,7 @@ def open_show(root: Path, *, cache: Path | None = None) -> Show:
         InputError: show.toml is wrong, or names a strategy that does not exist.
     """
     if not root.is_dir():
-        raise ShowFolderError(f"no folder {root}.", hint="`econchatr init` makes one.")
+        raise ShowFolderError(f"no folder {root}.", hint=f"{guess_show(root)}`econchatr init` makes one.")
     if not (root / CONFIG_NAME).exists():
         raise ShowFolderError(f"{root} holds no {CONFIG_NAME}.", hint=f"`econchatr init {root}` writes one.")
     for path in list_manifests(root):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from econchatr.config import CHOICES_NAME, QUESTIONS_NAME, Choices, load_choices, load_questions, load_reported
+from econchatr.config import (
+    CHOICES_NAME,
+    CONFIG_NAME,
+    QUESTIONS_NAME,
+    Choices,
+    load_choices,
+    load_questions,
+    load_reported,
+)
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.hosted.profiles import PROFILES_NAME, Profile, load_profiles
 from econchatr.money.prices import PRICES_NAME, load_prices
@@ -33,6 +42,13 @@ R = TypeVar("R", bound=Record)
 
 STAGE_NAMES: Final = ("fetch", "parse", "pair", "select", "train", "ask", "score", "report")
 """In their order. `run.STAGES` says what each of them is."""
+
+
+def guess_show(root: Path) -> str:
+    """Which show beside a folder that is not there may be meant, as a question; empty: none has a name like it."""
+    names = [path.parent.name for path in root.parent.glob(f"*/{CONFIG_NAME}")]
+    near = difflib.get_close_matches(root.name, names, n=1)
+    return f"Did you mean {root.parent / near[0]}? " if near else ""
 
 
 class TableCache:

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from econchatr.config import CONFIG_NAME, QUESTIONS_NAME
+from econchatr.config import CONFIG_NAME, QUESTIONS_NAME, ShowConfig, load_config
 from econchatr.errors import InputError, ShowFolderError
 from econchatr.presets.ladders import write_ladder
 from econchatr.tables import write_bytes
+from econchatr.toml_files import read_toml_text, validate_toml
 
 PRESETS = ("plain", "econtalk")
 _EMBEDDED_LADDER = """[[ladder]]
@@ -83,6 +84,24 @@ def write_show(root: Path, new: NewShow, *, preset: str) -> list[Path]:
     return paths
 
 
+def add_rights(root: Path, ground: str) -> Path:
+    """Put `[rights]` into a show.toml that has none: the voice of its host, on this ground.
+
+    Raises:
+        InputError: show.toml is wrong.
+        ShowFolderError: It has `[rights]`, or cannot be written.
+    """
+    path = root / CONFIG_NAME
+    config = load_config(path)
+    if config.rights is not None:
+        raise ShowFolderError(f"{path} exists already, with [rights].", hint="Change `ground` there.")
+    text, table = read_toml_text(path, hint=""), _write_rights(config.show.voice, ground)
+    text = text.replace(_NO_RIGHTS, table, 1) if _NO_RIGHTS in text else f"{text.rstrip()}\n\n{table}\n"
+    validate_toml(path, text, ShowConfig)
+    write_bytes(path, text.encode())
+    return path
+
+
 def _fill(name: str, new: NewShow) -> str:
     """Put the user's words into a preset's text, as TOML strings."""
     text = resources.files("econchatr.presets").joinpath(name).read_text(encoding="utf-8")
@@ -91,7 +110,7 @@ def _fill(name: str, new: NewShow) -> str:
         "@HOSTS@": ", ".join(_quote(host) for host in new.hosts),
         "@SOURCE@": _source(new),
         "@SAVED@": f"folder = {_quote(new.folder)}" if new.folder else '# folder = "saved"',
-        "@RIGHTS@": _rights(new),
+        "@RIGHTS@": _write_rights(new.hosts[0], new.ground) if new.ground else _NO_RIGHTS,
         "@PEOPLE@": _people(new),
         "@LADDER@": write_ladder(new.ladder) if new.ladder else _EMBEDDED_LADDER,
         "@HOST_WORD@": _quote(new.hosts[0] if new.hosts else "")[1:-1],
@@ -122,10 +141,11 @@ def _source(new: NewShow) -> str:
     )
 
 
-def _rights(new: NewShow) -> str:
-    if not new.ground:
-        return '# [rights]\n# voice = "whose voice is imitated"\n# ground = "consent, licence, or your own voice"'
-    return f"[rights]\nvoice = {_quote(new.hosts[0])}\nground = {_quote(new.ground)}"
+_NO_RIGHTS = '# [rights]\n# voice = "whose voice is imitated"\n# ground = "consent, licence, or your own voice"'
+
+
+def _write_rights(voice: str, ground: str) -> str:
+    return f"[rights]\nvoice = {_quote(voice)}\nground = {_quote(ground)}"
 
 
 def _quote(text: str) -> str:
