@@ -124,7 +124,7 @@ def test_a_show_in_several_languages_keeps_them_all_on_request(tmp_path: Path, e
         )
     (show / "show.toml").write_text('[show]\nname = "S"\nhosts = ["Hester Pellow"]\nlanguage = "en"\n')
     told = econchatr("parse", show).stderr
-    assert "1 episodes, 2 quarantined" in told
+    assert "1 episode, 2 quarantined" in told
     assert "fr.txt: it is in French, the show in English." in told
     edit_show(show, '"en"', '"any"')
     assert "3 episodes, 0 quarantined" in econchatr("parse", show).stderr

@@ -99,7 +99,8 @@ def draft_exam(turns: Sequence[Turn], episodes: Sequence[Episode], *, show: str,
         return DraftedExam(drafted, "")
     return DraftedExam(
         drafted,
-        f"in {len(episodes)} episodes and {len(material.statements):,} statements the host says no more that comes in "
+        f"in {len(episodes)} episode{'s' * (len(episodes) != 1)} and {len(material.statements):,} "
+        f"statement{'s' * (len(material.statements) != 1)} the host says no more that comes in "
         f"{MIN_EPISODES} episodes and can be understood on its own",
     )
 

@@ -138,7 +138,8 @@ class LineNarrator:
 
     def end(self, name: str, counts: Mapping[str, int], seconds: float) -> None:
         """Say that a step is finished."""
-        told = ", ".join(f"{n:,} {counted.replace('_', ' ')}" for counted, n in counts.items())
+        nouns = {counted: counted.removesuffix("s" * (n == 1)).replace("_", " ") for counted, n in counts.items()}
+        told = ", ".join(f"{n:,} {nouns[counted]}" for counted, n in counts.items())
         self._show(f"{name}: {told} ({seconds:.1f} s)")
 
     def tell_stop(self) -> None:
