@@ -189,7 +189,7 @@ def test_people_whom_the_feed_names_are_the_speakers(show: Path, site: StandIn, 
     turns = read_table(show / "parse" / "turns.parquet", Turn)
     assert [turn.speaker for turn in turns] == ["Russ Roberts", "Dara Finch", "Russ Roberts", "Guest"]
     assert 'in "two" "Guest" may be Dara Finch or Corin Vale, so it stays as it is' in told.stderr
-    assert "1 shared labels" in told.stderr
+    assert "1 shared label" in told.stderr
     two = next(file for file in read_table(show / "fetch" / "files.parquet", SourceFile) if "two" in file.location)
     explained = econchatr("parse", show, "--explain", show / "fetch" / "raw" / two.sha256)
     assert '"Guest" may be Dara Finch or Corin Vale' in explained.stdout
