@@ -102,8 +102,9 @@ class TogetherHandler(TrainerHandler):
         told = {name: value for name, value in job.items() if name not in ("n_polls", "cancelled")}
         name = f"pellow/Model-1B-{job['suffix']}"
         events = [{"message": self.trainer.error}] if self.trainer.error else []
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return told | {"status": word, "model_output_name": name, "token_count": 1000, "total_price": 3,
-                       "user_id": "u", "updated_at": "2026-11-29T10:00:00Z", "created_at": "2026-11-29T10:00:00Z",
+                       "user_id": "u", "updated_at": now, "created_at": now,
                        "events": events}  # fmt: skip
 
 
