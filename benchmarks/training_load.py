@@ -161,7 +161,7 @@ def main() -> int:
     """Load a server for so many minutes; 1: something is wrong."""
     seconds = float(sys.argv[1]) * 60
     with tempfile.TemporaryDirectory() as folder, start_server(write_server(Path(folder))) as server:
-        pid = server._process.pid
+        pid = server.pid
         callers = [Caller(server.address, n) for n in range(N_CALLERS)]
         put_under_load(callers, pid, seconds * WARM_UP_SHARE)
         first, used = take_sample(pid), cpu_seconds(pid)

@@ -63,6 +63,11 @@ class ServerProcess:
         assert self._process.stdout is not None
         self.address: str = json.loads(self._process.stdout.readline())["address"]
 
+    @property
+    def pid(self) -> int:
+        """The process, as the system knows it."""
+        return self._process.pid
+
     def client(self, key: str = "none") -> OpenAI:
         """OpenAI's own client, as it is."""
         return OpenAI(base_url=self.address, api_key=key, max_retries=0)
