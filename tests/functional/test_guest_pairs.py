@@ -34,6 +34,7 @@ class PhoneFinder:
 def show(tiny_show: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Show:
     """Paired; every turn of a guest begins with a telephone number."""
     monkeypatch.setattr("econchatr.pair.presidio._open_engine", PhoneFinder)
+    monkeypatch.setattr("econchatr.pipeline.episode_pairs.name_presidio", lambda: ["a finder of telephone numbers"])
     edit_show(tiny_show, "test_share = 0.2", 'test_share = 0.2\nprivate = "presidio"')
     for path in (tiny_show / "transcripts").iterdir():
         path.write_text(GUEST_LINE.sub(rf"\1 Call {NUMBER}. ", path.read_text(encoding="utf-8")), encoding="utf-8")

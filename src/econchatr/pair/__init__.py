@@ -17,7 +17,7 @@ from econchatr.pair.blocks import (
 )
 from econchatr.pair.cleaning import PROFILES, PairProfile, clean_speech
 from econchatr.pair.made_questions import PassageParts, hash_neighbours, take_apart
-from econchatr.pair.presidio import open_presidio
+from econchatr.pair.presidio import name_presidio, open_presidio
 from econchatr.pair.private import hide_private
 from econchatr.pair.split import assign_splits
 
@@ -40,6 +40,7 @@ __all__ = [
     "list_statements",
     "make_answer_pairs",
     "make_twin_key",
+    "name_presidio",
     "open_presidio",
     "pair_episode",
     "take_apart",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from econchatr.errors import MissingExtraError
@@ -65,6 +66,11 @@ def open_presidio() -> Callable[[str], str]:
         return "".join(_hide_found(piece[0], engine) for piece in _PIECE.finditer(text))
 
     return hide
+
+
+def name_presidio() -> list[str]:
+    """Name the packages whose other version may find something else, each with its version."""
+    return [f"{name} {version(name)}" for name in ("presidio-analyzer", "phonenumbers")]
 
 
 def _hide_found(text: str, engine: AnalyzerEngine) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from importlib.metadata import version
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +20,7 @@ from econchatr.pair import (
     hash_neighbours,
     hide_private,
     make_twin_key,
+    name_presidio,
     open_presidio,
     pair_episode,
     take_apart,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ROLE_OF_OTHER_SIDE: Final = {"host": "guest", "guest": "host", "other": "other"}
-_HIDES_WITH: Final = {"presidio": ("presidio-analyzer", "phonenumbers")}
-"""Packages whose other version may hide something else."""
 _FLAGGED: Final = re.compile("(?:reply|cue) is flagged: ")
 _NUMBER: Final = re.compile(r"\0(\d+)\0")
 _OF_THE_SHOW: Final = ("published", "rank", "split")
@@ -60,7 +58,7 @@ class EpisodePairs:
         self._profile = PROFILES[config.profile]
         self._count = open_tokenizer(self._profile.tokenizer).count_each
         self._hide = open_presidio() if config.private == "presidio" else hide_private
-        private = [f"{name} {version(name)}" for name in _HIDES_WITH.get(config.private, ())]
+        private = name_presidio() if config.private == "presidio" else []
         folder = show.folder("pair", "kept") / ("guests" if of_guests else "host")
         self._store = EpisodeStore(folder, stage, self._profile.model_dump(), config.private, private, persona)
 

@@ -11,7 +11,7 @@ import pickle
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,21 +111,15 @@ def _drop_traces(standing: _Standing) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-class _caught:  # noqa: N801 - a context manager that reads as a word
+@contextmanager
+def _caught(standing: _Standing) -> Iterator[None]:
     """Let an error stop only the show it is of."""
-
-    def __init__(self, standing: _Standing) -> None:
-        self._standing = standing
-
-    def __enter__(self) -> None:
-        """Nothing to open."""
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
-        if isinstance(exc, EconChatRError):
-            self._standing.fail(exc)
-        elif isinstance(exc, Exception):
-            self._standing.fail(foresee_nothing(exc))
-        return isinstance(exc, Exception)
+    try:
+        yield
+    except EconChatRError as exc:
+        standing.fail(exc)
+    except Exception as exc:  # noqa: BLE001 - one broken show must not stop the others
+        standing.fail(foresee_nothing(exc))
 
 
 def _settle(standing: _Standing, rung: str) -> ShowOutcome:
