@@ -53,9 +53,6 @@ WARM_UP_SHARE, MAX_WARM_UP_SECONDS = 0.1, 300.0
 TICK_SECONDS, LATE_SECONDS = 1.0, 5.0
 """A tick that comes so late says that the whole program was stopped."""
 PATIENCE_SECONDS = 1800.0
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""For the C library of the server: big blocks go back when they are freed. Left alone it keeps some, now ten megabytes
-more and now less, and a leak could hide in that."""
 N_STRETCHES = 12
 MAX_MB_PER_HOUR = 4.0
 MAX_NEW_THREADS = N_CLIENTS
@@ -103,7 +100,7 @@ class Notes:
 def start_server(show: Path, console: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], str, list[str]]]:
     """The real command, its address, and the names of its models."""
     command = [sys.executable, "-m", "econchatr", "serve", str(show), "--port", "0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=console, env={**os.environ, **GIVE_BACK})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=console)
     try:
         assert process.stdout
         told = json.loads(process.stdout.readline())

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from openai import APIError, APIStatusError, OpenAI
-from serving_load import GIVE_BACK, QUIET_SECONDS, Sample, cpu_seconds, cut_time, find_leaks, fit_slope, take_sample
+from serving_load import QUIET_SECONDS, Sample, cpu_seconds, cut_time, find_leaks, fit_slope, take_sample
 from written_tables import tell_usage
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ def write_server(folder: Path) -> Path:
 @contextmanager
 def start_server(folder: Path) -> Iterator[ServerProcess]:
     """The real command."""
-    server = ServerProcess(folder, {**GIVE_BACK, **{f"CALLER_{n}": key_of(n) for n in range(N_CALLERS)}})
+    server = ServerProcess(folder, {f"CALLER_{n}": key_of(n) for n in range(N_CALLERS)})
     try:
         yield server
     finally:

@@ -26,6 +26,7 @@ from econchatr.display import label_imitation
 from econchatr.errors import InputError
 
 if TYPE_CHECKING:
+    from econchatr.models.engines.llama_server import ServedModel
     from econchatr.pipeline.show import Show
     from econchatr.tools.blind_guesses import BlindDesk
 
@@ -121,8 +122,9 @@ def serve(
     from econchatr.tools.serve import open_choosers, open_served
 
     with needing_web("serving"):
-        from econchatr.talk.server.listen import run_server, take_place
+        from econchatr.talk.server.listen import keep_memory_small, run_server, take_place
         from econchatr.talk.server.routes import create_app
+    keep_memory_small()
     opened = open_show(show)
     desk, pages = _open_blind(opened, rung) if blind_page else (None, {})
     with (
@@ -142,13 +144,15 @@ def serve(
             **pages,
         )
         # The socket listens already: whoever connects from here on is answered.
-        served = [model.name for model in models]
-        run_server(app, place, lambda: _tell_served(place.address, opened, served, desk, as_json=as_json))
+        run_server(app, place, lambda: _tell_served(place.address, opened, models, desk, as_json=as_json))
         raise KeyboardInterrupt  # the server returns only when it was told to stop
 
 
-def _tell_served(address: str, show: Show, models: Sequence[str], desk: BlindDesk | None, *, as_json: bool) -> None:
+def _tell_served(
+    address: str, show: Show, served: Sequence[ServedModel], desk: BlindDesk | None, *, as_json: bool
+) -> None:
     """What is served where; to programs in one line, at once."""
+    models = [model.name for model in served]
     told = {"blind": f"{address}/blind"} if desk else {}
     if as_json:
         typer.echo(json.dumps({"address": f"{address}/v1", "models": models, **told}))
@@ -173,8 +177,9 @@ def _serve_training(folder: Path, host: str, port: int, *, key: str, names: Sequ
     from econchatr.user_folders import cache_folder, config_folder
 
     with needing_web("serving"):
-        from econchatr.talk.server.listen import run_server, take_place
+        from econchatr.talk.server.listen import keep_memory_small, run_server, take_place
         from econchatr.training_server.training_app import Access, open_training_server
+    keep_memory_small()
     with take_place(host, port, needs_key=False) as place:
         access = Access(place.is_public, key, names)
         with open_training_server(
