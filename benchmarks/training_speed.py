@@ -10,6 +10,8 @@ SHOW is a folder that `econchatr select` has filled. The ways:
     trl           TRL's SFTTrainer: batches of 8, padded, float32 adapters over a bfloat16 base
     trl-tuned     the same with bfloat16 adapters, matmul attention, one example at a time and so no padding
 
+A processor without bfloat16 emulates it at a fiftieth of the speed: there all are in float32, and the line says so.
+
 `--random` takes a base of a real one's sizes with random numbers instead of the rung's, on the same token ids. Tokens a
 second of processor are told beside those on the clock: on a machine that others use, only they compare.
 
@@ -32,6 +34,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econ
 
 import torch
 from random_bases import SIZES, open_random_base
+from written_tables import has_bfloat16
 
 from econchatr.models.files.weights import BaseWeights
 from econchatr.pipeline.show import open_show
@@ -42,6 +45,9 @@ from econchatr.train.local import train_lora
 from econchatr.train.recipe import LoraRecipe, TrainProgress
 
 BATCH = 8
+DTYPE = torch.bfloat16 if has_bfloat16() else torch.float32
+"""Of the libraries' models. Ours chooses by itself, and chooses the same."""
+DTYPE_NAME = str(DTYPE).removeprefix("torch.")
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
 
 
@@ -84,8 +90,8 @@ def main() -> None:
     seconds, processor = clock.ends[-1] - clock.ends[0], clock.used[-1] - clock.used[0]
     denormals = "kept" if given.keep_denormals else "flushed"
     print(
-        f"{given.way}, denormals {denormals}: {n_tokens / seconds:.0f} tokens/s ({n_tokens / processor:.0f} "
-        f"a second of processor) over {n_tokens} tokens, "
+        f"{given.way}, {DTYPE_NAME}, denormals {denormals}: {n_tokens / seconds:.0f} tokens/s "
+        f"({n_tokens / processor:.0f} a second of processor) over {n_tokens} tokens, "
         f"loss {clock.losses[0]:.3f} to {clock.losses[-1]:.3f}"
     )
 
@@ -146,15 +152,13 @@ def _peft_model(base: BaseWeights, *, attention: str = "eager") -> torch.nn.Modu
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        base.checkpoint_path, dtype=torch.bfloat16, attn_implementation=attention
-    )
+    model = AutoModelForCausalLM.from_pretrained(base.checkpoint_path, dtype=DTYPE, attn_implementation=attention)
     return get_peft_model(model, LoraConfig(**LORA), autocast_adapter_dtype=False)
 
 
 def train_trl(examples: Sequence[EncodedExample], base: BaseWeights, clock: Clock) -> None:
     """Train with TRL, at a learning rate like ours."""
-    opened = {"dtype": "bfloat16"}
+    opened = {"dtype": DTYPE_NAME}
     run_trl(examples, str(base.checkpoint_path), [clock.tick], **LIKE_OURS, model_init_kwargs=opened)
 
 

@@ -43,15 +43,23 @@ def tell_machine() -> str:
     return told + (f", {threads} thread(s) by OMP_NUM_THREADS" if threads else "") + _tell_load()
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16; Linux says, elsewhere it counts as one that does."""
+    told = _read_processor()
+    return not told or bool(re.search(r"avx512_bf16|amx_bf16|\bbf16\b", told))
+
+
 def _name_processor() -> str:
-    """The processor, and whether it multiplies in bfloat16; Linux says, elsewhere the machine's kind must do."""
+    """The processor, and whether it multiplies in bfloat16; elsewhere than on Linux the machine's kind."""
+    name = re.search(r"model name\s*: (.*)", _read_processor())
+    return f"{name[1]} {'with' if has_bfloat16() else 'without'} bfloat16" if name else platform.machine()
+
+
+def _read_processor() -> str:
     try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return platform.machine()
-    name = re.search(r"model name\s*: (.*)", told)
-    has = "with" if re.search(r"avx512_bf16|amx_bf16|\bbf16\b", told) else "without"
-    return f"{name[1] if name else platform.machine()} {has} bfloat16"
+        return ""
 
 
 def _tell_load() -> str:
