@@ -90,9 +90,33 @@ def run_stage(show: Path, stage: str, *, rung: str = "", as_json: bool) -> None:
         typer.echo(f"Nothing to do: {stage} is up to date.")
 
 
-def run_and_print(show: Path, *, rung: str = "", yes: bool = False, is_post: bool = False, as_json: bool) -> None:
-    """Do all there is to do, and print where the report is, and the post if one is wanted."""
-    print_finished(*run_until(show, "report", rung=rung, yes=yes), is_post=is_post, as_json=as_json)
+def run_and_print(
+    show: Path, *, rung: str = "", yes: bool = False, is_post: bool = False, if_worth: bool = False, as_json: bool
+) -> None:
+    """Do all there is to do, and print where the report is, and the post if one is wanted.
+
+    Args:
+        if_worth: Stop once the pairs are made where nothing says that training again would pay.
+    """
+    from econchatr.pipeline import open_show, run_show
+    from econchatr.tools.weigh_training import Weighing, weigh_training
+
+    opened, weighing = open_show(show), Weighing((), ())
+
+    def goes_on() -> bool:
+        nonlocal weighing
+        weighing = weigh_training(opened, narrator, rung=rung)
+        for line in (*(one.tell() for one in weighing.found), *(weighing.unweighed if if_worth else ())):
+            narrator.note(line)
+        return not (if_worth and weighing.advises_to_stop)
+
+    with open_narrator() as narrator:
+        result = run_show(opened, narrator, rung=rung, approve=partial(approve_quote, yes=yes), goes_on=goes_on)
+    if if_worth and weighing.advises_to_stop:
+        told = {**describe_result(opened, result), "worth": [one.as_dict() for one in weighing.found]}
+        lines = [f"Nothing was trained again. `econchatr run {show}` trains all the same."]
+        return print_result(told, lines, as_json=as_json)
+    print_finished(opened, result, is_post=is_post, as_json=as_json)
 
 
 def print_finished(opened: Show, result: RunResult, *, is_post: bool, as_json: bool) -> None:

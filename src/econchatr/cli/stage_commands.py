@@ -47,6 +47,10 @@ def run(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Accept the quote for hosted models without asking.")] = False,
     is_post: PostOption = False,
+    if_worth: Annotated[
+        bool,
+        typer.Option("--if-worth", help="Where only episodes are new, train again only if they ask for it."),
+    ] = False,
     engine: Annotated[
         str, typer.Option("--engine", help="Where it runs: here, or ray: on a Ray cluster (docs/scaling.md).")
     ] = "here",
@@ -67,12 +71,16 @@ def run(
     settings, folders = read_engine(engine, address), find_shows(show)
     if folders and (plan or is_post):
         raise InputError(f"{show} holds {len(folders)} shows.", hint="--plan and --post are of one show: name it.")
+    if if_worth and (folders or settings or plan):
+        raise InputError(
+            "--if-worth is for running one show on this machine.", hint="Name the show; leave --engine and --plan out."
+        )
     if plan:
         return print_plan(show, rung=rung, as_json=as_json)
     if folders:
         return print_outcomes(run_shows(folders, settings, rung=rung, yes=yes), as_json=as_json)
     if settings is None:
-        return run_and_print(show, rung=rung, yes=yes, is_post=is_post, as_json=as_json)
+        return run_and_print(show, rung=rung, yes=yes, is_post=is_post, if_worth=if_worth, as_json=as_json)
     (outcome,) = run_shows([show], settings, rung=rung, yes=yes)
     print_outcome(outcome, is_post=is_post, as_json=as_json)
 

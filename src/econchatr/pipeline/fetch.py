@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from econchatr.fetch.client import PoliteClient
     from econchatr.fetch.feed import Feed
 
-_RETRAIN_SHARE: Final = 0.05
-"""So many new episodes, as a share of those the models were made from, are worth a quote. A judgement, not a
+RETRAIN_SHARE: Final = 0.05
+"""So many new episodes, as a share of those the models were made from, are worth another training. A judgement, not a
 measurement: the newest episodes are held out, so a few more hardly change what is learned."""
 _FAULT: Final = "fault: "
 
@@ -238,7 +238,7 @@ def read_news(show: Show) -> News | None:
     since = None
     if times:
         since = sum(bool(visit.sha256) and visit.at > max(times) for visit in journal.pages.values())
-    is_worth = since is None or since >= max(1.0, _RETRAIN_SHARE * (n_files - since))
+    is_worth = since is None or since >= max(1.0, RETRAIN_SHARE * (n_files - since))
     faults = {name: n for name, n in manifest.counts.items() if name.startswith(_FAULT)}
     texts = (
         _tell_news(journal.n_new, n_files, n_missing, faults),
@@ -276,4 +276,6 @@ def _advise(since: int | None, n_files: int, *, is_worth: bool) -> str:
     if not since:
         return "Nothing came or changed since the models were trained."
     came = f"{since:,} came or changed since the models were trained ({since / max(1, n_files):.1%} of all)"
-    return f"{came}: see `econchatr run --plan` for a quote." if is_worth else f"{came}: too few for retraining to pay."
+    if is_worth:
+        return f"{came}: see `econchatr run --plan` for a quote."
+    return f"{came}: perhaps too few for training again; `econchatr run --if-worth` measures it."

@@ -7,7 +7,7 @@ The table in docs/architecture.md is made from it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +53,15 @@ STAGES: Final[tuple[Stage[Any], ...]] = (*_SHOW_STAGES, HOSTED_TRAIN, *_RUNG_STA
 
 PREPARING: Final = STAGE_NAMES[: STAGE_NAMES.index("train")]
 """The stages that need no model and cost nothing."""
+_PAIRING: Final = STAGE_NAMES[: STAGE_NAMES.index("select")]
+"""Those of them that make the pairs."""
+
+GoesOn = Callable[[], bool]
+"""Says whether a run whose pairs are made goes on; the run holds the show's folder."""
+
+
+def _always() -> bool:
+    return True
 
 
 class RunResult(NamedTuple):
@@ -102,12 +111,13 @@ def run_show(
     ask_again: bool = False,
     refresh: bool = False,
     approve: Approve | None = None,
+    goes_on: GoesOn = _always,
 ) -> RunResult:
     """Do what is not yet done; nothing finished is done again.
 
     A feed that was fetched to its end is not asked for anything new unless `ask_again`, nor for what is there unless
     `refresh`. Where hosted rungs would be charged, `approve` is shown their quote once everything is counted, and
-    nothing goes on without its yes.
+    nothing goes on without its yes. `goes_on` is asked once the pairs are made; after its no, the run ends there.
 
     Raises:
         InputError: The show may not be trained on (no `[rights]`), or its questions are missing; before any work.
@@ -117,7 +127,7 @@ def run_show(
     check_run(show, until=until, rung=rung)
     with lock_folder(show.root):
         gather_feed(show, narrator, ask_again=ask_again, refresh=refresh)
-        return run_held(show, narrator, until=until, rung=rung, approve=approve)
+        return run_held(show, narrator, until=until, rung=rung, approve=approve, goes_on=goes_on)
 
 
 def check_run(show: Show, *, until: str = "report", rung: str = "") -> None:
@@ -132,7 +142,13 @@ def check_run(show: Show, *, until: str = "report", rung: str = "") -> None:
 
 
 def run_held(
-    show: Show, narrator: Narrator, *, until: str = "report", rung: str = "", approve: Approve | None = None
+    show: Show,
+    narrator: Narrator,
+    *,
+    until: str = "report",
+    rung: str = "",
+    approve: Approve | None = None,
+    goes_on: GoesOn = _always,
 ) -> RunResult:
     """Do what is not yet done in a show that the caller has checked and locked, and whose feed was asked.
 
@@ -140,13 +156,21 @@ def run_held(
         EconChatRError: As `run_show`.
     """
     steps = list_steps(show, until=until, rung=rung)
-    free = [step for step in steps if step.stage.name in PREPARING]
-    if len(free) == len(steps) or not list_charged(show, rung):
-        return do_steps(steps, narrator)
-    before = do_steps(free, narrator)
+    n_pairing = sum(step.stage.name in _PAIRING for step in steps)
+    paired = do_steps(steps[:n_pairing], narrator)
+    if not goes_on():
+        return paired
+    free = [step for step in steps[n_pairing:] if step.stage.name in PREPARING]
+    left = steps[n_pairing + len(free) :]
+    if not left or not list_charged(show, rung):
+        return _join(paired, do_steps([*free, *left], narrator))
+    before = _join(paired, do_steps(free, narrator))
     approve_quote(show, narrator, approve, today=datetime.now(UTC).date())
-    after = _run_bought(show, rung, steps[len(free) :], narrator)
-    return RunResult(before.done + after.done, before.fresh + after.fresh)
+    return _join(before, _run_bought(show, rung, left, narrator))
+
+
+def _join(first: RunResult, then: RunResult) -> RunResult:
+    return RunResult(first.done + then.done, first.fresh + then.fresh)
 
 
 def _run_bought(show: Show, rung: str, steps: Sequence[Step], narrator: Narrator) -> RunResult:

@@ -28,7 +28,7 @@ from econchatr.money.prices import stale_margin
 from econchatr.money.quote import HostedRung, PlannedAnswer, count_exam
 from econchatr.pipeline.ask import plan_answers
 from econchatr.pipeline.show import Rung, Show
-from econchatr.pipeline.stage import Made, Narrator, Stage
+from econchatr.pipeline.stage import Made, Narrator, Stage, Step
 from econchatr.records import Example, Overlap, Pair, Reason, Selection
 from econchatr.select.examples import build_examples, chat_lines, completion_lines, make_knapsack, make_selection
 from econchatr.select.features import compare_acts
@@ -136,6 +136,12 @@ SELECT = Stage[Show](
     writes={"selections": Selection, "examples": Example, "reasons": Reason},
     do=_select,
 )
+
+
+def hash_choice(show: Show) -> str:
+    """The hash of all that a selection depends on but the episodes."""
+    inputs = {name: value for name, value in _inputs(show).items() if name not in ("pair", "pair/answers", "parse")}
+    return hash_settings([SELECT.version, Step(SELECT, show).settings, inputs])
 
 
 # --- the choice -------------------------------------------------------------------------------------------------------

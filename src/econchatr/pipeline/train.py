@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from econchatr.ask.exam import render_question
 from econchatr.errors import ModelError
@@ -14,14 +16,18 @@ from econchatr.models.base_model import free_memory
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.parity import ParityResult, check_parity
+from econchatr.pipeline.select import hash_choice
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
-from econchatr.prompts import name_frame
-from econchatr.records import CurvePoint, TunedModel
-from econchatr.tables import disk_errors, hash_file
+from econchatr.prompts import EncodedExample, name_frame
+from econchatr.records import CurvePoint, Split, TunedModel
+from econchatr.tables import disk_errors, hash_file, write_bytes
 from econchatr.train.local import plan_lora, spread_examples, train_lora
 from econchatr.train.recipe import TrainOutcome, TrainProgress
 from econchatr.train.tracker import track
+
+_KNOWN_NAME = "known.json"
+"""Beside the stage's outputs and none of them: a finished training stays one without it."""
 
 _PARITY_TOKENS = 16
 """Of the trained model's answer to each question: so many llama.cpp must find as likely as transformers."""
@@ -34,7 +40,7 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     folder, base = rung.folder("train"), rung.base.weights()
     narrator.note(f"{rung.name}: trains on {base.weights}; {rung.base.describe().tell()}")
     examples = rung.encode(rung.examples("train"))
-    dev = spread_examples(rung.encode(rung.examples("dev")), max_tokens=rung.show.config.train.max_dev_tokens)
+    dev = list_dev(rung, examples)
     plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
     narrator.note(f"{rung.name}: {plan.tell()}")
     with _listen(rung, narrator) as listen:
@@ -44,9 +50,44 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     agreement = check_engines_agree(rung, base=base, folder=folder)
     tuned = _record(rung, base, outcome, agreement)
     curve = [CurvePoint(rung=rung.name, **asdict(point)) for point in outcome.curve]
+    _write_known(rung)
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)
+
+
+class KnownEpisodes(NamedTuple):
+    """What a show held when a rung was trained."""
+
+    choice: str
+    """As `hash_choice` gave it."""
+    splits: dict[str, Split]
+    """Of each episode with kept pairs, by its slug."""
+    files: dict[str, str]
+    """The sha256 of each episode's file, by its slug."""
+
+
+def _write_known(rung: Rung) -> None:
+    show = rung.show
+    splits: dict[str, Split] = {pair.slug: pair.split for pair in show.pairs(kept=True)}
+    known = KnownEpisodes(hash_choice(show), splits, {one.slug: one.sha256 for one in show.episodes()})
+    write_bytes(rung.folder("train") / _KNOWN_NAME, json.dumps(known._asdict()).encode() + b"\n")
+
+
+def read_known(rung: Rung) -> KnownEpisodes | None:
+    """What the show held when the rung was trained; `None`: the rung is not trained, or nobody wrote it down."""
+    try:
+        return KnownEpisodes(**json.loads((rung.folder("train") / _KNOWN_NAME).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def list_dev(rung: Rung, examples: Sequence[EncodedExample]) -> list[EncodedExample]:
+    """The development examples that a training on these examples reads its loss on, evenly spread."""
+    n_most = rung.recipe.count_dev_tokens(sum(len(example.ids) for example in examples))
+    return spread_examples(
+        rung.encode(rung.examples("dev")), max_tokens=min(n_most, rung.show.config.train.max_dev_tokens)
+    )
 
 
 @contextmanager

@@ -175,6 +175,18 @@ def test_the_last_step_is_always_read(steps: int, n_epochs: int, share: float) -
     assert len(found) <= math.ceil(n_epochs / share)
 
 
+@given(n_tokens=st.integers(100_000, 10**7), n_epochs=st.integers(1, 5), share=st.sampled_from([0.1, 0.25, 0.5, 1.0]))
+def test_all_readings_together_cost_a_tenth_of_the_learning(n_tokens: int, n_epochs: int, share: float) -> None:
+    recipe = LoraRecipe(n_epochs=n_epochs, eval_every_share=share)
+    n_readings = 1 + len(evaluation_steps(10_000, recipe))
+    cost = n_readings * recipe.count_dev_tokens(n_tokens) / 2
+    assert cost == pytest.approx(0.1 * n_tokens * n_epochs, rel=0.01)
+
+
+def test_a_small_training_reads_its_loss_on_enough_to_mean_something() -> None:
+    assert LoraRecipe().count_dev_tokens(100) == 1_000
+
+
 @given(n_steps=st.integers(1, 2000))
 def test_the_learning_rate_rises_falls_and_never_leaves_its_bounds(n_steps: int) -> None:
     recipe = LoraRecipe(learning_rate=1e-3)
