@@ -189,7 +189,7 @@ def test_the_log_knows_every_generation(finished_show: Path) -> None:
 
 
 def test_a_chat_streams_an_answer_of_each_model(show: Path, econchatr: Run) -> None:
-    shutil.rmtree(show / "talk", ignore_errors=True)  # another file's tests may have talked to the show it is copied from
+    shutil.rmtree(show / "talk", ignore_errors=True)  # other files' tests talk to the show it is copied from
     done = econchatr("chat", show, text="Who counted?\n/base\nWho counted?\n/quit\n")
     assert done.stdout.count("AI imitation (tuned)> ") == 1
     assert done.stdout.count("AI imitation (base)> ") == 1
