@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, Literal
 
@@ -27,6 +27,8 @@ _QUANTITY: Final = re.compile(
 _ADJECTIVE_END: Final = re.compile(r"(?:able|ible|ful|less|ous|ish|like|est|ive|al|ic|ary)$")
 _VERB_END: Final = re.compile(r".{3}(?:ize|ise|ify|ates?|izes|ifies)$")
 _MAX_WORDS: Final = 4
+_N_KEPT: Final = 1 << 17
+"""Words whose answer is remembered: a show says each of them hundreds of times."""
 
 
 @cache
@@ -59,6 +61,7 @@ def find_noun_phrases(text: str) -> list[str]:
     return found
 
 
+@lru_cache(_N_KEPT)
 def is_adjective(word: str) -> bool:
     """Whether a word is hardly ever a noun but stands before one."""
     return word in word_list("adjectives") or (
@@ -66,6 +69,7 @@ def is_adjective(word: str) -> bool:
     )
 
 
+@lru_cache(_N_KEPT)
 def is_plural(word: str) -> bool:
     """Whether a noun names several."""
     if word in ("people", "children", "men", "women", "folks", "kids"):
@@ -78,6 +82,7 @@ def is_plural(word: str) -> bool:
     )
 
 
+@lru_cache(_N_KEPT)
 def verb_form(word: str) -> str:
     """Which form of a known verb a word may be: `plain`, `s`, `ed`, `ing`; empty: of none."""
     if word in word_list("irregulars"):
@@ -137,6 +142,12 @@ def _scan(text: str) -> Iterator[str]:
 def _is_content(word: str, left: _Left, is_inside: bool) -> bool:
     if word == "like":
         return left in ("subject", "to") and not is_inside
+    return _is_open(word)
+
+
+@lru_cache(_N_KEPT)
+def _is_open(word: str) -> bool:
+    """Whether a word may be a part of a noun phrase, or a verb."""
     closed = ("determiners", "prepositions", "subjects", "modals", "auxiliaries", "adverbs")
     if any(word in word_list(name) for name in closed) or word in ("to", "cause", "cuz"):
         return False

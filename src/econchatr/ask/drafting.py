@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from econchatr.ask.host_material import (
@@ -124,11 +125,14 @@ class _Exam:
         self.taken = list(taken)
         self._used = {word for one in taken for word in list_stems(one.question.question_id.replace("-", " "))}
 
-    def take(self, drafted: Drafted, about: str) -> None:
-        """Take a question, unless the exam is full or has one about such a word."""
+    def take(self, make: Callable[[], Drafted], about: str) -> None:
+        """Take a question, unless the exam is full or has one about such a word; only then is it made.
+
+        Most are not taken, and passages for each would be looked for in the whole show.
+        """
         stems = list_stems(about)
         if len(self.taken) < N_QUESTIONS and self._used.isdisjoint(stems):
-            self.taken.append(drafted)
+            self.taken.append(make())
             self._used |= stems
 
     def has_room(self, kind: QuestionKind) -> bool:
@@ -149,22 +153,22 @@ def _fill(material: HostMaterial, first: Sequence[Drafted]) -> list[Drafted]:
     exam = _Exam(first)
     for saying in material.sayings:
         if exam.has_room("quotation"):
-            exam.take(_quote_saying(saying), saying.text)
+            exam.take(partial(_quote_saying, saying), saying.text)
         elif asked := _ask_saying(saying, exam):
-            exam.take(asked, saying.text)
+            exam.take(partial(Drafted, *asked), saying.text)
     late: list[Opinion] = []
     for opinion in [one for one in material.opinions if _is_full(one)]:
         is_long = opinion.form == "is" and len(list_content(opinion.words)) >= 3
         if exam.has_room("quotation") and is_long:
-            exam.take(_quote_opinion(opinion, material), opinion.subject)
+            exam.take(partial(_quote_opinion, opinion, material), opinion.subject)
         elif exam.has_room(_kind_of(opinion)):
-            exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
+            exam.take(partial(_ask_opinion, opinion, material, exam), opinion.subject)
         else:
             late.append(opinion)
     for topic in material.topics:
-        exam.take(_ask_topic(topic, exam), topic.phrase)
+        exam.take(partial(_ask_topic, topic, exam), topic.phrase)
     for opinion in [*late, *(one for one in material.opinions if not _is_full(one))]:
-        exam.take(_ask_opinion(opinion, material, exam), opinion.subject)
+        exam.take(partial(_ask_opinion, opinion, material, exam), opinion.subject)
     order = list(_QUOTAS)
     return sorted(exam.taken, key=lambda one: order.index(one.question.kind))
 

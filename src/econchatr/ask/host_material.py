@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
 from econchatr.ask.statements import (
@@ -77,7 +77,9 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
     speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
     names = speakers | _list_names(sentences)
     statements = [said for said in sentences if not said.is_question]
-    spread, stated = _count_episodes(sentences), _count_episodes(statements)
+    phrases = [find_noun_phrases(said.text) for said in sentences]
+    of_statements = [found for said, found in zip(sentences, phrases, strict=True) if not said.is_question]
+    spread, stated = _count_episodes(sentences, phrases), _count_episodes(statements, of_statements)
     n_episodes = len({said.slug for said in sentences})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
@@ -94,18 +96,21 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
             score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
             scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
     sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
-    topics = [_describe(phrase, statements) for phrase in _list_topics(statements, stated, limit, names, lean)]
+    topics = [_describe(phrase, statements) for phrase in _list_topics(of_statements, stated, limit, names, lean)]
     return HostMaterial(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))
 
 
 def _list_topics(
-    statements: Iterable[HostSentence], stated: Mapping[str, set[str]], limit: float, names: frozenset[str], lean: _Lean
+    phrases: Iterable[Sequence[str]],
+    stated: Mapping[str, set[str]],
+    limit: float,
+    names: frozenset[str],
+    lean: _Lean,
 ) -> list[str]:
-    """Phrases of two words or more that the host says in many episodes, and more than the guests."""
+    """Of the phrases of each statement those of two words or more that come in many episodes, and less with guests."""
     ways: dict[str, Counter[str]] = defaultdict(Counter)
-    for said in statements:
-        for phrase in find_noun_phrases(said.text):
-            ways[_number_free(phrase.lower())][phrase] += 1
+    for phrase in chain.from_iterable(phrases):
+        ways[_number_free(phrase.lower())][phrase] += 1
     dull = word_list("faint") | word_list("stock_subjects") | word_list("vague") | names
     found = [
         (-math.log2(len(stated[key])) - sum(map(lean, key.split())) / 2, key)
@@ -136,11 +141,11 @@ def _describe(phrase: str, statements: Sequence[HostSentence]) -> HostTopic | No
     return HostTopic(named, ", ".join(words), tuple(by_episode.values())[:N_PASSAGES])
 
 
-def _count_episodes(statements: Iterable[HostSentence]) -> dict[str, set[str]]:
-    """Phrase -> the episodes it comes in, also as the end of a longer one."""
+def _count_episodes(sentences: Sequence[HostSentence], phrases: Sequence[Sequence[str]]) -> dict[str, set[str]]:
+    """Phrase -> the episodes it comes in, also as the end of a longer one; given the phrases of each sentence."""
     found: dict[str, set[str]] = defaultdict(set)
-    for said in statements:
-        for phrase in find_noun_phrases(said.text):
+    for said, own in zip(sentences, phrases, strict=True):
+        for phrase in own:
             words = phrase.lower().split()
             for begin in range(len(words)):
                 found[_number_free(" ".join(words[begin:]))].add(said.slug)

@@ -12,7 +12,7 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -26,7 +26,7 @@ from econchatr.speech_acts import Act, read_act, read_sentences
 RULE: Final = "rule 2"
 """Who made the questions, as the pairs tell it. Raised when templates or checks change."""
 
-_TEMPLATES: Final = (
+TEMPLATES: Final = (
     "What do you think about {}?",
     "What is your view of {}?",
     "What do you believe about {}?",
@@ -123,6 +123,7 @@ class PassageIndex:
         self._n_said = _count_said(list(self._n_holding), hash_neighbours(()) if said is None else said)
         self._names = {word for name in names for word in list_content_words(name)}
         self._exam = [frozenset(list_content_words(text)) for text in exam]
+        self._exam_words = frozenset[str]().union(*self._exam)
         self._scores = _score_words(self._words)
 
     def make_question(self, place: int, seed: str) -> MadeQuestion:
@@ -135,22 +136,28 @@ class PassageIndex:
         if not phrases:
             return MadeQuestion("", "no noun phrase of it stands in a few passages of the show")
         number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
-        template = _TEMPLATES[number % len(_TEMPLATES)]
+        template = TEMPLATES[number % len(TEMPLATES)]
         reasons = []
         for phrase in phrases[:_MAX_PHRASES]:
             question = template.format(phrase)
             start = self._find_sentence(place, phrase)
-            if not (reason := _find_lateness(self._texts[place][start:]) or self.find_fault(question, place)):
+            # Of the templates with a plain phrase a test shows that they ask.
+            is_asking = PLAIN_PHRASE.fullmatch(phrase) or _is_question(question)
+            reason = _find_lateness(self._texts[place][start:]) or self._find_fault(question, place, bool(is_asking))
+            if not reason:
                 return MadeQuestion(question, start=start)
             reasons.append(reason)
         return MadeQuestion("", reasons[0])
 
     def find_fault(self, question: str, place: int) -> str:
         """Why a question may not stand before the passage at `place`; empty where it may."""
+        return self._find_fault(question, place, _is_question(question))
+
+    def _find_fault(self, question: str, place: int, is_asking: bool) -> str:
         words = list_content_words(question)
-        if read_act(question).act != Act.ASKS or len(question.split()) > _MAX_QUESTION_WORDS:
+        if not is_asking or len(question.split()) > _MAX_QUESTION_WORDS:
             return f"it is no question of at most {_MAX_QUESTION_WORDS} words"
-        if any(words and _is_about(words, asked) for asked in self._exam):
+        if self._is_in_exam(words):
             return "the question asks what the exam asks"
         if _shares_run(words, self._words[place]):
             return f"the question repeats more than {MAX_RUN_WORDS} content words of it in a row"
@@ -160,6 +167,13 @@ class PassageIndex:
             if rank and rank <= min(_MAX_RANK, 1 + len(self._words) // 20)
             else "the question does not find its passage again"
         )
+
+    def _is_in_exam(self, words: Sequence[str]) -> bool:
+        """Whether every content word of a question that is no word of a template stands in one question of the exam."""
+        own = [word for word in words if word not in _TEMPLATE_WORDS]
+        if not own or not self._exam_words.issuperset(own):
+            return False
+        return any(asked.issuperset(own) for asked in self._exam)
 
     def _list_subjects(self, place: int) -> list[str]:
         """The phrases that tell the passage from others, the most telling first."""
@@ -272,6 +286,7 @@ def _find_word_before(text: str, phrase: str) -> str:
     return ""
 
 
+PLAIN_PHRASE: Final = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")
 _LAST_WORD: Final = re.compile(r"[\w']+\Z")
 
 
@@ -316,10 +331,8 @@ def _list_content(phrase: str) -> tuple[str, ...]:
     return tuple(list_content_words(phrase))
 
 
-def _is_about(words: Sequence[str], asked: Collection[str]) -> bool:
-    """Whether every content word of a question that is no word of a template stands in a question of the exam."""
-    own = [word for word in words if word not in _TEMPLATE_WORDS]
-    return bool(own) and all(word in asked for word in own)
+def _is_question(text: str) -> bool:
+    return read_act(text).act == Act.ASKS
 
 
 def _count_content(phrase: str) -> int:
@@ -328,8 +341,10 @@ def _count_content(phrase: str) -> int:
 
 def _shares_run(words: Sequence[str], others: Sequence[str]) -> bool:
     n = MAX_RUN_WORDS + 1
+    if len(words) < n:
+        return False
     runs = {tuple(others[start : start + n]) for start in range(len(others) - n + 1)}
     return any(tuple(words[start : start + n]) in runs for start in range(len(words) - n + 1))
 
 
-_TEMPLATE_WORDS: Final = frozenset(word for text in _TEMPLATES for word in list_content_words(text.format("")))
+_TEMPLATE_WORDS: Final = frozenset(word for text in TEMPLATES for word in list_content_words(text.format("")))

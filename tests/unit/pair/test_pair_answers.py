@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econchatr.pair.answer_pairs import find_passages, index_passages, make_answer_pairs
-from econchatr.pair.made_questions import RULE, PassageIndex, list_content_words
+from econchatr.pair.made_questions import PLAIN_PHRASE, RULE, TEMPLATES, PassageIndex, list_content_words
 from econchatr.pair.passages import MAX_WORDS, MIN_WORDS, drop_lead, find_asked, list_passages
 from econchatr.pair.written_questions import read_page, writer_page
 from econchatr.records import Pair
+from econchatr.speech_acts import Act, read_act
 
 BRIDGE = (
     "The swing bridge was built for ships that never came, and every town on the water has one of those. I think the "
@@ -160,6 +161,11 @@ def test_where_the_host_was_asked_the_real_question_stands_before_the_answer() -
     (pair,) = pair_answers(make_pair(ORCHARD, cue="I have no garden. But would you plant an orchard at your age?"))
     assert (pair.origin, pair.made_by) == ("asked", "")
     assert pair.cue == "But would you plant an orchard at your age?"
+
+
+@given(template=st.sampled_from(TEMPLATES), phrase=st.from_regex(PLAIN_PHRASE, fullmatch=True))
+def test_a_template_asks_whatever_plain_phrase_stands_in_it(template: str, phrase: str) -> None:
+    assert read_act(template.format(phrase)).act == Act.ASKS
 
 
 def test_no_made_question_asks_what_the_exam_asks() -> None:
