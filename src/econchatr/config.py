@@ -224,7 +224,8 @@ class TrainTable(_Table):
     max_example_tokens: int = Field(default=512, ge=64, le=32768)
     seed: int = 0
     max_dev_tokens: int = Field(default=6000, ge=100)
-    """Development speech measured at each reading of the learning curve, spread evenly over its episodes."""
+    """Of development speech read for each point of the learning curve, at most; less where that would cost more than a
+    tenth of the training. Spread evenly over its episodes."""
     weights: Literal["auto", "embedded"] = "auto"
     """`auto`: full-precision weights where the model hub answers; `embedded`: never ask it."""
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"

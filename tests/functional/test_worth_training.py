@@ -21,9 +21,10 @@ SLOT = "train/tiny"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """A trained show, and what is measured when one more episode comes, so that no test measures it again."""
+    """A finished show."""
     root = write_tiny_show(tmp_path_factory.mktemp("worth") / "show", n_episodes=N_EPISODES)
-    run_show(open_show(root, cache=cache), Silent(), until="train")
+    edit_show(root, "max_replies = 2", "max_replies = 2\nmax_answers = 2\nmax_choices = 0")
+    run_show(open_show(root, cache=cache), Silent())
     return root
 
 
@@ -83,6 +84,31 @@ def remove_an_episode(show: Path) -> None:
     min((show / "transcripts").iterdir()).unlink()
 
 
+def change_the_pairing(show: Path) -> None:
+    edit_show(show, "dev_share = 0.2", "dev_share = 0.25")
+
+
+def change_the_exam(show: Path) -> None:
+    path = show / "questions.toml"
+    path.write_text(path.read_text().replace("Do you trust surveys?", "Do you trust maps?"), encoding="utf-8")
+
+
+def change_what_is_measured(show: Path) -> None:
+    edit_show(show, "max_replies = 2", "max_replies = 3")
+
+
+def take_the_answers_away(show: Path) -> None:
+    (show / "ask/tiny/manifest.json").unlink()
+
+
+def damage_the_adapter(show: Path) -> None:
+    (show / SLOT / "adapter_model.safetensors").write_bytes(b"no adapter")
+
+
+def break_what_was_known(show: Path) -> None:
+    (show / SLOT / "known.json").write_text('{"rules": 1, "splits": null, "files": []}')
+
+
 def forget_what_was_known(show: Path) -> None:
     (show / SLOT / "known.json").unlink()
 
@@ -93,10 +119,16 @@ def take_the_model_away(show: Path) -> None:
 
 REASONS = {
     change_settings: "settings changed",
+    change_the_pairing: "settings changed",
+    change_the_exam: "settings changed",
+    change_what_is_measured: "settings changed",
+    take_the_answers_away: "ask/tiny: not done yet",
+    damage_the_adapter: "adapter_model.safetensors is missing or was changed",
+    break_what_was_known: "an earlier version trained it",
     change_an_episode: "changed, renamed or taken away",
     remove_an_episode: "changed, renamed or taken away",
     forget_what_was_known: "an earlier version trained it",
-    take_the_model_away: "not trained on this machine",
+    take_the_model_away: "train/tiny: not done yet",
 }
 
 
@@ -112,12 +144,9 @@ def test_where_more_changed_than_new_episodes_it_says_so_and_does_not_weigh(
 
 
 def test_a_selection_made_before_is_weighed_too(show: Path, cache: Path) -> None:
-    (show / SLOT / "known.json").write_text(
-        (show / SLOT / "known.json").read_text().replace('"test"', '"dev"'), encoding="utf-8"
-    )
     add_episode(show)
     run_show(open_show(show, cache=cache), Silent(), until="select")
-    assert "held-out episodes are needed" in weigh(show, cache)[1]
+    assert weigh(show, cache) == (1, "")
 
 
 def test_a_show_without_new_episodes_is_not_weighed(show: Path, cache: Path) -> None:

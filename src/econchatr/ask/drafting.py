@@ -155,7 +155,7 @@ def _fill(material: HostMaterial, first: Sequence[Drafted]) -> list[Drafted]:
         if exam.has_room("quotation"):
             exam.take(partial(_quote_saying, saying), saying.text)
         elif asked := _ask_saying(saying, exam):
-            exam.take(partial(Drafted, *asked), saying.text)
+            exam.take(partial(Drafted._make, asked), saying.text)
     late: list[Opinion] = []
     for opinion in [one for one in material.opinions if _is_full(one)]:
         is_long = opinion.form == "is" and len(list_content(opinion.words)) >= 3

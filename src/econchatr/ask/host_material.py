@@ -107,7 +107,7 @@ def _list_topics(
     names: frozenset[str],
     lean: _Lean,
 ) -> list[str]:
-    """Of the phrases of each statement those of two words or more that come in many episodes, and less with guests."""
+    """Given each statement's phrases: those of two words or more that the host says often, and more than the guests."""
     ways: dict[str, Counter[str]] = defaultdict(Counter)
     for phrase in chain.from_iterable(phrases):
         ways[_number_free(phrase.lower())][phrase] += 1

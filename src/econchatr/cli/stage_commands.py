@@ -49,7 +49,7 @@ def run(
     is_post: PostOption = False,
     if_worth: Annotated[
         bool,
-        typer.Option("--if-worth", help="Where only episodes are new, train again only if they ask for it."),
+        typer.Option("--if-worth", help="Where only episodes are new, train again only if that seems to pay."),
     ] = False,
     engine: Annotated[
         str, typer.Option("--engine", help="Where it runs: here, or ray: on a Ray cluster (docs/scaling.md).")

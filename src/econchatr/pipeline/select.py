@@ -35,7 +35,7 @@ from econchatr.select.features import compare_acts
 from econchatr.select.overlap import measure_overlaps
 from econchatr.select.pins import check_pins, explain_bans, list_pool
 from econchatr.select.strategies import StrategySettings, choose_subsets, find_strategy, shuffle_pairs
-from econchatr.tables import hash_settings, write_bytes
+from econchatr.tables import hash_settings, read_manifest, write_bytes
 from econchatr.train.local import describe_arithmetic, measure_rate
 
 _COSTS_AT_HOME: Final = {"tokens_per_second", "watts", "usd_per_kwh", "rent_usd_per_hour"}
@@ -138,10 +138,15 @@ SELECT = Stage[Show](
 )
 
 
-def hash_choice(show: Show) -> str:
-    """The hash of all that a selection depends on but the episodes."""
+def hash_rules(show: Show) -> str:
+    """The hash of all that the selection of a paired show depends on but its episodes: settings, versions, the exam."""
+    before = [read_manifest(show.folder(*place)) for place in (("parse",), ("pair",), ("pair", "answers"))]
+    made = [
+        (one.version, one.settings_sha256, one.inputs.get("exam"), one.inputs.get("written")) if one else None
+        for one in before
+    ]
     inputs = {name: value for name, value in _inputs(show).items() if name not in ("pair", "pair/answers", "parse")}
-    return hash_settings([SELECT.version, Step(SELECT, show).settings, inputs])
+    return hash_settings([made, SELECT.version, Step(SELECT, show).settings, inputs])
 
 
 # --- the choice -------------------------------------------------------------------------------------------------------

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 from econchatr.ask.exam import render_question
 from econchatr.errors import ModelError
@@ -16,11 +14,12 @@ from econchatr.models.base_model import free_memory
 from econchatr.models.files.adapters import write_gguf_adapter
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.parity import ParityResult, check_parity
-from econchatr.pipeline.select import hash_choice
+from econchatr.pipeline.select import hash_rules
 from econchatr.pipeline.show import Rung
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, Split, TunedModel
+from econchatr.records.base import Record
 from econchatr.tables import disk_errors, hash_file, write_bytes
 from econchatr.train.local import plan_lora, spread_examples, train_lora
 from econchatr.train.recipe import TrainOutcome, TrainProgress
@@ -39,7 +38,7 @@ _MIN_PARITY_SHARE = 0.75
 def _train(rung: Rung, narrator: Narrator) -> Made:
     folder, base = rung.folder("train"), rung.base.weights()
     narrator.note(f"{rung.name}: trains on {base.weights}; {rung.base.describe().tell()}")
-    examples = rung.encode(rung.examples("train"))
+    examples, known = rung.encode(rung.examples("train")), _list_known(rung)
     dev = list_dev(rung, examples)
     plan = plan_lora([*examples, *dev], base=base, folder=folder / "work", recipe=rung.recipe)
     narrator.note(f"{rung.name}: {plan.tell()}")
@@ -50,35 +49,37 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     agreement = check_engines_agree(rung, base=base, folder=folder)
     tuned = _record(rung, base, outcome, agreement)
     curve = [CurvePoint(rung=rung.name, **asdict(point)) for point in outcome.curve]
-    _write_known(rung)
+    known = known.model_copy(update={"adapter_sha256": tuned.adapter_sha256})
+    write_bytes(folder / _KNOWN_NAME, known.model_dump_json().encode() + b"\n")
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)
 
 
-class KnownEpisodes(NamedTuple):
+class KnownEpisodes(Record):
     """What a show held when a rung was trained."""
 
-    choice: str
-    """As `hash_choice` gave it."""
+    rules: str
+    """As `hash_rules` gave it."""
     splits: dict[str, Split]
     """Of each episode with kept pairs, by its slug."""
     files: dict[str, str]
     """The sha256 of each episode's file, by its slug."""
+    adapter_sha256: str = ""
+    """Of what was trained."""
 
 
-def _write_known(rung: Rung) -> None:
+def _list_known(rung: Rung) -> KnownEpisodes:
     show = rung.show
     splits: dict[str, Split] = {pair.slug: pair.split for pair in show.pairs(kept=True)}
-    known = KnownEpisodes(hash_choice(show), splits, {one.slug: one.sha256 for one in show.episodes()})
-    write_bytes(rung.folder("train") / _KNOWN_NAME, json.dumps(known._asdict()).encode() + b"\n")
+    return KnownEpisodes(rules=hash_rules(show), splits=splits, files={one.slug: one.sha256 for one in show.episodes()})
 
 
 def read_known(rung: Rung) -> KnownEpisodes | None:
-    """What the show held when the rung was trained; `None`: the rung is not trained, or nobody wrote it down."""
+    """What the show held when the rung was trained; `None`: it is not trained, or that was not written down."""
     try:
-        return KnownEpisodes(**json.loads((rung.folder("train") / _KNOWN_NAME).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return KnownEpisodes.model_validate_json((rung.folder("train") / _KNOWN_NAME).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

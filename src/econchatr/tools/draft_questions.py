@@ -6,6 +6,7 @@ from econchatr.ask.drafting import DraftedExam, draft_exam, write_exam
 from econchatr.config import QUESTIONS_NAME
 from econchatr.errors import InputError
 from econchatr.pipeline import Narrator, Show, run_show
+from econchatr.pipeline.stage import narrated
 from econchatr.tables import write_bytes
 
 
@@ -16,7 +17,9 @@ def draft_questions(show: Show, narrator: Narrator) -> tuple[DraftedExam, str]:
         EconChatRError: The transcripts are missing or cannot be read.
     """
     run_show(show, narrator, until="parse")
-    draft = draft_exam(show.turns(), show.episodes(), show=show.config.show.name, host=show.config.show.persona)
+    with narrated(narrator, "questions", "drafted from what the host says") as told:
+        draft = draft_exam(show.turns(), show.episodes(), show=show.config.show.name, host=show.config.show.persona)
+        told["questions"] = len(draft.questions)
     return draft, write_exam(draft, host=show.voice.host)
 
 

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Final, NamedTuple
 
 from econchatr.errors import EconChatRError
+from econchatr.models.base_model import free_memory
 from econchatr.pipeline.fetch import RETRAIN_SHARE
+from econchatr.pipeline.hosted_training import list_bought
 from econchatr.pipeline.likelihoods import MODELS, LikelihoodBook
-from econchatr.pipeline.run import find_stale
-from econchatr.pipeline.select import hash_choice
+from econchatr.pipeline.run import find_stale, list_steps
+from econchatr.pipeline.select import hash_rules
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Narrator, Step, narrated
-from econchatr.pipeline.train import TRAIN, KnownEpisodes, read_known
+from econchatr.pipeline.train import KnownEpisodes, read_known
 from econchatr.records import Pair
 from econchatr.score.speech import spread_evenly
 from econchatr.score.statistics import Interval, find_t
 from econchatr.select.examples import build_example
-from econchatr.tables import hash_settings, read_manifest
+from econchatr.tables import find_damage, hash_settings, read_manifest
 from econchatr.train.local import spread_examples
 
 _MAX_EPISODES: Final = 12
@@ -71,7 +73,8 @@ class Worth(NamedTuple):
         episodes = "1 new episode" if self.n_new == 1 else f"{self.n_new} new episodes"
         found = (
             f"{self.rung}: {episodes} beside {self.n_known} that were there at its training. Training made the host's "
-            f"words there likelier by {self.new_gain:.2f} nats a token, in held-out episodes by {self.known_gain:.2f}"
+            f"words there likelier by {self.new_gain:.2f} nats a token (below 0: less likely), in held-out episodes by "
+            f"{self.known_gain:.2f}"
         )
         if self.is_foreign:
             return f"{found}: it helped less on what is new, by more than chance. Train again."
@@ -110,11 +113,12 @@ def weigh_training(show: Show, narrator: Narrator, *, rung: str = "") -> Weighin
     Raises:
         InputError: No such rung.
     """
-    found, unweighed = list[Worth](), list[str]()
-    rungs = show.trained_rungs if not rung else [show.rung(rung)]
-    for one in rungs:
-        if one.is_local and not find_stale(one, stages=("select", "train")):
-            continue
+    stale = [one for one in show.local_ladder(rung).rungs if find_stale(one, stages=("select", "train"))]
+    unweighed = [f"{one.name}: a service trains it" for one in list_bought(show, rung)] if stale else []
+    if stale and (why := _find_unfinished(list_steps(show, rung=rung))):
+        unweighed.append(why)
+    found = list[Worth]()
+    for one in stale if not unweighed else ():
         try:
             found.append(_weigh(one, narrator))
         except _UnweighedError as why:
@@ -124,12 +128,27 @@ def weigh_training(show: Show, narrator: Narrator, *, rung: str = "") -> Weighin
     return Weighing(tuple(found), tuple(unweighed))
 
 
+def _find_unfinished(steps: Iterable[Step]) -> str:
+    """What was not done with the present settings once before the new episodes came; empty: everything was."""
+    for step in steps:
+        if step.stage.name not in ("train", "ask", "score", "report"):
+            continue
+        if (manifest := read_manifest(step.folder)) is None:
+            return f"{step.name}: not done yet"
+        settings = manifest.version, manifest.settings_sha256
+        if settings != (step.stage.version, hash_settings(step.settings)):
+            return f"{step.name}: settings changed, too"
+        if step.stage.name == "train" and (damage := find_damage(step.folder)):
+            return f"{step.name}: {damage}"
+    return ""
+
+
 def _weigh(rung: Rung, narrator: Narrator) -> Worth:
     known = _require_known(rung)
     pairs = defaultdict[str, list[Pair]](list)
     for pair in rung.show.pairs(kept=True):
         pairs[pair.slug].append(pair)
-    new = [slug for slug in pairs if slug not in known.splits]
+    new = [slug for slug in pairs if slug not in known.files]
     held_out = [slug for slug in pairs if known.splits.get(slug) == "test"]
     if not new:
         raise _UnweighedError("no new episode has replies of the host")
@@ -145,6 +164,8 @@ def _weigh(rung: Rung, narrator: Narrator) -> Worth:
                 gains[-1].append(_measure(rung, book, pairs[slug]))
                 narrator.progress(sum(map(len, gains)), n_all, "episodes")
         told |= {"new episodes": len(new), "measured episodes": n_all}
+    del book
+    free_memory()  # else a training after this would find less
     difference = predict_difference(*gains)
     return Worth(rung.name, len(new), len(known.splits), mean(gains[0]), mean(gains[1]), difference)
 
@@ -152,12 +173,9 @@ def _weigh(rung: Rung, narrator: Narrator) -> Worth:
 def _require_known(rung: Rung) -> KnownEpisodes:
     """What the show held when the rung was trained, where nothing but new episodes came since."""
     manifest, known = read_manifest(rung.folder("train")), read_known(rung)
-    if not rung.is_local or manifest is None:
-        raise _UnweighedError("it is not trained on this machine yet")
-    if known is None:
+    if known is None or manifest is None or known.adapter_sha256 != rung.tuned().adapter_sha256:
         raise _UnweighedError("an earlier version trained it, and did not write down which episodes it knew")
-    is_same = manifest.settings_sha256 == hash_settings(Step(TRAIN, rung).settings)
-    if not is_same or known.choice != hash_choice(rung.show):
+    if known.rules != hash_rules(rung.show):
         raise _UnweighedError("settings changed, too")
     if manifest.inputs.get("base weights") != rung.base.identity():
         raise _UnweighedError("its base changed, too")

@@ -142,8 +142,9 @@ def _train_supervised(
 ) -> _Trained:
     examples, validation = read_examples(folder / TRAIN_NAME, encoder), folder / VALIDATION_NAME
     dev = read_examples(validation, encoder) if validation.is_file() else []
+    n_most = min(order.max_dev_tokens, order.recipe.count_dev_tokens(sum(len(one.ids) for one in examples)))
     outcome = train_lora(
-        examples, spread_examples(dev, max_tokens=order.max_dev_tokens), base=weights, folder=folder / "work",
+        examples, spread_examples(dev, max_tokens=n_most), base=weights, folder=folder / "work",
         recipe=order.recipe, on_progress=lambda progress: tell(_tell_progress(progress)),
     )  # fmt: skip
     curve = tuple(_tell_point(point) for point in outcome.curve)

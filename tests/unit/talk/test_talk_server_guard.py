@@ -11,6 +11,7 @@ import socket
 import urllib.request
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from econchatr.errors import InputError, ModelError
 from econchatr.models.engines.llama_server import ReplyPiece, SlotRequest, Turns
 from econchatr.prompts import CHATML
 from econchatr.talk.server import request_guard as guard
-from econchatr.talk.server.listen import run_server, take_place
+from econchatr.talk.server.listen import keep_memory_small, run_server, take_place
 from econchatr.talk.server.openai_schema import ChatRequest
 from econchatr.talk.server.replying import Answerer, Gauges, Telling
 from econchatr.talk.server.request_guard import Guard, GuardSettings, is_loopback
@@ -356,3 +357,20 @@ def test_whoever_stops_the_server_while_it_tells_its_address_is_heeded(tmp_path:
     with take_place("127.0.0.1", 0) as place:
         run_server(app, place, lambda: signal.raise_signal(signal.SIGINT))
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_memory_settings_of_the_environment_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *given: told.append(given))
+    monkeypatch.setattr("econchatr.talk.server.listen.ctypes.CDLL", lambda name: library)
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    keep_memory_small()
+    assert told == [(-1, 131_072), (-3, 131_072)]
+
+
+def test_without_glibc_memory_is_left_to_the_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr("econchatr.talk.server.listen.ctypes.CDLL", refuse)
+    keep_memory_small()

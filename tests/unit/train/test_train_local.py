@@ -60,24 +60,29 @@ class _StopError(Exception):
     """Raised by a listener to break a training off."""
 
 
-def test_a_training_broken_off_ends_with_the_same_adapter(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "left"), [(1e9, [5, 6, 7, 8]), (0.0, [6, 7, 8])])
+def test_a_training_broken_off_ends_with_the_same_adapter(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, left: list[int]
+) -> None:
+    """Its state is kept at readings only, or after each step, also between two readings."""
+    monkeypatch.setattr("econchatr.train.local._STATE_EVERY_SECONDS", seconds)
     base = open_embedded(cache)
     examples = make_examples(base)
     recipe = LoraRecipe(n_epochs=2, batch_examples=2, eval_every_share=0.5, dropout=0.1)
 
-    def stop_at_5(progress: TrainProgress) -> None:
-        if progress.step == 5:
+    def stop_at_6(progress: TrainProgress) -> None:
+        if progress.step == 6:
             raise _StopError
 
     whole = train_lora(examples, examples[:2], base=base, folder=tmp_path / "whole", recipe=recipe)
     with pytest.raises(_StopError):
-        train_lora(examples, examples[:2], base=base, folder=tmp_path / "cut", recipe=recipe, on_progress=stop_at_5)
+        train_lora(examples, examples[:2], base=base, folder=tmp_path / "cut", recipe=recipe, on_progress=stop_at_6)
     seen: list[int] = []
     again = train_lora(
         examples, examples[:2], base=base, folder=tmp_path / "cut", recipe=recipe,
         on_progress=lambda progress: seen.append(progress.step),
     )  # fmt: skip
-    assert seen == [5, 6, 7, 8]
+    assert seen == left
     assert again.curve == whole.curve
     name = "adapter_model.safetensors"
     assert hash_file(again.adapter_folder / name) == hash_file(whole.adapter_folder / name)

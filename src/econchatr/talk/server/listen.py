@@ -6,6 +6,7 @@ It knows neither routes nor models.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -24,21 +25,27 @@ _BACKLOG = 128
 _GRACE_SECONDS = 2
 """How long replies under way may go on when the server is stopped."""
 
-_HEAP_SETTINGS: Final = {-1: 131_072, -3: 131_072, -8: 1}
-"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in bytes, and M_ARENA_MAX. Source: malloc.h of glibc, mallopt(3)."""
+_HEAP_SETTINGS: Final = {
+    "MALLOC_TRIM_THRESHOLD_": (-1, 131_072),
+    "MALLOC_MMAP_THRESHOLD_": (-3, 131_072),
+    "MALLOC_ARENA_MAX": (-8, 1),
+}
+"""Names in the environment, numbers in malloc.h, and values, the first two in bytes. Source: mallopt(3) of glibc."""
 
 
 def keep_memory_small() -> None:
-    """Let the C library hand freed blocks back, and keep one heap for all threads; call it before threads are started.
+    """Let the C library hand freed blocks back, and keep one heap for all threads to come.
 
-    As it is, it keeps what was freed, in a heap for each few threads: a server that runs for days grows by that.
+    As it is, it keeps what was freed, in a heap for each few threads: a server that runs for days grows by that. What
+    the environment sets stays.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return  # not glibc: its allocator decides for itself
-    for name, value in _HEAP_SETTINGS.items():
-        mallopt(name, value)
+    for name, (number, value) in _HEAP_SETTINGS.items():
+        if name not in os.environ:
+            mallopt(number, value)
 
 
 class Place(NamedTuple):
