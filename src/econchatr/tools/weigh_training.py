@@ -115,8 +115,8 @@ def weigh_training(show: Show, narrator: Narrator, *, rung: str = "") -> Weighin
     """
     stale = [one for one in show.local_ladder(rung).rungs if find_stale(one, stages=("select", "train"))]
     unweighed = [f"{one.name}: a service trains it" for one in list_bought(show, rung)] if stale else []
-    if stale and (why := _find_unfinished(list_steps(show, rung=rung))):
-        unweighed.append(why)
+    if stale and (unfinished := _find_unfinished(list_steps(show, rung=rung))):
+        unweighed.append(unfinished)
     found = list[Worth]()
     for one in stale if not unweighed else ():
         try:
@@ -187,7 +187,8 @@ def _require_known(rung: Rung) -> KnownEpisodes:
 
 def _measure(rung: Rung, book: LikelihoodBook, pairs: Sequence[Pair]) -> float:
     """By how many nats a token training made an episode's replies likelier."""
-    encoded = rung.encode(build_example(pair, rung.form) for pair in pairs)
+    form = rung.form
+    encoded = rung.encode(build_example(pair, form) for pair in pairs)
     examples = spread_examples(encoded, max_tokens=_MAX_EPISODE_TOKENS)
     base, tuned = (sum(book.measure(examples, model)) for model in MODELS)
     return (base - tuned) / sum(one.n_reply for one in examples)
