@@ -2,8 +2,9 @@
 
 python benchmarks/asking_speed.py SHOW [--rung NAME] [--questions N] [--rounds 1] [--before CHECKOUT] [--write]
 
-SHOW is a folder whose rung is trained and answers through llama.cpp. It is copied without its answers, so that every
-one is drawn anew. Then, in turn, each in a process of its own:
+SHOW is a folder whose rung is trained on a base that llama.cpp can open. It is copied without its answers, so that
+every one is drawn anew: where the processor has bfloat16 many together in this process, else through llama.cpp. Then,
+in turn, each in a process of its own:
 
     ours     the stage itself: every question, sample and form, the closed questions, the choosing among draws
     before   the same with the code of another checkout (`--before`), to see what a change was worth
@@ -26,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -37,9 +39,11 @@ from written_tables import add_write, lay_out, peak_gb, publish, run_part, tell_
 from econchatr.ask.exam import spread_questions
 from econchatr.models.engines import llamacpp
 from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores
+from econchatr.models.engines.together import TogetherModel
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.show import Rung, Show, open_show
 from econchatr.pipeline.stage import Silent
+from econchatr.records import Sampling
 
 LEFT_OUT: Final = ("ask", "score", "report")
 KEY: Final = "benchmark"
@@ -82,18 +86,45 @@ def count_tokens(pieces: Sequence[str]) -> int:
 
 
 @contextmanager
-def record_calls() -> Iterator[tuple[list[dict[str, Any]], list[ServerSettings]]]:
-    """What every server is asked that is started within the block, and how each was set up."""
+def record_calls() -> Iterator[tuple[list[dict[str, Any]], list[int]]]:
+    """What every model is asked that is opened within the block, and how many sequences each computes at once."""
     calls: list[dict[str, Any]] = []
-    opened: list[ServerSettings] = []
-    start = llamacpp.start_server
+    opened: list[int] = []
+    start, draw_lot = llamacpp.start_server, TogetherModel._draw_lot
 
     def started(gguf: Path, adapters: Sequence[Path], *, settings: ServerSettings, key: str) -> Recorded:
-        opened.append(settings)
+        opened.append(settings.n_slots)
         return Recorded(start(gguf, adapters, settings=settings, key=key), calls)
 
-    with patch.object(llamacpp, "start_server", started):
+    def drawn(model: Any, lot: Sequence[Any], sampling: Sampling, tuned: bool, on_text: Any) -> None:
+        opened[:] = [model.n_together]
+        begin = time.perf_counter()
+        draw_lot(model, lot, sampling, tuned, on_text)
+        at = (begin, time.perf_counter())
+        for prompt_ids, alike in groupby(lot, key=lambda one: one.prompt_ids):
+            replies = list(alike)
+            request = write_request(prompt_ids, sampling, seed=replies[0].seed, n=len(replies), tuned=tuned)
+            calls.append({"request": request, "n_tokens": sum(len(one._ids) for one in replies), "at": at})
+
+    with patch.object(llamacpp, "start_server", started), patch.object(TogetherModel, "_draw_lot", drawn):
         yield calls, opened
+
+
+def write_request(prompt_ids: Sequence[int], sampling: Sampling, *, seed: int, n: int, tuned: bool) -> dict[str, Any]:
+    """What llama.cpp would be asked for the replies to one prompt."""
+    return {
+        "prompt": list(prompt_ids),
+        "n": n,
+        "seed": seed,
+        "temperature": sampling.temperature,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": 0.0,
+        "repeat_penalty": sampling.repeat_penalty,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "lora": [{"id": 0, "scale": float(tuned)}],
+    }
 
 
 def ask_ours(rung: Rung, given: argparse.Namespace) -> dict[str, Any]:
@@ -110,7 +141,7 @@ def ask_ours(rung: Rung, given: argparse.Namespace) -> dict[str, Any]:
         "processor": time.process_time() - used,
         "engine_seconds": measure_union([row["at"] for row in calls]),
         "n_tokens": sum(row["n_tokens"] for row in calls),
-        "n_sequences": sum(one.n_slots for one in opened),
+        "n_sequences": sum(opened),
         "counts": dict(made.counts),
         "calls": calls,
     }
@@ -218,7 +249,7 @@ def write_table(rounds: Sequence[dict[str, dict[str, Any]]], given: argparse.Nam
     ways = [name for name in ("ours", "before", "limit") if name in rounds[0]]
     told = {"ours": "`econchatr ask`", "before": "the code before", "limit": "llama.cpp alone, all at once"}
     rows = [(told[name], *tell_way([one[name] for one in rounds])) for name in ways]
-    head = ("", "seconds", "of processor", "tokens drawn", "tokens/s", "tokens/s while llama.cpp computes", "memory")
+    head = ("", "seconds", "of processor", "tokens drawn", "tokens/s", "tokens/s while replies are drawn", "memory")
     few = f" --questions {given.questions}" if given.questions else ""
     return "\n\n".join((
         f"`python benchmarks/asking_speed.py SHOW --rounds {given.rounds}{few}`: {counts}; {first['n_sequences']} "
@@ -251,7 +282,7 @@ def tell_shares(rounds: Sequence[dict[str, dict[str, Any]]]) -> str:
         used.append(one["limit"]["processor"] / one["ours"]["processor"])
     told = (
         f"**Share of llama.cpp's own batched rate: {tell_spread(whole, '.0%')}** of the whole stage, which also opens "
-        f"the models, finds real turns and chooses among draws; {tell_spread(engine, '.0%')} while llama.cpp computes; "
+        f"the models, finds real turns and chooses among draws; {tell_spread(engine, '.0%')} while replies are drawn; "
         f"{tell_spread(used, '.0%')} by seconds of processor, which other work on the machine changes less."
     )
     if "before" in rounds[0]:

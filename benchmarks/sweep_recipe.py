@@ -39,7 +39,7 @@ import torch
 from step_costs import time_methods
 from written_tables import add_write, lay_out, publish, tell_machine
 
-from econchatr.models.trainable.trainable_model import TrainableModel
+from econchatr.models.trainable.trainable_model import TrainableModel, cut_packs
 from econchatr.pipeline.show import Rung, open_show
 from econchatr.prompts import EncodedExample
 from econchatr.train import local
@@ -243,7 +243,7 @@ def follow_gradient(
 def learn_once(model: TrainableModel, examples: Sequence[EncodedExample]) -> None:
     """Add the gradient of some examples."""
     n_learned = sum(example.n_reply for example in examples)
-    for pack in local.pack_examples(examples, max_tokens=model.plan.n_pack_tokens):
+    for pack in cut_packs(examples, max_tokens=model.plan.n_pack_tokens):
         model.learn(pack, weight=1 / n_learned)
 
 

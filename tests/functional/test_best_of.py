@@ -37,12 +37,14 @@ def gain(rung: Rung, question: str, reply: str) -> float:
     return alone - after
 
 
-def test_the_base_answers_as_before_and_the_tuned_model_says_how_often_it_was_drawn(
+def test_the_base_is_drawn_once_and_the_tuned_model_says_how_often_it_was_drawn(
     show: Path, finished_show: Path
 ) -> None:
     now, before = (open_show(root).rung().answers() for root in (show, finished_show))
     base = ("base", "persona", "retrieval")
-    assert [one for one in now if one.variant in base] == [one for one in before if one.variant in base]
+    asked = [[(one.question_id, one.variant, one.seed) for one in answers] for answers in (now, before)]
+    assert asked[0] == asked[1]
+    assert {one.best_of for one in now if one.variant in base} == {1}
     assert {one.best_of for one in now if one.variant not in base} == {N_DRAWS}
 
 

@@ -78,7 +78,7 @@ class BestOf:
         sampling = sampling._replace(seed=self._chooser.list_seeds(sampling.seed)[0])
         tick = (lambda _piece: on_text("")) if on_text else None
         drawn = self._speaker.reply_often(prompt, sampling, self._chooser.n_draws, tuned=True, on_text=tick)
-        best = drawn[self._chooser.choose(prompt, [reply.text for reply in drawn])]
+        best = self._choose(prompt, drawn)
         if on_text and best.text:
             on_text(best.text)
         return best
@@ -91,7 +91,26 @@ class BestOf:
         Raises:
             ModelError: The model failed, or it computes each alone.
         """
-        if not (tuned and sampling.temperature) and isinstance(self._speaker, BatchSpeaker):
-            return self._speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
-        asked = zip(prompts, seeds, strict=True)
-        return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned) for prompt, seed in asked]
+        n_draws, speaker = self._chooser.n_draws, self._speaker
+        if not isinstance(speaker, BatchSpeaker) or (tuned and sampling.temperature and n_draws > self.n_together):
+            asked = zip(prompts, seeds, strict=True)
+            return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned) for prompt, seed in asked]
+        if not (tuned and sampling.temperature):
+            return speaker.reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
+        best = list[Reply]()
+        n_at_a_time = self.n_together // n_draws
+        for start in range(0, len(prompts), n_at_a_time):
+            lot = prompts[start : start + n_at_a_time]
+            drawn_with = [self._chooser.list_seeds(seed) for seed in seeds[start : start + n_at_a_time]]
+            drawn = speaker.reply_all(
+                [prompt for prompt in lot for _ in range(n_draws)],
+                sampling,
+                seeds=[seed for of_one in drawn_with for seed in of_one],
+                tuned=True,
+            )
+            for n, prompt in enumerate(lot):
+                best.append(self._choose(prompt, drawn[n * n_draws : (n + 1) * n_draws]))
+        return best
+
+    def _choose(self, prompt: str, drawn: Sequence[Reply]) -> Reply:
+        return drawn[self._chooser.choose(prompt, [reply.text for reply in drawn])]

@@ -83,7 +83,7 @@ class FramedSpeaker:
     """A model whose replies end where their form says, and come without what the form writes before them."""
 
     def __init__(self, speaker: Speaker, frame: Frame) -> None:
-        self._speaker, self._frame = speaker, frame
+        self.speaker, self._frame = speaker, frame
         self.n_at_once = speaker.n_at_once
         self.n_together = speaker.n_together if isinstance(speaker, BatchSpeaker) else 1
 
@@ -97,9 +97,9 @@ class FramedSpeaker:
         """
         sampling = self._stop(sampling)
         if not self._frame.lead:
-            return self._speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
+            return self.speaker.reply(prompt, sampling, tuned=tuned, on_text=on_text)
         hear = drop_lead(on_text) if on_text else None
-        reply = self._speaker.reply(prompt, sampling, tuned=tuned, on_text=hear)
+        reply = self.speaker.reply(prompt, sampling, tuned=tuned, on_text=hear)
         return reply.model_copy(update={"text": reply.text.lstrip()})
 
     def reply_all(
@@ -110,9 +110,9 @@ class FramedSpeaker:
         Raises:
             ModelError: The model failed, or it computes each alone.
         """
-        if not isinstance(self._speaker, BatchSpeaker):
+        if not isinstance(self.speaker, BatchSpeaker):
             raise ModelError("this model computes each reply alone.", hint="Ask for one at a time.")
-        return self._drop_leads(self._speaker.reply_all(prompts, self._stop(sampling), seeds=seeds, tuned=tuned))
+        return self._drop_leads(self.speaker.reply_all(prompts, self._stop(sampling), seeds=seeds, tuned=tuned))
 
     def reply_often(
         self,
@@ -131,8 +131,8 @@ class FramedSpeaker:
         Raises:
             ModelError: The model failed.
         """
-        if isinstance(self._speaker, OftenSpeaker):
-            told = self._speaker.reply_often(prompt, self._stop(sampling), n_replies, tuned=tuned, on_text=on_text)
+        if isinstance(self.speaker, OftenSpeaker):
+            told = self.speaker.reply_often(prompt, self._stop(sampling), n_replies, tuned=tuned, on_text=on_text)
             return self._drop_leads(told)
         seeds = range(sampling.seed, sampling.seed + n_replies)
         return [self.reply(prompt, sampling._replace(seed=seed), tuned=tuned, on_text=on_text) for seed in seeds]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from econchatr.errors import ModelError
 from econchatr.models.engines.llamacpp import N_TOGETHER, LlamaCpp, count_usable_cores, open_llamacpp
+from econchatr.models.engines.together import TogetherModel, can_draw_together, open_together
 from econchatr.models.engines.transformers_engine import TransformersModel, open_transformers
 from econchatr.models.files.description import BaseDescription, describe_base
 from econchatr.models.files.hub import fetch_small_files, find_small_files, read_hub_name
@@ -135,8 +136,10 @@ class Base:
     @contextmanager
     def speak(
         self, adapter_folder: Path, *, n_at_once: int = 0, n_together: int = 1
-    ) -> Iterator[LlamaCpp | TransformersModel]:
+    ) -> Iterator[LlamaCpp | TransformersModel | TogetherModel]:
         """The base with an adapter, open to be spoken to: through llama.cpp where the base can be had as GGUF.
+
+        Where several replies to one prompt are wanted, and the machine draws many together faster, in this process.
 
         Args:
             adapter_folder: Holds the adapter in both forms.
@@ -152,6 +155,9 @@ class Base:
         adapter = adapter_folder / "adapter.gguf"
         if base.gguf_path is None or not adapter.is_file():  # an earlier version wrote none for a checkpoint
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
+            return
+        if n_together > 1 and can_draw_together(base.checkpoint_path):
+            yield open_together(base.checkpoint_path, adapter=adapter_folder, tokenizer=self.tokenizer())
             return
         n_lot = min(n_together, N_TOGETHER)
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE, _MAX_CONTEXTS // n_lot)

@@ -128,8 +128,9 @@ def hear_witnesses(model: TransformersModel, questions: Sequence[tuple[str, str]
         ModelError: A prompt is too long.
     """
     heard = []
-    for question, prompt in questions:
-        ids, prompt_ids = model.greedy_ids(prompt, n_tokens=n_tokens), model.encode(prompt)
+    answers = model.greedy_ids([prompt for _, prompt in questions], n_tokens=n_tokens)
+    for (question, prompt), ids in zip(questions, answers, strict=True):
+        prompt_ids = model.encode(prompt)
         logprobs = tuple(given for given, _ in model.weigh_tokens(prompt_ids, ids))
         words = tuple(model.decode([token]) or "the end of the reply" for token in ids)
         heard.append(Witness(question, prompt, tuple(prompt_ids), tuple(ids), logprobs, words, model.decode(ids)))

@@ -14,7 +14,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from econchatr.errors import InputError, MissingExtraError, ModelError
 from econchatr.models.files.weights import BaseWeights
 from econchatr.models.trainable.memory_plan import TrainingPlan, plan_training
-from econchatr.models.trainable.trainable_model import AdapterShape, check_tokens, open_trainable
+from econchatr.models.trainable.trainable_model import AdapterShape, check_tokens, cut_packs, open_trainable
 from econchatr.prompts import EncodedExample
 from econchatr.tables import disk_errors, hash_settings, write_bytes
 from econchatr.train.recipe import LoraRecipe, LossPoint, TrainOutcome, TrainProgress, write_peft_config
@@ -215,7 +215,7 @@ class _Training:
         # Seeded by the step, so that a training taken up again drops the same features.
         self._model.refresh(dropout=recipe.dropout, seed=recipe.seed * 1_000_003 + step)
         nats = 0.0
-        for pack in pack_examples(batch, max_tokens=self._plan.n_pack_tokens):
+        for pack in cut_packs(batch, max_tokens=self._plan.n_pack_tokens):
             nats += self._model.learn(pack, weight=1 / n_learned)
         self._update(nats)
         self._standing.step += 1
@@ -254,7 +254,7 @@ class _Training:
         if not self._dev:
             return None
         self._model.refresh()
-        packs = pack_examples(self._dev, max_tokens=self._plan.n_pack_tokens // 2)
+        packs = cut_packs(self._dev, max_tokens=self._plan.n_pack_tokens // 2)
         nats = math.fsum(value for pack in packs for value in self._model.measure_nats(pack))
         if not math.isfinite(nats):
             raise ModelError(
@@ -302,18 +302,6 @@ class _Training:
             json.dumps([[(example.ids, example.n_prompt) for example in rows] for rows in (self._examples, self._dev)]),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def pack_examples(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
-    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
-    start, n_tokens = 0, 0
-    for at, example in enumerate(examples):
-        if n_tokens and n_tokens + len(example.ids) > max_tokens:
-            yield examples[start:at]
-            start, n_tokens = at, 0
-        n_tokens += len(example.ids)
-    if examples[start:]:
-        yield examples[start:]
 
 
 def spread_examples(examples: list[EncodedExample], *, max_tokens: int) -> list[EncodedExample]:

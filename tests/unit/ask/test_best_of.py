@@ -151,6 +151,23 @@ def test_several_prompts_together_each_get_the_best_of_their_own_draws() -> None
     assert deck.seeds == [6, 7, 8, 9]
 
 
+def test_draws_of_several_prompts_are_computed_together_as_far_as_they_fit() -> None:
+    lots: list[int] = []
+
+    class Wide(Table):
+        n_together = 5
+
+        def reply_all(
+            self, prompts: Sequence[str], sampling: Sampling, *, seeds: Sequence[int], tuned: bool
+        ) -> list[Reply]:
+            lots.append(len(prompts))
+            return super().reply_all(prompts, sampling, seeds=seeds, tuned=tuned)
+
+    speaker = BestOf(Wide(*"abcdef"), Chooser(2, BARE, weigh))
+    assert len(speaker.reply_all([BARE] * 3, SAMPLING, seeds=[1, 2, 3], tuned=True)) == 3
+    assert lots == [4, 2]
+
+
 def test_the_untuned_model_is_drawn_together_as_ever() -> None:
     deck = Table("a", "b")
     speaker = BestOf(deck, Chooser(2, BARE, weigh))

@@ -8,8 +8,8 @@ from econchatr.errors import ModelError
 from econchatr.models.llama.checkpoint import new_adapters, open_packed_llama
 from econchatr.models.llama.meter import _TransformersMeter, open_meter, reply_nats
 from econchatr.models.llama.packed import PackedLlama
+from econchatr.models.trainable.trainable_model import cut_packs
 from econchatr.prompts import EncodedExample
-from econchatr.train.local import pack_examples
 from tests.helpers.model_material import make_examples, open_embedded, train_briefly
 
 
@@ -153,5 +153,5 @@ def test_a_folder_without_an_adapter_is_an_error_of_ours(cache: Path, tmp_path: 
 
 def test_packs_hold_every_example_once_and_keep_the_order() -> None:
     examples = [EncodedExample(tuple(range(n)), 1) for n in (5, 3, 9, 2, 2)]
-    packs = [list(pack) for pack in pack_examples(examples, max_tokens=8)]
+    packs = [list(pack) for pack in cut_packs(examples, max_tokens=8)]
     assert [[len(example.ids) for example in pack] for pack in packs] == [[5, 3], [9], [2, 2]]

@@ -102,9 +102,13 @@ class TransformersModel:
         stop = "end" if is_ended or places else "length"
         return Reply(text=text, stop=stop, n_prompt_tokens=n_prompt, n_reply_tokens=len(ids))
 
-    def greedy_ids(self, prompt: str, *, n_tokens: int) -> list[int]:
-        """Give the likeliest next tokens after a prompt, with the adapter where there is one."""
-        return self._generate([self.encode(prompt)], Sampling(0, 0.0, n_tokens), [0])[0]
+    def greedy_ids(self, prompts: Sequence[str], *, n_tokens: int) -> list[list[int]]:
+        """Give the likeliest next tokens after each prompt, with the adapter where there is one."""
+        encoded, ids = [self.encode(prompt) for prompt in prompts], list[list[int]]()
+        for start in range(0, len(encoded), self.n_together):
+            lot = encoded[start : start + self.n_together]
+            ids += self._generate(lot, Sampling(0, 0.0, n_tokens), [0] * len(lot))
+        return ids
 
     def encode(self, prompt: str) -> list[int]:
         """Give the token ids of a rendered prompt."""

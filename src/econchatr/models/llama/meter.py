@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from econchatr.errors import MissingExtraError
 from econchatr.models.engines.transformers_engine import load_model, switch_adapter
@@ -19,6 +19,7 @@ _MAX_PACK_TOKENS = 1024
 """Tokens of one forward pass: enough for full speed, few enough to stay in the cache. Source: docs/experiments.md."""
 
 
+@runtime_checkable
 class ReplyMeter(Protocol):
     """A model that stays open, to be measured on one lot of replies after another."""
 
@@ -48,20 +49,29 @@ def open_meter(checkpoint: Path, *, adapter: Path | None, n_positions: int) -> R
         ModelError: The checkpoint or the adapter cannot be read.
     """
     try:
-        from econchatr.models import machine
         from econchatr.models.llama import checkpoint as folders
     except ModuleNotFoundError as exc:
         raise MissingExtraError(f"measuring replies needs {exc.name}.", extra="local") from exc
     if not folders.is_packable(checkpoint):
         model = load_model(checkpoint, adapter=adapter)
         return _TransformersMeter(model, has_adapter=adapter is not None)
+    return _PackedMeter(open_packed(checkpoint, adapter=adapter, n_positions=n_positions))
+
+
+def open_packed(checkpoint: Path, *, adapter: Path | None, n_positions: int) -> PackedLlama:
+    """Open a plain Llama's checkpoint folder, and the adapter on it where one is given, on this machine's device.
+
+    Raises:
+        ModelError: The checkpoint or the adapter cannot be read.
+    """
+    from econchatr.models import machine
+    from econchatr.models.llama import checkpoint as folders
+
     device = machine.choose_device()
     adapters, scale = folders.read_adapters(adapter, device=device) if adapter else (None, 1.0)
     dtype = machine.choose_dtype(device)
-    return _PackedMeter(
-        folders.open_packed_llama(
-            checkpoint, adapters=adapters, scale=scale, dtype=dtype, device=device, n_positions=n_positions
-        )
+    return folders.open_packed_llama(
+        checkpoint, adapters=adapters, scale=scale, dtype=dtype, device=device, n_positions=n_positions
     )
 
 
@@ -98,18 +108,25 @@ class _PackedMeter:
     def measure(
         self, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: _OnProgress | None = None
     ) -> list[float]:
-        self._model.use_adapters(tuned)
-        # Neighbours of like length keep the passes alike; the order given is restored below.
-        order = sorted(range(len(examples)), key=lambda n: len(examples[n].ids))
-        nats = [0.0] * len(examples)
-        n_done = 0
-        for pack in _pack_by_prompt([examples[n] for n in order]):
-            for n, value in zip(order[n_done:], self._model.measure_nats(pack), strict=False):
-                nats[n] = value
-            n_done += len(pack)
-            if on_progress:
-                on_progress(n_done, len(examples))
-        return nats
+        return measure_packed(self._model, examples, tuned=tuned, on_progress=on_progress)
+
+
+def measure_packed(
+    model: PackedLlama, examples: Sequence[EncodedExample], *, tuned: bool, on_progress: _OnProgress | None = None
+) -> list[float]:
+    """Give what `ReplyMeter.measure` gives, of an open model."""
+    model.use_adapters(tuned)
+    # Neighbours of like length keep the passes alike; the order given is restored below.
+    order = sorted(range(len(examples)), key=lambda n: len(examples[n].ids))
+    nats = [0.0] * len(examples)
+    n_done = 0
+    for pack in _pack_by_prompt([examples[n] for n in order]):
+        for n, value in zip(order[n_done:], model.measure_nats(pack), strict=False):
+            nats[n] = value
+        n_done += len(pack)
+        if on_progress:
+            on_progress(n_done, len(examples))
+    return nats
 
 
 def _pack_by_prompt(examples: Sequence[EncodedExample]) -> Iterator[Sequence[EncodedExample]]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from econchatr.models.llama.product import Product
 from econchatr.models.trainable.packing import lay_out
 from econchatr.prompts import EncodedExample
 
@@ -65,7 +66,8 @@ class FusedLinear:
             norm: The weights of the norm before the projections, which are folded into the matrix; `None`: no norm.
         """
         folded = [w.float() * norm.float() if norm is not None else w for w in weights]
-        self._weight = torch.cat([w.to(dtype) for w in folded])
+        self.weight = torch.cat([w.to(dtype) for w in folded])
+        """(out, in) of all projections, with the norm folded in and without adapters."""
         self._norm = norm.float() if norm is not None else None
         ends = torch.tensor([w.shape[0] for w in weights]).cumsum(0).tolist()
         self._parts = [slice(end - w.shape[0], end) for end, w in zip(ends, weights, strict=True)]
@@ -73,7 +75,7 @@ class FusedLinear:
         self._adapters: list[Adapter] = []
         self._scale = 1.0
         self._in_scale: Tensor | None = None
-        self._downs = self._weight[:0]
+        self._downs = self.weight[:0]
         self._ups: list[Tensor] = []
 
     def attach(self, adapters: Sequence[Adapter], scale: float) -> None:
@@ -91,10 +93,10 @@ class FusedLinear:
         """
         if not self._adapters:
             return
-        dtype = self._weight.dtype
+        dtype = self.weight.dtype
         in_scale = self._norm
         if dropout:
-            kept = torch.rand(self._weight.shape[1], generator=generator).to(self._weight.device) >= dropout
+            kept = torch.rand(self.weight.shape[1], generator=generator).to(self.weight.device) >= dropout
             in_scale = kept.float() / (1 - dropout) * (1.0 if self._norm is None else self._norm)
         self._in_scale = in_scale
         downs = torch.cat([adapter.down.detach() for adapter in self._adapters])
@@ -103,11 +105,19 @@ class FusedLinear:
 
     def rest(self) -> None:
         """Leave the adapters out, until the next refresh."""
-        self._downs, self._ups = self._weight[:0], []
+        self._downs, self._ups = self.weight[:0], []
+
+    def merge(self) -> Tensor:
+        """Give `weight` with the adapters added to it, (out, in) in the dtype of the products."""
+        merged = self.weight.to(torch.float32, copy=True)
+        for part, adapter in zip(self._parts, self._adapters, strict=False):
+            down = adapter.down if self._norm is None else adapter.down * self._norm
+            merged[part].addmm_(adapter.up, down, alpha=self._scale)
+        return merged.to(self.weight.dtype)
 
     def apply(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give the projections of `x` (T, in), and the adapters' inner values (T, r * projections) for `back`."""
-        y = x @ self._weight.t()
+        y = x @ self.weight.t()
         inner = x @ self._downs.t()
         for n, up in enumerate(self._ups):
             y[:, self._parts[n]].addmm_(inner[:, self._inner_parts[n]], up.t())
@@ -135,7 +145,7 @@ class FusedLinear:
             _add_gradient(adapter.down, d_downs[rows])
         if not is_input_needed:
             return None
-        dx = dy @ self._weight
+        dx = dy @ self.weight
         return dx.addmm_(d_inner, self._downs) if self._ups else dx
 
 
@@ -215,11 +225,12 @@ class PackedLlama:
             head: (V, E), the last norm's weights folded in.
             n_positions: The longest example that can be measured.
         """
-        self.sizes, self.layers, self._embedding, self._head, self._dtype = sizes, layers, embedding, head, dtype
+        self.sizes, self.layers, self._embedding, self.head, self.dtype = sizes, layers, embedding, head, dtype
+        self._exact_head: Product | None = None
         device = embedding.device
         half = torch.arange(0, sizes.head_width, 2, device=device).float() / sizes.head_width
         angles = torch.arange(n_positions, device=device).float()[:, None] / sizes.rope_theta**half
-        self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)  # (n_positions, D/2)
+        self.cos, self.sin = angles.cos().to(dtype), angles.sin().to(dtype)  # (n_positions, D/2)
         self._mask = torch.full((n_positions, n_positions), float("-inf"), device=device, dtype=dtype).triu_(1)
 
     @property
@@ -243,25 +254,41 @@ class PackedLlama:
         """Give each example's summed negative log-likelihood of its reply, in nats."""
         pack = self._pack(examples)
         with torch.no_grad():
-            x = self._embed(pack)
+            x = self.embed(pack.ids)
             for layer in self.layers:
                 x = self._apply_layer(layer, x, pack)[0]
             normed, _ = self._norm(x[pack.rows], torch.float32)
-            head = self._head.float()
+            if self._exact_head is None:
+                self._exact_head = Product(self.head.float(), n_rows=_HEAD_ROWS)
+            head = self._exact_head
             nats = [
                 functional.cross_entropy(
-                    normed[at : at + _HEAD_ROWS] @ head.t(), pack.targets[at : at + _HEAD_ROWS], reduction="none"
+                    head.apply(normed[at : at + _HEAD_ROWS]), pack.targets[at : at + _HEAD_ROWS], reduction="none"
                 )
                 for at in range(0, len(pack.rows), _HEAD_ROWS)
             ]
             return [float(part.double().sum()) for part in torch.cat(nats).split(pack.n_rows)]
+
+    def read(self, examples: Sequence[EncodedExample]) -> tuple[Tensor, list[list[tuple[Tensor, Tensor]]]]:
+        """Read whole examples, to go on from them: give what the last layer makes of each one's last token, (n, E).
+
+        And for each layer, each example's keys and values, (G, l, D).
+        """
+        pack, n = self._pack(examples), len(examples)
+        kept = []
+        with torch.no_grad():
+            x = self.embed(pack.ids)
+            for layer in self.layers:
+                x, left = self._apply_layer(layer, x, pack)
+                kept.append([(keys, values) for _, keys, values, _ in left.attention[-n:]])
+        return x[[end - 1 for _, end, _ in pack.spans[-n:]]], kept
 
     def learn(self, examples: Sequence[EncodedExample], *, weight: float) -> float:
         """Add the gradient of `weight` times the summed reply loss; give that sum, unweighted, in nats."""
         pack = self._pack(examples)
         kept: list[_Kept] = []
         with torch.no_grad():
-            x = self._embed(pack)
+            x = self.embed(pack.ids)
             for layer in self.layers:
                 x, left = self._apply_layer(layer, x, pack)
                 kept.append(left)
@@ -274,8 +301,9 @@ class PackedLlama:
         laid = lay_out(examples, device=str(self._embedding.device))
         return _Pack(laid.ids[0], laid.positions[0], laid.rows, laid.targets, laid.spans, laid.n_rows)
 
-    def _embed(self, pack: _Pack) -> Tensor:
-        return self._embedding[pack.ids].float()  # (T, E): the residual stream stays in float32
+    def embed(self, ids: Tensor) -> Tensor:
+        """Give the first layer's input, (T, E), of token ids, (T,)."""
+        return self._embedding[ids].float()  # the residual stream stays in float32
 
     def _norm(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         mean_square = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_().div_(self.sizes.width)
@@ -287,13 +315,13 @@ class PackedLlama:
         return d_normed.float().addcmul_(normed, shared, value=-1).mul_(rate)
 
     def _apply_layer(self, layer: Layer, x: Tensor, pack: _Pack) -> tuple[Tensor, _Kept]:
-        normed_1, rate_1 = self._norm(x, self._dtype)
+        normed_1, rate_1 = self._norm(x, self.dtype)
         qkv, inner_qkv = layer.qkv.apply(normed_1)
         mixed, attention = self._attend(qkv, pack)
         y, inner_out = layer.out.apply(mixed)
         first = (normed_1, rate_1, inner_qkv, attention, mixed, inner_out)
         x = x.add_(y)
-        normed_2, rate_2 = self._norm(x, self._dtype)
+        normed_2, rate_2 = self._norm(x, self.dtype)
         gate_up, inner_gate_up = layer.gate_up.apply(normed_2)
         gate, up = gate_up.chunk(2, dim=1)
         gated = functional.silu(gate)
@@ -303,7 +331,7 @@ class PackedLlama:
 
     def _back_layer(self, layer: Layer, dx: Tensor, kept: _Kept, pack: _Pack, *, is_first: bool) -> None:
         """Turn `dx` in place from the gradient of the layer's result into that of its input."""
-        d_active = layer.down.back(dx.to(self._dtype), kept.active, kept.inner_down)
+        d_active = layer.down.back(dx.to(self.dtype), kept.active, kept.inner_down)
         assert d_active is not None  # noqa: S101 - `back` gives one unless told not to
         gate, up = kept.gate_up.chunk(2, dim=1)
         d_gate_up = torch.empty_like(kept.gate_up)
@@ -313,7 +341,7 @@ class PackedLlama:
         d_normed = layer.gate_up.back(d_gate_up, kept.normed_2, kept.inner_gate_up)
         assert d_normed is not None  # noqa: S101
         dx.add_(self._back_norm(d_normed, kept.normed_2, kept.rate_2))
-        d_mixed = layer.out.back(dx.to(self._dtype), kept.mixed, kept.inner_out)
+        d_mixed = layer.out.back(dx.to(self.dtype), kept.mixed, kept.inner_out)
         assert d_mixed is not None  # noqa: S101
         d_qkv = self._back_attend(d_mixed, kept.attention, pack)
         d_normed = layer.qkv.back(d_qkv, kept.normed_1, kept.inner_qkv, is_input_needed=not is_first)
@@ -321,16 +349,16 @@ class PackedLlama:
             dx.add_(self._back_norm(d_normed, kept.normed_1, kept.rate_1))
 
     def _back_head(self, x: Tensor, pack: _Pack, weight: float) -> tuple[Tensor, float]:
-        normed, rate = self._norm(x[pack.rows], self._dtype)
+        normed, rate = self._norm(x[pack.rows], self.dtype)
         d_normed = torch.empty_like(normed)
         nats = 0.0
         for at in range(0, len(pack.rows), _HEAD_ROWS):
             part = slice(at, at + _HEAD_ROWS)
             target = pack.targets[part, None]
-            chances = torch.softmax(normed[part] @ self._head.t(), -1)  # (rows, V)
+            chances = torch.softmax(normed[part] @ self.head.t(), -1)  # (rows, V)
             nats -= float(chances.gather(1, target).double().clamp_min_(1e-30).log_().sum())
             chances[torch.arange(len(target), device=x.device), target[:, 0]] -= 1
-            torch.mm(chances, self._head, out=d_normed[part])
+            torch.mm(chances, self.head, out=d_normed[part])
         dx = torch.zeros_like(x)
         dx[pack.rows] = self._back_norm(d_normed, normed, rate).mul_(weight)
         return dx, nats
@@ -341,7 +369,7 @@ class PackedLlama:
         n_turned = n_heads * s.head_width
         turned = self._turn(qkv[:, :n_turned].view(-1, n_heads, s.head_width), pack, is_back=False)
         values = qkv[:, n_turned:].view(-1, group, s.head_width)
-        mixed = torch.empty(len(qkv), s.n_heads * s.head_width, dtype=self._dtype, device=qkv.device)
+        mixed = torch.empty(len(qkv), s.n_heads * s.head_width, dtype=self.dtype, device=qkv.device)
         kept = []
         for first, end, p in pack.spans:
             q = self._by_group(turned[first:end, : s.n_heads])  # (G, R*l, D)
@@ -354,7 +382,7 @@ class PackedLlama:
 
     def _weigh(self, q: Tensor, k: Tensor, n_rows: int, p: int) -> Tensor:
         group, n_q, _ = q.shape
-        scores = torch.empty(group, n_q, k.shape[1], dtype=self._dtype, device=q.device)
+        scores = torch.empty(group, n_q, k.shape[1], dtype=self.dtype, device=q.device)
         torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=self.sizes.head_width**-0.5, out=scores)
         scores.view(-1, n_rows, k.shape[1]).add_(self._mask[p : p + n_rows, : p + n_rows])
         return torch.softmax(scores, -1)
@@ -362,14 +390,14 @@ class PackedLlama:
     def _back_attend(self, d_mixed: Tensor, kept: list[tuple[Tensor, Tensor, Tensor, Tensor]], pack: _Pack) -> Tensor:
         s = self.sizes
         n_heads, group, width = s.n_heads + s.n_kv_heads, s.n_kv_heads, s.head_width
-        d_turned = torch.empty(len(d_mixed), n_heads, width, dtype=self._dtype, device=d_mixed.device)
-        d_qkv = torch.empty(len(d_mixed), (n_heads + group) * width, dtype=self._dtype, device=d_mixed.device)
+        d_turned = torch.empty(len(d_mixed), n_heads, width, dtype=self.dtype, device=d_mixed.device)
+        d_qkv = torch.empty(len(d_mixed), (n_heads + group) * width, dtype=self.dtype, device=d_mixed.device)
         d_values = d_qkv[:, n_heads * width :].view(-1, group, width)
         for (first, end, p), (q, k, v, chances) in zip(pack.spans, kept, strict=True):
             d_out = self._by_group(d_mixed[first:end].view(end - first, s.n_heads, width))
             _add_with_shared(torch.bmm(chances.transpose(1, 2), d_out), d_values, first, end, p)
             d_chances = torch.bmm(d_out, v.transpose(1, 2))
-            d_scores = torch._softmax_backward_data(d_chances, chances, -1, self._dtype)
+            d_scores = torch._softmax_backward_data(d_chances, chances, -1, self.dtype)
             d_scores.mul_(width**-0.5)
             self._from_group(torch.bmm(d_scores, k), d_turned[first:end, : s.n_heads])
             _add_with_shared(torch.bmm(d_scores.transpose(1, 2), q), d_turned[:, s.n_heads :], first, end, p)
@@ -392,10 +420,10 @@ class PackedLlama:
 
     def _turn(self, heads: Tensor, pack: _Pack, *, is_back: bool, out: Tensor | None = None) -> Tensor:
         """Rotary positions on (T, heads, D); `is_back` turns the other way."""
-        cos, sin = self._cos[pack.positions][:, None], self._sin[pack.positions][:, None]
+        cos, sin = self.cos[pack.positions][:, None], self.sin[pack.positions][:, None]
         half, sign = heads.shape[-1] // 2, 1 if is_back else -1
         left, right = heads[..., :half], heads[..., half:]
-        turned = torch.empty(heads.shape, dtype=self._dtype, device=heads.device) if out is None else out
+        turned = torch.empty(heads.shape, dtype=self.dtype, device=heads.device) if out is None else out
         torch.mul(left, cos, out=turned[..., :half]).addcmul_(right, sin, value=sign)
         torch.mul(right, cos, out=turned[..., half:]).addcmul_(left, sin, value=-sign)
         return turned

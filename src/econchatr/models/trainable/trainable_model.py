@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -138,3 +138,15 @@ def check_tokens(model: TrainableModel, examples: Sequence[EncodedExample], *, n
             f"{name}: token {highest:,} of the examples is not among its {model.n_tokens_known:,}.",
             hint="Its tokenizer has more tokens than the model: take the model's own tokenizer, or another base.",
         )
+
+
+def cut_packs(examples: Sequence[EncodedExample], *, max_tokens: int) -> Iterator[Sequence[EncodedExample]]:
+    """Cut a list of examples into runs of at most `max_tokens` tokens; a longer example runs alone."""
+    start, n_tokens = 0, 0
+    for at, example in enumerate(examples):
+        if n_tokens and n_tokens + len(example.ids) > max_tokens:
+            yield examples[start:at]
+            start, n_tokens = at, 0
+        n_tokens += len(example.ids)
+    if examples[start:]:
+        yield examples[start:]
