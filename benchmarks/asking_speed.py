@@ -103,7 +103,7 @@ def record_calls() -> Iterator[tuple[list[dict[str, Any]], list[int]]]:
         at = (begin, time.perf_counter())
         for prompt_ids, alike in groupby(lot, key=lambda one: one.prompt_ids):
             replies = list(alike)
-            request = write_request(prompt_ids, sampling, seed=replies[0].seed, n=len(replies), tuned=tuned)
+            request = write_request(prompt_ids, sampling, seed=replies[0].sampling.seed, n=len(replies), tuned=tuned)
             calls.append({"request": request, "n_tokens": sum(len(one._ids) for one in replies), "at": at})
 
     with patch.object(llamacpp, "start_server", started), patch.object(TogetherModel, "_draw_lot", drawn):

@@ -40,14 +40,14 @@ class Work:
         p, s = count_shared(examples), model.sizes
         own = [len(one.ids) - p for one in examples]
         linears = [linear for layer in model.layers for linear in layer.linears()]
-        n_base = sum(linear._weight.numel() for linear in linears)
+        n_base = sum(linear.weight.numel() for linear in linears)
         n_adapter = sum(one.down.numel() + one.up.numel() for linear in linears for one in linear._adapters)
         n_rows, n_attended = p + sum(own), p * p + sum(n * (n + p) for n in own)
         self.n_rows += n_rows
         self.flops += n_rows * (4 * n_base + 6 * n_adapter)
         # Nothing that learns lies before the first layer's first products, so they have no way back to their input.
-        self.flops -= n_rows * 2 * linears[0]._weight.numel()
-        self.flops += 4 * model._head.numel() * sum(one.n_reply for one in examples)
+        self.flops -= n_rows * 2 * linears[0].weight.numel()
+        self.flops += 4 * model.head.numel() * sum(one.n_reply for one in examples)
         self.flops += 12 * s.n_layers * s.n_heads * s.head_width * n_attended
 
     def tell(self) -> dict[str, float]:
@@ -72,11 +72,11 @@ def measure_limit(checkpoint: Path, plan: TrainingPlan) -> dict[str, float]:
     """GFLOP/s of products alone: of the model's shapes, in the share that each has of a step, and of large squares."""
     opened: Any = open_trainable(checkpoint, plan=plan, shape=AdapterShape(16, 32, 0), n_positions=8)
     model: PackedLlama = opened._model
-    shapes = [tuple(linear._weight.shape) for linear in model.layers[0].linears()]
+    shapes = [tuple(linear.weight.shape) for linear in model.layers[0].linears()]
     dtype, n_layers = getattr(torch, plan.dtype), len(model.layers)
     # Half of all rows are learned, about: so the head counts once for two rows.
     jobs = [(plan.n_pack_tokens, shape, n_layers) for shape in shapes]
-    jobs += [(HEAD_ROWS, tuple(model._head.shape), plan.n_pack_tokens // HEAD_ROWS / 2)]
+    jobs += [(HEAD_ROWS, tuple(model.head.shape), plan.n_pack_tokens // HEAD_ROWS / 2)]
     flops = seconds = 0.0
     for n_rows, (n_out, n_in), n_times in jobs:
         flops += n_times * 4 * n_rows * n_out * n_in

@@ -300,7 +300,7 @@ class ScoreTable(_Table):
     """Held-out answers measured, each to be found among twenty: some two seconds each. Of host and guests half as many
     statements besides."""
     max_choices: int = Field(default=0, ge=0)
-    """Held-out cues put to base and tuned model with twenty whole replies to choose from: some five seconds each."""
+    """Held-out cues put to base and tuned model with twenty whole replies to choose from: some ten seconds each."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples behind the intervals over questions: agreement between people, the share of the wording."""
     judge: JudgeTable | None = None

@@ -139,12 +139,12 @@ class Base:
     ) -> Iterator[LlamaCpp | TransformersModel | TogetherModel]:
         """The base with an adapter, open to be spoken to: through llama.cpp where the base can be had as GGUF.
 
-        Where several replies to one prompt are wanted, and the machine draws many together faster, in this process.
+        Where several replies to one prompt are wanted and `can_draw_together`, torch draws them in this process.
 
         Args:
             adapter_folder: Holds the adapter in both forms.
-            n_at_once: Callers side by side; 0: as many as this machine's cores bear. transformers answers one
-                batch at a time, whatever is asked for.
+            n_at_once: Callers side by side; 0: as many as this machine's cores bear. Only llama.cpp has more than
+                one, whatever is asked for.
             n_together: Replies to one prompt that llama.cpp may be asked for at a time; it computes at most four
                 together.
 
@@ -157,7 +157,14 @@ class Base:
             yield open_transformers(base.checkpoint_path, adapter=adapter_folder)
             return
         if n_together > 1 and can_draw_together(base.checkpoint_path):
-            yield open_together(base.checkpoint_path, adapter=adapter_folder, tokenizer=self.tokenizer())
+            model = open_together(
+                base.checkpoint_path, adapter=adapter_folder, tokenizer=self.tokenizer(), template=self.template
+            )
+            try:
+                yield model
+            finally:
+                model.close()
+                free_memory()
             return
         n_lot = min(n_together, N_TOGETHER)
         n_at_once = n_at_once or min(count_usable_cores(), _MAX_AT_ONCE, _MAX_CONTEXTS // n_lot)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from econchatr.errors import InputError, ShowFolderError
+from econchatr.models.base_model import free_memory
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.fetch import FETCH, gather_feed
 from econchatr.pipeline.hosted_training import HOSTED_TRAIN, list_bought, order_trainings, tell_unbought
@@ -312,6 +313,8 @@ def make_tables(step: Step, narrator: Narrator) -> Made:
         EconChatRError: Whatever the stage raises.
     """
     made = step.stage.do(step.target, narrator)
+    if isinstance(step.target, Rung):
+        free_memory()  # of the models that were open, before the next step opens its own
     for name, kind in step.stage.writes.items():
         rows = made.tables[name]
         path = step.folder / f"{name}.parquet"

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -37,6 +38,9 @@ _ANSWER_SECONDS: Final = 1.2
 _FURTHER_DRAW: Final = 0.57
 """Of the time of an answer above: 6.0 s for eight draws, each of which is weighed. Source:
 docs/experiments.md, "How many draws"."""
+_TOGETHER_SECONDS: Final = (1.0, 0.3)
+"""The same two where replies are drawn together: 250 s were measured where they give 350, on a fast processor.
+Source: docs/performance.md, "300 episodes"."""
 _FOUND_SECONDS: Final = 2.0
 """A held-out answer, measured and found among twenty."""
 _CHOICE_SECONDS: Final = 10.0
@@ -47,11 +51,15 @@ _TEXT_SECONDS: Final = 15.0
 _WITHOUT_BFLOAT16: Final = 2.2
 """How many times as long it takes where the processor does not multiply in bfloat16. Source: docs/performance.md."""
 _CPU_INFO = Path("/proc/cpuinfo")
+_GPU = Path("/dev/nvidia0")
 _N_LOOKED_AT: Final = 20
 """Files in which a plan looks for the hosts, where nothing is parsed yet."""
 _CHOOSING_BYTES: Final = 1_050_000_000
 """What torch and the contexts of draws take, beside four bytes a parameter of the untuned model. Measured: 1.9 GB of
 the embedded model, while the exam is put on two cores."""
+
+_TOGETHER_BYTES: Final = 1_900_000_000
+"""The same, beside seven bytes a parameter, where replies are drawn together: 2.9 GB of the embedded model."""
 
 
 class PlannedStep(NamedTuple):
@@ -196,7 +204,8 @@ def _estimate(step: Step, bases: dict[str, BaseDescription], n_bytes: int | None
         case "train":
             return _estimate_training(rung, slower, n_bytes)
         case "ask":
-            return _ANSWER_SECONDS * _count_answers(rung, _weigh_answer) * slower
+            single, further = _TOGETHER_SECONDS if _draws_together(rung, base) else (_ANSWER_SECONDS, _FURTHER_DRAW)
+            return single * _count_answers(rung, partial(_weigh_answer, further=further)) * slower
         case "score":
             return _TEXT_SECONDS + (_estimate_measuring(rung) * slower if rung.is_local else 0.0)
     return None
@@ -231,11 +240,17 @@ def _estimate_training(rung: Rung, slower: float, n_bytes: int | None) -> float 
     return None
 
 
-def _weigh_answer(rung: Rung, variant: Variant) -> float:
+def _weigh_answer(rung: Rung, variant: Variant, *, further: float) -> float:
     """How long one answer takes, in single draws: 0 where it is not asked for."""
     if variant not in TUNED_VARIANTS:
         return 1.0
-    return 0.0 if rung.is_served else 1.0 + _FURTHER_DRAW * (rung.n_draws - 1)
+    return 0.0 if rung.is_served else 1.0 + further * (rung.n_draws - 1)
+
+
+def _draws_together(rung: Rung, base: BaseDescription | None) -> bool:
+    """Whether the exam's replies are drawn together, as far as can be told without torch."""
+    is_fitting = base is not None and base.family == "llama" and rung.n_draws > 1
+    return is_fitting and _CPU_INFO.exists() and _multiplies_in_bfloat16() and not _GPU.exists()
 
 
 def _is_asked(rung: Rung, variant: Variant) -> float:
@@ -270,6 +285,8 @@ def _estimate_measuring(rung: Rung) -> float:
 
 def _count_answer_bytes(rung: Rung, base: BaseDescription) -> float:
     """The memory that answering takes; where the untuned model chooses among draws, torch opens it too."""
+    if _draws_together(rung, base):
+        return _TOGETHER_BYTES + 7 * (base.n_parameters or 0)
     choosing = _CHOOSING_BYTES + 4 * (base.n_parameters or 0) if rung.n_draws > 1 else 0
     return (base.answer_bytes or 0) + choosing
 

@@ -28,7 +28,7 @@ _PENALIZED_TOKENS: Final = 64
 """The last tokens of prompt and reply that a repeat penalty is for. Source: llama.cpp's default, `repeat_last_n`."""
 _PACK_TOKENS: Final = 1024
 _USUAL_ROWS: Final = 32
-"""That are multiplied at once."""
+"""Rows of a product while replies are drawn: one for each reply."""
 
 
 class DrawnModel:
@@ -41,7 +41,7 @@ class DrawnModel:
             max_kept_tokens: Of all prompts and replies that will be drawn together.
         """
         self.model = model
-        self.head = Product(model.head, n_rows=_USUAL_ROWS)
+        self._head: Product | None = None
         self._layers: dict[bool, list[list[Product]]] = {}
         self._max_kept_tokens = max_kept_tokens
         self._room: Tensor | None = None
@@ -55,8 +55,14 @@ class DrawnModel:
             ]
         return self._layers[tuned]
 
+    @property
+    def head(self) -> Product:
+        """The product that gives the logits."""
+        self._head = self._head or Product(self.model.head, n_rows=_USUAL_ROWS)
+        return self._head
+
     def take_room(self, n_replies: int, n_columns: int) -> tuple[list[Tensor], list[Tensor]]:
-        """Give empty keys, (B, G, D, columns), and values, (B, G, columns, D), of each layer.
+        """Give keys, (B, G, D, columns), and values, (B, G, columns, D), of each layer, all zero.
 
         It is the same memory each time: allocated anew for each lot, it would be scattered and never given back.
         """
@@ -93,7 +99,7 @@ class DrawnReplies:
         self._keys, self._values = drawn.take_room(len(self._prompts), self._width + n_new)
 
     def read(self) -> Tensor:
-        """Read the prompts; give the logits of each reply's first token, (B, V) in float32."""
+        """Read the prompts; give the logits of each reply's first token, (B, V)."""
         model = self._drawn.model
         model.use_adapters(self._tuned)
         distinct = list(dict.fromkeys(self._prompts))
@@ -115,7 +121,7 @@ class DrawnReplies:
             keys[places, :, :, columns], values[places, :, columns] = k.transpose(1, 2), v
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Take one more token of each reply, (B,); give the logits of the next, (B, V) in float32."""
+        """Take one more token of each reply, (B,); give the logits of the next, (B, V)."""
         s, n = self._sizes, len(tokens)
         n_turned = (s.n_heads + s.n_kv_heads) * s.head_width
         positions = self._at - self._pads
@@ -192,7 +198,7 @@ class TokenDraws:
         if self._sampling.temperature:
             sums = torch.softmax(logits.div_(self._sampling.temperature), -1).cumsum(-1)
             chances = self._chances[:, self._n_drawn, None] * sums[:, -1:]
-            # Where rounding leaves the draw at the very end, the last token with a chance is the one.
+            # Rounding may leave the draw at the very end, behind the last token of the vocabulary.
             tokens = torch.searchsorted(sums, chances, right=True)[:, 0].clamp_max(logits.shape[1] - 1)
         else:
             tokens = logits.argmax(-1)

@@ -285,6 +285,7 @@ class PackedLlama:
 
     def learn(self, examples: Sequence[EncodedExample], *, weight: float) -> float:
         """Add the gradient of `weight` times the summed reply loss; give that sum, unweighted, in nats."""
+        self._exact_head = None  # 0.1 GB or more that a training can use
         pack = self._pack(examples)
         kept: list[_Kept] = []
         with torch.no_grad():

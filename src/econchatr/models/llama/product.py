@@ -23,10 +23,11 @@ class Product:
         if weight.device.type != "cpu":
             return
         try:
-            self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, n_rows)
-            self._is_laid_out = True
-        except (AttributeError, RuntimeError):
+            laid_out = torch.ops.mkldnn._reorder_linear_weight(weight, n_rows)
+            torch.ops.mkldnn._linear_pointwise(weight[:1], laid_out, None, "none", [], "")
+        except (AttributeError, RuntimeError, TypeError):
             return  # torch without oneDNN, or another version of it
+        self._weight, self._is_laid_out = laid_out, True
 
     def apply(self, x: Tensor) -> Tensor:
         """Give the product, (rows, out), with (rows, in)."""
