@@ -39,11 +39,20 @@ from written_tables import add_write, lay_out, peak_gb, publish, run_part, tell_
 from econchatr.ask.exam import spread_questions
 from econchatr.models.engines import llamacpp
 from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores
-from econchatr.models.engines.together import TogetherModel
 from econchatr.pipeline.ask import ASK
 from econchatr.pipeline.show import Rung, Show, open_show
 from econchatr.pipeline.stage import Silent
 from econchatr.records import Sampling
+
+try:
+    from econchatr.models.engines.together import TogetherModel
+except ModuleNotFoundError:  # a checkout from before (`--before`) has none
+
+    class TogetherModel:  # type: ignore[no-redef]
+        """Stands for the engine that is not there."""
+
+        _draw_lot: Any = None
+
 
 LEFT_OUT: Final = ("ask", "score", "report")
 KEY: Final = "benchmark"
