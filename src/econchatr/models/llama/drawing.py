@@ -1,6 +1,6 @@
 """Draw several replies of a Llama-type model together, so that each pass over its weights serves all of them.
 
-On a CPU that multiplies in bfloat16, thirty replies drawn so come four times as fast as llama.cpp gives them
+On a CPU that multiplies in bfloat16, 32 replies drawn so come three to four times as fast as llama.cpp gives them
 (`docs/performance.md`). Prompts are read by `PackedLlama`, whose arithmetic is that of the training; the tokens that
 follow are computed here, with the adapters added into the weights.
 
