@@ -29,6 +29,7 @@ PROMPTS = [make_prompt(cue) for cue in (*CUES, "Why do bees keep to the hive all
 
 @pytest.fixture(scope="module")
 def model(cache: Path) -> TogetherModel:
+    train_briefly(cache)  # as this machine does: its adapter is shared with other tests
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "choose_dtype", lambda _device: torch.float32)
         return open_here(cache)
