@@ -111,6 +111,12 @@ PRESS_STOP_WHEN_WRITING = """() => {
 """In the page itself: on a busy machine an answer may end before this process hears that it began."""
 
 
+def start_anew(page: Any) -> None:
+    """Leave the talk behind."""
+    page.click("#chat-new")
+    page.wait_for_selector("#chat-pane .empty")
+
+
 def stop_one(page: Any) -> None:
     """Ask, and stop the answer while it is written; one that is quicker is asked for again."""
     for n in range(10):
@@ -120,8 +126,7 @@ def stop_one(page: Any) -> None:
         page.wait_for_selector("#chat-pane article.answer:is([data-state=stopped], [data-state=done])")
         if page.locator("#chat-pane article.answer[data-state=stopped]").count():
             return
-        page.click("#chat-new")
-        page.wait_for_selector("#chat-pane .empty")
+        start_anew(page)
     pytest.fail("no answer could be stopped")
 
 
@@ -191,8 +196,7 @@ def see_one_begin(page: Any) -> None:
         page.wait_for_selector("#chat-pane article.answer:is([data-state=writing], [data-state=done])")
         if page.locator("#chat-pane article.answer[data-state=writing]").count():
             return
-        page.click("#chat-new")
-        page.wait_for_selector("#chat-pane .empty")
+        start_anew(page)
     pytest.fail("every answer had ended at once")
 
 
