@@ -63,10 +63,12 @@ class Words(NamedTuple):
 
     def read(self, ids: Sequence[int], stop: Sequence[str]) -> tuple[str, bool]:
         """Give the text of a reply so far, and whether one of `stop` has ended it, before which it is cut."""
-        hidden = {token for token, name in self.specials.items() if name not in stop} | self.ends
-        text = self.tokenizer.decode([token for token in ids if token not in hidden])
+        text = self.tokenizer.decode([token for token in ids if not self._is_hidden(token, stop)])
         places = [place for word in stop if (place := text.find(word)) >= 0]
         return (text[: min(places)], True) if places else (text, False)
+
+    def _is_hidden(self, token: int, stop: Sequence[str]) -> bool:
+        return token in self.ends or (token in self.specials and self.specials[token] not in stop)
 
 
 class TogetherModel:
