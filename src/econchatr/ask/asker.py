@@ -104,10 +104,10 @@ def _sampling(draw: Draw) -> Sampling:
 
 
 def _split_batches(draws: Sequence[Draw], n: int) -> Iterator[list[Draw]]:
-    """Draws that follow each other and may be computed together, at most `n`: of one model, with one setting."""
-    for _, alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings)):
-        left = list(alike)
-        yield from (left[start : start + n] for start in range(0, len(left), n))
+    """Draws that follow each other and may be computed together: of one model, one setting, at most `n` replies."""
+    for (_, _, best_of), alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings, draw.best_of)):
+        left, n_draws = list(alike), max(1, n // best_of)
+        yield from (left[start : start + n_draws] for start in range(0, len(left), n_draws))
 
 
 class MessagesModel(Protocol):

@@ -168,6 +168,15 @@ def test_what_may_be_drawn_together_is_and_known_answers_do_not_change_that(tmp_
     assert [call["seeds"] for call in again.calls] == [[8, 7, 8], [7, 8], [7, 8, 7], [8]]
 
 
+def test_answers_that_are_the_best_of_several_are_logged_as_soon_as_their_draws_are_there(tmp_path: Path) -> None:
+    asked = [make_question("a", text="Why?"), make_question("b", text="How?")]
+    speaker, told = Together("Yes"), list[int]()
+    draws = [EXAMINEE._replace(best_of=3).draw(ask, SETTINGS) for ask in plan_exam(asked, SETTINGS)]
+    Asker(speaker, GenerationLog(tmp_path / "log.jsonl")).ask_all(draws, lambda n, of: told.append(n))
+    assert [len(call["seeds"]) for call in speaker.calls] == [3, 3, 2, 1, 1, 1, 1]
+    assert told == [3, 6, 8, 9, 10, 11, 12]
+
+
 def test_where_a_batch_fails_each_is_asked_alone(tmp_path: Path) -> None:
     draws = [EXAMINEE.draw(ask, SETTINGS) for ask in plan_exam([make_question("a")], SETTINGS)]
     answers = Asker(Together(None), GenerationLog(tmp_path / "log.jsonl")).ask_all(draws, lambda n, of: None)
