@@ -15,7 +15,8 @@ from unittest.mock import patch
 
 import torch
 
-from econchatr.models.llama.packed import FusedLinear, PackedLlama
+from econchatr.models.llama.fused_linear import FusedLinear
+from econchatr.models.llama.packed import PackedLlama
 from econchatr.models.trainable.memory_plan import TrainingPlan
 from econchatr.models.trainable.packing import count_shared
 from econchatr.models.trainable.trainable_model import AdapterShape, open_trainable

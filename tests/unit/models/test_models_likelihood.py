@@ -74,6 +74,16 @@ def test_the_gradient_is_autograds(cache: Path) -> None:
             assert float((gradient - expected).norm()) <= 1e-3 * float(expected.norm()), (name, side)
 
 
+def test_examples_of_equal_length_are_measured_together_as_each_alone(cache: Path) -> None:
+    model, examples = open_exact(cache), make_examples(open_embedded(cache))
+    same_cue, other = (examples[0], examples[4]), examples[1]
+    n = min(one.n_reply for one in same_cue)
+    alike = [EncodedExample(one.ids[: one.n_prompt + n], one.n_prompt) for one in same_cue]
+    mixed = [*alike, other, *alike]
+    alone = [model.measure_nats([example])[0] for example in mixed]
+    assert model.measure_nats(mixed) == pytest.approx(alone, rel=1e-4)
+
+
 def test_sharing_the_beginning_changes_nothing(cache: Path) -> None:
     model, examples = open_exact(cache), make_examples(open_embedded(cache))[:3]
     alone = [model.measure_nats([example])[0] for example in examples]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from econchatr.errors import ModelError
-from econchatr.models.llama.packed import Adapter, FusedLinear, Layer, LlamaSizes, PackedLlama
+from econchatr.models.llama.fused_linear import Adapter, FusedLinear
+from econchatr.models.llama.packed import Layer, LlamaSizes, PackedLlama
 
 PROJECTIONS = (
     "self_attn.q_proj",

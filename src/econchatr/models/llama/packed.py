@@ -7,7 +7,7 @@ product is done for nothing. Through transformers, peft and autograd the same st
 (`docs/performance.md`).
 
 Shapes: T rows of the packed sequence, E width, H query heads, G key heads, R = H/G, D head width, r adapter rank,
-l rows of one example, p rows of the shared beginning, V vocabulary.
+l rows of one example, p rows of the shared beginning, n examples of equal length, V vocabulary.
 
 torch is imported at the top: import this module only inside functions.
 """
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from econchatr.models.llama.fused_linear import FusedLinear
 from econchatr.models.llama.product import Product
 from econchatr.models.trainable.packing import lay_out
 from econchatr.prompts import EncodedExample
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _HEAD_ROWS = 128
 """Rows whose logits exist at once: 128 rows of 49,152 numbers stay near the cache."""
+
+_MAX_ALIKE_ROWS = 4096
+"""Keys of one attention product over several examples: each has a copy of the shared beginning."""
 
 
 @dataclass(frozen=True)
@@ -43,117 +47,6 @@ class LlamaSizes:
     width: int
     norm_epsilon: float
     rope_theta: float
-
-
-@dataclass
-class Adapter:
-    """One projection's adapter: the float32 matrices that learn. The projection gains `scale * up @ down`."""
-
-    down: Tensor
-    """(r, in), peft's `lora_A`."""
-    up: Tensor
-    """(out, r), peft's `lora_B`."""
-
-
-class FusedLinear:
-    """Projections of one input as one matrix, each with its adapter."""
-
-    def __init__(self, weights: Sequence[Tensor], *, norm: Tensor | None, dtype: torch.dtype) -> None:
-        """Join the projections.
-
-        Args:
-            weights: (out, in) each.
-            norm: The weights of the norm before the projections, which are folded into the matrix; `None`: no norm.
-        """
-        folded = [w.float() * norm.float() if norm is not None else w for w in weights]
-        self.weight = torch.cat([w.to(dtype) for w in folded])
-        """(out, in) of all projections, with the norm folded in and without adapters."""
-        self._norm = norm.float() if norm is not None else None
-        ends = torch.tensor([w.shape[0] for w in weights]).cumsum(0).tolist()
-        self._parts = [slice(end - w.shape[0], end) for end, w in zip(ends, weights, strict=True)]
-        self._inner_parts: list[slice] = []
-        self._adapters: list[Adapter] = []
-        self._scale = 1.0
-        self._in_scale: Tensor | None = None
-        self._downs = self.weight[:0]
-        self._ups: list[Tensor] = []
-
-    def attach(self, adapters: Sequence[Adapter], scale: float) -> None:
-        """Put one adapter on each projection."""
-        self._adapters, self._scale = list(adapters), scale
-        rank = adapters[0].down.shape[0]
-        self._inner_parts = [slice(n * rank, (n + 1) * rank) for n in range(len(adapters))]
-
-    def refresh(self, *, dropout: float = 0.0, generator: torch.Generator | None = None) -> None:
-        """Copy the adapters in the dtype of the products, after a change to them.
-
-        Args:
-            dropout: Share of the input's features that the adapters do not see until the next refresh. One mask for a
-                whole step, not one for each number as peft draws it: those masks cost a fifth of a step on a CPU.
-        """
-        if not self._adapters:
-            return
-        dtype = self.weight.dtype
-        in_scale = self._norm
-        if dropout:
-            kept = torch.rand(self.weight.shape[1], generator=generator).to(self.weight.device) >= dropout
-            in_scale = kept.float() / (1 - dropout) * (1.0 if self._norm is None else self._norm)
-        self._in_scale = in_scale
-        downs = torch.cat([adapter.down.detach() for adapter in self._adapters])
-        self._downs = (downs if in_scale is None else downs * in_scale).to(dtype)
-        self._ups = [(adapter.up.detach() * self._scale).to(dtype) for adapter in self._adapters]
-
-    def rest(self) -> None:
-        """Leave the adapters out, until the next refresh."""
-        self._downs, self._ups = self.weight[:0], []
-
-    def merge(self) -> Tensor:
-        """Give `weight` with the adapters added to it, (out, in) in the dtype of the products."""
-        merged = self.weight.to(torch.float32, copy=True)
-        for part, adapter in zip(self._parts, self._adapters, strict=False):
-            down = adapter.down if self._norm is None else adapter.down * self._norm
-            merged[part].addmm_(adapter.up, down, alpha=self._scale)
-        return merged.to(self.weight.dtype)
-
-    def apply(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the projections of `x` (T, in), and the adapters' inner values (T, r * projections) for `back`."""
-        y = x @ self.weight.t()
-        inner = x @ self._downs.t()
-        for n, up in enumerate(self._ups):
-            y[:, self._parts[n]].addmm_(inner[:, self._inner_parts[n]], up.t())
-        return y, inner
-
-    def back(self, dy: Tensor, x: Tensor, inner: Tensor, *, is_input_needed: bool = True) -> Tensor | None:
-        """Add the adapters' gradients, and give the input's.
-
-        Args:
-            dy: The gradient of the projections, (T, out).
-            x: What `apply` was given.
-            inner: What `apply` gave.
-            is_input_needed: False where nothing that learns lies before.
-        """
-        d_inner = torch.empty_like(inner)
-        for n, adapter in enumerate(self._adapters):
-            part, rows = dy[:, self._parts[n]], self._inner_parts[n]
-            torch.mm(part, self._ups[n], out=d_inner[:, rows])
-            # The thin matrix first: the other order takes three times as long on a CPU.
-            _add_gradient(adapter.up, (inner[:, rows].t() @ part).t().float() * self._scale)
-        d_downs = (d_inner.t() @ x).float()
-        if self._in_scale is not None:
-            d_downs = d_downs * self._in_scale
-        for adapter, rows in zip(self._adapters, self._inner_parts, strict=True):
-            _add_gradient(adapter.down, d_downs[rows])
-        if not is_input_needed:
-            return None
-        dx = dy @ self.weight
-        return dx.addmm_(d_inner, self._downs) if self._ups else dx
-
-
-def _add_gradient(parameter: Tensor, gradient: Tensor) -> None:
-    if parameter.grad is None:
-        parameter.grad = gradient.clone(memory_format=torch.contiguous_format)
-    else:
-        parameter.grad.add_(gradient)
 
 
 @dataclass
@@ -184,6 +77,17 @@ class _Pack:
     """First row, row after the last, and rows of the shared beginning that are seen besides."""
     n_rows: tuple[int, ...]
     """How many of `rows` belong to each example."""
+
+    def list_alike(self) -> list[tuple[int, int, int, int]]:
+        """Give runs of neighbours that are equally long: first row, examples, rows of each, rows seen besides."""
+        runs: list[tuple[int, int, int, int]] = []
+        for first, end, p in self.spans:
+            begin, n, n_rows, seen = runs[-1] if runs else (0, 0, 0, 0)
+            if n and (end - first, p) == (n_rows, seen) and (n + 1) * (p + n_rows) <= _MAX_ALIKE_ROWS:
+                runs[-1] = (begin, n + 1, n_rows, p)
+            else:
+                runs.append((first, 1, end - first, p))
+        return runs
 
 
 @dataclass
@@ -256,7 +160,7 @@ class PackedLlama:
         with torch.no_grad():
             x = self.embed(pack.ids)
             for layer in self.layers:
-                x = self._apply_layer(layer, x, pack)[0]
+                x = self._apply_layer(layer, x, pack, is_kept=False)[0]
             normed, _ = self._norm(x[pack.rows], torch.float32)
             if self._exact_head is None:
                 self._exact_head = Product(self.head.float(), n_rows=_HEAD_ROWS)
@@ -315,10 +219,11 @@ class PackedLlama:
         shared = (d_normed * normed).sum(-1, keepdim=True, dtype=torch.float32).div_(self.sizes.width)
         return d_normed.float().addcmul_(normed, shared, value=-1).mul_(rate)
 
-    def _apply_layer(self, layer: Layer, x: Tensor, pack: _Pack) -> tuple[Tensor, _Kept]:
+    def _apply_layer(self, layer: Layer, x: Tensor, pack: _Pack, *, is_kept: bool = True) -> tuple[Tensor, _Kept]:
+        """Give the layer's result, and what its backward pass needs; of the attention only if `is_kept`."""
         normed_1, rate_1 = self._norm(x, self.dtype)
         qkv, inner_qkv = layer.qkv.apply(normed_1)
-        mixed, attention = self._attend(qkv, pack)
+        mixed, attention = self._attend(qkv, pack) if is_kept else (self._attend_alike(qkv, pack), [])
         y, inner_out = layer.out.apply(mixed)
         first = (normed_1, rate_1, inner_qkv, attention, mixed, inner_out)
         x = x.add_(y)
@@ -366,10 +271,7 @@ class PackedLlama:
 
     def _attend(self, qkv: Tensor, pack: _Pack) -> tuple[Tensor, list[tuple[Tensor, Tensor, Tensor, Tensor]]]:
         s = self.sizes
-        n_heads, group = s.n_heads + s.n_kv_heads, s.n_kv_heads
-        n_turned = n_heads * s.head_width
-        turned = self._turn(qkv[:, :n_turned].view(-1, n_heads, s.head_width), pack, is_back=False)
-        values = qkv[:, n_turned:].view(-1, group, s.head_width)
+        turned, values = self._split_heads(qkv, pack)
         mixed = torch.empty(len(qkv), s.n_heads * s.head_width, dtype=self.dtype, device=qkv.device)
         kept = []
         for first, end, p in pack.spans:
@@ -380,6 +282,29 @@ class PackedLlama:
             self._from_group(torch.bmm(chances, v), mixed[first:end])
             kept.append((q, k, v, chances))
         return mixed, kept
+
+    def _attend_alike(self, qkv: Tensor, pack: _Pack) -> Tensor:
+        """Give what `_attend` does, and keep nothing: neighbours of equal length share their products."""
+        s = self.sizes
+        turned, values = self._split_heads(qkv, pack)
+        mixed = torch.empty(len(qkv), s.n_heads * s.head_width, dtype=self.dtype, device=qkv.device)
+        for first, n, n_rows, p in pack.list_alike():
+            rows = slice(first, first + n * n_rows)
+            asking = turned[rows, : s.n_heads].reshape(n, n_rows, s.n_kv_heads, -1, s.head_width)
+            q = asking.permute(0, 2, 3, 1, 4).reshape(n * s.n_kv_heads, -1, s.head_width)  # (n*G, R*l, D)
+            k = _with_shared_each(turned[:, s.n_heads :], rows, n, p)  # (n*G, p+l, D)
+            v = _with_shared_each(values, rows, n, p)
+            heads = torch.bmm(self._weigh(q, k, n_rows, p), v).view(n, s.n_kv_heads, -1, n_rows, s.head_width)
+            mixed[rows] = heads.permute(0, 3, 1, 2, 4).reshape(n * n_rows, -1)
+        return mixed
+
+    def _split_heads(self, qkv: Tensor, pack: _Pack) -> tuple[Tensor, Tensor]:
+        """Give the turned queries and keys, (T, H+G, D), and the values, (T, G, D)."""
+        s = self.sizes
+        n_heads = s.n_heads + s.n_kv_heads
+        n_turned = n_heads * s.head_width
+        turned = self._turn(qkv[:, :n_turned].view(-1, n_heads, s.head_width), pack, is_back=False)
+        return turned, qkv[:, n_turned:].view(-1, s.n_kv_heads, s.head_width)
 
     def _weigh(self, q: Tensor, k: Tensor, n_rows: int, p: int) -> Tensor:
         group, n_q, _ = q.shape
@@ -434,6 +359,13 @@ def _with_shared(heads: Tensor, first: int, end: int, p: int) -> Tensor:
     """(T, G, D) -> (G, p+l, D): the shared beginning, then the example's own rows."""
     own = heads[first:end]
     return (torch.cat([heads[:p], own]) if p else own).transpose(0, 1).contiguous()
+
+
+def _with_shared_each(heads: Tensor, rows: slice, n: int, p: int) -> Tensor:
+    """(T, G, D) -> (n*G, p+l, D): for each of n examples the shared beginning, then its own rows."""
+    own = heads[rows].reshape(n, -1, *heads.shape[1:])
+    whole = torch.cat([heads[:p].expand(n, -1, -1, -1), own], dim=1) if p else own
+    return whole.transpose(1, 2).reshape(-1, p + own.shape[1], heads.shape[2])
 
 
 def _add_with_shared(gradient: Tensor, out: Tensor, first: int, end: int, p: int) -> None:
