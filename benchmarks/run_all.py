@@ -6,7 +6,7 @@ SHOW is a trained show. Each benchmark is a command anyone can run; the table ha
 that changes between the rounds is replaced by the median, with the least and the most beside it. Seconds on the clock
 and of processor, and the most memory, are those of the whole command. On a machine that others use, only seconds of
 processor compare. Not among them, because they take longer: time_to_voice.py, sweep_recipe.py, held_out_answers.py,
-serving_load.py, draw_times.py and gpu_training.py.
+serving_load.py, draw_times.py, eight_bits.py and gpu_training.py.
 """
 
 from __future__ import annotations
