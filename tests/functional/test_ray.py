@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars
 import pytest
 
 from tests.functional.conftest import Run, edit_show, write_tiny_show
@@ -49,11 +50,15 @@ def read_made(show: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def run_on(cluster: RayNodes, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a folder on a cluster, which gets time to answer: the machine of the tests may be busy."""
+def run_on(cluster: RayNodes, folder: Path, *, more: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Run a folder on a cluster, which gets time to answer: the machine of the tests may be busy.
+
+    Args:
+        more: Lines of cluster.toml.
+    """
     config = folder.parent / "config"
     config.mkdir()
-    (config / "cluster.toml").write_text(f'address = "{cluster.address}"\nwait_seconds = 300\n')
+    (config / "cluster.toml").write_text(f'address = "{cluster.address}"\nwait_seconds = 300\n{more}')
     command = [sys.executable, "-m", "econchatr", "run", str(folder), "--engine", "ray"]
     pipe = subprocess.PIPE
     env = surround() | {"ECONCHATR_CONFIG": str(config)}
@@ -124,10 +129,12 @@ def cluster() -> Iterator[RayNodes]:
 
 @pytest.fixture(scope="module")
 def plain(shared: Path, econchatr_process: Run) -> Path:
-    """The micro show after a run on this machine alone."""
+    """The micro show after a run on this machine alone, with one thread as the nodes have: more round otherwise."""
     root = shared / "plain"
     if not (root / "report" / "index.html").is_file():
-        econchatr_process("run", write_micro_show(root))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OMP_NUM_THREADS", "1")
+            econchatr_process("run", write_micro_show(root))
     return root
 
 
@@ -151,11 +158,31 @@ def test_a_node_that_dies_in_the_middle_of_a_step_costs_only_what_it_was_doing(
 ) -> None:
     show = write_micro_show(tmp_path / "plain")
     with run_on(cluster, show) as process:
-        for step in ("fetch", "train-tiny", "ask-tiny", "score-tiny"):
+        for step in ("fetch", "train-tiny", "ask-tiny", "score-tiny", "report"):
             cluster.kill_node_of(show / f".lock-{step}", process)
         _, heard = process.communicate()
     assert process.returncode == 0, heard
     assert read_made(show) == read_made(plain)
+
+
+@pytest.mark.slow
+def test_two_workers_train_a_rung_together_also_when_one_of_their_nodes_dies(plain: Path, tmp_path: Path) -> None:
+    show = write_micro_show(tmp_path / "show")
+    with run_nodes() as nodes, run_on(nodes, show, more="workers = 2\n") as process:
+        nodes.kill_node_of(show / ".lock-train-tiny", process)
+        _, heard = process.communicate()
+    assert process.returncode == 0, heard
+    assert "2 workers train a model together" in heard
+    (curve, losses), (plain_curve, plain_losses) = read_curve(show), read_curve(plain)
+    assert curve == plain_curve
+    assert losses == pytest.approx(plain_losses, abs=1e-3)
+    assert (show / "report" / "index.html").is_file()
+
+
+def read_curve(show: Path) -> tuple[list[tuple[int, int]], list[float]]:
+    """A training's readings: steps with the tokens until then, and the losses."""
+    rows = polars.read_parquet(show / "train" / "tiny" / "curve.parquet").to_dicts()
+    return [(row["step"], row["n_seen_tokens"]) for row in rows], [row["dev_loss"] for row in rows]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from econchatr.prompts import EncodedExample, name_frame
 from econchatr.records import CurvePoint, Split, TunedModel
 from econchatr.records.base import Record
 from econchatr.tables import disk_errors, hash_file, write_bytes
-from econchatr.train.local import plan_lora, spread_examples, train_lora
+from econchatr.train.local import help_train, plan_lora, spread_examples, train_lora
 from econchatr.train.recipe import TrainOutcome, TrainProgress
 from econchatr.train.tracker import track
 
@@ -54,6 +54,20 @@ def _train(rung: Rung, narrator: Narrator) -> Made:
     shutil.rmtree(folder / "work", ignore_errors=True)
     counts = {"examples": len(examples), "tokens": outcome.n_trained_tokens, "steps": outcome.n_steps}
     return Made({"tuned": [tuned], "curve": curve}, tuple(names), counts)
+
+
+def help_train_rung(rung: Rung) -> None:
+    """Take this process's share of the rung's training, which another process of the team leads as its stage.
+
+    Raises:
+        InputError: The examples or show.toml are wrong.
+        MissingExtraError: torch is not installed.
+        ModelError: The base cannot be trained on.
+        ShowFolderError: The rung's examples are not selected yet.
+        TeammateLostError: The team's other processes have ended.
+    """
+    examples, folder = rung.encode(rung.examples("train")), rung.folder("train") / "work"
+    help_train(examples, list_dev(rung, examples), base=rung.base.weights(), folder=folder, recipe=rung.recipe)
 
 
 class KnownEpisodes(Record):

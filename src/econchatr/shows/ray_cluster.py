@@ -38,8 +38,9 @@ _QUIET: Final = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TRAIN_ENABLE_SHARE_CUDA_VISIBLE_DEVICES": "0",
 }
-"""No reports to Ray's makers, no bars, answers at once, and the working directory stays."""
+"""No reports to Ray's makers, no bars, answers at once, the working directory stays, each worker sees its own GPUs."""
 _HANDED_ON: Final = (
     "ECONCHATR_CACHE", "ECONCHATR_CONFIG", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "GOMP_SPINCOUNT",
 )  # fmt: skip
@@ -235,16 +236,21 @@ def choose_claim(nodes: Sequence[Node], settings: RaySettings, *, memory: int) -
     return Claim(cpus, gpus, 0 if gpus else min(memory, most))
 
 
-def require_room(nodes: Sequence[Node], claim: Claim) -> int:
-    """How many steps with a model the cluster can do at once.
+def require_room(nodes: Sequence[Node], claim: Claim, *, n_workers: int = 1) -> int:
+    """How many trainings of so many workers the cluster can do at once.
 
     Raises:
         ClusterError: Not even one.
     """
     room = sum(node.count_room(claim) for node in nodes)
-    if room:
-        return room
+    if room >= n_workers:
+        return room // n_workers
     wanted = f"{claim.cpus} processors" + f" and {claim.gpus} GPUs" * bool(claim.gpus)
+    if room:
+        raise ClusterError(
+            f"the cluster has room for {room} workers with {wanted}, and a training takes {n_workers}.",
+            hint=f"Lower `workers`, or what each takes, in {SETTINGS_NAME}, or add nodes.",
+        )
     most = max((int(node.resources.get("CPU", 0)) for node in nodes), default=0)
     raise ClusterError(
         f"no node of the cluster has {wanted}: {len(nodes)} nodes, {most} processors at most"

@@ -168,15 +168,17 @@ class _Run:
         shows = [_show(one) for one in standings]
         nodes, rungs = list_nodes(), [one for show in shows for one in _list_local(show, self._rung)]
         self._claim = choose_claim(nodes, self._settings, memory=max(map(_guess_memory, rungs), default=0))
-        n_at_once, self._n_nodes = require_room(nodes, self._claim), len(nodes)
+        n_at_once = require_room(nodes, self._claim, n_workers=self._settings.workers)
+        self._n_nodes = len(nodes)
         paths = {str(show.root / "show.toml") for show in shows} | {
             str(path) for path in map(_find_path, rungs) if path
         }
         folder = shows[0].root if len(shows) == 1 else shows[0].root.parent
         check_nodes(nodes, folder, sorted(paths), seconds=self._settings.wait_seconds)
-        cpus, gpus = self._claim.cpus, self._claim.gpus
+        cpus, gpus, workers = self._claim.cpus, self._claim.gpus, self._settings.workers
         each = f"{cpus} processors{f' and {gpus} GPUs' * bool(gpus)}"
-        self._narrator.note(f"Ray: {len(nodes)} nodes; {n_at_once} models at once, each on {each}")
+        told = f"{workers} workers train a model together, each" if workers > 1 else "each"
+        self._narrator.note(f"Ray: {len(nodes)} nodes; {n_at_once} models at once, {told} on {each}")
         return n_at_once
 
     # --- Ray Data: everything up to the selection
@@ -243,7 +245,7 @@ class _Run:
         # The task only starts the run and waits for it: the run's worker is what takes processors.
         start = ray.remote(train_rung).options(num_cpus=0, scheduling_strategy="SPREAD")
         part = self._part(standing, [f"train/{rung.name}"])
-        ref = self._keep(start.remote(part, self._claim, self._settings.max_failures), standing)
+        ref = self._keep(start.remote(part, self._claim, self._settings), standing)
         self._trainings.append(ref)
         return ref
 
@@ -292,19 +294,21 @@ class _Run:
                 f"Ray: {self._n_nodes - len(nodes)} of {self._n_nodes} nodes lost; what they did is retried"
             )
         self._n_nodes = len(nodes)
-        if any(node.count_room(self._claim) for node in nodes):
+        n_needed = self._settings.workers if self._trainings else 1
+        if sum(node.count_room(self._claim) for node in nodes) >= n_needed:
             self._unfit_since = None
             return
         self._unfit_since = self._unfit_since or time.monotonic()
         if time.monotonic() - self._unfit_since >= self._settings.wait_seconds:
-            self._give_up()
+            self._give_up(n_needed)
 
-    def _give_up(self) -> None:
+    def _give_up(self, n_needed: int) -> None:
         import ray
 
         for ref, standing in self._open.items():
             ray.cancel(ref, force=True)
-            message = f"for {self._settings.wait_seconds:g} s no node was left with {self._claim.cpus} processors."
+            wanted = f"{n_needed} workers with {self._claim.cpus} processors each"
+            message = f"for {self._settings.wait_seconds:g} s the nodes that were left had no room for {wanted}."
             standing.fail(ClusterError(message, hint="Add a node and run again: what is finished is kept."))
         self._open.clear()
         self._trainings.clear()

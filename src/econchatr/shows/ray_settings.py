@@ -24,10 +24,13 @@ class RaySettings(BaseModel):
     """Processors for each training, asking and scoring; 0: all of the smallest node."""
     gpus: int | None = Field(default=None, ge=0, le=64)
     """GPUs for each of them; `None`: one where the cluster has any."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that train one rung together and share the examples of each step; each takes `cpus` and `gpus`. A
+    training that is under way begins anew with another number."""
     wait_seconds: float = Field(default=120, ge=5, le=3600)
     """How long the cluster may take to answer, and a node to take the place of one that died."""
     max_failures: int = Field(default=5, ge=0, le=100)
-    """How often a training may lose its node and go on elsewhere."""
+    """How often a training may lose a node and go on elsewhere."""
 
 
 def load_ray_settings(folder: Path) -> RaySettings:

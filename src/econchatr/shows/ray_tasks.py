@@ -5,21 +5,25 @@ These functions are plain Python around `do_steps`; only `train_rung` knows of R
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import chdir, nullcontext
+from contextlib import AbstractContextManager, chdir, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from econchatr.errors import EconChatRError, ModelError
 from econchatr.pipeline import Narrator, list_steps, open_show
 from econchatr.pipeline.run import do_steps
+from econchatr.pipeline.train import help_train_rung
 from econchatr.shows.outcomes import foresee_nothing
-from econchatr.tables import lock_folder
+from econchatr.shows.ray_settings import RaySettings
+from econchatr.tables import lock_folder, write_bytes
+from econchatr.train.team import TeammateLostError, find_team
 
 _ORPHAN_SECONDS: Final = 120
 """How long a retried step waits for the first try, which may outlive its node for a moment."""
@@ -96,7 +100,10 @@ def tell_again(told: Sequence[ToldThere], narrator: Narrator) -> None:
 def do_part(part: ShowPart, *before: PartResult) -> PartResult:
     """Do the steps of a part that are not done yet; nothing where one before it failed.
 
-    No error leaves this function: it stands in the result, so that nobody retries what would fail again.
+    An error stands in the result, so that nobody retries what would fail again.
+
+    Raises:
+        TeammateLostError: Another worker of the training has ended. No other error leaves this function.
     """
     if any(one.error for one in before):
         return PartResult(socket.gethostname(), 0.0)
@@ -104,10 +111,12 @@ def do_part(part: ShowPart, *before: PartResult) -> PartResult:
     done: tuple[str, ...] = ()
     error: EconChatRError | None = None
     try:
-        with chdir(part.cwd) if part.cwd and Path(part.cwd).is_dir() else nullcontext():
+        with _inside(part):
             done = _do(part, told)
     except EconChatRError as exc:
         error = exc
+    except TeammateLostError:
+        raise  # Ray Train starts the whole team again
     except Exception as exc:  # noqa: BLE001 - a fault in one show must not be retried, nor stop the others
         error = foresee_nothing(exc)
     return PartResult(socket.gethostname(), time.monotonic() - start, done, tuple(told.told), error)
@@ -143,19 +152,25 @@ class Claim(NamedTuple):
         return {name: float(n) for name, n in named.items() if n}
 
 
-def train_rung(part: ShowPart, claim: Claim, max_failures: int) -> PartResult:
-    """Train one rung as a Ray Train run of one worker; after a node's death it goes on elsewhere from its own state."""
+def train_rung(part: ShowPart, claim: Claim, settings: RaySettings) -> PartResult:
+    """Train one rung as a Ray Train run; after a node's death it goes on elsewhere from its own state."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-    from ray.train.torch import TorchTrainer
+    from ray.train.torch import TorchConfig, TorchTrainer
 
     # Ray Train wants a folder that all nodes see. Nothing in it is needed: the loop keeps its state beside it.
     storage = Path(part.root) / "train" / f".ray-{uuid.uuid4().hex}"
     trainer = TorchTrainer(
         _train_here,
-        train_loop_config={"part": pickle.dumps(part)},
-        scaling_config=ScalingConfig(num_workers=1, use_gpu=claim.gpus > 0, resources_per_worker=claim.resources),
+        train_loop_config={"part": pickle.dumps(part), "storage": str(storage)},
+        torch_config=TorchConfig(backend="gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=settings.workers,
+            use_gpu=claim.gpus > 0,
+            resources_per_worker=claim.resources,
+            placement_strategy="SPREAD",  # the plan of each worker counts on the memory of its node
+        ),
         run_config=RunConfig(
-            name="run", storage_path=str(storage), failure_config=FailureConfig(max_failures=max_failures)
+            name="run", storage_path=str(storage), failure_config=FailureConfig(max_failures=settings.max_failures)
         ),
     )
     start = time.monotonic()
@@ -164,8 +179,8 @@ def train_rung(part: ShowPart, claim: Claim, max_failures: int) -> PartResult:
         return result
     except TrainingFailedError as exc:
         error = ModelError(
-            f"{', '.join(part.names)}: stopped more than {max_failures} times: {exc}",
-            hint="A node may have too little memory; raise `cpus` or `max_failures` in cluster.toml.",
+            f"{', '.join(part.names)}: Ray Train gave up, after at most {settings.max_failures} new starts: {exc}",
+            hint="Has a node too little memory? Do workers of one training reach each other (docs/scaling.md)?",
         )
         return PartResult(socket.gethostname(), time.monotonic() - start, error=error)
     finally:
@@ -173,8 +188,41 @@ def train_rung(part: ShowPart, claim: Claim, max_failures: int) -> PartResult:
 
 
 def _train_here(config: dict[str, Any]) -> bytes:
-    """The training loop of the one worker: the stage itself."""
-    return pickle.dumps(do_part(pickle.loads(config["part"])))
+    """Do the stage as the first worker, whose result counts; any other worker helps with the steps."""
+    part: ShowPart = pickle.loads(config["part"])
+    # The port is the same for all workers, and another at each new start.
+    fault = Path(config["storage"]) / f"fault-{os.environ.get('MASTER_PORT', '')}.pickle"
+    try:
+        if not find_team().is_lead:
+            _help(part, fault)
+            return b""
+        return pickle.dumps(do_part(part))
+    except TeammateLostError:
+        # A worker that failed has said why, and would fail again; one that died has said nothing.
+        if not fault.is_file():
+            raise
+        error: EconChatRError = pickle.loads(fault.read_bytes())
+        return pickle.dumps(PartResult(socket.gethostname(), 0.0, error=error))
+    finally:
+        find_team().leave()
+
+
+def _help(part: ShowPart, fault: Path) -> None:
+    """Take a worker's share of the training; leave a failure where the first worker finds it: Ray would retry it."""
+    try:
+        with _inside(part):
+            help_train_rung(open_show(Path(part.root)).rung(part.names[0].partition("/")[2]))
+    except TeammateLostError:
+        pass  # the first worker has failed and says so itself, or had nothing to do, or Ray starts all of them again
+    except EconChatRError as exc:
+        write_bytes(fault, pickle.dumps(exc))
+    except Exception as exc:  # noqa: BLE001 - as in `do_part`
+        write_bytes(fault, pickle.dumps(foresee_nothing(exc)))
+
+
+def _inside(part: ShowPart) -> AbstractContextManager[None]:
+    """The folder the command was given in, where this node has it."""
+    return chdir(part.cwd) if part.cwd and Path(part.cwd).is_dir() else nullcontext()
 
 
 # --- looking at a node ------------------------------------------------------------------------------------------------

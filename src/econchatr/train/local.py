@@ -35,6 +35,7 @@ from econchatr.train.state import (
     write_plan,
     write_state,
 )
+from econchatr.train.team import find_team
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,6 +75,7 @@ def train_lora(
 
     The same arguments give the same adapter, bit for bit on one machine, also when the process was killed and started
     again: it goes on from the last state kept in `folder`. Without development examples the last step counts as best.
+    Where a process group is open (`econchatr.train.team`), this process leads; each of the others calls `help_train`.
 
     Args:
         folder: For the state, and the adapter at the end. The state stays, so that a caller who fails afterwards gets
@@ -84,6 +86,7 @@ def train_lora(
         MissingExtraError: torch is not installed.
         ModelError: The base cannot be trained on, or the loss is no number any more.
         ShowFolderError: `folder` cannot be written.
+        TeammateLostError: Another process of the team has ended.
     """
     if not examples:
         raise InputError("there are no examples to train on.", hint="Raise the rung's budget.")
@@ -93,6 +96,25 @@ def train_lora(
         for left in folder.glob(".*.part"):
             left.unlink(missing_ok=True)
     return _Training(examples, dev_examples, base=base, folder=folder, recipe=recipe, on_progress=on_progress).run()
+
+
+def help_train(
+    examples: Sequence[EncodedExample],
+    dev_examples: Sequence[EncodedExample],
+    *,
+    base: BaseWeights,
+    folder: Path,
+    recipe: LoraRecipe,
+) -> None:
+    """Take this process's share of a training that another process of the team leads with the same arguments.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        ModelError: The base cannot be trained on, or the loss is no number any more.
+        TeammateLostError: The team's other processes have ended.
+    """
+    _require_torch()
+    _Training(examples, dev_examples, base=base, folder=folder, recipe=recipe, on_progress=None).help()
 
 
 def plan_lora(
@@ -146,6 +168,13 @@ class _Training:
         self._n_all_tokens = recipe.n_epochs * sum(len(example.ids) for example in examples)
         self._evaluations = evaluation_steps(self._steps_per_epoch, recipe)
         self._kept_at = time.monotonic()
+        self._team = find_team()
+
+    def help(self) -> None:
+        """Take every step with the lead, who reads, keeps and writes."""
+        self._open()
+        while self._standing.step < self._n_steps:
+            self._take_step()
 
     def run(self) -> TrainOutcome:
         self._open()
@@ -168,7 +197,9 @@ class _Training:
         import torch
 
         recipe, rows = self._recipe, (*self._examples, *self._dev)
-        self._plan = plan_lora(rows, base=self._base, folder=self._folder, recipe=recipe)
+        self._plan = self._team.hand_out(
+            lambda: plan_lora(rows, base=self._base, folder=self._folder, recipe=recipe),
+        )
         self._model = open_trainable(
             self._base.checkpoint_path,
             plan=self._plan,
@@ -185,11 +216,22 @@ class _Training:
             weight_decay=recipe.weight_decay,
             fused=self._plan.device != "mps",
         )
+        self._standing, tensors = self._find_standing()
+        if tensors:
+            self._restore(tensors)
+
+    def _find_standing(self) -> tuple[Standing, dict[str, Tensor]]:
+        """Give where the training stands, and the tensors it had there: none at the beginning."""
         fingerprint = self._fingerprint()
-        kept = read_state(self._folder, fingerprint)
-        self._standing = kept[0] if kept else Standing(fingerprint)
-        if kept:
-            self._restore(kept[1])
+        standing, tensors = self._team.hand_out(
+            lambda: read_state(self._folder, fingerprint) or (Standing(fingerprint), {})
+        )
+        if standing.fingerprint != fingerprint:
+            raise ModelError(
+                f"{self._base.name}: this node sees other examples, or another base, than the first worker does.",
+                hint="Every node must see the same folder of shows, and have the same base.",
+            )
+        return standing, tensors
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         import torch
@@ -215,8 +257,9 @@ class _Training:
         # Seeded by the step, so that a training taken up again drops the same features.
         self._model.refresh(dropout=recipe.dropout, seed=recipe.seed * 1_000_003 + step)
         nats = 0.0
-        for pack in cut_packs(batch, max_tokens=self._plan.n_pack_tokens):
+        for pack in cut_packs(self._team.take_share(batch), max_tokens=self._plan.n_pack_tokens):
             nats += self._model.learn(pack, weight=1 / n_learned)
+        nats = self._team.sum_up(list(self._parameters.values()), nats)
         self._update(nats)
         self._standing.step += 1
         self._standing.n_seen_tokens += sum(len(example.ids) for example in batch)
@@ -299,6 +342,7 @@ class _Training:
             self._recipe.model_dump_json(),
             self._base.sha256,
             *self._plan.tell_numbers(),
+            *([f"{self._team.size} processes"] if self._team.size > 1 else []),
             json.dumps([[(example.ids, example.n_prompt) for example in rows] for rows in (self._examples, self._dev)]),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from econchatr.errors import ClusterError, InputError
+from econchatr.shows import ray_run
 from econchatr.shows.ray_cluster import Node, choose_claim, require_room, unwrap
 from econchatr.shows.ray_settings import RaySettings, load_ray_settings
-from econchatr.shows.ray_tasks import Claim
+from econchatr.shows.ray_tasks import Claim, Notebook
 
 GB = 1_000_000_000
 HEAD = Node("0", "head", {"memory": 4 * GB})
@@ -38,6 +40,27 @@ def test_what_no_node_has_is_refused_with_what_there_is() -> None:
     claim = choose_claim([SMALL, LARGE], RaySettings(cpus=64), memory=0)
     with pytest.raises(ClusterError, match=r"no node of the cluster has 64 processors: 2 nodes, 16 processors at most"):
         require_room([SMALL, LARGE], claim)
+
+
+def test_a_training_by_several_workers_takes_as_many_places() -> None:
+    claim = Claim(4, 0, 0)
+    assert require_room([SMALL, LARGE], claim, n_workers=2) == 2
+    with pytest.raises(ClusterError, match="room for 5 workers with 4 processors, and a training takes 6"):
+        require_room([SMALL, LARGE], claim, n_workers=6)
+
+
+def test_a_training_is_given_up_where_the_nodes_left_have_no_room_for_all_its_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+    run, clock = ray_run._Run(RaySettings(workers=2, wait_seconds=60), Notebook(), "", None), iter([1.0, 30.0, 62.0])
+    run._claim, run._trainings = Claim(4, 0, 0), [object()]
+    monkeypatch.setattr(ray_run, "list_nodes", lambda: [SMALL])
+    monkeypatch.setattr(ray_run, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    run._watch_nodes()
+    assert run._trainings
+    run._watch_nodes()
+    assert not run._trainings
 
 
 def test_gpus_that_are_not_there_are_refused() -> None:

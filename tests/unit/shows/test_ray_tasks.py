@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from econchatr.errors import InputError, MissingExtraError, ShowFolderError
 from econchatr.pipeline import Silent
+from econchatr.shows import ray_tasks
 from econchatr.shows.outcomes import NamedNarrator, foresee_nothing
-from econchatr.shows.ray_tasks import Notebook, PartResult, ShowPart, do_part, prepare_row, tell_again
+from econchatr.shows.ray_tasks import (
+    Notebook,
+    PartResult,
+    ShowPart,
+    _train_here,
+    do_part,
+    prepare_row,
+    tell_again,
+)
+from econchatr.train.team import Team, TeammateLostError
 
 
 def test_an_error_comes_back_as_a_result_and_not_as_an_exception(tmp_path: Path) -> None:
@@ -47,3 +60,43 @@ def test_what_nobody_foresaw_tells_its_place_in_the_code() -> None:
     except AttributeError as exc:
         error = foresee_nothing(exc)
     assert "AttributeError in test_ray_tasks.py, line" in error.message
+
+
+# --- one worker of several --------------------------------------------------------------------------------------------
+
+
+def work(root: Path, rank: int, monkeypatch: pytest.MonkeyPatch, fault: Exception | None = None) -> PartResult | None:
+    """What a worker of two gives, whose part ends in this error or well; `None`: the first worker's result counts."""
+
+    def end(*_: Any) -> PartResult:
+        if fault:
+            raise fault
+        return PartResult("node", 1.0, done=("train/tiny",))
+
+    monkeypatch.setattr(ray_tasks, "find_team", lambda: Team(rank, 2))
+    monkeypatch.setattr(ray_tasks, "do_part", end)
+    if fault is None:
+        monkeypatch.setattr(ray_tasks, "_help", end)
+    part = pickle.dumps(ShowPart(str(root / "none"), ("train/tiny",)))
+    given = _train_here({"part": part, "storage": str(root)})
+    return pickle.loads(given) if given else None
+
+
+def test_the_first_workers_result_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert work(tmp_path, 1, monkeypatch) is None
+    result = work(tmp_path, 0, monkeypatch)
+    assert result is not None
+    assert result.done == ("train/tiny",)
+
+
+def test_where_a_worker_failed_its_error_is_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = TeammateLostError("connection closed")
+    assert work(tmp_path, 1, monkeypatch, fault=lost) is None  # its own show is not there
+    result = work(tmp_path, 0, monkeypatch, fault=lost)
+    assert result is not None
+    assert isinstance(result.error, ShowFolderError)
+
+
+def test_where_a_worker_died_without_a_word_ray_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TeammateLostError):
+        work(tmp_path, 0, monkeypatch, fault=TeammateLostError("connection closed"))
