@@ -105,8 +105,8 @@ def _sampling(draw: Draw) -> Sampling:
 
 def _split_batches(draws: Sequence[Draw], n: int) -> Iterator[list[Draw]]:
     """Draws that follow each other and may be computed together: of one model, one setting, at most `n` replies."""
-    for (_, _, best_of), alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings, draw.best_of)):
-        left, n_draws = list(alike), max(1, n // best_of)
+    for (_, _, n_replies), alike in groupby(draws, key=lambda draw: (draw.is_tuned, draw.settings, draw.n_replies)):
+        left, n_draws = list(alike), max(1, n // n_replies)
         yield from (left[start : start + n_draws] for start in range(0, len(left), n_draws))
 
 

@@ -259,7 +259,7 @@ class Draw(NamedTuple):
     settings: ExamSettings
     record: Callable[[Reply | None, str | None], Answer]
     """Makes the answer of a reply, or of the error that came in its place."""
-    best_of: int = 1
+    n_replies: int = 1
     """Replies that are drawn for it, of which one is kept."""
 
 
@@ -303,7 +303,7 @@ class Examinee(NamedTuple):
             seed=ask.seed,
             settings=settings,
             record=record,
-            best_of=n_draws if settings.temperature else 1,
+            n_replies=n_draws if settings.temperature else 1,
         )
 
 
