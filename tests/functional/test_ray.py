@@ -129,7 +129,7 @@ def cluster() -> Iterator[RayNodes]:
 
 @pytest.fixture(scope="module")
 def plain(shared: Path, econchatr_process: Run) -> Path:
-    """The micro show after a run on this machine alone, with one thread as the nodes have: more round otherwise."""
+    """The micro show after a run on this machine alone, with one thread as the nodes have: two round otherwise."""
     root = shared / "plain"
     if not (root / "report" / "index.html").is_file():
         with pytest.MonkeyPatch.context() as patch:

@@ -24,11 +24,26 @@ def list_examples(checkpoint: Path) -> list[EncodedExample]:
     return make_tiny_examples(checkpoint, FAMILY, n=N_EXAMPLES)
 
 
+def add_up(rank: int) -> int:
+    """Sum gradients of 1 and 2, and one that only the lead has; 0: each process has the sums."""
+    import torch
+
+    from econchatr.train.team import find_team
+
+    both, lone = (torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(2))
+    both.grad = torch.full((2, 3), rank + 1.0)
+    lone.grad = None if rank else torch.full((2, 3), 5.0)
+    nats = find_team().sum_up([both, lone], 10.0 * (rank + 1))
+    assert lone.grad is not None
+    return int(not (nats == 30 and bool((both.grad == 3).all()) and bool((lone.grad == 5).all())))
+
+
 def main() -> None:
     """Train, or help to.
 
     FAULT at the third step: `die`, the helper ends like a killed one; `lead` or `helper`, that one fails and lives on
-    until stdin is closed. The exit code is 7 where the other process was lost, 8 for a failure of its own.
+    until stdin is closed. `sum`: nothing is trained, only summed. The exit code is 7 where the other process was lost,
+    8 for a failure of its own.
     """
     import torch
 
@@ -56,6 +71,8 @@ def main() -> None:
     examples, train = list_examples(base.checkpoint_path), help_train if rank else train_lora
     torch.distributed.init_process_group("gloo", init_method=f"file://{group}", rank=rank, world_size=SIZE)
     code = 0
+    if fault == "sum":
+        sys.exit(add_up(rank))
     try:
         train(examples, examples[:2], base=base, folder=folder / f"of-{rank}", recipe=TINY_RECIPE)
     except TeammateLostError:

@@ -307,7 +307,7 @@ class _Run:
 
         for ref, standing in self._open.items():
             ray.cancel(ref, force=True)
-            wanted = f"{n_needed} workers with {self._claim.cpus} processors each"
+            wanted = f"{n_needed} worker{'s' * (n_needed > 1)} with {self._claim.cpus} processors each"
             message = f"for {self._settings.wait_seconds:g} s the nodes that were left had no room for {wanted}."
             standing.fail(ClusterError(message, hint="Add a node and run again: what is finished is kept."))
         self._open.clear()

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from econchatr.prompts import EncodedExample
 
@@ -28,13 +29,14 @@ class TeammateLostError(Exception):
     """Another process of the team has ended or does not answer."""
 
 
-class Team(NamedTuple):
+@dataclass
+class Team:
     """One process's place among those that train together."""
 
     rank: int = 0
     size: int = 1
-    groups: list[Any] = []  # noqa: RUF012 - a process alone has none, and never gets one
-    """The team's own process group, until this process leaves."""
+    group: Any = None
+    """The team's own process group; `None`: this process is alone, or has left."""
 
     @property
     def is_lead(self) -> bool:
@@ -57,7 +59,7 @@ class Team(NamedTuple):
 
         values: list[Any] = [make() if self.is_lead else None]
         with _told_apart():
-            torch.distributed.broadcast_object_list(values, group=self._group())
+            torch.distributed.broadcast_object_list(values, group=self.group)
         made: _T = values[0]
         return made
 
@@ -77,24 +79,20 @@ class Team(NamedTuple):
         gradients = [one.grad for one in parameters if one.grad is not None]
         flat = torch.cat([*(one.flatten().cpu() for one in gradients), torch.tensor([nats])])
         with _told_apart():
-            torch.distributed.all_reduce(flat, group=self._group())
+            torch.distributed.all_reduce(flat, group=self.group)
         *sums, total = flat.split([*(one.numel() for one in gradients), 1])
         for gradient, summed in zip(gradients, sums, strict=True):
             gradient.copy_(summed.view(gradient.shape))
         return float(total)
 
-    def _group(self) -> Any:
-        if not self.groups:
-            raise RuntimeError("this process has left its team.")
-        return self.groups[0]
-
     def leave(self) -> None:
         """Close the team's group, so that no other process waits for this one any longer."""
         import torch
 
-        with suppress(AssertionError, ValueError):  # whoever opened the groups may close them at the same time
-            while self.groups:
-                torch.distributed.destroy_process_group(self.groups.pop())
+        group, self.group = self.group, None
+        if group is not None:
+            with suppress(AssertionError, ValueError):  # whoever opened the groups may close them at the same time
+                torch.distributed.destroy_process_group(group)
 
 
 @contextmanager
@@ -115,7 +113,8 @@ def find_team() -> Team:
     """
     import torch
 
-    group = torch.distributed
-    if not (group.is_available() and group.is_initialized()) or group.get_world_size() == 1:
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return Team()
-    return Team(group.get_rank(), group.get_world_size(), [group.new_group(timeout=_WAIT, backend="gloo")])
+    own = distributed.new_group(timeout=_WAIT, backend="gloo")
+    return Team(distributed.get_rank(), distributed.get_world_size(), own)

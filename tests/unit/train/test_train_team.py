@@ -71,6 +71,10 @@ def test_a_team_takes_the_steps_of_one_process_to_the_same_losses(
         assert [point[name] for point in team if point["step"]] == pytest.approx(expected, abs=1e-3)
 
 
+def test_gradients_and_losses_are_summed_also_where_one_process_has_none(cache: Path, tmp_path: Path) -> None:
+    assert run_team(cache, tmp_path / "team", fault="sum") == [0, 0]
+
+
 def test_who_helps_writes_nothing(whole: Path) -> None:
     assert sorted(path.name for path in whole.glob("of-*")) == ["of-0"]
 
