@@ -113,7 +113,7 @@ def run_part(script: str, *words: object, env: dict[str, str] | None = None) -> 
         return found
 
 
-def peak_gb() -> float:
-    """The most memory this process has held, in GB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_gb(whose: int = resource.RUSAGE_SELF) -> float:
+    """The most memory this process has held, in GB; with `RUSAGE_CHILDREN`, any of those that it waited for."""
+    most = resource.getrusage(whose).ru_maxrss
     return most * (1 if sys.platform == "darwin" else 1024) / 1e9

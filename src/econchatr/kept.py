@@ -10,20 +10,24 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from econchatr import __version__
+from econchatr.processes import spread
 from econchatr.tables import disk_errors, hash_settings
 
 if TYPE_CHECKING:
     import polars as pl
+
+T = TypeVar("T")
 
 _N_SUM_BYTES: Final = 32
 _N_LENGTH_BYTES: Final = 8
@@ -58,34 +62,41 @@ class EpisodeStore:
         """The name of what is made of one episode, which depends on these plain values besides."""
         return hash_settings([self._depends, *own])
 
-    def read(self, key: str) -> Kept | None:
-        """What was kept under this name; `None` where nothing was, or where it was damaged."""
-        self._used.add(key)
-        try:
-            data = (self._folder / key).read_bytes()
-        except OSError:
-            return None
-        is_whole = sha256(data[_N_SUM_BYTES:]).digest() == data[:_N_SUM_BYTES]
-        return _unpack(data[_N_SUM_BYTES:]) if is_whole else None
+    def find(self, key: str, make: Callable[[T], Kept], of: T) -> Kept:
+        """What was kept under this name; made now and kept where nothing was, or where it was damaged.
 
-    def write(self, key: str, kept: Kept) -> None:
-        """Keep it under this name; a kill leaves all of it or nothing.
+        A kill leaves all of it or nothing.
+
+        Args:
+            key: The name.
+            make: A function of a module, or a `partial` of one.
+            of: What it is made of.
 
         Raises:
             ShowFolderError: The disk is full or the folder cannot be written.
         """
-        data = _pack(kept)
-        with disk_errors(self._folder / key):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self._folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    # Not flushed to the disk one by one: what a power cut leaves of it has another sum, and is no loss.
-                    file.write(sha256(data).digest() + data)
-                Path(beside).replace(self._folder / key)
-            except BaseException:
-                Path(beside).unlink(missing_ok=True)
-                raise
+        self._used.add(key)
+        kept = _read(self._folder / key)
+        if kept is None:
+            kept = make(of)
+            _write(self._folder / key, kept)
+        return kept
+
+    def fill(self, make: Callable[[T], Kept], wanted: Mapping[str, T], tell: Callable[[int, int], None]) -> None:
+        """Make and keep what is missing, on every core, so that `find` finds it.
+
+        Args:
+            make: A function of a module, or a `partial` of one.
+            wanted: By name, what each is made of.
+            tell: Called with how many are there, and how many are wanted.
+
+        Raises:
+            ShowFolderError: The disk is full or the folder cannot be written.
+        """
+        missing = [(self._folder / key, of) for key, of in wanted.items() if not (self._folder / key).exists()]
+        n_there = len(wanted) - len(missing)
+        for n_made, _ in enumerate(spread(partial(_make_one, make), missing), start=1):
+            tell(n_there + n_made, len(wanted))
 
     def sweep(self) -> None:
         """Take away what this run did not ask for; nobody else may work in the folder."""
@@ -93,6 +104,35 @@ class EpisodeStore:
             for path in self._folder.iterdir():
                 if path.name not in self._used:
                     path.unlink(missing_ok=True)
+
+
+def _make_one(make: Callable[[T], Kept], missing: tuple[Path, T]) -> None:
+    path, of = missing
+    _write(path, make(of))
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    is_whole = sha256(data[_N_SUM_BYTES:]).digest() == data[:_N_SUM_BYTES]
+    return _unpack(data[_N_SUM_BYTES:]) if is_whole else None
+
+
+def _write(path: Path, kept: Kept) -> None:
+    data = _pack(kept)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                # Not flushed to the disk one by one: what a power cut leaves of it has another sum, and is no loss.
+                file.write(sha256(data).digest() + data)
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
 
 
 def _pack(kept: Kept) -> bytes:

@@ -193,6 +193,8 @@ def _has_phrase(words: Sequence[str], phrases: frozenset[str], *, n_starts: int)
     """Whether one of the phrases begins at one of the first so many words."""
     # Looked up by its first word: nearly no sentence has one, and this is asked of every sentence of a show.
     n_words = _count_by_first(phrases)
+    if n_words.keys().isdisjoint(words[:n_starts]):
+        return False
     for start, word in enumerate(words[:n_starts]):
         for n in n_words.get(word, ()):
             if start + n <= len(words) and " ".join(words[start : start + n]) in phrases:

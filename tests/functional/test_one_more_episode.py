@@ -51,6 +51,15 @@ def prepare_anew(show: Path) -> dict[str, bytes]:
     return prepare(copy)
 
 
+def write_long_show(root: Path) -> Path:
+    """A show that several processes share out."""
+    for talk in list_talks(write_show(root)):
+        for year in range(2000, 2010):
+            text = talk.read_text().replace("the ", f"the {year - 1990} ", year - 1990)
+            talk.with_name(f"{year}{talk.name[4:]}").write_text(text)
+    return root
+
+
 def list_kept(show: Path) -> dict[str, int]:
     """Name -> the file itself: one that is written again is another."""
     return {f"{store}/{path.name}": path.stat().st_ino for store in STORES for path in (show / store).iterdir()}
@@ -124,6 +133,15 @@ def test_after_a_change_the_tables_are_those_of_a_show_prepared_from_nothing(sho
     assert after != before
 
 
+def test_however_many_processes_share_the_work_the_tables_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    shared = prepare(write_long_show(tmp_path / "show"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert prepare_anew(tmp_path / "show") == shared
+
+
 def test_changes_one_upon_another_end_as_if_from_nothing(show: Path) -> None:
     for do in CHANGES[:8]:
         do(show)
@@ -164,11 +182,15 @@ def test_what_was_damaged_is_made_again(show: Path, store: str) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_ten_random_moments_the_tables_are_those_of_a_show_prepared_from_nothing(tmp_path: Path) -> None:
-    root, rng = write_show(tmp_path / "show"), random.Random(17)
+@pytest.mark.parametrize("write", [write_show, write_long_show], ids=["alone", "shared out"])
+def test_killed_at_ten_random_moments_the_tables_are_those_of_a_show_prepared_from_nothing(
+    tmp_path: Path, write: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    root, rng = write(tmp_path / "show"), random.Random(17)
     command = [sys.executable, "-m", "econchatr", "pair", str(root)]
     start = time.monotonic()
-    subprocess.run([*command[:-1], str(write_tiny_show(tmp_path / "timed" / "show"))], check=True, capture_output=True)
+    subprocess.run([*command[:-1], str(write(tmp_path / "timed" / "show"))], check=True, capture_output=True)
     seconds = time.monotonic() - start
     for number in range(10):
         (add, add_a_copy, remove, rename, *[change] * 6)[number](root)

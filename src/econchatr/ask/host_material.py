@@ -22,6 +22,7 @@ from econchatr.ask.statements import (
     list_content,
 )
 from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
+from econchatr.processes import spread
 from econchatr.records import Turn
 
 MIN_EPISODES: Final = 3
@@ -41,6 +42,8 @@ _SMALL_TALK: Final = frozenset(
      "maybe", "know", "mean", "excited", "sorry", "think", "saying", "describe", "figure"]
 )  # fmt: skip
 N_PASSAGES: Final = 3
+_LOT: Final = 500
+"""Sentences that one process looks at in one go: some 100 ms."""
 _N_TOPICS: Final = 30
 _CLOSED: Final = frozenset[str]().union(
     *map(word_list, ("faint", "adverbs", "prepositions", "determiners", "subjects"))
@@ -77,13 +80,13 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
     speakers = frozenset(word for text in (show, *{turn.speaker for turn in turns}) for word in list_content(text))
     names = speakers | _list_names(sentences)
     statements = [said for said in sentences if not said.is_question]
-    phrases = [find_noun_phrases(said.text) for said in sentences]
+    phrases, every_opinion = _look_at(sentences)
     of_statements = [found for said, found in zip(sentences, phrases, strict=True) if not said.is_question]
     spread, stated = _count_episodes(sentences, phrases), _count_episodes(statements, of_statements)
     n_episodes = len({said.slug for said in sentences})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
-    for opinion in find_opinions(statements):
+    for opinion in every_opinion:
         key = _number_free(opinion.subject)
         if len(spread[key]) >= MIN_EPISODES and len(stated[key]) <= limit and names.isdisjoint(opinion.subject.split()):
             groups[key].append(opinion)
@@ -98,6 +101,21 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
     sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
     topics = [_describe(phrase, statements) for phrase in _list_topics(of_statements, stated, limit, names, lean)]
     return HostMaterial(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))
+
+
+def _look_at(sentences: Sequence[HostSentence]) -> tuple[list[list[str]], list[Opinion]]:
+    """The noun phrases of each sentence, and the opinions in all statements."""
+    lots = [sentences[start : start + _LOT] for start in range(0, len(sentences), _LOT)]
+    phrases, opinions = list[list[str]](), list[Opinion]()
+    for some_phrases, some_opinions in spread(_look_at_lot, lots):
+        phrases += some_phrases
+        opinions += some_opinions
+    return phrases, opinions
+
+
+def _look_at_lot(sentences: Sequence[HostSentence]) -> tuple[list[list[str]], list[Opinion]]:
+    phrases = [find_noun_phrases(said.text) for said in sentences]
+    return phrases, list(find_opinions(said for said in sentences if not said.is_question))
 
 
 def _list_topics(

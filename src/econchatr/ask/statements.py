@@ -9,7 +9,10 @@ import html
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 from typing import Final, Literal, NamedTuple
+
+import numpy as np
 
 from econchatr.noun_phrases import find_noun_phrases, is_plural, verb_form, word_list
 from econchatr.records import Turn
@@ -270,16 +273,20 @@ class Saying(NamedTuple):
     """A sentence for each episode that has it."""
 
 
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
 def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> list[Saying]:
     """Runs of at least five words that come in so many episodes; the most frequent first, and no run inside another."""
-    tokens = [[(m.start(), m.end(), m[0].lower()) for m in _WORD.finditer(said.text)] for said in statements]
+    likely = _find_likely(statements, min_episodes)
     slugs: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for said, words in zip(statements, tokens, strict=True):
+    tokens = [[(m.start(), m.end(), m[0].lower()) for m in _WORD.finditer(said.text)] for said in likely]
+    for said, words in zip(likely, tokens, strict=True):
         for gram in _grams([word for _, _, word in words]):
             slugs[gram].add(said.slug)
     common = {gram for gram, held in slugs.items() if len(held) >= min_episodes}
     runs: dict[tuple[str, ...], dict[str, tuple[HostSentence, str]]] = defaultdict(dict)
-    for said, words in zip(statements, tokens, strict=True):
+    for said, words in zip(likely, tokens, strict=True):
         folded = [word for _, _, word in words]
         for begin, end in _join_runs(folded, common):
             text = said.text[words[begin][0] : words[end - 1][1]]
@@ -290,6 +297,27 @@ def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> li
         if len(held) >= min_episodes
     ]
     return sorted(found, key=lambda saying: (-len(saying.said), -len(saying.words), saying.words))
+
+
+def _find_likely(statements: Sequence[HostSentence], n_times: int) -> list[HostSentence]:
+    """The sentences that hold a run of five words which comes so often, and now and then one that does not.
+
+    By a number for each run: those of a whole show as tuples would take most of the time and of the memory.
+    """
+    numbers = defaultdict[str, int](count().__next__)
+    words = [[numbers[word.lower()] for word in _WORD.findall(said.text)] for said in statements]
+    n_runs = np.array([max(0, len(own) - MIN_RUN_WORDS + 1) for own in words])
+    if not n_runs.sum():
+        return []
+    flat = np.fromiter(chain.from_iterable(words), np.uint64)
+    starts = np.cumsum([0, *map(len, words)])[:-1]
+    places = np.repeat(starts - np.cumsum(n_runs) + n_runs, n_runs) + np.arange(n_runs.sum())
+    mixed = np.zeros(len(places), np.uint64)
+    for shift in range(MIN_RUN_WORDS):
+        mixed = (mixed ^ flat[places + shift]) * _ODD
+    _, inverse, counts = np.unique(mixed, return_inverse=True, return_counts=True)
+    is_likely = np.bincount(np.repeat(np.arange(len(words)), n_runs), counts[inverse] >= n_times, len(words)) > 0
+    return [said for said, is_one in zip(statements, is_likely, strict=True) if is_one]
 
 
 def _grams(words: Sequence[str]) -> Iterator[tuple[str, ...]]:

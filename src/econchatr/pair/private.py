@@ -101,6 +101,7 @@ _KEY_SEEDS: Final = (
     "sk-", "_live_", "_test_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
     "AIza", "hf_", "npm_", "pypi-", "eyJ",
 )  # fmt: skip
+_DIGIT: Final = re.compile(r"\d")
 _LONG_NUMBER: Final = re.compile(r"\d[\d -]{11}")
 _THREE_DOTS: Final = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _HEX_COLONS: Final = re.compile(
@@ -119,14 +120,16 @@ def _hide_secrets(text: str) -> str:
         text = _KEY.sub(_hide_key, text)
     if "PRIVATE KEY" in text:
         text = _PEM.sub("[key]", text)
-    if _LONG_NUMBER.search(text):
+    has_digits = _DIGIT.search(text) is not None
+    if has_digits and _LONG_NUMBER.search(text):
         text = _CARD.sub(_hide_card, text)
-    text = _IBAN.sub(_hide_account, text)
-    if _THREE_DOTS.search(text):
+    if has_digits:
+        text = _IBAN.sub(_hide_account, text)
+    if has_digits and _THREE_DOTS.search(text):
         text = _IPV4.sub(_hide_network, text)
-    if _HEX_COLONS.search(text):
+    if (":" in text or text.count("-") > 2) and _HEX_COLONS.search(text):
         text = _IPV6.sub(_hide_network, _MAC.sub("[address]", text))
-    if _NUMBER_WORD.search(text):
+    if has_digits and _NUMBER_WORD.search(text):
         text = _PO_BOX.sub("[address]", _STREET.sub(_hide_street, text))
     return text
 

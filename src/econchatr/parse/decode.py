@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from econchatr.errors import TranscriptError
@@ -55,16 +56,23 @@ def drop_controls(text: str) -> str:
 
 
 def _decode(data: bytes) -> str | None:
-    wide = _tell_wide(data)
-    # Windows-1252 comes last because it accepts nearly anything.
-    encodings = (wide,) if wide else ("utf-8-sig", _tell_older(data), "cp1252")
-    for encoding in encodings:
+    for encoding in _list_encodings(data):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             if encoding == "utf-8-sig" and (repaired := _repair_utf8(data)) is not None:
                 return repaired
     return None
+
+
+def _list_encodings(data: bytes) -> Iterator[str]:
+    """Get what the bytes may be written in, the likeliest first; the next is guessed only where those before fail."""
+    if wide := _tell_wide(data):
+        yield wide
+        return
+    yield "utf-8-sig"
+    yield _tell_older(data)
+    yield "cp1252"  # the last, because it accepts nearly anything
 
 
 def _tell_wide(data: bytes) -> str:
@@ -91,7 +99,7 @@ def _tell_older(data: bytes) -> str:
     """Get the encoding of a text from before Unicode, by what its letters would be."""
     start = data[:_MAX_LOOKED_BYTES]
     japanese = start[: len(start) - 1].decode("shift_jis", errors="ignore")
-    n_high = sum(byte >= 0x80 for byte in start)
+    n_high = len(start) - len(start.decode("ascii", errors="ignore"))
     if 3 * len(_KANA.findall(japanese)) > n_high > 0:
         return "shift_jis"
     # Cyrillic words have high bytes only; in a Western word they stand between plain letters.

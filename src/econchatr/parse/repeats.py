@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -280,17 +280,18 @@ def find_cold_open(turns: Sequence[TurnWords]) -> dict[int, float]:
     while n_opening < min(_MAX_OPENING_TURNS, len(turns) - 1) and n_before <= _MAX_OPENING_SHARE * n_all:
         n_before += len(words[n_opening])
         n_opening += 1
-    grams = {place: _make_grams(words[place]) for place in range(n_opening) if len(words[place]) >= _MIN_OPENING_WORDS}
+    long = [place for place in range(n_opening) if len(words[place]) >= _MIN_OPENING_WORDS]
+    grams = {place: set(_list_grams(words[place])) for place in long}
     if not grams:
         return {}
     rest = [word for said in words[n_opening:] for word in said]
-    recurring = set[tuple[str, ...]]().union(*grams.values()).intersection(_make_grams(rest))
+    recurring = set[tuple[str, ...]]().union(*grams.values()).intersection(_list_grams(rest))
     shares = {place: len(own & recurring) / len(own) for place, own in grams.items() if own}
     return {place: share for place, share in shares.items() if share > _MIN_RECURRING}
 
 
-def _make_grams(words: list[str]) -> set[tuple[str, ...]]:
-    return set(zip(*(words[shift:] for shift in range(_GRAM_WORDS)), strict=False))
+def _list_grams(words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[shift:] for shift in range(_GRAM_WORDS)), strict=False)
 
 
 def _list_paragraphs(said: TurnWords) -> list[tuple[int, int, list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from hashlib import sha256
@@ -404,6 +404,15 @@ def make_slug(location: str, taken: Collection[str]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "episode"
     numbered = (f"{slug}-{number}" for number in count(2))
     return slug if slug not in taken else next(one for one in numbered if one not in taken)
+
+
+def list_taken(locations: Iterable[str]) -> Iterator[frozenset[str]]:
+    """Get for each file the slugs that it may not have: none, unless a file before it has the one of its name."""
+    taken = set[str]()
+    for location in locations:
+        is_taken = make_slug(location, ()) in taken
+        yield frozenset(taken) if is_taken else frozenset()
+        taken.add(make_slug(location, taken))
 
 
 def read_stem(location: str) -> str:

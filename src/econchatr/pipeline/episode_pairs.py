@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -54,13 +55,11 @@ class EpisodePairs:
             of_guests: Pair what the guests replied to the host.
         """
         config = show.config.pair
-        self._show, self._persona, self._of_guests = show, persona, of_guests
-        self._profile = PROFILES[config.profile]
-        self._count = open_tokenizer(self._profile.tokenizer).count_each
-        self._hide = open_presidio() if config.private == "presidio" else hide_private
+        self._show, self._rules = show, _Rules(config.profile, config.private, persona, of_guests)
         private = name_presidio() if config.private == "presidio" else []
+        profile = PROFILES[config.profile].model_dump()
         folder = show.folder("pair", "kept") / ("guests" if of_guests else "host")
-        self._store = EpisodeStore(folder, stage, self._profile.model_dump(), config.private, private, persona)
+        self._store = EpisodeStore(folder, stage, profile, config.private, private, persona)
 
     def pair(self, splits: Mapping[str, Split], narrator: Narrator) -> pl.DataFrame:
         """The pairs of all episodes that have a split, in the show's order.
@@ -69,49 +68,57 @@ class EpisodePairs:
         """
         import polars as pl
 
-        episodes = self._show.episodes()
+        episodes = [episode for episode in self._show.episodes() if episode.slug in splits]
         spoken = _Spoken(read_frame(self._show.folder("parse") / "turns.parquet", Turn))
-        rows, reasons, filled = [self._frame([])], list[str](), list[tuple[date | None, int, Split]]()
-        for n_done, episode in enumerate(episodes, start=1):
-            if episode.slug in splits:
-                own = self._pair_one(episode, spoken)
-                reasons += _tell_reasons(own["reason"], spoken.list_reasons(episode.slug))
-                filled += [(episode.published, episode.rank, splits[episode.slug])] * own.height
-                rows.append(own)
-            narrator.progress(n_done, len(episodes), "episodes")
+        said = [(episode, spoken.take(episode.slug)) for episode in episodes]
+        wanted = {self._store.key(one.slug, one.kind, hash_settings(columns)): (one, columns) for one, columns in said}
+        make = partial(_pair_one, self._rules)
+        self._store.fill(make, wanted, lambda n_done, n_all: narrator.progress(n_done, n_all, "episodes"))
+        rows, reasons, filled = [_frame([])], list[str](), list[tuple[date | None, int, Split]]()
+        for key, (episode, columns) in wanted.items():
+            own = self._store.find(key, make, (episode, columns)).rows
+            reasons += _tell_reasons(own["reason"], spoken.list_reasons(episode.slug))
+            filled += [(episode.published, episode.rank, splits[episode.slug])] * own.height
+            rows.append(own)
         self._store.sweep()
         schema = {"published": pl.Date, "rank": pl.Int64, "split": pl.String}
-        columns = pl.DataFrame(filled, schema=schema, orient="row")
-        return pl.concat(rows).with_columns(*columns, pl.Series("reason", reasons, dtype=pl.String))
+        of_show = pl.DataFrame(filled, schema=schema, orient="row")
+        return pl.concat(rows).with_columns(*of_show, pl.Series("reason", reasons, dtype=pl.String))
 
-    def _pair_one(self, episode: Episode, spoken: _Spoken) -> pl.DataFrame:
-        key = self._store.key(episode.slug, episode.kind, spoken.hash(episode.slug))
-        kept = self._store.read(key)
-        if kept is None:
-            kept = Kept({}, self._pair_anew(episode, spoken.list_turns(episode.slug)))
-            self._store.write(key, kept)
-        return kept.rows
 
-    def _pair_anew(self, episode: Episode, turns: Sequence[Turn]) -> pl.DataFrame:
-        if self._of_guests:
-            turns = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
-        return self._frame(
-            pair_episode(
-                episode,
-                turns,
-                split="train",
-                profile=self._profile,
-                count_tokens=self._count,
-                persona=self._persona,
-                hide=self._hide,
-            )
-        )
+class _Rules(NamedTuple):
+    """By which pairs are made."""
 
-    def _frame(self, pairs: Sequence[Pair]) -> pl.DataFrame:
-        import polars as pl
+    profile: str
+    private: str
+    persona: str | None
+    of_guests: bool
 
-        twins = [make_twin_key(pair) if pair.is_kept else "" for pair in pairs]
-        return make_frame(pairs, Pair).drop(_OF_THE_SHOW).with_columns(pl.Series("twin", twins, dtype=pl.String))
+
+def _pair_one(rules: _Rules, of: tuple[Episode, Mapping[str, Sequence[Any]]]) -> Kept:
+    """An episode's pairs, made of its turns in columns."""
+    episode, columns = of
+    turns = [Turn(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    if rules.of_guests:
+        turns = [turn.model_copy(update={"role": _ROLE_OF_OTHER_SIDE[turn.role]}) for turn in turns]
+    profile = PROFILES[rules.profile]
+    pairs = pair_episode(
+        episode,
+        turns,
+        split="train",
+        profile=profile,
+        count_tokens=open_tokenizer(profile.tokenizer).count_each,
+        persona=rules.persona,
+        hide=open_presidio() if rules.private == "presidio" else hide_private,
+    )
+    return Kept({}, _frame(pairs))
+
+
+def _frame(pairs: Sequence[Pair]) -> pl.DataFrame:
+    import polars as pl
+
+    twins = [make_twin_key(pair) if pair.is_kept else "" for pair in pairs]
+    return make_frame(pairs, Pair).drop(_OF_THE_SHOW).with_columns(pl.Series("twin", twins, dtype=pl.String))
 
 
 class FoundPassages(NamedTuple):
@@ -135,9 +142,11 @@ class EpisodePassages:
         """The stating passages of kept pairs, in their order."""
         found = FoundPassages([], [], np.zeros(0, np.uint64))
         said = [found.said]
-        for _, group in groupby(pairs, key=lambda pair: pair.slug):
-            own = list(group)
-            kept = self._find_in(own)
+        episodes = [list(group) for _, group in groupby(pairs, key=lambda pair: pair.slug)]
+        wanted = {self._store.key([(one.pair_id, one.cue, one.reply) for one in own]): own for own in episodes}
+        self._store.fill(_find_in, wanted, lambda n_done, n_all: None)
+        for key, own in wanted.items():
+            kept = self._store.find(key, _find_in, own)
             for place, number, text, asked, parts in kept.head["passages"]:
                 found.passages.append(Stating(own[place], number, text, asked))
                 found.parts.append(PassageParts(*parts))
@@ -145,19 +154,15 @@ class EpisodePassages:
         self._store.sweep()
         return found._replace(said=np.concatenate(said))
 
-    def _find_in(self, pairs: Sequence[Pair]) -> Kept:
-        key = self._store.key([(pair.pair_id, pair.cue, pair.reply) for pair in pairs])
-        kept = self._store.read(key)
-        if kept is None:
-            found = [
-                (place, one.number, one.text, one.asked, take_apart(one.text))
-                for place, pair in enumerate(pairs)
-                for one in find_passages([pair])
-            ]
-            said = hash_neighbours(text for pair in pairs for text in (pair.cue, pair.reply))
-            kept = Kept({"passages": found}, make_frame([], Pair), {"said": said})
-            self._store.write(key, kept)
-        return kept
+
+def _find_in(pairs: Sequence[Pair]) -> Kept:
+    found = [
+        (place, one.number, one.text, one.asked, take_apart(one.text))
+        for place, pair in enumerate(pairs)
+        for one in find_passages([pair])
+    ]
+    said = hash_neighbours(text for pair in pairs for text in (pair.cue, pair.reply))
+    return Kept({"passages": found}, make_frame([], Pair), {"said": said})
 
 
 class _Spoken:
@@ -172,7 +177,8 @@ class _Spoken:
         self._places = {turns["slug"][start]: slice(start, end) for start, end in zip(starts, ends, strict=True)}
         self._columns = [(name, turns[name].to_list()) for name in turns.columns]
 
-    def _take(self, slug: str) -> dict[str, list[Any]]:
+    def take(self, slug: str) -> dict[str, list[Any]]:
+        """Everything that was said in an episode, and by whom: its turns in columns."""
         columns = {name: values[self._places[slug]] for name, values in self._columns}
         numbers = count()
         columns["flags"] = [
@@ -180,15 +186,6 @@ class _Spoken:
             for flags in columns["flags"]
         ]
         return columns
-
-    def hash(self, slug: str) -> str:
-        """A hash over everything that was said in an episode, and by whom."""
-        return hash_settings(self._take(slug))
-
-    def list_turns(self, slug: str) -> list[Turn]:
-        """The turns of an episode."""
-        columns = self._take(slug)
-        return [Turn(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
     def list_reasons(self, slug: str) -> list[str]:
         """The reasons in the order of their numbers."""

@@ -118,9 +118,9 @@ def _read_files(show: Show, reader: TranscriptReader, narrator: Narrator) -> _He
     if show.feed is None:
         keep_transcripts(show, files, narrator)
     feeds = _read_saved_feeds(raw, files, narrator)
-    for n_done, file in enumerate(files, start=1):
-        if file.location in feeds.locations:
-            continue
+    files = [file for file in files if file.location not in feeds.locations]
+    reader.read_missing(files, lambda n_done, n_all: narrator.progress(n_done, n_all, "files"))
+    for file in files:
         read = reader.read(file, taken=taken)
         if isinstance(read, Failure):
             heard.failures.append(read)
@@ -129,7 +129,6 @@ def _read_files(show: Show, reader: TranscriptReader, narrator: Narrator) -> _He
             heard.episodes.append(_complete(read.episode, feeds.complete(file, read.episode)))
             heard.transcripts.append(read)
             languages[read.episode.slug] = read.language
-        narrator.progress(n_done, len(files), "files")
     heard.set_aside(_find_foreign(show, heard.episodes, languages))
     return heard
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from econchatr.parse import (
     choose_ad_voices,
     find_spellings,
     join_flags,
+    list_taken,
     make_slug,
     mark_episode,
     parse_file,
@@ -56,7 +58,7 @@ class TranscriptReader:
             raw: The kept copies of the files.
             table: Who is who in the show.
         """
-        self._store, self._raw, self._table = store, raw, table
+        self._store, self._make = store, partial(_read_anew, raw, table)
 
     def read(self, file: SourceFile, *, taken: Collection[str]) -> Transcript | Failure:
         """What a file holds, or why it cannot be used.
@@ -65,36 +67,44 @@ class TranscriptReader:
             file: Which one.
             taken: Slugs of other files, which this one may not have.
         """
-        key = self._store.key(file.location, file.sha256, make_slug(file.location, taken), *_cast(file))
-        kept = self._store.read(key)
-        if kept is None:
-            kept = self._read_anew(file, taken)
-            self._store.write(key, kept)
-        return _unpack(kept)
+        return _unpack(self._store.find(self._name(file, taken), self._make, (file, taken)))
 
-    def _read_anew(self, file: SourceFile, taken: Collection[str]) -> Kept:
-        import polars as pl
+    def read_missing(self, files: Sequence[SourceFile], tell: Callable[[int, int], None]) -> None:
+        """Read what was not read before, on every core, so that `read` finds it.
 
-        data = read_kept(self._raw, file.sha256, location=file.location)
-        try:
-            table = replace(self._table, cast=Cast(*_cast(file)))
-            parsed = parse_file(data, location=file.location, taken=taken, show=table)
-        except TranscriptError as exc:
-            failure = Failure(
-                stage="parse", item=file.location, error="TranscriptError", message=exc.message, hint=exc.hint
-            )
-            return Kept({"failure": failure.model_dump()}, make_frame([], Turn))
-        marks = mark_episode(parsed.turns)
-        head = {
-            "episode": parsed.episode.model_dump(mode="json"),
-            "language": [parsed.language.code, dict(parsed.language.shares)],
-            "shared": parsed.shared,
-            "n_turns": len(parsed.turns),
-            "own": [[place, *flags] for place, flags in marks.own.items()],
-        }
-        numbers = {name: getattr(marks.speech, name) for name in _ARRAYS}
-        n_words = pl.Series("n_words", [len(turn.text.split()) for turn in parsed.turns], dtype=pl.Int64)
-        return Kept(head, make_frame(parsed.turns, Turn).drop("flags").with_columns(n_words), numbers)
+        Where two files would have the same slug and the first cannot be used, `read` reads the second again.
+        """
+        all_taken = list_taken(file.location for file in files)
+        wanted = {self._name(file, taken): (file, taken) for file, taken in zip(files, all_taken, strict=True)}
+        self._store.fill(self._make, wanted, tell)
+
+    def _name(self, file: SourceFile, taken: Collection[str]) -> str:
+        return self._store.key(file.location, file.sha256, make_slug(file.location, taken), *_cast(file))
+
+
+def _read_anew(raw: Path, show: SpeakerTable, of: tuple[SourceFile, Collection[str]]) -> Kept:
+    import polars as pl
+
+    file, taken = of
+    data = read_kept(raw, file.sha256, location=file.location)
+    try:
+        parsed = parse_file(data, location=file.location, taken=taken, show=replace(show, cast=Cast(*_cast(file))))
+    except TranscriptError as exc:
+        failure = Failure(
+            stage="parse", item=file.location, error="TranscriptError", message=exc.message, hint=exc.hint
+        )
+        return Kept({"failure": failure.model_dump()}, make_frame([], Turn))
+    marks = mark_episode(parsed.turns)
+    head = {
+        "episode": parsed.episode.model_dump(mode="json"),
+        "language": [parsed.language.code, dict(parsed.language.shares)],
+        "shared": parsed.shared,
+        "n_turns": len(parsed.turns),
+        "own": [[place, *flags] for place, flags in marks.own.items()],
+    }
+    numbers = {name: getattr(marks.speech, name) for name in _ARRAYS}
+    n_words = pl.Series("n_words", [len(turn.text.split()) for turn in parsed.turns], dtype=pl.Int64)
+    return Kept(head, make_frame(parsed.turns, Turn).drop("flags").with_columns(n_words), numbers)
 
 
 def _cast(file: SourceFile) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

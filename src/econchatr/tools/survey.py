@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,10 +20,12 @@ from econchatr.parse import (
     find_ad_voices,
     find_spellings,
     is_nobody,
+    list_taken,
     parse_file,
     unify_speakers,
 )
 from econchatr.pipeline import Narrator
+from econchatr.processes import spread
 from econchatr.records import Failure, Turn
 from econchatr.report.formats import count_noun
 
@@ -106,17 +109,15 @@ def survey_folder(folder: Path, narrator: Narrator, *, most_files: int | None = 
     files = listing.files
     if most_files is not None and len(files) > most_files:
         files = files[:: -(-len(files) // most_files)]
-    parsed, failures, taken = list[ParsedFile](), list(listing.failures), set[str]()
-    for n_done, file in enumerate(files, start=1):
+    parsed, failures = list[ParsedFile](), list(listing.failures)
+    locations = [file.location for file in files]
+    work = list(zip(locations, list_taken(locations), strict=True))
+    for n_done, one in enumerate(spread(partial(_read, folder), work), start=1):
         narrator.progress(n_done, len(files), "files")
-        try:
-            one = parse_file((folder / file.location).read_bytes(), location=file.location, taken=taken, show=_NOBODY)
-        except (TranscriptError, OSError) as exc:
-            told = exc.message if isinstance(exc, TranscriptError) else str(exc)
-            failures.append(Failure(stage="parse", item=file.location, error="TranscriptError", message=told, hint=""))
-            continue
-        taken.add(one.episode.slug)
-        parsed.append(one)
+        if isinstance(one, Failure):
+            failures.append(one)
+        else:
+            parsed.append(one)
     turns = [turn for one in parsed for turn in one.turns]
     return Survey(
         folder=folder,
@@ -134,6 +135,15 @@ def survey_folder(folder: Path, narrator: Narrator, *, most_files: int | None = 
 
 
 _NOBODY: Final = SpeakerTable(())
+
+
+def _read(folder: Path, of: tuple[str, Collection[str]]) -> ParsedFile | Failure:
+    location, taken = of
+    try:
+        return parse_file((folder / location).read_bytes(), location=location, taken=taken, show=_NOBODY)
+    except (TranscriptError, OSError) as exc:
+        told = exc.message if isinstance(exc, TranscriptError) else str(exc)
+        return Failure(stage="parse", item=location, error="TranscriptError", message=told, hint="")
 
 
 def _list_speakers(turns: Sequence[Turn]) -> tuple[HeardPerson, ...]:

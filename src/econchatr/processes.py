@@ -1,0 +1,93 @@
+"""The same work on many items, spread over the processor's cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import chain
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MOST_PROCESSES: Final = 8
+"""Each holds some 150 MB."""
+_LEAST_ITEMS: Final = 32
+"""An episode takes 20 to 80 ms, and the processes a second to start."""
+_N_AHEAD: Final = 4
+"""Items in each process's line: enough that none waits, and few enough that memory does not grow with the show."""
+
+_N_WATCH_SECONDS: Final = 1
+
+
+def count_processes(n_items: int) -> int:
+    """How many processes work on so many items: a core each, and one alone where starting them would take longer.
+
+    Where `OMP_NUM_THREADS` is set, as many at most: whoever set it (a user, Ray) shares out the cores.
+    """
+    from loky import cpu_count
+
+    if n_items < _LEAST_ITEMS:
+        return 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = int(told) if told.isdecimal() and int(told) else _MOST_PROCESSES
+    return min(int(cpu_count()), allowed, _MOST_PROCESSES)
+
+
+def spread(do: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """What `do` gives for each item, in their order.
+
+    Where there is more than one core and many items, processes share them. They outlive the call for some seconds, so
+    that the next one finds them. Where one of them dies, this process does what is left.
+
+    Args:
+        do: A function of a module, or a `partial` of one. What it raises is raised here.
+        items: What it is given, one by one.
+    """
+    n_processes = count_processes(len(items))
+    yield from map(do, items) if n_processes == 1 else _share_out(do, items, n_processes)
+
+
+def _share_out(do: Callable[[T], R], items: Iterable[T], n_processes: int) -> Iterator[R]:
+    from loky import get_reusable_executor
+    from loky.process_executor import BrokenProcessPool
+
+    # That a process ended while idle, or was replaced since it had grown, is nothing a user can do something about.
+    warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while", category=UserWarning)
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
+    executor = get_reusable_executor(n_processes, initializer=_begin_work, initargs=(os.getpid(),), env=one_thread)
+    rest, ahead, results = iter(items), deque[T](), deque[Future[R]]()
+    try:
+        for item in rest:
+            ahead.append(item)
+            results.append(executor.submit(do, item))
+            if len(results) > _N_AHEAD * n_processes:
+                yield results.popleft().result()
+                ahead.popleft()
+        for result in results:
+            yield result.result()
+            ahead.popleft()
+    except BrokenProcessPool:
+        yield from map(do, chain(ahead, rest))
+    except BaseException:
+        executor.shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def _begin_work(parent: int) -> None:
+    """What a process does first: it leaves Ctrl-C to the one that gave out the work, and ends when that one is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":  # elsewhere a process keeps its parent's number, and ends by itself once idle
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_N_WATCH_SECONDS)
+    os._exit(1)
