@@ -235,12 +235,35 @@ def test_a_question_must_be_one_and_fields_are_brought_back_to_what_is_possible(
 # --- kept -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_question_waits_until_the_first_is_released() -> None:
-    halt = Halt()
-    assert halt.claim()
-    assert not halt.claim()
-    halt.release()
-    assert halt.claim()
+def test_a_second_question_is_refused_until_the_first_is_released() -> None:
+    async def run() -> None:
+        halt = Halt()
+        assert await halt.claim()
+        assert not await halt.claim()
+        halt.release()
+        assert await halt.claim()
+
+    asyncio.run(run())
+
+
+def test_a_question_sent_when_the_end_of_the_last_answer_is_shown_is_taken(tmp_path: Path) -> None:
+    teller, models = make_teller(ScriptedSlots("Well, ", "yes."), tmp_path)
+    halt, states = Halt(), list[str]()
+
+    async def run() -> None:
+        assert await halt.claim()
+        async with aclosing(teller.tell([plan_answer(models[0], VOICE, "Why?", DrawSettings())], halt)) as updates:
+            async for (row,) in updates:
+                states.append(row.state)
+                if row.state == "done":
+                    two = [asyncio.create_task(halt.claim()) for _ in range(2)]
+                    await asyncio.sleep(0)
+        assert not any(task.done() for task in two)
+        halt.release()
+        assert sorted(await asyncio.gather(*two)) == [False, True]
+
+    asyncio.run(run())
+    assert states.count("done") == 1
 
 
 def test_a_kept_talk_comes_back_without_what_the_browser_says_of_the_host() -> None:

@@ -152,24 +152,33 @@ class Halt:
     """
 
     def __init__(self) -> None:
-        self.is_wanted = False
-        self._is_claimed = False
+        self.is_wanted = self.is_ending = False
         self._changed: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
+        self._freed: asyncio.Event | None = None
 
-    def claim(self) -> bool:
-        """Begin a question; False: one is being answered, and no other is answered beside it."""
-        was_free, self._is_claimed = not self._is_claimed, True
-        return was_free
+    async def claim(self) -> bool:
+        """Begin a question; False: one is being answered, and no other is answered beside it.
+
+        Where the end of the last one is on its way to the page, or there already, it waits for the rest.
+        """
+        while self._freed is not None and not self._freed.is_set():
+            if not self.is_ending:
+                return False
+            await self._freed.wait()
+        self._freed, self.is_ending = asyncio.Event(), False
+        return True
 
     def release(self) -> None:
         """End the question that was begun."""
-        self._is_claimed = False
+        if self._freed is not None:
+            self._freed.set()
 
     @contextmanager
     def watch(self, changed: asyncio.Event) -> Iterator[None]:
         """Answers are written until the block ends; `changed` is set when they are to end."""
-        self.is_wanted, self._changed, self._ended = False, changed, (ended := asyncio.Event())
+        self.is_wanted = self.is_ending = False
+        self._changed, self._ended = changed, (ended := asyncio.Event())
         try:
             yield
         finally:
@@ -243,8 +252,10 @@ class Teller:
                 while not (all(task.done() for task in tasks) or halt.is_wanted):
                     await changed.wait()
                     changed.clear()
-                    yield list(rows)
-                    await asyncio.sleep(_TICK_SECONDS)
+                    if not all(task.done() for task in tasks):  # the last piece comes below, once
+                        yield list(rows)
+                        await asyncio.sleep(_TICK_SECONDS)
+                halt.is_ending = True
                 yield stop_rows(rows) if halt.is_wanted else list(rows)
             for task in tasks if not halt.is_wanted else ():
                 task.result()

@@ -104,7 +104,7 @@ class _Chat:
         shows: bool,
         halt: Halt,
     ) -> AsyncGenerator[Shown, None]:
-        if not halt.claim():
+        if not await halt.claim():
             yield _NOTHING._replace(note=_note("An answer is being written. Wait for its end, or press Stop."))
             return
         drawing = read_drawing(temperature, max_tokens, seed)
