@@ -15,7 +15,7 @@ from pathlib import Path
 from written_tables import tell_usage
 
 from econchatr.errors import TranscriptError
-from econchatr.parse import SpeakerTable, count_flagged, flag_turns, parse_file, unify_speakers
+from econchatr.parse import SpeakerTable, count_flagged, flag_turns, make_slug, parse_file, unify_speakers
 from econchatr.records import Turn
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     begin, n_words = (time.perf_counter(), time.process_time()), 0
     for path in files:
         try:
-            parsed = parse_file(path.read_bytes(), location=path.name, show=show, taken=taken)
+            parsed = parse_file(path.read_bytes(), location=path.name, show=show, slug=make_slug(path.name, taken))
         except TranscriptError:
             refused += 1
             continue

@@ -83,7 +83,7 @@ class EpisodeStore:
         return kept
 
     def fill(self, make: Callable[[T], Kept], wanted: Mapping[str, T], tell: Callable[[int, int], None]) -> None:
-        """Make and keep what is missing, on every core, so that `find` finds it.
+        """Make and keep what is missing, on every core, so that `find` finds it. What was damaged is left to `find`.
 
         Args:
             make: A function of a module, or a `partial` of one.
@@ -93,7 +93,8 @@ class EpisodeStore:
         Raises:
             ShowFolderError: The disk is full or the folder cannot be written.
         """
-        missing = [(self._folder / key, of) for key, of in wanted.items() if not (self._folder / key).exists()]
+        there = _list_names(self._folder)
+        missing = [(self._folder / key, of) for key, of in wanted.items() if key not in there]
         n_there = len(wanted) - len(missing)
         for n_made, _ in enumerate(spread(partial(_make_one, make), missing), start=1):
             tell(n_there + n_made, len(wanted))
@@ -109,6 +110,14 @@ class EpisodeStore:
 def _make_one(make: Callable[[T], Kept], missing: tuple[Path, T]) -> None:
     path, of = missing
     _write(path, make(of))
+
+
+def _list_names(folder: Path) -> set[str]:
+    """What lies in a folder; nothing where it cannot be looked into."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
 
 
 def _read(path: Path) -> Kept | None:

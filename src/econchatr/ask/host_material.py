@@ -82,13 +82,13 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
     statements = [said for said in sentences if not said.is_question]
     phrases, every_opinion = _look_at(sentences)
     of_statements = [found for said, found in zip(sentences, phrases, strict=True) if not said.is_question]
-    spread, stated = _count_episodes(sentences, phrases), _count_episodes(statements, of_statements)
+    held, stated = _count_episodes(sentences, phrases), _count_episodes(statements, of_statements)
     n_episodes = len({said.slug for said in sentences})
     limit = _MAX_SHARE * n_episodes if n_episodes >= 10 else n_episodes
     groups: dict[str, list[Opinion]] = defaultdict(list)
     for opinion in every_opinion:
         key = _number_free(opinion.subject)
-        if len(spread[key]) >= MIN_EPISODES and len(stated[key]) <= limit and names.isdisjoint(opinion.subject.split()):
+        if len(held[key]) >= MIN_EPISODES and len(stated[key]) <= limit and names.isdisjoint(opinion.subject.split()):
             groups[key].append(opinion)
     lean, articles = _measure_lean(turns, statements), _Articles(sentences)
     scored = []
@@ -97,7 +97,7 @@ def gather_material(turns: Sequence[Turn], sentences: Sequence[HostSentence], sh
         if kept:
             best = max(kept, key=lambda opinion: (_rate(opinion), opinion.words))
             score = _rate(best) + 1.5 * min(len({one.said.slug for one in kept}), 5) + lean(subject.split()[-1])
-            scored.append((-score - math.log2(len(spread[subject])) / 4, subject, best))
+            scored.append((-score - math.log2(len(held[subject])) / 4, subject, best))
     sayings = [one for one in find_sayings(statements, min_episodes=MIN_EPISODES) if _is_whole(one, speakers)]
     topics = [_describe(phrase, statements) for phrase in _list_topics(of_statements, stated, limit, names, lean)]
     return HostMaterial(statements, [best for _, _, best in sorted(scored)], sayings, list(filter(None, topics)))

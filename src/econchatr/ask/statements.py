@@ -274,6 +274,7 @@ class Saying(NamedTuple):
 
 
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio: spreads numbers over all bits. Source: Knuth, TAOCP 6.4."""
 
 
 def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> list[Saying]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +91,7 @@ def _find(text: str, engine: AnalyzerEngine) -> Iterator[tuple[int, int, str]]:
             yield result.start, result.end, result.entity_type
 
 
+@cache
 def _open_engine() -> AnalyzerEngine:
     import spacy
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry

@@ -167,17 +167,17 @@ class _Opened:
         return add_losses(head.settle(), Account(self.aside).settle())
 
 
-def parse_file(data: bytes, *, location: str, show: SpeakerTable, taken: Collection[str] = ()) -> ParsedFile:
+def parse_file(data: bytes, *, location: str, show: SpeakerTable, slug: str = "") -> ParsedFile:
     """Get the episode and the turns of one transcript; the reader is chosen by the content, never by the name.
 
-    The slug is made of the file's name; if it is among the slugs already `taken`, it gets a number.
+    Without a slug, it is made of the file's name.
 
     Raises:
         TranscriptError: the file is not text, no reader knows it, or it holds no turn.
     """
     opened = _open_file(data, location)
     scores = _score_readers(opened.text)
-    slug = make_slug(location, taken)
+    slug = slug or make_slug(location, ())
     show = show.narrow(slug)
     reader, draft = _read_best(opened, scores, show, location)
     draft = _add_front(_name_solo(draft, show), opened.front)
@@ -406,13 +406,13 @@ def make_slug(location: str, taken: Collection[str]) -> str:
     return slug if slug not in taken else next(one for one in numbered if one not in taken)
 
 
-def list_taken(locations: Iterable[str]) -> Iterator[frozenset[str]]:
-    """Get for each file the slugs that it may not have: none, unless a file before it has the one of its name."""
+def list_slugs(locations: Iterable[str]) -> Iterator[str]:
+    """Get the slug of each file where every one before it is used."""
     taken = set[str]()
     for location in locations:
-        is_taken = make_slug(location, ()) in taken
-        yield frozenset(taken) if is_taken else frozenset()
-        taken.add(make_slug(location, taken))
+        slug = make_slug(location, taken)
+        taken.add(slug)
+        yield slug
 
 
 def read_stem(location: str) -> str:

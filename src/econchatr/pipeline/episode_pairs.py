@@ -56,6 +56,8 @@ class EpisodePairs:
         """
         config = show.config.pair
         self._show, self._rules = show, _Rules(config.profile, config.private, persona, of_guests)
+        if config.private == "presidio":
+            open_presidio()  # what it needs is missing here, not in a process of many
         private = name_presidio() if config.private == "presidio" else []
         profile = PROFILES[config.profile].model_dump()
         folder = show.folder("pair", "kept") / ("guests" if of_guests else "host")

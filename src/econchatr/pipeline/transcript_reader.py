@@ -21,7 +21,7 @@ from econchatr.parse import (
     choose_ad_voices,
     find_spellings,
     join_flags,
-    list_taken,
+    list_slugs,
     make_slug,
     mark_episode,
     parse_file,
@@ -67,28 +67,36 @@ class TranscriptReader:
             file: Which one.
             taken: Slugs of other files, which this one may not have.
         """
-        return _unpack(self._store.find(self._name(file, taken), self._make, (file, taken)))
+        slug = make_slug(file.location, taken)
+        return _unpack(self._store.find(self._name(file, slug), self._make, (file, slug)))
 
     def read_missing(self, files: Sequence[SourceFile], tell: Callable[[int, int], None]) -> None:
         """Read what was not read before, on every core, so that `read` finds it.
 
         Where two files would have the same slug and the first cannot be used, `read` reads the second again.
+
+        Args:
+            files: All of the show's, in order.
+            tell: Called with how many files were read, and how many there are.
+
+        Raises:
+            ShowFolderError: The kept copy of a file is gone or was changed, or the disk is full.
         """
-        all_taken = list_taken(file.location for file in files)
-        wanted = {self._name(file, taken): (file, taken) for file, taken in zip(files, all_taken, strict=True)}
+        slugs = list_slugs(file.location for file in files)
+        wanted = {self._name(file, slug): (file, slug) for file, slug in zip(files, slugs, strict=True)}
         self._store.fill(self._make, wanted, tell)
 
-    def _name(self, file: SourceFile, taken: Collection[str]) -> str:
-        return self._store.key(file.location, file.sha256, make_slug(file.location, taken), *_cast(file))
+    def _name(self, file: SourceFile, slug: str) -> str:
+        return self._store.key(file.location, file.sha256, slug, *_cast(file))
 
 
-def _read_anew(raw: Path, show: SpeakerTable, of: tuple[SourceFile, Collection[str]]) -> Kept:
+def _read_anew(raw: Path, show: SpeakerTable, of: tuple[SourceFile, str]) -> Kept:
     import polars as pl
 
-    file, taken = of
+    file, slug = of
     data = read_kept(raw, file.sha256, location=file.location)
     try:
-        parsed = parse_file(data, location=file.location, taken=taken, show=replace(show, cast=Cast(*_cast(file))))
+        parsed = parse_file(data, location=file.location, slug=slug, show=replace(show, cast=Cast(*_cast(file))))
     except TranscriptError as exc:
         failure = Failure(
             stage="parse", item=file.location, error="TranscriptError", message=exc.message, hint=exc.hint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from econchatr.parse import (
     find_ad_voices,
     find_spellings,
     is_nobody,
-    list_taken,
+    list_slugs,
     parse_file,
     unify_speakers,
 )
@@ -111,7 +111,7 @@ def survey_folder(folder: Path, narrator: Narrator, *, most_files: int | None = 
         files = files[:: -(-len(files) // most_files)]
     parsed, failures = list[ParsedFile](), list(listing.failures)
     locations = [file.location for file in files]
-    work = list(zip(locations, list_taken(locations), strict=True))
+    work = list(zip(locations, list_slugs(locations), strict=True))
     for n_done, one in enumerate(spread(partial(_read, folder), work), start=1):
         narrator.progress(n_done, len(files), "files")
         if isinstance(one, Failure):
@@ -137,10 +137,10 @@ def survey_folder(folder: Path, narrator: Narrator, *, most_files: int | None = 
 _NOBODY: Final = SpeakerTable(())
 
 
-def _read(folder: Path, of: tuple[str, Collection[str]]) -> ParsedFile | Failure:
-    location, taken = of
+def _read(folder: Path, of: tuple[str, str]) -> ParsedFile | Failure:
+    location, slug = of
     try:
-        return parse_file((folder / location).read_bytes(), location=location, taken=taken, show=_NOBODY)
+        return parse_file((folder / location).read_bytes(), location=location, slug=slug, show=_NOBODY)
     except (TranscriptError, OSError) as exc:
         told = exc.message if isinstance(exc, TranscriptError) else str(exc)
         return Failure(stage="parse", item=location, error="TranscriptError", message=told, hint="")

@@ -17,6 +17,7 @@ from econchatr.parse import (
     count_flagged,
     explain_file,
     flag_turns,
+    make_slug,
     parse_file,
     unify_speakers,
 )
@@ -154,7 +155,7 @@ def test_account_of_a_whole_real_show_adds_up_file_by_file(folder: str) -> None:
     files, taken = dict[str, tuple[ParsedFile, str]](), set[str]()
     show = SpeakerTable(hosts=("Adam Stacoviak", "Jerod Santo"))
     for path in list_changelog(folder):
-        parsed = parse_file(path.read_bytes(), location=path.name, show=show, taken=taken)
+        parsed = parse_file(path.read_bytes(), location=path.name, show=show, slug=make_slug(path.name, taken))
         taken.add(parsed.episode.slug)
         files[parsed.episode.slug] = parsed, path.read_text(encoding="utf-8")
     turns = dict[str, list[Turn]]((slug, []) for slug in files)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from econchatr.errors import TranscriptError
 from econchatr.fetch.feed import read_feed
 from econchatr.fetch.plan import plan_items
-from econchatr.parse import READERS, SpeakerTable, parse_file, rank_episodes
+from econchatr.parse import READERS, SpeakerTable, list_slugs, make_slug, parse_file, rank_episodes
 from econchatr.parse.readers.html_text import decode_words, find_raw_offset, stream_html
 from econchatr.parse.transcript import read_stem
 from econchatr.records import Episode
@@ -127,7 +127,12 @@ def test_an_odd_address_of_the_real_feed_has_the_slug_of_its_plain_form() -> Non
 
 
 def test_slug_already_taken_gets_a_number() -> None:
-    parsed = parse_file(TALK.encode(), location="b/a.md", show=SHOW, taken={"a", "a-2"})
+    assert make_slug("b/a.md", {"a", "a-2"}) == "a-3"
+    assert list(list_slugs(["a.md", "b.md", "b/a.md", "c/a.md", "a-2.md"])) == ["a", "b", "a-2", "a-3", "a-2-2"]
+
+
+def test_a_slug_that_is_given_is_that_of_the_episode_and_its_turns() -> None:
+    parsed = parse_file(TALK.encode(), location="b/a.md", show=SHOW, slug="a-3")
     assert {parsed.episode.slug, *(turn.slug for turn in parsed.turns)} == {"a-3"}
 
 
