@@ -48,7 +48,7 @@ async def alone(model: ServedModel, prompt: str, seed: int) -> AsyncIterator[Non
         seed=seed, max_tokens=N_TOKENS, temperature=0.6, repeat_penalty=1.1, logit_bias=((END_TOKEN, -100.0),)
     )
     slots = model.slots
-    request = slots._request(prompt, draw, model.adapter)
+    request = slots._request(prompt, draw, model.adapter, 1)
     async with slots._client.stream("POST", f"{slots._address}/completion", content=request) as response:
         async for _ in response.aiter_raw():
             yield

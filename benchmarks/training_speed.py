@@ -77,6 +77,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--keep-denormals", action="store_true")
     given = parser.parse_args()
+    if given.steps < 2:
+        parser.error("--steps must be 2 or more: the first is not timed")
     show = open_show(given.show)
     rung = show.rung(given.rung)
     base = open_random_base(given.random, show.cache / "random") if given.random else rung.base.weights()
@@ -192,7 +194,7 @@ def run_trl(
     """
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     class Teller(TrainerCallback):
@@ -210,6 +212,7 @@ def run_trl(
             model=model, args=config, train_dataset=Dataset.from_list(rows), callbacks=[Teller()],
             peft_config=LoraConfig(**LORA) if isinstance(model, str) else None,
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)  # this script tells the result in one line
         trainer.train()
         return trainer.model
 
