@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 import zipfile
+from typing import Any
 
 from written_tables import tell_usage
 
@@ -116,7 +117,7 @@ def mutate(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
     return bytes(out)
 
 
-ODD = [
+ODD: list[Any] = [
     None,
     True,
     -1,

@@ -13,6 +13,7 @@ import argparse
 import os
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command does, see econchatr.cli.app
 
@@ -44,9 +45,9 @@ def main() -> None:
     parser.add_argument("--start-tokens", type=int, nargs="+", default=[answer_likelihoods.N_START_TOKENS])
     given = parser.parse_args()
     for n_tokens in given.start_tokens:
-        answer_likelihoods.N_START_TOKENS = n_tokens
         print(f"{n_tokens} tokens of each answer:", flush=True)
-        measure(open_show(given.show).rungs[0])
+        with patch.object(answer_likelihoods, "N_START_TOKENS", n_tokens):
+            measure(open_show(given.show).rungs[0])
 
 
 def measure(rung: Rung) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from written_tables import tell_usage
 
+from econchatr.noun_phrases import word_list
 from econchatr.score.grading.marking import grade_words
-from econchatr.score.grading.names import word_list
 from econchatr.score.speech import split_words
 
 LIKENESSES = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)

@@ -15,6 +15,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from written_tables import tell_usage
 
 from econchatr.select.coverage import Coverage, band_lengths, certify, maximize_coverage
@@ -86,10 +87,10 @@ def make_pairs(n_pairs: int, *, seed: int = 2023) -> tuple[list[str], np.ndarray
     return replies, costs
 
 
-def draw_zipf(rng: np.random.Generator, n_ranks: int, size: int) -> np.ndarray:
+def draw_zipf(rng: np.random.Generator, n_ranks: int, size: int) -> NDArray[np.int64]:
     """Ranks from 0, each with a probability that falls as 1 / (rank + 2.7)."""
     chances = np.cumsum(1 / (np.arange(n_ranks) + 2.7))
-    return np.searchsorted(chances, rng.random(size) * chances[-1])
+    return np.asarray(np.searchsorted(chances, rng.random(size) * chances[-1]), np.int64)
 
 
 def memory_mb() -> int:

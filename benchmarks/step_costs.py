@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def measure_limit(checkpoint: Path, plan: TrainingPlan) -> dict[str, float]:
     shapes = [tuple(linear.weight.shape) for linear in model.layers[0].linears()]
     dtype, n_layers = getattr(torch, plan.dtype), len(model.layers)
     # Half of all rows are learned, about: so the head counts once for two rows.
-    jobs = [(plan.n_pack_tokens, shape, n_layers) for shape in shapes]
+    jobs: list[tuple[int, tuple[int, ...], float]] = [(plan.n_pack_tokens, shape, n_layers) for shape in shapes]
     jobs += [(HEAD_ROWS, tuple(model.head.shape), plan.n_pack_tokens // HEAD_ROWS / 2)]
     flops = seconds = 0.0
     for n_rows, (n_out, n_in), n_times in jobs:
@@ -122,18 +122,18 @@ def profile_steps() -> Iterator[list[tuple[str, float]]]:
             for method in methods:
                 named.enter_context(patch.object(owner, method, in_range(name, getattr(owner, method))))
         yield found
-    sums = Counter[str]()
+    sums = defaultdict[str, float](float)
     for event in profile.events():
         if event.name.startswith("aten::"):
             sums[name_part(event)] += event.self_cpu_time_total
     whole = sum(sums.values())
-    found += [(name, part / whole) for name, part in sums.most_common()]
+    found += [(name, part / whole) for name, part in sorted(sums.items(), key=lambda one: -one[1])]
 
 
 @contextmanager
-def time_methods(owner: type, methods: Sequence[str]) -> Iterator[Counter[str]]:
+def time_methods(owner: type, methods: Sequence[str]) -> Iterator[dict[str, float]]:
     """Seconds that calls of these methods take within the block, by name, and of processor, by `NAME, processor`."""
-    spent = Counter[str]()
+    spent = defaultdict[str, float](float)
 
     def timed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)

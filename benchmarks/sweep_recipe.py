@@ -39,7 +39,7 @@ import torch
 from step_costs import time_methods
 from written_tables import add_write, lay_out, publish, tell_machine
 
-from econchatr.models.trainable.trainable_model import TrainableModel, cut_packs
+from econchatr.models.trainable.trainable_model import TrainableModel, cut_packs, open_trainable
 from econchatr.pipeline.show import Rung, open_show
 from econchatr.prompts import EncodedExample
 from econchatr.train import local
@@ -83,7 +83,7 @@ class Tried:
         own = {name: kind(given.pop(name)) for name, kind in kinds.items() if name in given}
         if "rank" in given:
             given.setdefault("alpha", str(2 * int(given["rank"])))
-        return cls(LoraRecipe.model_validate({**like.model_dump(), **given}, strict=False), **own)  # type: ignore[arg-type]
+        return cls(LoraRecipe.model_validate({**like.model_dump(), **given}, strict=False), **own)
 
 
 def main() -> None:
@@ -180,7 +180,7 @@ def put_in_place(tried: Tried, examples: Sequence[EncodedExample]) -> Iterator[N
     with ExitStack() as stack:
         stack.enter_context(patch.object(torch.optim, "AdamW", partial(make_optimizer, tried, torch.optim.AdamW)))
         stack.enter_context(patch.object(local._Training, "_keep", lambda _: None))
-        begin = partial(open_begun, tried, examples[: tried.first], local.open_trainable)
+        begin = partial(open_begun, tried, examples[: tried.first], open_trainable)
         stack.enter_context(patch.object(local, "open_trainable", begin))
         yield
 
