@@ -15,6 +15,8 @@ from econchatr.prompts import EncodedExample
 from econchatr.records import REPEAT_PENALTY, Sampling
 from tests.functional.conftest import Run, edit_show
 
+pytestmark = pytest.mark.slow
+
 N_DRAWS = 3
 QUESTION = "What is a pilot study?"
 

@@ -15,6 +15,7 @@ from tests.helpers.browser import CHROMIUM
 from tests.unit.report.test_blind_page import open_tab, pick_all, save
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
 def test_guesses_go_from_the_page_into_score_report_and_post(
     finished_show: Path, tmp_path: Path, econchatr: Run

@@ -176,6 +176,7 @@ def test_a_finished_training_that_was_damaged_is_told_and_not_thrown_away(
     assert hash_folder(folder) == before
 
 
+@pytest.mark.slow
 def test_settings_that_ask_for_a_new_training_get_one_though_the_old_was_damaged(old_show: Path) -> None:
     """The base of this show is a model that nobody has, so a training that begins ends there."""
     (old_show / "train" / "small" / "adapter_config.json").unlink()

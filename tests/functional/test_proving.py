@@ -120,6 +120,7 @@ def test_closed_questions_are_asked_of_base_and_tuned_and_scored(finished_show: 
     assert {score.n for score in scores if score.measure == "F0.5u" and score.subject == "closed questions"} == {3}
 
 
+@pytest.mark.slow
 def test_minutes_add_replies_and_are_kept(show: Path, econchatr: Run) -> None:
     before = [row.value for row in scored(show, "scores.parquet", Score) if row.subject == HOST_LESS_GUEST]
     told = econchatr("score", show, "--minutes", "0.3").stderr
@@ -201,6 +202,7 @@ def test_too_few_held_out_turns_are_no_choice_and_no_voice(show: Path) -> None:
     assert values(scores, "median reply words")["host"] is not None
 
 
+@pytest.mark.slow
 def test_a_host_who_asks_nothing_is_scored_like_any_other(show: Path) -> None:
     path = show / "pair" / "pairs.parquet"
     pairs = [

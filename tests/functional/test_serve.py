@@ -72,6 +72,7 @@ def test_a_finished_show_is_served_until_it_is_stopped(finished_show: Path) -> N
     assert grounded["excerpts"]
 
 
+@pytest.mark.slow
 def test_with_ground_a_rungs_own_name_is_given_real_turns(finished_show: Path) -> None:
     with run_serve(finished_show, "--ground") as told:
         assert told["models"] == ["tiny", "tiny:tuned", "tiny:base", "tiny:grounded", "tiny:retrieval"]

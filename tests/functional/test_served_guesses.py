@@ -335,6 +335,7 @@ def test_it_is_no_training_server(tiny_show: Path, econchatr: Run) -> None:
     assert "two servers" in econchatr("serve", tiny_show, "--blind", "--train", check=2).stderr
 
 
+@pytest.mark.slow
 def test_guesses_outlive_a_kill_and_stand_in_score_report_and_post(
     finished_show: Path, tmp_path: Path, econchatr: Run
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_validation_file_is_refused(alice: openai.OpenAI) -> None:
     assert caught.value.param == "validation_file"
 
 
+@pytest.mark.slow
 def test_a_tuned_model_is_where_the_next_training_begins(alice: openai.OpenAI) -> None:
     """Its replies are what the training stays close to, so the first loss is that of no preference."""
     tuned = wait_for(alice, order(alice, upload(alice, chat_rows(6)), suffix="said").id)

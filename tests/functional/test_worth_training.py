@@ -14,6 +14,8 @@ from econchatr.pipeline import Silent, open_show, run_show
 from econchatr.tools.weigh_training import weigh_training
 from tests.functional.conftest import Run, edit_show, write_tiny_show
 
+pytestmark = pytest.mark.slow
+
 N_EPISODES = 21
 """So many that one more is less than one in twenty."""
 SLOT = "train/tiny"

@@ -24,6 +24,7 @@ def test_both_engines_say_the_same_with_a_trained_adapter(cache: Path) -> None:
     assert result == ParityResult(len(CUES), len(CUES))
 
 
+@pytest.mark.slow
 def test_engines_do_not_agree_about_an_adapter_of_half_the_strength(cache: Path) -> None:
     base, outcome = open_embedded(cache), train_briefly(cache)
     weak = Path(shutil.copytree(outcome.adapter_folder, cache / "weak"))

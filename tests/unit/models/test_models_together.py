@@ -106,6 +106,7 @@ def test_pieces_as_they_come_make_the_reply_and_none_of_what_ends_it(model: Toge
     assert ("".join(heard), reply.stop) == (plain[: plain.index(word)], "end") == (reply.text, "end")
 
 
+@pytest.mark.slow
 def test_those_that_go_on_are_as_alone_when_half_have_ended(model: TogetherModel) -> None:
     """Each ends at another length: its own second sentence."""
     stops = Sampling(0, 0.0, 60, stop=(".",))
@@ -130,6 +131,7 @@ def test_a_prompt_that_cannot_be_continued_is_refused(model: TogetherModel, n_wo
         model.reply("bees " * n_words, Sampling(1, 0.9, 100), tuned=True)
 
 
+@pytest.mark.slow
 def test_a_long_prompt_leaves_a_short_reply(model: TogetherModel) -> None:
     n = len(model._words.tokenizer.encode("bees " * 2040))
     reply = model.reply("bees " * 2040, Sampling(1, 0.9, 100), tuned=False)

@@ -145,6 +145,7 @@ def test_weights_are_found_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_full_precision_weights_come_from_the_hub_where_it_answers(cache: Path, tmp_path: Path) -> None:
     checkpoint = open_base("embedded", cache=cache, hub="never").checkpoint_path
     code = (

@@ -56,6 +56,8 @@ def page(request: pytest.FixtureRequest, chromium: Any, playground: Playground) 
     tab.goto(playground.server.address)
     tab.wait_for_selector("#chat-text textarea")
     yield tab
+    # Shown where a test failed: it says what became of the question.
+    print(tab.locator("#chat-pane").inner_html(), tab.locator("#chat-note").inner_html(), sep="\n")
     assert tab.title().startswith("AI imitation of Hal Høst"), "a script of the transcript ran"
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert is_label_in_sight(tab)

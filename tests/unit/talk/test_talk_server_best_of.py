@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import openai
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra `web`")
@@ -14,6 +15,7 @@ pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 from econchatr.ask.best_of import Chooser
 from econchatr.tables import read_lines
 from tests.helpers.server_material import Server, open_client, open_two_adapters, serve
+from tests.helpers.waiting import wait_until
 
 CHOSEN, PLAIN = "first", "second"
 """Both are tuned; only the first rung's answers are chosen."""
@@ -98,10 +100,16 @@ def test_each_of_several_choices_is_the_best_of_its_own_draws(server: Server) ->
     assert found == [say(server, seed=3), say(server, seed=4)]
 
 
-def test_a_caller_who_hangs_up_ends_the_draws(server: Server) -> None:
-    with open_client(server) as client:
-        client.chat.completions.create(**order(stream=True, max_tokens=1500)).close()
-    assert say(server, seed=5)  # the server has its slots again
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_a_caller_who_hangs_up_ends_the_draws(is_stream: bool, server: Server) -> None:
+    n_before = len(read_log(server))
+    with open_client(server) as client, pytest.raises(openai.APITimeoutError):
+        client.with_options(timeout=1, max_retries=0).chat.completions.create(
+            **order(stream=is_stream, max_tokens=1500)
+        )
+    assert wait_until(lambda: len(read_log(server)) > n_before, seconds=10)  # all draws together take half a minute
+    assert {one["error"] for one in read_log(server)[n_before:]} == {"hung up"}
+    assert wait_until(lambda: server.slots.turns.n_busy == 0, seconds=10)
 
 
 @pytest.mark.parametrize(("prompt", "n_draws"), [("Do you like hens? Hal Høst responds:", 3), ("Once upon a time", 1)])

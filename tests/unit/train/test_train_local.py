@@ -60,6 +60,7 @@ class _StopError(Exception):
     """Raised by a listener to break a training off."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "left"), [(1e9, [5, 6, 7, 8]), (0.0, [6, 7, 8])])
 def test_a_training_broken_off_ends_with_the_same_adapter(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, left: list[int]

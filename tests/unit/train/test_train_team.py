@@ -79,6 +79,7 @@ def test_who_helps_writes_nothing(whole: Path) -> None:
     assert sorted(path.name for path in whole.glob("of-*")) == ["of-0"]
 
 
+@pytest.mark.slow
 def test_a_team_that_lost_one_process_goes_on_from_its_state(cache: Path, tmp_path: Path, whole: Path) -> None:
     assert run_team(cache, tmp_path / "cut", fault="die") == [7, 9]
     assert [point["step"] for point in read_curve(tmp_path / "cut")][:2] == [0, 2]
