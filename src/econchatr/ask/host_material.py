@@ -43,7 +43,7 @@ _SMALL_TALK: Final = frozenset(
 )  # fmt: skip
 N_PASSAGES: Final = 3
 _LOT: Final = 500
-"""Sentences that one process looks at in one go: some 100 ms."""
+"""Sentences that one process looks at in one go: some 50 ms."""
 _N_TOPICS: Final = 30
 _CLOSED: Final = frozenset[str]().union(
     *map(word_list, ("faint", "adverbs", "prepositions", "determiners", "subjects"))
