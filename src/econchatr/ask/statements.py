@@ -273,10 +273,6 @@ class Saying(NamedTuple):
     """A sentence for each episode that has it."""
 
 
-_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 divided by the golden ratio: spreads numbers over all bits. Source: Knuth, TAOCP 6.4."""
-
-
 def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> list[Saying]:
     """Runs of at least five words that come in so many episodes; the most frequent first, and no run inside another."""
     likely = _find_likely(statements, min_episodes)
@@ -301,24 +297,22 @@ def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> li
 
 
 def _find_likely(statements: Sequence[HostSentence], n_times: int) -> list[HostSentence]:
-    """The sentences that hold a run of five words which comes so often, and now and then one that does not.
+    """The sentences that hold a run of five words which comes so often, in whatever episodes.
 
-    By a number for each run: those of a whole show as tuples would take most of the time and of the memory.
+    By columns of numbers: the runs of a whole show as tuples would take most of the time and of the memory.
     """
+    import polars as pl
+
     numbers = defaultdict[str, int](count().__next__)
     words = [[numbers[word.lower()] for word in _WORD.findall(said.text)] for said in statements]
-    n_runs = np.array([max(0, len(own) - MIN_RUN_WORDS + 1) for own in words])
-    if not n_runs.sum():
-        return []
-    flat = np.fromiter(chain.from_iterable(words), np.uint64)
+    n_runs = np.array([max(0, len(own) - MIN_RUN_WORDS + 1) for own in words], np.int64)
+    flat = np.fromiter(chain.from_iterable(words), np.uint32)
     starts = np.cumsum([0, *map(len, words)])[:-1]
     places = np.repeat(starts - np.cumsum(n_runs) + n_runs, n_runs) + np.arange(n_runs.sum())
-    mixed = np.zeros(len(places), np.uint64)
-    for shift in range(MIN_RUN_WORDS):
-        mixed = (mixed ^ flat[places + shift]) * _ODD
-    _, inverse, counts = np.unique(mixed, return_inverse=True, return_counts=True)
-    is_likely = np.bincount(np.repeat(np.arange(len(words)), n_runs), counts[inverse] >= n_times, len(words)) > 0
-    return [said for said, is_one in zip(statements, is_likely, strict=True) if is_one]
+    runs = pl.DataFrame({f"word {shift}": flat[places + shift] for shift in range(MIN_RUN_WORDS)})
+    is_often = runs.select(pl.len().over(*runs.columns) >= n_times).to_series().to_numpy()
+    likely = np.unique(np.repeat(np.arange(len(words)), n_runs)[is_often])
+    return [statements[place] for place in likely.tolist()]
 
 
 def _grams(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
