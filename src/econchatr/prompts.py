@@ -252,6 +252,12 @@ def conversation(messages: Sequence[Message], voice: Voice) -> tuple[Message, ..
     return (system, *(message for message in messages if message.role != "system"))
 
 
+def without_question(messages: Sequence[Message]) -> list[Message]:
+    """The conversation with an empty message in place of the last of the user's."""
+    last = max((place for place, message in enumerate(messages) if message.role == "user"), default=None)
+    return [Message(role="user", content="") if place == last else said for place, said in enumerate(messages)]
+
+
 def render_continuation(
     text: str, voice: Voice | None, template: ChatTemplate, *, earlier: Sequence[Pair] = ()
 ) -> tuple[str, str]:

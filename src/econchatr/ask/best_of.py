@@ -2,7 +2,8 @@
 
 A small model draws answers that suit any question ("It's like ..."), and among a few draws some that suit this one. How
 well an answer suits is how much likelier the untuned model finds the answer after the question than after none: so the
-tuned model does not mark its own answers. In 2023 a person did the choosing, among up to ten tries.
+tuned model does not mark its own answers. In a conversation what was said before stands in both, or a copy of an
+earlier answer would win. In 2023 a person did the choosing, among up to ten tries.
 
 Source: Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models", 2016 (MMI); our own
 figures: docs/experiments.md.
@@ -25,7 +26,7 @@ class Chooser(NamedTuple):
     n_draws: int
     """For each answer, 2 or more."""
     bare: str
-    """The rendered prompt without a question, to compare with."""
+    """The rendered prompt to compare with: that of an empty question, after what was said before."""
     weigh: Callable[[str, Sequence[str]], list[float]]
     """Gives the log-likelihood, in nats, of each reply after a rendered prompt, under the untuned model."""
 
@@ -57,6 +58,10 @@ class BestOf:
         self._speaker, self._chooser = speaker, chooser
         self.n_at_once = speaker.n_at_once
         self.n_together = speaker.n_together if isinstance(speaker, BatchSpeaker) else 1
+
+    def compare_with(self, bare: str) -> BestOf:
+        """The same model, whose draws are compared with this rendered prompt; see `Chooser.bare`."""
+        return BestOf(self._speaker, self._chooser._replace(bare=bare))
 
     def reply(
         self, prompt: str, sampling: Sampling, *, tuned: bool, on_text: Callable[[str], None] | None = None

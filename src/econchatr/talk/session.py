@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import NamedTuple
 
+from econchatr.ask.best_of import BestOf
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
-from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line
+from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line, without_question
 from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply, Sampling
 
 
@@ -79,7 +80,10 @@ class ChatSession:
         prompt = render_chat((system, *real, *recent, said), self._template)
         drawn = self.settings
         sampling = Sampling(self.next_seed, drawn.temperature, drawn.max_tokens, drawn.repeat_penalty)
-        reply = self._speaker.reply(prompt, sampling, tuned=self.is_tuned, on_text=on_text)
+        speaker = self._speaker
+        if isinstance(speaker, BestOf):
+            speaker = speaker.compare_with(render_chat(without_question((system, *recent, said)), self._template))
+        reply = speaker.reply(prompt, sampling, tuned=self.is_tuned, on_text=on_text)
         self._history += [said, Message(role="assistant", content=reply.text)]
         self.cited = found
         return reply

@@ -22,7 +22,7 @@ from econchatr.config import ShowConfig
 from econchatr.errors import InputError, ModelError
 from econchatr.models.engines.llama_server import ReplyPiece, Turns
 from econchatr.pipeline.show import Show
-from econchatr.records import BlindCue
+from econchatr.records import BlindCue, Message
 from econchatr.score.quoting.copying import find_copied, flag_copied, index_speech
 from econchatr.score.speech import split_words
 from econchatr.tables import read_lines
@@ -136,6 +136,14 @@ def test_turns_are_found_by_their_words_and_by_who_spoke() -> None:
 
 
 # --- drawn ------------------------------------------------------------------------------------------------------------
+
+
+def test_draws_are_compared_with_a_prompt_that_lacks_the_question_alone(tmp_path: Path) -> None:
+    _, models = make_teller(ScriptedSlots("Who "), tmp_path)
+    history = [Message(role="user", content="Trees?"), Message(role="assistant", content="I plant them.")]
+    telling = plan_answer(models[0], VOICE, "Hens?", DrawSettings(), history=history).telling
+    assert telling.bare == telling.prompt.replace("Hens?", "")
+    assert "I plant them." in telling.bare
 
 
 def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:

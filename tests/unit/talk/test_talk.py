@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from econchatr.ask.best_of import BestOf, Chooser
 from econchatr.errors import InputError, ModelError
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Pair
@@ -13,6 +15,7 @@ from econchatr.talk.session import ChatSession, TalkSettings
 from econchatr.talk.terminal import hold_chat
 from tests.helpers.make_records import make_pair
 from tests.unit.ask.test_ask import Scripted
+from tests.unit.ask.test_best_of import Deck
 
 VOICE = Voice(host="Hal Host", show="The Show")
 
@@ -43,6 +46,16 @@ def test_old_exchanges_make_room_for_new_ones() -> None:
     prompt = str(speaker.calls[-1]["prompt"])
     assert "question 4" in prompt
     assert "question 0" not in prompt
+
+
+def test_of_several_draws_a_copy_of_an_earlier_answer_does_not_win() -> None:
+    def weigh(prompt: str, replies: Sequence[str]) -> list[float]:
+        return [100.0 * (reply in prompt) + sum(word in prompt for word in reply.split()) for reply in replies]
+
+    deck = Deck("Few trust surveys.", "Well.", "Few trust surveys.", "We plant hens.")
+    session = ChatSession(BestOf(deck, Chooser(2, "", weigh)), CHATML, VOICE, seed=0)
+    assert session.say("Do you trust surveys?").text == "Few trust surveys."
+    assert session.say("Why plant trees?").text == "We plant hens."
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 5000])

@@ -21,9 +21,14 @@ CHOSEN, PLAIN = "first", "second"
 """Both are tuned; only the first rung's answers are chosen."""
 
 
+WEIGHED: list[str] = []
+"""Every prompt that draws were weighed after."""
+
+
 def weigh(prompt: str, replies: Sequence[str]) -> list[float]:
     """The reply with the most letters e gains most by a question: whose it is, the draws alone decide."""
-    return [float(text.count("e")) if prompt else 0.0 for text in replies]
+    WEIGHED.append(prompt)
+    return [float(text.count("e")) if "hens?" in prompt else 0.0 for text in replies]
 
 
 CHOOSER = Chooser(3, "", weigh)
@@ -76,6 +81,14 @@ def test_the_same_seed_gives_the_same_answer_whatever_was_asked_between(server: 
     for wanted in ({"seed": 8}, {"model": PLAIN}, {"model": f"{CHOSEN}:base", "temperature": 0}):
         say(server, **wanted)
         assert say(server) == first
+
+
+def test_what_was_said_before_stands_in_both_prompts_that_draws_are_weighed_after(server: Server) -> None:
+    turns = [("user", "Do you like trees?"), ("assistant", "I plant them."), ("user", "Do you like hens?")]
+    say(server, messages=[{"role": role, "content": content} for role, content in turns])
+    asked, bare = WEIGHED[-2:]
+    assert "I plant them." in bare
+    assert asked.replace("Do you like hens?", "") == bare
 
 
 @pytest.mark.parametrize(

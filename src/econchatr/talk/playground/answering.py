@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from econchatr.errors import EconChatRError, InputError
 from econchatr.models.engines.llama_server import N_CTX, ReplyPiece, ServedModel, SlotRequest
-from econchatr.prompts import Voice, conversation, exchange_messages, persona_line, render_chat
+from econchatr.prompts import Voice, conversation, exchange_messages, persona_line, render_chat, without_question
 from econchatr.records import Message, Pair, Variant
 from econchatr.talk.playground.lookups import Evidence, Given, Library
 from econchatr.talk.server.replying import Answerer, Telling
@@ -130,7 +130,7 @@ def plan_answer(
     excerpts = None if real is None else tuple(real)
     telling = Telling(
         model, render_chat(messages, model.template), draw, said=said, excerpts=excerpts, frame=model.frame,
-        is_chosen=is_chosen,
+        is_chosen=is_chosen, bare=render_chat(without_question(conversation([*recent, last], voice)), model.template),
     )  # fmt: skip
     return Planned(telling, tuple(given))
 

@@ -32,6 +32,7 @@ from econchatr.prompts import (
     exchange_messages,
     render_chat,
     render_continuation,
+    without_question,
 )
 from econchatr.records import Message, Pair, Reply
 from econchatr.talk.server.openai_schema import ChatRequest, CompletionRequest, DrawRequest
@@ -62,6 +63,8 @@ class Telling(NamedTuple):
     """What the model writes around its reply; nothing where a text is continued as it is."""
     is_chosen: bool = True
     """Whether it is the best of several draws, where the model's answers are."""
+    bare: str | None = None
+    """The prompt without the last question, to compare draws with; `None`: nothing was said before the question."""
 
 
 @dataclass
@@ -122,17 +125,20 @@ class Answerer:
         ]
         asked = next((message.content for message in reversed(messages) if message.role == "user"), "")
         excerpts = await self._look_up(model, asked)
-        said = [*exchange_messages(excerpts or ()), *messages]
         try:
-            prompt = render_chat(conversation(said, self._voice) if self._voice else said, model.template)
+            prompt = self._render([*exchange_messages(excerpts or ()), *messages], model)
+            bare = self._render(without_question(messages), model)
         except ModelError as exc:
             raise InputError(exc.message, hint="Let user and assistant speak in turn.") from exc
         n_alternatives = (request.top_logprobs or 0) if request.logprobs else None
         max_tokens = request.max_completion_tokens or request.max_tokens
         return [
-            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts, frame=model.frame)
+            Telling(model, prompt, draw, said=messages[-1].content, excerpts=excerpts, frame=model.frame, bare=bare)
             for draw in _draws(request, max_tokens=max_tokens, n_alternatives=n_alternatives)
         ]
+
+    def _render(self, messages: Sequence[Message], model: ServedModel) -> str:
+        return render_chat(conversation(messages, self._voice) if self._voice else messages, model.template)
 
     async def complete(self, request: CompletionRequest) -> list[Telling]:
         """The replies that a completion request asks for: all of the first prompt, then all of the next.
@@ -227,8 +233,11 @@ class Answerer:
         draw, model = telling.draw, telling.model
         if not telling.is_chosen or model.variant not in TUNED_VARIANTS:
             return None
+        chooser = self._choosers.get(model.rung)
         # At temperature 0 all draws are one; likelihoods by token are told as they come.
-        return self._choosers.get(model.rung) if draw.temperature and draw.n_alternatives is None else None
+        if chooser is None or not draw.temperature or draw.n_alternatives is not None:
+            return None
+        return chooser if telling.bare is None else chooser._replace(bare=telling.bare)
 
     async def _tell_best(self, telling: Telling, chooser: Chooser) -> AsyncGenerator[ReplyPiece, None]:
         """The best of several draws, in one piece; every draw is logged."""
