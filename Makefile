@@ -40,7 +40,7 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site begins at build/site/index.html."
 
-# Every benchmark that takes under ten minutes; about half an hour in all. The tables go into docs/performance.md.
+# The short benchmarks; about half an hour in all. The tables go into docs/performance.md.
 bench: $(READY)
 	test -d $(SHOW)/train || $(BIN)/econchatr demo --out $(SHOW)
 	$(BIN)/python benchmarks/run_all.py $(SHOW) --write

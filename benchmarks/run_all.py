@@ -1,4 +1,4 @@
-"""Run every benchmark that takes under ten minutes, five times each, and print the medians with their spread.
+"""Run the short benchmarks, five times each, and print the medians with their spread.
 
 python benchmarks/run_all.py SHOW [--rounds 5] [--only NAME ...] [--write]     # `make bench`: with the demo's show
 
