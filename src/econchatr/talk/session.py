@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from econchatr.ask.best_of import BestOf
 from econchatr.ask.exam import Speaker
 from econchatr.errors import InputError
 from econchatr.prompts import ChatTemplate, Voice, exchange_messages, render_chat, system_line, without_question
 from econchatr.records import REPEAT_PENALTY, Message, Pair, Reply, Sampling
+
+_SEEDS: Final = 2**31
+_ROOM_OF_A_BYTE: Final = 3.5
+"""Characters of English that take as many tokens as each byte more than one in a character: 3.5 for a Cyrillic letter,
+7 for a Chinese one. Source: 25 languages in the embedded model's tokenizer; a test has them."""
 
 
 class TalkSettings(NamedTuple):
@@ -25,7 +30,7 @@ class TalkSettings(NamedTuple):
     max_tokens: int = 250
     repeat_penalty: float = REPEAT_PENALTY
     max_history_chars: int = 4000
-    """Older exchanges are left out of the prompt; about 1,000 tokens, half of the context."""
+    """Of English; older exchanges are left out of the prompt. About 1,000 tokens, half of the context."""
 
 
 class ChatSession:
@@ -47,6 +52,8 @@ class ChatSession:
         """Gives the real turns that stand before each question; `None`: answer without."""
         self.cited: tuple[Pair, ...] = ()
         """Those the model was given for the last answer."""
+        self.drawn_seed = seed
+        """That of the last answer."""
         self._speaker = speaker
         self._template = template
         self.seed = seed
@@ -56,7 +63,7 @@ class ChatSession:
     @property
     def next_seed(self) -> int:
         """The seed of the next answer: the session's, plus the number of messages so far."""
-        return self.seed + len(self._history)
+        return (self.seed + len(self._history)) % _SEEDS
 
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
         """The model's reply, streamed to `on_text` as it comes.
@@ -65,6 +72,7 @@ class ChatSession:
             InputError: Nothing was said, or far too much.
             ModelError: The model failed; the conversation is as before.
         """
+        text = text.encode("utf-8", errors="replace").decode()  # halves of surrogate pairs are no text
         if not text.strip():
             raise InputError("nothing was said.", hint="Type a question.")
         if len(text) > self.settings.max_history_chars:
@@ -79,13 +87,14 @@ class ChatSession:
         system = Message(role="system", content=self.system)
         prompt = render_chat((system, *real, *recent, said), self._template)
         drawn = self.settings
-        sampling = Sampling(self.next_seed, drawn.temperature, drawn.max_tokens, drawn.repeat_penalty)
+        seed = self.next_seed
+        sampling = Sampling(seed, drawn.temperature, drawn.max_tokens, drawn.repeat_penalty)
         speaker = self._speaker
         if isinstance(speaker, BestOf):
             speaker = speaker.compare_with(render_chat(without_question((system, *recent, said)), self._template))
         reply = speaker.reply(prompt, sampling, tuned=self.is_tuned, on_text=on_text)
         self._history += [said, Message(role="assistant", content=reply.text)]
-        self.cited = found
+        self.cited, self.drawn_seed = found, seed
         return reply
 
     @property
@@ -98,13 +107,23 @@ class ChatSession:
         """The system line that stands before every prompt."""
         return system_line(self.voice)
 
-    def take_back(self) -> str:
-        """Forget the last question and its answer; gives the question, empty where nothing was said."""
+    def say_again(self, *, on_text: Callable[[str], None] | None = None) -> Reply:
+        """Another reply to the last question, with the next seed, in place of the last reply.
+
+        Raises:
+            InputError: Nothing was asked yet.
+            ModelError: The model failed; the conversation is as before.
+        """
         if not self._history:
-            return ""
-        question = self._history[-2].content
+            raise InputError("nothing was asked yet.", hint="Type a question.")
+        before, seed = list(self._history), self.seed
         del self._history[-2:]
-        return question
+        self.seed += 1
+        try:
+            return self.say(before[-2].content, on_text=on_text)
+        except BaseException:
+            self._history, self.seed = before, seed
+            raise
 
     def forget(self) -> None:
         """Begin a new conversation."""
@@ -112,14 +131,21 @@ class ChatSession:
 
 
 def keep_recent(history: Sequence[Message], beside: Sequence[Message], *, max_chars: int) -> list[Message]:
-    """The latest whole exchanges that fit, in so many characters, beside what else stands in the prompt."""
-    room, start = max_chars - sum(len(message.content) for message in beside), len(history)
+    """The latest whole exchanges that fit, in so many characters of English, beside what else stands in the prompt."""
+    room, start = max_chars - sum(map(_take_room, beside)), len(history)
     while start >= 2:
-        room -= sum(len(message.content) for message in history[start - 2 : start])
+        room -= sum(map(_take_room, history[start - 2 : start]))
         if room < 0:
             break
         start -= 2
     return list(history[start:])
+
+
+def _take_room(message: Message) -> float:
+    """The room of a message in a prompt, as characters of English: other scripts have more tokens to a character."""
+    text = message.content
+    n_more_bytes = len(text.encode("utf-8", errors="replace")) - len(text)
+    return sum(map(str.isascii, text)) + _ROOM_OF_A_BYTE * n_more_bytes
 
 
 Find = Callable[[str], tuple[Pair, ...]]

@@ -6,6 +6,7 @@ not know where the model came from.
 
 from __future__ import annotations
 
+import io
 import shutil
 import signal
 import sys
@@ -109,13 +110,16 @@ class _Chat:
         self._session, self._log, self._identify, self._open_find = session, log, identify, open_find
         self._n_answers = 0
 
-    def answer(self, line: str) -> None:
-        """Stream an answer, name the real turns it was given, and log it."""
+    def answer(self, line: str, *, is_again: bool = False) -> None:
+        """Stream an answer, name the real turns it was given, and log it.
+
+        Args:
+            is_again: Whether the line is the last question, and the answer takes the place of the last one.
+        """
         session, printer = self._session, _WordPrinter()
         print(f"AI imitation ({self._model()})> ", end="", flush=True)
         printer.column = len(f"AI imitation ({self._model()})> ")
         printer.wait()
-        drawn_seed = session.next_seed
         try:
             with _stopping_on_interrupt() as check:
 
@@ -123,10 +127,10 @@ class _Chat:
                     check()
                     printer.write(text)
 
-                reply = session.say(line, on_text=show)
+                reply = session.say_again(on_text=show) if is_again else session.say(line, on_text=show)
         except _StoppedError:
             printer.end()
-            print("(stopped; the conversation is as it was before this question)")
+            print("(stopped; the conversation is as it was before)")
             return
         except EconChatRError:
             printer.end()
@@ -134,7 +138,7 @@ class _Chat:
         printer.end()
         self._cite()
         variant = self._model()
-        row = {"variant": variant, "model_sha256": self._identify(variant), "seed": drawn_seed, "cue": line}
+        row = {"variant": variant, "model_sha256": self._identify(variant), "seed": session.drawn_seed, "cue": line}
         given = {"excerpts": [pair.pair_id for pair in session.cited]} if session.find else {}
         self._log.add("", {**row, "turn": self._n_answers, **given, "reply": reply.model_dump()})
         self._n_answers += 1
@@ -159,7 +163,7 @@ class _Chat:
         elif word == "/retry":
             self._retry()
         elif word == "/seed":
-            session.seed = int(_read_number("seed", rest, int, 0, 2**31 - 1))
+            session.seed = int(_read_number("seed", rest, int, 0, 2**31 - 1)) - len(session.messages)
             print(f"the next answer is drawn with seed {session.next_seed}")
         elif word == "/set":
             self._set(rest)
@@ -172,12 +176,11 @@ class _Chat:
         return False
 
     def _retry(self) -> None:
-        question = self._session.take_back()
-        if not question:
+        asked = [message.content for message in self._session.messages if message.role == "user"]
+        if not asked:
             raise InputError("nothing was asked yet.", hint="Type a question.")
-        self._session.seed += 1
-        print(f"(again: {strip_controls(question, keeps_lines=False)})")
-        self.answer(question)
+        print(f"(again: {strip_controls(asked[-1], keeps_lines=False)})")
+        self.answer(asked[-1], is_again=True)
 
     def _set(self, rest: str) -> None:
         name, _, value = rest.strip().partition(" ")
@@ -201,8 +204,9 @@ class _Chat:
         lines = [f"**{'You' if role == 'user' else name_imitation((host,))}:** {text}\n" for role, text in said]
         try:
             Path(name).expanduser().write_text(f"# {label_imitation((host,))}\n\n" + "\n".join(lines), encoding="utf-8")
-        except OSError as exc:
-            raise InputError(f"cannot write {name}: {exc.strerror}.", hint="Name another file.") from exc
+        except (OSError, RuntimeError, ValueError) as exc:  # `~nobody` is a RuntimeError
+            reason = str(getattr(exc, "strerror", None) or exc).rstrip(".")
+            raise InputError(f"cannot write {name}: {reason}.", hint="Name another file.") from exc
         print(f"wrote {strip_controls(name)}")
 
     def _model(self) -> Variant:
@@ -309,6 +313,8 @@ def _stopping_on_interrupt() -> Iterator[Callable[[], None]]:
 def _read_lines() -> Iterator[str]:
     """Get what the user types; text between triple quotes is one line."""
     is_terminal = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a byte that is no UTF-8 is a wrong letter, not the end of the chat
     if is_terminal:
         _load_line_editor()
     while True:

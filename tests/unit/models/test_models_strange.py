@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import ModelError
-from econchatr.models.llama.checkpoint import read_config
+from econchatr.models.llama.checkpoint import is_packable, read_config
 from econchatr.models.trainable.memory_plan import TrainingPlan, read_sizes
 from econchatr.models.trainable.trainable_model import AdapterShape, open_trainable
 from tests.helpers.tiny_bases import make_tiny_examples, write_tiny_base
@@ -74,3 +74,16 @@ def test_one_size_for_each_layer_is_read_as_gemma_3n_has_them(
 
 def test_the_checkpoint_as_it_was_is_opened(base: Path, tmp_path: Path) -> None:
     open_changed(base, tmp_path / "changed", "architectures", ["LlamaForCausalLM"])
+
+
+@pytest.mark.parametrize("scaling", [{"type": "linear", "factor": 4.0}, {"type": "dynamic", "factor": 2.0}, "linear"])
+def test_scaled_positions_in_the_form_of_older_files_are_not_taken_for_plain_ones(
+    tmp_path: Path, scaling: object
+) -> None:
+    folder = write_tiny_base(FAMILY, tmp_path / "tiny")
+    config = json.loads((folder / "config.json").read_text())
+    del config["rope_parameters"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert is_packable(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"rope_scaling": scaling}))
+    assert not is_packable(folder)

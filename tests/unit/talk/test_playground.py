@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 pytest.importorskip("prometheus_client", reason="needs the extra `web`")
 
 from econchatr.ask.asker import GenerationLog
+from econchatr.ask.best_of import Chooser
 from econchatr.config import ShowConfig
-from econchatr.errors import InputError, ModelError
+from econchatr.errors import InputError, ModelError, ShowFolderError
 from econchatr.models.engines.llama_server import ReplyPiece, Turns
 from econchatr.pipeline.show import Show
 from econchatr.records import BlindCue, Message
@@ -65,6 +66,13 @@ class ScriptedSlots:
             yield ReplyPiece("", stop="end", n_prompt_tokens=7, n_reply_tokens=len(self.pieces))
         finally:
             self.n_open -= 1
+
+    async def say_often(
+        self, prompt: str, draw: Any, n_replies: int, *, adapter: int | None
+    ) -> AsyncGenerator[tuple[int, ReplyPiece], None]:
+        for place in range(n_replies):
+            yield place, ReplyPiece("Hm.", stop="end")
+            await asyncio.sleep(60 * self.waits)
 
 
 def make_teller(slots: Any, folder: Path) -> tuple[Teller, list[Any]]:
@@ -144,6 +152,31 @@ def test_draws_are_compared_with_a_prompt_that_lacks_the_question_alone(tmp_path
     telling = plan_answer(models[0], VOICE, "Hens?", DrawSettings(), history=history).telling
     assert telling.bare == telling.prompt.replace("Hens?", "")
     assert "I plant them." in telling.bare
+
+
+def test_a_draw_that_cannot_be_logged_fails_the_answer_and_leaves_no_other_draw_behind(tmp_path: Path) -> None:
+    slots = ScriptedSlots(waits=True)
+    models, chooser = list_models(slots), Chooser(2, "", lambda prompt, texts: [0.0] * len(texts))
+    (tmp_path / "log.jsonl").mkdir()
+    log = GenerationLog(tmp_path / "log.jsonl")
+    answerer = Answerer(models, VOICE, log=log, gauges=Gauges(models), choosers={"first": chooser})
+
+    async def run() -> int:
+        telling = plan_answer(models[0], VOICE, "Why?", DrawSettings()).telling
+        with pytest.raises(ShowFolderError):
+            await answerer.tell_whole([telling])
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1
+
+
+def test_an_answer_that_came_whole_tells_no_speed(tmp_path: Path) -> None:
+    row = Answering(model="first", rung="first", variant="tuned", model_sha256="m", seed=0, prompt="", text="Hm.",
+                    state="done", seconds=2.0, first_seconds=2.0, n_reply_tokens=9)  # fmt: skip
+    assert "2.0 s" in (shown := show_answer(row, VOICE))
+    assert "tokens/s" not in shown
+    assert "tokens/s" in show_answer(replace(row, first_seconds=0.5), VOICE)
 
 
 def test_answers_carry_time_tokens_and_price(tmp_path: Path) -> None:

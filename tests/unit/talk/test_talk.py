@@ -9,10 +9,14 @@ import pytest
 
 from econchatr.ask.best_of import BestOf, Chooser
 from econchatr.errors import InputError, ModelError
+from econchatr.models.base_model import Base
+from econchatr.models.engines.llama_server import N_CTX
 from econchatr.prompts import CHATML, Voice
 from econchatr.records import Pair
+from econchatr.tables import read_lines
 from econchatr.talk.session import ChatSession, TalkSettings
 from econchatr.talk.terminal import hold_chat
+from tests.helpers.language_samples import TALKS
 from tests.helpers.make_records import make_pair
 from tests.unit.ask.test_ask import Scripted
 from tests.unit.ask.test_best_of import Deck
@@ -58,6 +62,19 @@ def test_of_several_draws_a_copy_of_an_earlier_answer_does_not_win() -> None:
     assert session.say("Why plant trees?").text == "We plant hens."
 
 
+@pytest.mark.parametrize("language", list(TALKS))
+def test_a_long_conversation_leaves_room_for_an_answer_in_any_language(language: str) -> None:
+    said = TALKS[language]
+    speaker = Scripted((said * 9)[:430])
+    session = ChatSession(speaker, CHATML, VOICE, seed=0)
+    for _ in range(14):
+        session.say(said[:120])
+    encode = Base("embedded", Path(), may_ask_hub=False).tokenizer().encode
+    n_tokens = [len(encode(str(call["prompt"]))) for call in speaker.calls]
+    assert n_tokens[-1] > n_tokens[0]
+    assert max(n_tokens) < N_CTX - 200
+
+
 @pytest.mark.parametrize("text", ["", "   ", "x" * 5000])
 def test_nothing_or_too_much_is_refused(text: str) -> None:
     with pytest.raises(InputError):
@@ -93,7 +110,7 @@ def test_a_failed_answer_cites_nothing_new() -> None:
 
 
 def chat(
-    typed: str,
+    typed: str | io.TextIOWrapper,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     text: str | None = "Who counted?",
@@ -102,7 +119,7 @@ def chat(
     ground: bool = False,
 ) -> Scripted:
     speaker = Scripted(text)
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed) if isinstance(typed, str) else typed)
     hold_chat(
         speaker,
         CHATML,
@@ -187,6 +204,30 @@ def test_retry_asks_the_same_with_another_seed(tmp_path: Path, monkeypatch: pyte
     assert first["seed"] != again["seed"]
 
 
+def test_a_retry_that_fails_leaves_the_conversation_and_the_seed_as_they_were() -> None:
+    speaker = Scripted("Who counted?")
+    session = ChatSession(speaker, CHATML, VOICE, seed=3)
+    session.say("one")
+    session.say("two")
+    before, speaker.text = session.messages, None
+    with pytest.raises(ModelError):
+        session.say_again()
+    assert (session.messages, session.seed) == (before, 3)
+
+
+def test_a_seed_set_in_the_middle_of_a_chat_is_that_of_the_next_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chat("one\n/seed 7\ntwo\n", tmp_path, monkeypatch).calls[1]["seed"] == 7
+    assert [json.loads(line)["seed"] for line in read_lines(tmp_path / "log.jsonl") if line.strip()] == [0, 7]
+
+
+def test_a_byte_that_is_no_utf_8_does_not_end_the_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9?\ntwo\n"), encoding="utf-8")
+    first, _ = chat(typed, tmp_path, monkeypatch).calls
+    assert "caf\N{REPLACEMENT CHARACTER}?" in str(first["prompt"])
+
+
 def test_text_between_triple_quotes_is_one_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (call,) = chat('"""one\ntwo\nthree"""\n', tmp_path, monkeypatch).calls
     assert "one\ntwo\nthree" in str(call["prompt"])
@@ -209,8 +250,12 @@ def test_set_seed_show_save_and_help(
 
 
 @pytest.mark.parametrize(
-    "line", ["/set temperature hot", "/set top_k 3", "/seed -1", "/retry", "/save", "/save /no/such/a.md"]
-)
+    "line",
+    [
+        "/set temperature hot", "/set top_k 3", "/seed -1", "/retry", "/save", "/save /no/such/a.md",
+        "/save ~nobody-here/a.md",
+    ],
+)  # fmt: skip
 def test_a_command_that_cannot_be_done_is_one_line_and_the_chat_goes_on(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import httpx2
 
 from econchatr.errors import BusyError, ModelError, PromptTooLongError
-from econchatr.models.engines.llamacpp import ServerSettings, count_usable_cores, start_server, tell_start
+from econchatr.models.engines.llamacpp import MAX_SEED, ServerSettings, count_usable_cores, start_server, tell_start
 from econchatr.models.files.gguf_file import GgufFile, read_gguf_file
 from econchatr.prompts import ChatTemplate, Frame, reply_frame
 from econchatr.records import Variant
@@ -29,8 +29,6 @@ _N_BATCH = 256
 """Between two pieces of a prompt the other slots get their next token, and a caller who has hung up is noticed."""
 _MAX_WAITING = 64
 """Requests that may wait for a slot."""
-_MAX_SEED = 0xFFFFFFFF
-"""llama.cpp's sign for "draw a seed"; so seeds are taken modulo this number."""
 _NO_CHANCE = -9999.0
 """What the OpenAI API gives as the logarithm of no chance at all."""
 
@@ -167,7 +165,7 @@ class SlotServer:
             "stream": True,
             "n": n_replies,
             "n_predict": draw.max_tokens,
-            "seed": draw.seed % _MAX_SEED,
+            "seed": draw.seed % MAX_SEED,
             "cache_prompt": not draw.is_repeatable,
             "lora": [{"id": n, "scale": float(n == adapter)} for n in range(self._n_adapters)],
             "logit_bias": draw.logit_bias,

@@ -26,6 +26,8 @@ _SPIN_COUNT = "1000"
 _SILENT = -1
 """llama.cpp's log level at which nothing reaches the terminal."""
 _POST_SECONDS = 120
+MAX_SEED = 0xFFFFFFFF
+"""llama.cpp's sign for "draw a seed"; so seeds are taken modulo this number."""
 _N_LIKELIEST = 50
 N_TOGETHER = 4
 """Replies to one prompt drawn together: on two cores eight are no faster. Source: docs/experiments.md, "How many
@@ -125,7 +127,7 @@ class LlamaCpp:
             "prompt": self.tokenize(prompt),
             "n_predict": sampling.max_tokens,
             "max_tokens": sampling.max_tokens,
-            "seed": sampling.seed,
+            "seed": sampling.seed % MAX_SEED,
             "temperature": sampling.temperature,
             "top_k": 0,
             "top_p": 1.0,

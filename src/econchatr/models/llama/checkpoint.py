@@ -48,12 +48,13 @@ def is_packable(checkpoint: Path) -> bool:
     config = read_config(checkpoint)
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     return (
-        config.get("model_type") == "llama"
+        isinstance(rope, dict)
+        and config.get("model_type") == "llama"
         and config.get("hidden_act") == "silu"
         and not config.get("attention_bias")
         and not config.get("mlp_bias")
         and not config.get("quantization_config")
-        and rope.get("rope_type", "default") == "default"
+        and rope.get("rope_type", rope.get("type", "default")) == "default"  # `type` in older files
     )
 
 

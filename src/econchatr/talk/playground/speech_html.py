@@ -172,15 +172,16 @@ _COPY = "<button type='button' class='copy' title='Copy this answer with its lab
 
 
 def _show_took(row: Answering) -> str:
-    """Time, tokens and price of an answer."""
+    """Time, tokens and price of an answer; its speed, unless it came whole, as the best of several draws does."""
     if row.seconds is None:
         return ""
+    first, is_whole = row.first_seconds or 0.0, row.first_seconds == row.seconds
     rate = row.n_reply_tokens / row.seconds if row.seconds else 0.0
     parts = [
         f"<span>{row.seconds:.1f} s</span>",
-        f"<span title='until the first token'>first token {row.first_seconds or 0:.2f} s</span>",
+        "" if is_whole else f"<span title='until the first token'>first token {first:.2f} s</span>",
         f"<span>{row.n_prompt_tokens:,} + {row.n_reply_tokens:,} tokens</span>",
-        f"<span>{rate:.0f} tokens/s</span>",
+        "" if is_whole else f"<span>{rate:.0f} tokens/s</span>",
         f"<span class='price'>{_show_usd(row.usd)}</span>",
         f"<span>seed {row.seed}</span>",
     ]

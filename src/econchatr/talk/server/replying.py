@@ -248,8 +248,12 @@ class Answerer:
             lot = [telling._replace(draw=telling.draw._replace(seed=seed)) for seed in seeds[start : start + n_lot]]
             said = slots.say_often(telling.prompt, _request_of(lot[0]), len(lot), adapter=telling.model.adapter)
             async with part_replies(said, len(lot)) as streams:
-                heard = (self._hear(one, stream) for one, stream in zip(lot, streams, strict=True))
-                drawn += await asyncio.gather(*heard)
+                heard = [asyncio.create_task(self._hear(*one)) for one in zip(lot, streams, strict=True)]
+                try:
+                    drawn += await asyncio.gather(*heard)
+                finally:  # where one fails, the others would wait for pieces that nobody passes on any more
+                    for task in heard:
+                        task.cancel()
         best = drawn[await asyncio.to_thread(chooser.choose, telling.prompt, [one.text for one in drawn])]
         yield best.last._replace(text=best.text)
 
