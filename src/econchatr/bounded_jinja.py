@@ -47,7 +47,7 @@ _MAX_TEMPLATE: Final = 300_000
 _MAX_KEPT: Final = 5_000_000
 """Entries of all lists that one rendering makes."""
 _MAX_WRITTEN: Final = 50_000_000
-"""Characters that a template writes, those between its tags too; those inside of macros count again outside."""
+"""Characters that a template writes and makes, those between its tags too; those inside macros count again outside."""
 _MAX_ARGUMENT: Final = 100_000
 """The largest whole number that a filter, a call or a format is given: how wide, how many times, how many decimals."""
 _MAX_INDENT: Final = 16
@@ -145,7 +145,8 @@ def _check(value: Any) -> Any:
         _require_bits(value.bit_length())
     if isinstance(value, Iterator):
         return _count_yields(value)
-    _require_weight(work.weigh(value))
+    _require_weight(weight := work.weigh(value))
+    work.write(0 if isinstance(value, range) else weight)  # it may be kept to the end; a range holds nothing
     return value
 
 
@@ -233,8 +234,7 @@ class BoundedSandbox(ImmutableSandboxedEnvironment):
         """Call something for a template."""
         if any(__obj is own for own in _OWN_CALLS):
             return __obj(*args)
-        own_named = {name: value for name, value in named.items() if name not in ("_loop_vars", "_block_vars")}
-        given = (*args, *own_named.values())
+        given = (*args, *(value for name, value in named.items() if name not in ("_loop_vars", "_block_vars")))
         work = _WORK.get()
         work.step(_CALL_STEPS)
         _require_small(given)

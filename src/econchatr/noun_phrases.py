@@ -176,16 +176,15 @@ def _left_of(word: str, before: _Left) -> _Left:
 
 def _read_chunk(words: Sequence[str], left: _Left) -> Iterator[str]:
     """The phrases in words that no small word stands between, given what stands before them."""
-    if not words:
-        return
-    if _begins_with_verb(words, left):
-        yield from _read_chunk(words[1:], "verb")
-        return
-    n = _phrase_length(words)
-    yield _well_formed(words[:n])
-    if n < len(words):
-        yield ""
-        yield from _read_chunk(words[n + 1 :] if verb_form(words[n].lower()) else (), "verb")
+    while words:
+        if _begins_with_verb(words, left):
+            words, left = words[1:], "verb"
+            continue
+        n = _phrase_length(words)
+        yield _well_formed(words[:n])
+        if n < len(words):
+            yield ""
+        words, left = words[n + 1 :] if n < len(words) and verb_form(words[n].lower()) else (), "verb"
 
 
 def _begins_with_verb(words: Sequence[str], left: _Left) -> bool:

@@ -31,6 +31,17 @@ def test_a_plain_folder_becomes_a_show_without_a_question(tmp_path: Path, econch
     assert load_config(tmp_path / "my" / "show.toml").show.hosts == ("Ada Host",)
 
 
+def test_a_folder_that_holds_only_a_saved_feed_is_told_in_one_line(tmp_path: Path, econchatr: Run) -> None:
+    (tmp_path / "in").mkdir()
+    item = "<item><title>E</title><guid>1</guid><link>https://example.org/1</link></item>"
+    feed = f"<rss version='2.0'><channel><title>S</title>{item}</channel></rss>"
+    (tmp_path / "in" / "feed.xml").write_text(feed)
+    known = ("--host", "Ada Host", "--rights", "own")
+    told = econchatr("init", tmp_path / "show", "--from", tmp_path / "in", *known, check=None).stderr
+    assert "only a feed" in told
+    assert "Traceback" not in told
+
+
 def test_labels_that_parse_would_not_know_become_aliases(tmp_path: Path, econchatr: Run) -> None:
     folder = write_talks(tmp_path / "talks", ("Ada Host", "Bo Guest"), ("Ada", "Cy Guest"), ("Ada Host", "Di Guest"))
     econchatr("init", tmp_path / "my", "--from", folder, "--host", "Ada Host")

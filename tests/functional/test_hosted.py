@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import BudgetError, EconChatRError, InputError, ModelError
+from econchatr.hosted.protocol import HostedJob
 from econchatr.money.ledger import Ledger
 from econchatr.pipeline import RunResult, Silent, hosted_training, open_show, run_show, status_of
 from econchatr.pipeline.hosted_training import cancel_hosted, tell_open_jobs
@@ -181,6 +182,79 @@ def test_what_runs_can_be_cancelled_and_what_it_set_aside_is_free_again(
     assert [job.state for job in cancel_hosted(open_show(show), Notes())] == ["cancelled"] * 2
     with Ledger(show / "ledger.sqlite") as ledger:
         assert ledger.committed_usd() == 0
+
+
+def interrupt_once_sent(show: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Order the ladder, and stop the program while the jobs run."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hosted_training.TrainingDesk, "_ask", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(show)
+
+
+def test_a_job_that_cannot_be_cancelled_keeps_no_other_from_it(
+    show: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.words, notes = ("running",), Notes()
+    interrupt_once_sent(show, monkeypatch)
+    trainer.faults = {"POST /fine_tuning/jobs/*/cancel": [403]}
+    with pytest.raises(ModelError, match="403"):
+        cancel_hosted(open_show(show), notes)
+    assert [job["cancelled"] for job in trainer.jobs.values()] == [False, True]
+    assert [note.partition(":")[2].strip()[:9] for note in notes.notes[-1:]] == ["cancelled"]
+
+
+def test_what_has_ended_meanwhile_is_booked_by_a_cancellation(
+    show: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.words = ("running",)
+    interrupt_once_sent(show, monkeypatch)
+    trainer.words = ("succeeded",)
+    assert [job.state for job in cancel_hosted(open_show(show), Notes())] == ["succeeded"] * 2
+    with Ledger(show / "ledger.sqlite") as ledger:
+        assert ledger.committed_usd() == Decimal("0.20")
+
+
+def test_jobs_of_an_earlier_order_are_booked_when_something_else_is_ordered(
+    show: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.words, notes = ("running",), Notes()
+    interrupt_once_sent(show, monkeypatch)
+    profile = show / "profiles.toml"
+    profile.write_text(profile.read_text().replace("batch_size = 8", "batch_size = 4"))
+    trainer.words = ("succeeded",)
+    train(show, notes)
+    assert len(trainer.jobs) == 4
+    assert sum("of an earlier order has ended; what it cost is booked" in note for note in notes.notes) == 2
+    assert tell_open_jobs(open_show(show)) == []
+    with Ledger(show / "ledger.sqlite") as ledger:
+        assert ledger.committed_usd() == Decimal("0.40")
+
+
+def test_the_epochs_that_were_quoted_are_ordered_whatever_a_profile_says(show: Path, trainer: Trainer) -> None:
+    profile = show / "profiles.toml"
+    profile.write_text(profile.read_text().replace("batch_size = 8", "batch_size = 8, n_epochs = 40"))
+    train(show)
+    (tuning,) = read_table(show / "train" / "small" / "hosted" / "hosted.parquet", HostedTuning)
+    assert json.loads(tuning.asked)["hyperparameters"] == {"n_epochs": 4, "batch_size": 8}
+
+
+def test_the_files_of_another_job_do_not_stand_for_those_of_this_one(show: Path) -> None:
+    train(show)
+    rung = open_show(show).rung("small")
+    folder = rung.folder("train") / "hosted"
+    (made,) = read_table(folder / "hosted.parquet", HostedTuning)
+    (folder / "result-1").write_text("the adapter")
+    told = HostedJob(made.outside_job, "succeeded", "", None, None, "", "", (), (), None)
+    hosted_training._keep_files_of(told, rung, folder)
+    assert (folder / "result-1").is_file()
+    hosted_training._keep_files_of(told._replace(outside_id="another"), rung, folder)
+    assert not (folder / "result-1").exists()
+    assert (folder / "hosted.parquet").is_file()
 
 
 def test_a_planted_key_stands_in_nothing_that_was_written_or_told(

@@ -180,6 +180,9 @@ class TrainerHandler(BaseHTTPRequestHandler):
         return 200, self.trainer.tell(name)
 
     def _cancel(self, name: str, data: bytes) -> tuple[int, Any]:
+        job = self.trainer.tell(name)
+        if job["status"] in ("succeeded", "completed", "failed", "cancelled"):  # as OpenAI does
+            return 400, {"error": {"message": f"Job {name} is not running.", "code": "invalid_job_state"}}
         self.trainer.jobs[name]["cancelled"] = True
         return 200, self.trainer.tell(name)
 

@@ -40,3 +40,7 @@ def test_a_phrase_never_begins_or_ends_with_a_pronoun() -> None:
     phrases = find_noun_phrases("He's the one who told them what your friends and my neighbours said about us.")
     assert phrases == ["friends", "neighbours"]
     assert not word_list("subjects") & {word for phrase in phrases for word in phrase.split()}
+
+
+def test_a_word_said_thousands_of_times_is_read_to_its_end() -> None:
+    assert find_noun_phrases("Well, let me see, " + "go " * 5000 + "to the river.") == ["river"]

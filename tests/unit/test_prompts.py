@@ -205,6 +205,18 @@ def test_a_template_makes_nothing_huge(template: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(1000) %}{% set a = ['x' * 9000000] %}{% endfor %}ok",
+        "".join(f"{{% set a{n} = 'x' * 9999 * 999 %}}" for n in range(40)),
+    ],
+)
+def test_what_a_template_makes_piece_by_piece_is_refused_before_it_fills_the_memory(template: str) -> None:
+    with pytest.raises(ModelError, match="writes more than"):
+        render_template(template)
+
+
+@pytest.mark.parametrize(
     "operation",
     [
         "'%1000000000d' % 1",

@@ -277,7 +277,7 @@ class Examinee(NamedTuple):
     def draw(self, ask: Ask, settings: ExamSettings) -> Draw:
         """What has to be drawn for one thing to ask."""
         model_sha256, is_tuned = self.identify(ask.variant), ask.variant in TUNED_VARIANTS
-        n_draws = self.best_of if is_tuned else 1
+        n_draws = self.best_of if is_tuned and settings.temperature else 1  # at temperature 0 all draws are one
         asked = [model_sha256, ask.text, ask.variant, ask.seed, settings, self.voice]
         asked += [("best of", n_draws)] if n_draws > 1 else []
 
@@ -303,7 +303,7 @@ class Examinee(NamedTuple):
             seed=ask.seed,
             settings=settings,
             record=record,
-            n_replies=n_draws if settings.temperature else 1,
+            n_replies=n_draws,
         )
 
 

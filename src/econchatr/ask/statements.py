@@ -72,6 +72,10 @@ _MIN_CLAUSE, _MAX_CLAUSE = 5, 17
 MIN_RUN_WORDS: Final = 5
 
 
+_MIN_REPLAYED_WORDS: Final = 25
+"""Fewer words that always come together may be one long saying."""
+
+
 class HostSentence(NamedTuple):
     """One sentence of the host."""
 
@@ -293,7 +297,17 @@ def find_sayings(statements: Sequence[HostSentence], *, min_episodes: int) -> li
         for words, held in runs.items()
         if len(held) >= min_episodes
     ]
-    return sorted(found, key=lambda saying: (-len(saying.said), -len(saying.words), saying.words))
+    return sorted(_drop_replayed(found), key=lambda saying: (-len(saying.said), -len(saying.words), saying.words))
+
+
+def _drop_replayed(sayings: Sequence[Saying]) -> Iterator[Saying]:
+    """Leave out what always comes with other sayings in the very same turns: a passage that is played again."""
+    by_turns = defaultdict[frozenset[tuple[str, int]], list[Saying]](list)
+    for saying in sayings:
+        by_turns[frozenset((said.slug, said.position) for said in saying.said)].append(saying)
+    for alike in by_turns.values():
+        if len(alike) == 1 or sum(len(saying.words) for saying in alike) < _MIN_REPLAYED_WORDS:
+            yield from alike
 
 
 def _find_likely(statements: Sequence[HostSentence], n_times: int) -> list[HostSentence]:

@@ -90,7 +90,7 @@ class PoliteClient:
 
     def stopped(self, address: str) -> Fault | None:
         """Why the host of an address is not asked any more; `None`: it is."""
-        return self._stopped.get(_host(address))
+        return self._stopped.get(host_of(address))
 
     def get(self, address: str, *, etag: str = "", last_modified: str = "") -> FetchedPage | Fault:
         """The page at an address, or why there is none; waits its turn first.
@@ -121,7 +121,7 @@ class PoliteClient:
             return unsafe
         if stopped := self.stopped(target):
             return stopped
-        rules, host = self._read_robots(target), _host(target)
+        rules, host = self._read_robots(target), host_of(target)
         if stopped := self.stopped(target):
             return stopped
         if isinstance(rules, Fault):
@@ -176,7 +176,7 @@ class PoliteClient:
         for n_tried in range(1, self.manners.n_tries + 1):
             self._wait_turn(target)
             answer = ask_once(self._client, target, headers, manners=self.manners, clock=self._clock)
-            self._next[_host(target)] = self._clock() + self._pause(target)
+            self._next[host_of(target)] = self._clock() + self._pause(target)
             if isinstance(answer, Fault) and answer.kind != "unreachable":
                 return answer
             if isinstance(answer, HttpAnswer) and answer.status not in _PASSING:
@@ -187,7 +187,7 @@ class PoliteClient:
 
     def _keep_waiting(self, target: str) -> Fault | None:
         """Wait until the time a process before this one was told, if that is near; else stop asking the host."""
-        host = _host(target)
+        host = host_of(target)
         until = self._waits.pop(host, None)
         left = 0.0 if until is None else (until - self._now()).total_seconds()
         if until is None or left <= 0:
@@ -201,7 +201,7 @@ class PoliteClient:
 
     def _step_back(self, target: str, answer: HttpAnswer | Fault, n_tried: int) -> Fault | None:
         """Put off the next try: as long as the site asks for, else longer each time."""
-        host = _host(target)
+        host = host_of(target)
         asked = read_retry_after(answer.header("retry-after"), self._now()) if isinstance(answer, HttpAnswer) else None
         if asked is None:
             wait = self.manners.delay_seconds * 2**n_tried * self._random.uniform(0.5, 1.0)
@@ -222,19 +222,19 @@ class PoliteClient:
         return None
 
     def _pause(self, target: str) -> float:
-        host = _host(target)
+        host = host_of(target)
         floor = 0.0 if is_named(host, self._allow_hosts) else _MIN_DELAY_SECONDS
         return max(self.manners.delay_seconds, self._delay.get(host, 0.0), floor)
 
     def _wait_turn(self, target: str) -> None:
-        due = self._next.get(_host(target), self._first)
+        due = self._next.get(host_of(target), self._first)
         while (left := due - self._clock()) > 0:
             self._sleep(left)
 
     # --- after the answer ---------------------------------------------------------------------------------------------
 
     def _judge(self, address: str, target: str, answer: HttpAnswer, *, is_conditional: bool) -> FetchedPage | Fault:
-        status, host = answer.status, _host(target)
+        status, host = answer.status, host_of(target)
         if status == 200 or (status == 304 and is_conditional):
             return FetchedPage(address, target, status, answer.headers, answer.body)
         if status in _REFUSALS:
@@ -252,7 +252,7 @@ class PoliteClient:
         return Fault("broken", f"{show_address(target)} answered with status {status}.")
 
     def _stop(self, target: str, fault: Fault) -> Fault:
-        self._stopped[_host(target)] = fault
+        self._stopped[host_of(target)] = fault
         return fault
 
 
@@ -279,7 +279,8 @@ def _tell_time(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _host(address: str) -> str:
+def host_of(address: str) -> str:
+    """The host of an address, in small letters; empty: it has none, or is no address."""
     try:
         return (urlsplit(address).hostname or "").rstrip(".")
     except ValueError:

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from econchatr.errors import SourceError
-from econchatr.fetch.client import PoliteClient
+from econchatr.fetch.client import PoliteClient, host_of
 from econchatr.fetch.feed import Feed, FeedItem, read_feed
 from econchatr.fetch.folder import is_kept
 from econchatr.fetch.http_answers import Fault, FetchedPage
@@ -122,7 +122,7 @@ class Gatherer:
 
     def _ask_item(self, plan: Wanted) -> None:
         while address := _next_address(plan, self.journal):
-            host = urlsplit(address).hostname or ""
+            host = host_of(address)
             answer = self._refuse_stranger(_refuse_front_page(self._get(address, host)))
             if isinstance(answer, Fault):
                 self._check_connection(answer, host)
@@ -166,7 +166,7 @@ class Gatherer:
             self._n_silent[host] = 0
             return
         self._n_silent[host] = self._n_silent.get(host, 0) + 1
-        has_answered = any(one.sha256 and urlsplit(one.address).hostname == host for one in self.journal.pages.values())
+        has_answered = any(one.sha256 and host_of(one.address) == host for one in self.journal.pages.values())
         if has_answered and self._n_silent[host] >= _N_IN_A_ROW:
             raise SourceError(f"{host} does not answer any more: {fault.message}", hint=fault.hint)
 

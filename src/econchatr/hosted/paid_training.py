@@ -349,7 +349,7 @@ class TrainingDesk:
 
 def _explain(training: PlannedTraining, told: HostedJob) -> ModelError:
     cost = f"{told.n_trained_tokens:,} tokens were trained and are charged" if told.n_trained_tokens else (
-        "no trained token is told, so nothing is charged"
+        "no trained token is told, so nothing is booked: look at the service's own bill"
     )  # fmt: skip
     why = f": {told.error}" if told.error else ""
     return ModelError(
@@ -358,22 +358,23 @@ def _explain(training: PlannedTraining, told: HostedJob) -> ModelError:
     )
 
 
-def cancel_trainings(trainings: Sequence[tuple[Job, PaidTraining]], ledger: Ledger) -> list[HostedJob]:
-    """Ask the services to stop open jobs, and write down what each costs so far.
+def cancel_training(job: Job, paid: PaidTraining, ledger: Ledger) -> HostedJob | None:
+    """Ask the service to stop an open job, and write down what the job costs so far.
+
+    Returns:
+        The job as it stands; `None`: it was never sent, and what was set aside is free again.
 
     Raises:
-        ModelError: A service fails.
+        ModelError: The service fails, or refuses.
     """
-    told = []
-    for job, paid in trainings:
-        outside_id = job.outside_id or paid.find(job.job_id)
-        if outside_id is None:
-            ledger.close_job(job.job_id, "released")
-            continue
-        if job.outside_id is None:
-            ledger.attach(job.job_id, outside_id)
+    outside_id = job.outside_id or paid.find(job.job_id)
+    if outside_id is None:
+        ledger.close_job(job.job_id, "released")
+        return None
+    if job.outside_id is None:
+        ledger.attach(job.job_id, outside_id)
+    # Services refuse to cancel what has ended. A loop of our own does not, and would begin if it were asked after.
+    if isinstance(paid.service, OwnLoop) or not paid.look(outside_id).is_ended:
         paid.service.cancel(paid.inside(outside_id))
-        collect_charges(ledger, job.job_id, paid)
-        if paid.last is not None:
-            told.append(paid.last)
-    return told
+    collect_charges(ledger, job.job_id, paid)
+    return paid.last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from econchatr.hosted.paid_training import (
     TrainingDesk,
     TrainingEnd,
     TrainingPrice,
-    cancel_trainings,
+    cancel_training,
     number_order,
 )
 from econchatr.hosted.profiles import PROFILES_NAME, Profile, find_profile
@@ -29,16 +29,19 @@ from econchatr.hosted.services import open_service
 from econchatr.hosted.training_files import check_training_file
 from econchatr.money.billing import TokenUsage, bill_dearest_usage, bill_training, bill_validation
 from econchatr.money.ledger import LEDGER_NAME, Job, Ledger, Order
+from econchatr.money.spending import settle_job
 from econchatr.pipeline.served import HOSTED_PART
 from econchatr.pipeline.show import Rung, Show
 from econchatr.pipeline.stage import Made, Narrator, Stage
 from econchatr.records import HostedTuning
-from econchatr.tables import hash_file, hash_settings
+from econchatr.tables import MANIFEST_NAME, hash_file, hash_settings, write_bytes
 
 _FILES: Final = ("train", "dev")
 _MAX_METADATA_CHARS: Final = 512
 _LOOP: Final = "loop"
 """Folder, inside a trained rung's, of the journals of loops that run in this program."""
+_JOB_NAME: Final = "job.txt"
+"""Whose downloads lie beside it, by the service's id of the job."""
 POLL_SECONDS = 15.0
 """Between two questions after a job."""
 
@@ -95,11 +98,30 @@ def order_trainings(show: Show, rungs: Sequence[Rung], narrator: Narrator) -> di
             known = ledger.find_job(plan.order.job_id)
             if known is None or known.outside_id is None:
                 _check_before_sending(rung, plan, narrator)
+        _settle_earlier(show, ledger, {plan.order.job_id for plan in plans}, narrator)
         ends = _open_desk(show, ledger, narrator).run(plans)
     failed = {end.rung: end.error for end in ends if end.error is not None}
     for error in failed.values():
         narrator.note(f"{error.message} {error.hint}")
     return failed
+
+
+def _settle_earlier(show: Show, ledger: Ledger, ordered: AbstractSet[str], narrator: Narrator) -> None:
+    """Book what became of the jobs of earlier orders: what was changed since is ordered anew, and they are not."""
+    for job, paid in _list_open(show, ledger, narrator):
+        if job.job_id in ordered:
+            continue
+        name = f"{job.rung}: job {job.outside_id or 'not known to be sent'} of an earlier order"
+        try:
+            state = settle_job(ledger, job, paid).state
+        except ModelError as exc:
+            narrator.note(f"{name} could not be asked after: {exc.message}")
+            continue
+        told = {
+            "open": "is still open; `econchatr train --cancel` gives it up",
+            "released": "was never sent; what was set aside for it is free again",
+        }
+        narrator.note(f"{name} {told.get(state, 'has ended; what it cost is booked')}")
 
 
 def _open_desk(show: Show, ledger: Ledger, narrator: Narrator) -> TrainingDesk:
@@ -144,7 +166,7 @@ def _plan(rung: Rung, ledger: Ledger, narrator: Narrator) -> PlannedTraining:
         model=_model(rung),
         train=folder / "train.chat.jsonl",
         validation=folder / "dev.chat.jsonl" if _has_validation(rung, profile) else None,
-        hyperparameters={"n_epochs": rung.n_epochs, **profile.hyperparameters},
+        hyperparameters={**profile.hyperparameters, "n_epochs": rung.n_epochs},
         seed=rung.show.config.train.seed,
         worst_usd=worst_usd,
         metadata=tuple(_tell_rights(rung)) if profile.tells_rights else (),
@@ -210,6 +232,7 @@ def _train_hosted(rung: Rung, narrator: Narrator) -> Made:
         (end,) = _open_desk(rung.show, ledger, narrator).run([plan])
         job = _need_job(end)
         folder = rung.folder("train") / HOSTED_PART
+        _keep_files_of(job, rung, folder)
         paths = plan.paid.service.download(job, folder)
         bill = next((row for row in ledger.bill() if (row.rung, row.what) == (rung.name, "training")), None)
         if not ledger.list_open_jobs():
@@ -231,6 +254,22 @@ def _train_hosted(rung: Rung, narrator: Narrator) -> Made:
     return Made({"hosted": [tuning]}, tuple(path.name for path in paths), counts)
 
 
+def _keep_files_of(job: HostedJob, rung: Rung, folder: Path) -> None:
+    """Take away what was downloaded of another job: what is there is not downloaded again.
+
+    The mark is written before anything comes. A service may delete its files once they are here, so files of this very
+    job have to stay, whenever the program was killed.
+    """
+    mark, own = folder / _JOB_NAME, {"hosted.parquet", MANIFEST_NAME}
+    known = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+    if not known and (folder / "hosted.parquet").is_file():  # downloaded before there were marks
+        known = rung.show.table(folder / "hosted.parquet", HostedTuning)[0].outside_job
+    for path in folder.iterdir() if folder.is_dir() and known != job.outside_id else ():
+        if path.is_file() and path.name not in own and not path.name.startswith("."):
+            path.unlink()
+    write_bytes(mark, job.outside_id.encode())
+
+
 def _need_job(end: TrainingEnd) -> HostedJob:
     if end.error is not None:
         raise end.error
@@ -246,7 +285,7 @@ def _describe(rung: Rung) -> dict[str, object]:
     return {
         "service": profile.name,
         "model": _model(rung),
-        "hyperparameters": {"n_epochs": rung.n_epochs, **profile.hyperparameters},
+        "hyperparameters": {**profile.hyperparameters, "n_epochs": rung.n_epochs},
         "body": profile.body,
         "seed": rung.show.config.train.seed,
         **{name: hash_file(path) if path.is_file() else "" for name, path in files.items()},
@@ -290,22 +329,35 @@ def cancel_hosted(show: Show, narrator: Narrator) -> list[HostedJob]:
 
     Raises:
         InputError: A key is missing.
-        ModelError: A service fails.
+        ModelError: A service fails; all others were asked.
     """
-    with _open_jobs(show, narrator) as (ledger, jobs):
-        told = cancel_trainings(jobs, ledger)
-    for job in told:
-        narrator.note(f"job {job.outside_id}: {job.word}")
+    told, faults = list[HostedJob](), list[ModelError]()
+    with Ledger(show.root / LEDGER_NAME) as ledger:
+        for job, paid in _list_open(show, ledger, narrator):
+            try:
+                ended = cancel_training(job, paid, ledger)
+            except ModelError as exc:  # the others are to be stopped all the same
+                narrator.note(f"{job.rung}: job {job.outside_id or 'not known to be sent'}: {exc.message}")
+                faults.append(exc)
+                continue
+            if ended is not None:
+                narrator.note(f"job {ended.outside_id}: {ended.word}")
+                told.append(ended)
+    if faults:
+        raise faults[0]
     return told
 
 
-@contextmanager
-def _open_jobs(show: Show, narrator: Narrator) -> Iterator[tuple[Ledger, list[tuple[Job, PaidTraining]]]]:
-    """The show's open trainings, each with what asks after it."""
-    rungs = {rung.name: rung for rung in list_bought(show)}
-    with Ledger(show.root / LEDGER_NAME) as ledger:
-        jobs = [job for job in ledger.list_open_jobs() if job.what == "training" and job.rung in rungs]
-        yield ledger, [(job, _ask_after(rungs[job.rung], job, narrator)) for job in jobs]
+def _list_open(show: Show, ledger: Ledger, narrator: Narrator) -> list[tuple[Job, PaidTraining]]:
+    """The open trainings of the show's rungs, each with what asks after it at the rung's service."""
+    rungs, found = {rung.name: rung for rung in list_bought(show)}, []
+    for job in ledger.list_open_jobs():
+        if job.what != "training" or job.rung not in rungs:
+            continue
+        service = _profile(rungs[job.rung]).name
+        if job.outside_id is None or job.outside_id.startswith(f"{service}:"):
+            found.append((job, _ask_after(rungs[job.rung], job, narrator)))
+    return found
 
 
 def _ask_after(rung: Rung, job: Job, narrator: Narrator) -> PaidTraining:

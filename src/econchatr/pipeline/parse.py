@@ -221,6 +221,10 @@ def _complete(episode: Episode, file: SourceFile) -> Episode:
 
 
 def _check_read(show: Show, heard: _Heard) -> None:
+    if not heard.episodes and not heard.failures:
+        raise TranscriptError(
+            f"there is no transcript in {show.source}, only a feed.", hint="Put the transcripts beside the feed."
+        )
     if not heard.episodes:
         raise TranscriptError(
             f"none of the {len(heard.failures)} files from {show.source} can be used; "

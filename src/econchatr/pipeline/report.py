@@ -119,7 +119,7 @@ def _report(ladder: Ladder, narrator: Narrator) -> Made:
 
 REPORT = Stage[Ladder](
     "report",
-    version=5,
+    version=6,
     settings={"show": "show", "rights": "rights", "version": lambda ladder: __version__},
     inputs=_inputs,
     reads=("fetch", "parse", "pair", "select", "train", "ask", "score", "questions.toml", "sheets/", "the ledger"),
@@ -165,7 +165,7 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
         spans=rows("score", "spans", CopiedSpan),
         nearest=rows("score", "nearest", NearQuote),
         real_words=tuple(_find_real_words(show, pairs)),
-        guesses=tuple(_read_guesses(show)),
+        guesses=tuple(_read_guesses(show, rows("train", "tuned", TunedModel))),
         replies=rows("score", "replies", HeldOutReply),
         settings=_settings(show),
         system_line=system_line(show.voice),
@@ -177,13 +177,19 @@ def gather_material(ladder: Ladder) -> ReportMaterial:
     )
 
 
-def _read_guesses(show: Show) -> Iterator[tuple[str, bool]]:
-    """Whose reply was guessed in the playground, and whether rightly; a line that is no guess counts for nothing."""
+def _read_guesses(show: Show, tuned: Sequence[TunedModel]) -> Iterator[tuple[str, bool]]:
+    """Whose reply was guessed in the playground, and whether rightly.
+
+    A line that is no guess counts for nothing, nor does a guess at a model that was trained again since.
+    """
+    now = {model.rung: model.adapter_sha256 for model in tuned}
     path = show.folder("talk") / GUESSES_NAME
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-            yield str(row["rung"]), int(row["pick"]) == int(row["real"])
+            rung = str(row["rung"])
+            if row.get("adapter_sha256") in (None, now.get(rung)):  # older lines do not say which model it was
+                yield rung, int(row["pick"]) == int(row["real"])
         except (ValueError, KeyError, TypeError):
             continue
 

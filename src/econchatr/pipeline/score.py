@@ -155,7 +155,7 @@ def _inputs(rung: Rung) -> dict[str, str]:
 
 SCORE = Stage[Rung](
     "score",
-    version=7,
+    version=8,
     settings={
         "score": lambda rung: rung.show.config.score.model_dump(exclude={"judge"}),
         "form": lambda rung: rung.form_version,

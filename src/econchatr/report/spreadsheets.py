@@ -120,7 +120,7 @@ _ANSWER_COLUMNS: dict[str, Callable[[_AnswerRow], CsvCell]] = {
     "n_reply_tokens": lambda row: row.answer.reply.n_reply_tokens if row.answer.reply else None,
     "grade": lambda row: row.mark.grade if row.mark else None,
     "likeness_to_expected": lambda row: row.mark.likeness if row.mark else None,
-    "n_copied_words": lambda row: row.span.n_words if row.span else None,
+    "longest_copied_run_words": lambda row: row.span.n_words if row.span else None,
     "copied_words": lambda row: row.span.text if row.span else None,
     "copied_from": lambda row: row.span.slug if row.span else None,
     "nearest_quote": lambda row: row.near.text if row.near else None,

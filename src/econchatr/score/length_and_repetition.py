@@ -109,7 +109,9 @@ def measure_repetition(said: Sequence[Said], *, max_words: int = MAX_WORDS) -> R
         drawn = draw_left_out(counts, groups, n_groups=n_groups, size=size, n_windows=n_windows, seed=0)
         found.append([_mean_repetition(windows, sequences) for windows in drawn])
     whole, *left_out = np.mean(found, axis=0).tolist()
-    return Repetition(jackknife_interval(whole, [left_out]), size)
+    value, low, high = jackknife_interval(whole, [left_out])
+    # A share: the jackknife's interval is symmetric, and may reach past the ends.
+    return Repetition(Interval(value, None if low is None else max(0.0, low), high and min(1.0, high)), size)
 
 
 def measure_host(replies: Sequence[str], n_words: int) -> float | None:

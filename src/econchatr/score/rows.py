@@ -340,8 +340,10 @@ def compare_rows(before: Row, after: Row, yardstick: Yardstick, *, rung: str, va
     The differences are of questions that both rows answered.
     """
     score = partial(make_score, rung=rung, variant=variant, subject=ANSWERS)
-    closer = compare_voices(before.said, after.said, yardstick.voice)
-    scores = [score(Measure.VOICE_CLOSER, closer, n=len(after.said))]
+    shared = {one.group for one in before.said} & {one.group for one in after.said}
+    first_said, second_said = ([one for one in row.said if one.group in shared] for row in (before, after))
+    closer = compare_voices(first_said, second_said, yardstick.voice)
+    scores = [score(Measure.VOICE_CLOSER, closer, n=len(second_said))]
     firsts, seconds = _average_questions(before), _average_questions(after)
     for measure, first in firsts.items():
         second = seconds[measure]

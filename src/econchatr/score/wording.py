@@ -114,8 +114,9 @@ def score_wording(
     for variant in dict.fromkeys(answer.variant for answer in answers):
         own = [answer for answer in answers if answer.variant == variant]
         score = partial(make_score, Measure.WORDING_SHARE, rung=rung, variant=variant)
+        n_said = sum(answer.reply is not None for answer in own)
         words = [split_spread(rows, text_distance) for rows in _group_by_wording(own, count)]
-        scores.append(score(share_of_wording(words, n_resamples=n_resamples), subject=WORDS_SAID, n=len(own)))
+        scores.append(score(share_of_wording(words, n_resamples=n_resamples), subject=WORDS_SAID, n=n_said))
         graded = [split_spread(rows, lambda one, two: (one - two) ** 2) for rows in _group_by_wording(own, weigh)]
         if worth:
             n = sum(weigh(answer) is not None for answer in own)

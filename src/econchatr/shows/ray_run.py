@@ -51,6 +51,8 @@ class _Standing:
     error: EconChatRError | None = None
     start: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    is_locked: bool = False
+    """Whether this run, and no other, works in the folder."""
     n_open: int = 0
     """Parts that the cluster still works on."""
 
@@ -99,7 +101,8 @@ def run_on_ray(
             with open_cluster(settings):
                 _Run(settings, narrator, rung, approve).do(standings, locks)
             for one in standings:
-                _drop_traces(one)
+                if one.is_locked:
+                    _drop_traces(one)
     return [_settle(one, rung) for one in standings]
 
 
@@ -151,6 +154,7 @@ class _Run:
             with _caught(one):
                 show = _show(one)
                 locks.enter_context(lock_folder(show.root))
+                one.is_locked = True
                 gather_feed(show, one.narrator, ask_again=False)
         for one, result in self._prepare([one for one in whole if one.error is None]):
             one.take(result)

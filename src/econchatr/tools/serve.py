@@ -149,7 +149,10 @@ class PlayKeeper:
         Raises:
             ShowFolderError: The file cannot be written.
         """
+        rung = self._show.rung(cue.rung)
+        adapter_sha256 = rung.tuned().adapter_sha256 if rung.is_done("train") else None
         row = {"at": self._now().isoformat(timespec="seconds"), "who": who, "pick": pick, **cue.model_dump()}
+        row["adapter_sha256"] = adapter_sha256
         append_line(self._show.folder("talk") / "guesses.jsonl", json.dumps(row, ensure_ascii=False).encode())
 
 

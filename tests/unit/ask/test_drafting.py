@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.ask.drafting import DraftedExam, draft_exam, write_exam
+from econchatr.ask.statements import HostSentence, find_sayings
 from econchatr.config import load_questions
 from econchatr.demo import write_demo_show
 from econchatr.pipeline import Show, Silent, open_show, run_show
@@ -58,6 +59,24 @@ def test_every_question_says_what_a_right_answer_holds_and_shows_where_it_was_sa
 def test_a_saying_is_a_sentence_to_be_finished(demo: Show) -> None:
     texts = {one.question.text: one.question.expected for one in draft(demo).questions}
     assert texts["Finish the following sentence: \"You can't plant"] == "an old orchard"
+
+
+def say_on_three_days(*turns: str) -> list[str]:
+    """The texts of what the host is found to like to say."""
+    said = [HostSentence(day, n, text) for day in "abc" for n, turn in enumerate(turns) for text in turn.split(" / ")]
+    return [one.text for one in find_sayings(said, min_episodes=3)]
+
+
+def test_a_passage_that_is_played_again_is_no_saying() -> None:
+    clip = (
+        "the kettle in the hall was always the first to boil over that winter / "
+        "nobody at the mill ever asked me about the second lock on the gate"
+    )
+    assert say_on_three_days(clip, "a door is only a slow wall") == ["a door is only a slow wall"]
+
+
+def test_two_short_sentences_that_always_come_together_are_sayings() -> None:
+    assert len(say_on_three_days("a door is only a slow wall / ask it what it wants")) == 2
 
 
 def test_the_same_transcripts_give_the_same_draft(demo: Show) -> None:

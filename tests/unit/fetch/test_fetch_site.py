@@ -365,3 +365,12 @@ def test_a_broken_line_in_the_middle_is_told_with_its_number(site: StandIn, tmp_
     path.write_bytes(b"not a line\n" + path.read_bytes())
     with pytest.raises(ShowFolderError, match="line 1"):
         Journal(path)
+
+
+def test_a_link_that_is_no_address_is_a_fault_of_its_item_and_the_others_are_fetched(
+    site: StandIn, tmp_path: Path
+) -> None:
+    feed = feed_of(site, "Bad|/bad", "Good|/good")
+    site.pages["/feed.xml"] = site.pages["/feed.xml"].replace(f"{site.root}/bad".encode(), b"https://[bad/1")
+    gathered, _ = gather(feed, tmp_path)
+    assert [path_of(file.location) for file in gathered.files] == ["/good"]

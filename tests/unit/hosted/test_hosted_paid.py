@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from econchatr.errors import EconChatRError, ModelError, RefusedError
-from econchatr.hosted.paid_training import TrainingEnd, cancel_trainings
+from econchatr.hosted.paid_training import TrainingEnd, cancel_training
 from econchatr.money.ledger import Ledger
 from tests.helpers.hosted_material import make_desk, make_profile, make_service, plan_training
 from tests.helpers.stand_in_trainer import Trainer, random_faults, random_words, serve_trainer
@@ -79,7 +79,7 @@ def test_a_training_that_fails_says_why_costs_nothing_and_stops_no_other(ledger:
     trainer = Trainer(words=("validating_files", "failed"), error="line 7 is too long")
     ends = train(trainer, ledger, "a", "b")
     assert "line 7 is too long" in str(ends[0].error)
-    assert "nothing is charged" in str(ends[0].error)
+    assert "nothing is booked" in str(ends[0].error)
     assert len(ends) == 2
     assert ledger.committed_usd() == 0
 
@@ -137,8 +137,8 @@ def test_a_job_can_be_cancelled_and_one_that_was_never_sent_is_given_up(ledger: 
         make_desk(ledger, [])._send(sent)
         ledger.reserve(unsent.order, budget_usd=Decimal(40))
         jobs = {job.rung: job for job in ledger.list_open_jobs()}
-        told = cancel_trainings([(jobs["a"], sent.paid), (jobs["b"], unsent.paid)], ledger)
-    assert [job.state for job in told] == ["cancelled"]
+        told = [cancel_training(jobs[plan.rung], plan.paid, ledger) for plan in (sent, unsent)]
+    assert [job and job.state for job in told] == ["cancelled", None]
     assert ledger.list_open_jobs() == []
     assert ledger.committed_usd() == 0
 

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("tinker", reason="needs the extra `tinker`")
 
 from econchatr.errors import BudgetError, InputError, ModelError
-from econchatr.hosted.paid_training import TrainingEnd, cancel_trainings
+from econchatr.hosted.paid_training import TrainingEnd, cancel_training
 from econchatr.money.ledger import Ledger
 from tests.helpers.hosted_material import ROW, make_desk
 from tests.helpers.stand_in_tinker import KEY, MODEL, Tinker, serve_tinker
@@ -370,7 +370,8 @@ def test_a_cancelled_job_is_charged_by_what_was_sent_and_leaves_nothing(market: 
     with Ledger(market.folder / "ledger.sqlite") as ledger:
         service, profile = make_tinker(market.folder, market.address), make_tinker_profile(market.address)
         plan = plan_tinker(ledger, market.folder, service, profile)
-        (told,) = cancel_trainings([(ledger.list_open_jobs()[0], plan.paid)], ledger)
+        told = cancel_training(ledger.list_open_jobs()[0], plan.paid, ledger)
+    assert told is not None
     assert told.state == "cancelled"
     assert market.charged() == price(market.tinker.n_booked)
     assert market.states() == []

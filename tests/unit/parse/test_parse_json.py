@@ -163,3 +163,9 @@ def test_broken_json_is_refused_in_our_words(text: str) -> None:
     with pytest.raises(TranscriptError) as caught:
         read(text)
     assert caught.value.hint
+
+
+def test_a_line_of_json_lines_may_hold_a_line_separator_of_unicode() -> None:
+    rows = [{"speaker": "A", "text": "one\u2028two"}, {"speaker": "B", "text": "three"}]
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    assert len(read(text).turns) == 2

@@ -5,14 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from econchatr.records import Gate, ReportedMarks
 from econchatr.report import ReportMaterial, render_html, render_markdown
 from econchatr.report.habits import find_sayings, measure_habits
 from econchatr.report.page_blocks import ModelAnswer, Stretch
 from econchatr.report.score_table import tabulate_gates, tell_why_closed
-from econchatr.report.sections.first_screen import count_found, tell_cost, tell_readers, weigh
+from econchatr.report.sections.answered import tell_draws
+from econchatr.report.sections.first_screen import (
+    count_found,
+    measure_all_habits,
+    tell_cost,
+    tell_readers,
+    weigh,
+    weigh_guesses,
+)
+from econchatr.speech_acts import Act
 from tests.helpers.browser import CHROMIUM, run_page
+from tests.helpers.make_records import make_pair
 from tests.helpers.report_material import HOST, RUNG
 from tests.helpers.report_page_reader import PageReader
 from tests.helpers.report_proof_material import gate, make_proved_material, make_right_counts
@@ -153,6 +166,29 @@ def test_answers_that_say_the_opposite_of_the_host_are_told_at_once() -> None:
     )
 
 
+def test_of_a_ladder_the_page_says_whose_answers_are_the_best_of_several_draws() -> None:
+    answers = [one for one in make_proved_material().answers if one.variant == "tuned"]
+    large = [one.model_copy(update={"rung": "large"}) for one in answers]
+    small = [one.model_copy(update={"best_of": 8}) for one in answers]
+    assert tell_draws([*small, *large])[0].startswith(f"Each answer of the tuned {RUNG} is the best of 8 draws")
+    assert tell_draws(large) == ()
+
+
+def test_thousands_of_guesses_are_weighed_and_told_in_whole_numbers() -> None:
+    guesses = ((RUNG, True), (RUNG, False)) * 1500
+    material = make_proved_material().model_copy(update={"guesses": guesses})
+    assert "found the real one 1,506 of 3,012 times" in weigh(material, RUNG)
+
+
+def test_the_host_asks_back_only_where_he_was_really_asked() -> None:
+    material, n = make_proved_material(), 30
+    asked = [make_pair(place, cue="Who counted?", reply="The board did.", split="test") for place in range(n)]
+    cue = "I asked him, is it open? It had been closed for years. So we walked home."
+    told = [make_pair(n + place, cue=cue, reply="Why?", split="test", cue_act=Act.BOTH) for place in range(n)]
+    habits = measure_all_habits(material.model_copy(update={"pairs": (*asked, *told)}), RUNG)
+    assert (habits["host"].n, habits["host"].n_ask_back) == (n, 0)
+
+
 def test_the_page_says_that_a_tuned_answer_is_the_best_of_several_draws_and_the_bases_is_not() -> None:
     proved = make_proved_material()
     best = tuple(one.model_copy(update={"best_of": 8 if one.variant == "tuned" else 1}) for one in proved.answers)
@@ -161,3 +197,11 @@ def test_the_page_says_that_a_tuned_answer_is_the_best_of_several_draws_and_the_
     assert page.count(told) == 2
     assert "best of 8 draws \N{MIDDLE DOT}" in page
     assert "draws" not in render_html(proved)
+
+
+@given(st.integers(1, 3000), st.data())
+def test_the_tail_of_guesses_is_that_of_the_binomial_distribution_however_many_there_are(
+    n: int, data: st.DataObject
+) -> None:
+    hits = data.draw(st.integers(0, n))
+    assert weigh_guesses(hits, n) == pytest.approx(stats.binom.sf(hits - 1, n, 0.2), rel=1e-6, abs=1e-12)

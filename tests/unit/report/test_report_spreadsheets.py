@@ -34,7 +34,7 @@ def test_failed_answer_has_an_error_and_no_words() -> None:
 
 def test_answer_stands_with_its_mark_its_copy_and_its_nearest_quote() -> None:
     rows = read(write_answers(make_proved_material()))
-    assert any(row["n_copied_words"] == "8" and row["copied_from"].startswith("2021-02-11") for row in rows)
+    assert any(row["longest_copied_run_words"] == "8" and row["copied_from"].startswith("2021-02-11") for row in rows)
     assert any(row["nearest_date"] == "2021-02-11" and row["nearest_likeness"] == "0.61" for row in rows)
     assert any(row["grade"] == "wrong" and row["question_id"] == "bees" for row in rows)
 

@@ -112,7 +112,7 @@ def test_failures_are_in_no_spread() -> None:
     texts = {("q1", wording, sample): f"word{wording}" for wording in range(3) for sample in range(2)}
     failed = make_answer(None).model_copy(update={"wording": 1})
     (score,) = score_wording([*answers_in_wordings(texts), failed], [], rung="small")
-    assert (score.value, score.n) == (1.0, 7)
+    assert (score.value, score.n) == (1.0, 6)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -335,3 +335,4 @@ def test_guesses_are_kept_with_who_and_when(tmp_path: Path) -> None:
         ("Bo", 1, 1, ATTACK),
     ]
     assert all(row["at"].endswith("+00:00") for row in rows)
+    assert {row["adapter_sha256"] for row in rows} == {None}  # nothing is trained here

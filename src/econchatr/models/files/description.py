@@ -107,7 +107,7 @@ def read_fit_config(folder: Path, *, name: str) -> dict[str, Any]:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ModelError(f"{name}: no config.json that can be read ({exc}).", hint="Give a whole checkpoint.") from exc
     if not isinstance(config, dict):
         raise ModelError(f"{name}: its config.json is no JSON object.", hint="Give a whole checkpoint.")
@@ -182,7 +182,7 @@ def refuse_large_vocabulary(folder: Path, config: dict[str, Any], *, name: str) 
     n_rows = config.get("vocab_size") or (text.get("vocab_size") if isinstance(text, dict) else None)
     try:
         n_ids = _count_ids(json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise ModelError(f"{name}: its tokenizer.json cannot be read ({exc}).", hint="Give a checkpoint.") from exc
     if isinstance(n_rows, int) and n_ids > n_rows:
         raise ModelError(

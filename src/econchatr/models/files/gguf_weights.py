@@ -99,7 +99,7 @@ def _dequantized(found: GgufFile) -> Iterator[tuple[GgufTensor, NDArray[Any]]]:
             n_rows = int(np.prod(tensor.shape[:-1], dtype=np.int64))
             raw = data[start : start + n_rows * row_bytes].reshape(*tensor.shape[:-1], row_bytes)
             array = gguf.quants.dequantize(raw, kind).reshape(tensor.shape)
-        except (ValueError, KeyError, NotImplementedError) as exc:
+        except (ValueError, KeyError, IndexError, NotImplementedError) as exc:
             raise ModelError(
                 f"{found.path}: tensor {tensor.name!r} cannot be read ({exc})", hint="use another GGUF file"
             ) from exc
@@ -121,9 +121,11 @@ def _narrowed(found: GgufFile, tensor: GgufTensor, array: NDArray[np.float32]) -
 def _shared_config(found: GgufFile, kind: str) -> dict[str, Any]:
     """What both kinds of models have in their config.json."""
     shapes = {tensor.name: tensor.shape for tensor in found.tensors}
-    if "token_embd.weight" not in shapes:
+    if not shapes.get("token_embd.weight"):
         raise ModelError(f"{found.path}: has no table of tokens", hint="use another file")
     width, n_heads = found.count(f"{kind}.embedding_length"), found.count(f"{kind}.attention.head_count")
+    if not n_heads:
+        raise ModelError(f"{found.path}: has no attention heads", hint="use another file")
     return {
         "dtype": "float16",
         "vocab_size": shapes["token_embd.weight"][0],

@@ -66,7 +66,7 @@ def read_config(checkpoint: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ModelError(f"{checkpoint}: no readable config.json ({exc})", hint="give a checkpoint folder") from exc
     if not isinstance(config, dict):
         raise ModelError(f"{checkpoint}/config.json: not a JSON object", hint="give a checkpoint folder")

@@ -115,7 +115,7 @@ def _load_tree(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_Pairs)
     except json.JSONDecodeError as exc:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()]  # a text may hold U+2028
         if len(lines) < 2 or not all(line.strip().endswith(("}", "]")) for line in lines[:3]):
             raise
         try:

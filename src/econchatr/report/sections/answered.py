@@ -72,12 +72,18 @@ def answers_section(material: ReportMaterial) -> Section:
 
 def tell_draws(answers: Iterable[Answer]) -> tuple[str, ...]:
     """Say in a sentence how each answer was chosen; none where every answer is a single draw."""
-    n_draws = max((answer.best_of for answer in answers), default=1)
-    if n_draws == 1:
+    n_draws = dict[str, int]()
+    for answer in answers:
+        n_draws[answer.rung] = max(answer.best_of, n_draws.get(answer.rung, 1))
+    chosen = {rung: n for rung, n in n_draws.items() if n > 1}
+    if not chosen:
         return ()
+    is_alike = len(chosen) == len(n_draws) and len(set(chosen.values())) == 1
+    who = "of a model tuned here" if is_alike else f"of the tuned {' and '.join(chosen)}"
+    how_many = " and ".join(map(str, dict.fromkeys(chosen.values())))
     return (
-        f"Each answer of a model tuned here is the best of {n_draws} draws, as the untuned model chooses; every other "
-        "answer is drawn once.",
+        f"Each answer {who} is the best of {how_many} draws, as the untuned model chooses; every other answer is drawn "
+        "once.",
     )
 
 

@@ -85,6 +85,8 @@ class _RungWorth:
     is_paid: bool
     n_trained_tokens: int | None
     """`None`: no tuned model is recorded."""
+    is_trainable: bool
+    """False where the rung is only asked, as a model at an address is."""
     tuned: Score | None
     """The Voice, or the bits saved where no rung has a Voice."""
     untrained: Score | None
@@ -151,6 +153,7 @@ def _read_worth(material: ReportMaterial, rung: str, *, has_voice: bool) -> _Run
         charged_usd=sum((row.charged_usd - row.refunded_usd for row in bill), Decimal(0)),
         is_paid=bool(bill),
         n_trained_tokens=tuned.n_trained_tokens if tuned else None,
+        is_trainable=tuned is not None or any(chosen.rung == rung for chosen in material.selections),
         tuned=material.find_score(measure, rung, variant),
         untrained=untrained if untrained is not None and untrained.value is not None else None,
         closed=closed,
@@ -174,6 +177,8 @@ def _tell_cost(one: _RungWorth) -> str:
     trained = f", {format_count(one.n_trained_tokens)} tokens" if one.n_trained_tokens is not None else ""
     if one.is_paid:
         return f"{one.rung}: {format_usd(one.charged_usd)} charged{trained}."
+    if not one.is_trainable:
+        return f"{one.rung}: only asked; nothing was charged."
     if one.n_trained_tokens is None and one.value is None:
         return f"{one.rung}: not trained yet."
     return f"{one.rung}: trained at home{trained}; nothing was charged."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from math import comb
+from math import exp, lgamma, log
 from typing import Final
 
 from econchatr.display import name_hosts
@@ -20,6 +20,7 @@ from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Section, 
 from econchatr.report.sections.answered import lay_out_before_and_after, tell_draws
 from econchatr.report.sections.right_told import tell_by_marker, tell_reported
 from econchatr.report.sections.verdict import give_verdicts
+from econchatr.speech_acts import asks_back
 
 _GUESS: Final = 0.2
 _SURE: Final = 0.025
@@ -99,7 +100,11 @@ def tell_readers(material: ReportMaterial, rung: str) -> str:
     found, n = count_found(material, rung)
     if not n:
         return "Not tried yet: econchatr blind makes a page for readers; econchatr play has a tab Blind."
-    return f"Readers found the real one {found:.3g} of {n}; a guess finds one of five."
+    return f"Readers found the real one {_tell_found(found, n)}; a guess finds one of five."
+
+
+def _tell_found(found: float, n: int) -> str:
+    return f"{round(found, 1):,g} of {n:,}"
 
 
 def count_found(material: ReportMaterial, rung: str) -> tuple[float, int]:
@@ -126,7 +131,7 @@ def measure_all_habits(material: ReportMaterial, rung: str) -> dict[str, Habits]
         for form, _ in _FORMS
     }
     held_out = [pair for pair in kept if pair.split == "test"]
-    asked = [pair for pair in held_out if pair.cue_act in ("asks", "both")]
+    asked = [pair for pair in held_out if asks_back(pair.cue)]
     texts["host"] = [pair.reply for pair in (asked if len(asked) >= _MIN_ASKED else held_out)]
     return {form: found for form, said in texts.items() if (found := measure_habits(said, sayings)) is not None}
 
@@ -183,11 +188,18 @@ def _weigh_readers(material: ReportMaterial, rung: str) -> str:
     (n_found, n), host = count_found(material, rung), name_hosts(material.hosts)
     if not n:
         return ""
-    found = f"{n_found:.3g} of {n}"
-    by_chance = sum(comb(n, k) * _GUESS**k * (1 - _GUESS) ** (n - k) for k in range(round(n_found), n + 1))
-    if by_chance < _SURE:
+    found = _tell_found(n_found, n)
+    if weigh_guesses(n_found, n) < _SURE:
         return f"Readers tell {rung} from {host}: they found the real one {found} times"
     return f"Readers found {host}’s own reply {found} times, which does not show that they can tell {rung} from it"
+
+
+def weigh_guesses(n_found: float, n: int) -> float:
+    """How likely chance alone finds the real reply so often, or more often, in `n` guesses."""
+    whole, hit, miss = lgamma(n + 1), log(_GUESS), log(1 - _GUESS)  # whole numbers would grow too large
+    return sum(
+        exp(whole - lgamma(k + 1) - lgamma(n - k + 1) + k * hit + (n - k) * miss) for k in range(round(n_found), n + 1)
+    )
 
 
 def _weigh_marks(material: ReportMaterial, rung: str) -> tuple[str, str]:

@@ -259,7 +259,9 @@ def _weigh(told: Sequence[ProbeResult]) -> Interval | None:
         return None
     probes = sorted({one.probe.probe_id for one in told})
     left_out = [compute_f05u([one for one in told if one.probe.probe_id != probe]) for probe in probes]
-    return jackknife_interval(value, [[one for one in left_out if one is not None]])
+    known = [one for one in left_out if one is not None]
+    # Where nothing varies, as where no answer is right, the jackknife would give an interval of no width.
+    return jackknife_interval(value, [known]) if len(set(known)) > 1 else Interval(value)
 
 
 def compute_f05u(told: Sequence[ProbeResult]) -> float | None:
