@@ -11,7 +11,7 @@ from math import exp, lgamma, log
 from typing import Final
 
 from econchatr.display import name_hosts
-from econchatr.records import Question, RightCount
+from econchatr.records import Pair, Question, RightCount
 from econchatr.records.measures import HELD_OUT_CUES, Measure
 from econchatr.report.formats import count_noun, format_decimal, format_usd
 from econchatr.report.habits import Habits, find_sayings, measure_habits
@@ -130,14 +130,20 @@ def measure_all_habits(material: ReportMaterial, rung: str) -> dict[str, Habits]
         ]
         for form, _ in _FORMS
     }
-    held_out = [pair for pair in kept if pair.split == "test"]
-    asked = [pair for pair in held_out if asks_back(pair.cue)]
-    texts["host"] = [pair.reply for pair in (asked if len(asked) >= _MIN_ASKED else held_out)]
+    texts["host"] = [pair.reply for pair in _list_held_out(material)[0]]
     return {form: found for form, said in texts.items() if (found := measure_habits(said, sayings)) is not None}
+
+
+def _list_held_out(material: ReportMaterial) -> tuple[list[Pair], bool]:
+    """List the host's held-out replies to questions, or all where too few are; and whether they are the former."""
+    held_out = [pair for pair in material.pairs if pair.is_kept and pair.split == "test"]
+    asked = [pair for pair in held_out if asks_back(pair.cue)]
+    return (asked, True) if len(asked) >= _MIN_ASKED else (held_out, False)
 
 
 def _tabulate_habits(material: ReportMaterial, rung: str, habits: dict[str, Habits]) -> Table:
     titles = dict(_FORMS) | {"host": f"{name_hosts(material.hosts)}, in new episodes"}
+    replies = "replies to questions" if _list_held_out(material)[1] else "all replies, also where nobody asked"
     return tabulate(
         f"habits-{list_rungs(material).index(rung)}",
         "What it did learn",
@@ -149,7 +155,7 @@ def _tabulate_habits(material: ReportMaterial, rung: str, habits: dict[str, Habi
             "#ask back": lambda row: f"{row[1].n_ask_back} of {row[1].n}",
         },
         note="Words of a typical answer; answers that hold a saying (four words in a row that the host says in many "
-        "training episodes); answers that ask back.",
+        f"training episodes); answers that ask back. Of the host: {replies}.",
     )
 
 
