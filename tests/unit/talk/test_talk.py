@@ -63,13 +63,13 @@ def test_of_several_draws_a_copy_of_an_earlier_answer_does_not_win() -> None:
 
 
 @pytest.mark.parametrize("language", list(TALKS))
-def test_a_long_conversation_leaves_room_for_an_answer_in_any_language(language: str) -> None:
+def test_a_long_conversation_leaves_room_for_an_answer_in_any_language(language: str, cache: Path) -> None:
     said = TALKS[language]
     speaker = Scripted((said * 9)[:430])
     session = ChatSession(speaker, CHATML, VOICE, seed=0)
     for _ in range(14):
         session.say(said[:120])
-    encode = Base("embedded", Path(), may_ask_hub=False).tokenizer().encode
+    encode = Base("embedded", cache, may_ask_hub=False).tokenizer().encode
     n_tokens = [len(encode(str(call["prompt"]))) for call in speaker.calls]
     assert n_tokens[-1] > n_tokens[0]
     assert max(n_tokens) < N_CTX - 200
