@@ -174,10 +174,10 @@ def test_the_untuned_model_is_drawn_together_as_ever() -> None:
     assert (speaker.n_together, ask_two(speaker, tuned=False), deck.seeds) == (8, ["a", "b"], [3, 4])
 
 
-def record(variant: str, best_of: int) -> tuple[str, Answer]:
+def record(variant: str, best_of: int, *, temperature: float = 0.6) -> tuple[str, Answer]:
     """The key of an exam's draw, and the answer it makes of a reply."""
     examinee = Examinee("small", Voice(host="Hal", show="S"), CHATML, lambda variant: "m", best_of)
-    draw = examinee.draw(Ask(make_question(), variant, 0, 7), ExamSettings(1, 0.6, 50, 7, 1.0))  # type: ignore[arg-type]
+    draw = examinee.draw(Ask(make_question(), variant, 0, 7), ExamSettings(1, temperature, 50, 7, 1.0))  # type: ignore[arg-type]
     return draw.key, draw.record(Reply(text="a", stop="end", n_prompt_tokens=1, n_reply_tokens=1), None)
 
 
@@ -189,3 +189,7 @@ def test_a_tuned_answer_says_of_how_many_draws_it_is_and_is_not_taken_for_a_sing
 
 def test_the_base_models_answers_are_the_same_however_many_draws_the_tuned_one_has() -> None:
     assert record("base", 1) == record("base", 4)
+
+
+def test_an_answer_at_temperature_zero_is_not_called_the_best_of_several() -> None:
+    assert record("tuned", 4, temperature=0.0)[1].best_of == 1

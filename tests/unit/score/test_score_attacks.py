@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from econchatr.score.rows import Row, Yardstick, list_scores, make_yardstick, measure_row, take_reference
+from econchatr.score.rows import Row, Yardstick, compare_rows, list_scores, make_yardstick, measure_row, take_reference
 from econchatr.score.speech import Said, read_answers, read_pairs
 from tests.helpers.attacks import ATTACKS, attack
 from tests.helpers.make_records import make_answer, make_question
@@ -117,3 +117,14 @@ def test_what_the_host_reads_out_again_was_not_held_out() -> None:
     assert again.host == yardstick("demo").host
     assert again.host_copying == yardstick("demo").host_copying
     assert read_pairs([rerun])[0] not in take_reference([rerun], again.speech)
+
+
+def test_the_voices_of_two_rows_are_compared_over_the_questions_that_both_answered() -> None:
+    scale = yardstick("demo")
+    host, guest = (read_pairs(demo_show().take(side, "dev")) for side in ("host", "guest"))
+    named = [one._replace(group=f"q{place % 6}") for place, one in enumerate(host)]
+    more = [one._replace(group="only after") for one in guest]
+    before, after, both = (measure_row(said, scale) for said in (named, named, [*named, *more]))
+    same, wider = (compare_rows(before, row, scale, rung="r", variant="v")[0] for row in (after, both))
+    assert same == wider
+    assert same.n == len(named)

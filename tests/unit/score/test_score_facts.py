@@ -137,6 +137,11 @@ def test_one_who_always_abstains_makes_nothing_up_and_covers_nothing() -> None:
     assert find(scores, "F0.5u").value == 0
 
 
+def test_where_nothing_is_right_there_is_no_interval_of_no_width() -> None:
+    score = find(score_facts(tell("No idea.", "Who knows?", "I forget."), rung="r", variant="tuned"), "F0.5u")
+    assert (score.value, score.low, score.high) == (0, None, None)
+
+
 def test_one_who_always_names_somebody_confabulates() -> None:
     scores = score_facts(tell("Renn", "John Smith", "John Smith", n_new=1), rung="r", variant="tuned")
     assert find(scores, "confabulation").value == 1

@@ -45,6 +45,13 @@ def test_one_pass_agrees_with_the_definition(texts: list[list[str]]) -> None:
     assert share(said) == pytest.approx(1 - len(set(sequences)) / len(sequences), abs=1e-6)
 
 
+def test_the_interval_of_a_share_does_not_reach_below_zero() -> None:
+    said = say("a b c d a b c d", *(" ".join(f"{word}{n}" for word in "abcdef") for n in range(9)))
+    found = measure_repetition(said).share
+    assert found is not None
+    assert found.low == 0 < found.value
+
+
 @pytest.mark.parametrize("said", [[], say("two words"), say("")])
 def test_under_four_words_are_unscored(said: list[Said]) -> None:
     found = measure_repetition(said)
