@@ -182,7 +182,10 @@ def test_thousands_of_guesses_are_weighed_and_told_in_whole_numbers() -> None:
 
 def test_the_host_asks_back_only_where_he_was_really_asked() -> None:
     material, n = make_proved_material(), 30
-    asked = [make_pair(place, cue="Who counted?", reply="The board did.", split="test") for place in range(n)]
+    asked = [
+        make_pair(place, cue="Who counted?", reply="The board did.", split="test", cue_act=Act.ASKS)
+        for place in range(n)
+    ]
     cue = "I asked him, is it open? It had been closed for years. So we walked home."
     told = [make_pair(n + place, cue=cue, reply="Why?", split="test", cue_act=Act.BOTH) for place in range(n)]
     habits = measure_all_habits(material.model_copy(update={"pairs": (*asked, *told)}), RUNG)

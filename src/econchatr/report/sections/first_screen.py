@@ -20,7 +20,7 @@ from econchatr.report.page_blocks import Block, Box, Facts, Paragraph, Section, 
 from econchatr.report.sections.answered import lay_out_before_and_after, tell_draws
 from econchatr.report.sections.right_told import tell_by_marker, tell_reported
 from econchatr.report.sections.verdict import give_verdicts
-from econchatr.speech_acts import asks_back
+from econchatr.speech_acts import Act, asks_back
 
 _GUESS: Final = 0.2
 _SURE: Final = 0.025
@@ -137,7 +137,8 @@ def measure_all_habits(material: ReportMaterial, rung: str) -> dict[str, Habits]
 def _list_held_out(material: ReportMaterial) -> tuple[list[Pair], bool]:
     """List the host's held-out replies to questions, or all where too few are; and whether they are the former."""
     held_out = [pair for pair in material.pairs if pair.is_kept and pair.split == "test"]
-    asked = [pair for pair in held_out if asks_back(pair.cue)]
+    # Every cue that ends in a question holds one, which the pair knows: few are read once more.
+    asked = [pair for pair in held_out if pair.cue_act in (Act.ASKS, Act.BOTH) and asks_back(pair.cue)]
     return (asked, True) if len(asked) >= _MIN_ASKED else (held_out, False)
 
 
