@@ -32,7 +32,7 @@ class Profile(Record):
     key_env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100)
     """Name of the environment variable that holds the key; the key itself never stands in a file."""
     hyperparameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    """Sent with every job, beside `n_epochs`: nothing is left to the service's `auto`."""
+    """Sent with every job, beside `n_epochs`, which is always the rung's: nothing is left to the service's `auto`."""
     body: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Sent beside the fields of OpenAI's own API."""
     mark: Literal["metadata", "suffix"] = "metadata"

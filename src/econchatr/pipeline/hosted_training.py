@@ -166,7 +166,7 @@ def _plan(rung: Rung, ledger: Ledger, narrator: Narrator) -> PlannedTraining:
         model=_model(rung),
         train=folder / "train.chat.jsonl",
         validation=folder / "dev.chat.jsonl" if _has_validation(rung, profile) else None,
-        hyperparameters={**profile.hyperparameters, "n_epochs": rung.n_epochs},
+        hyperparameters=_hyperparameters(rung),
         seed=rung.show.config.train.seed,
         worst_usd=worst_usd,
         metadata=tuple(_tell_rights(rung)) if profile.tells_rights else (),
@@ -278,6 +278,11 @@ def _need_job(end: TrainingEnd) -> HostedJob:
     return end.job
 
 
+def _hyperparameters(rung: Rung) -> dict[str, bool | int | float | str]:
+    """What every job is sent: the profile's, with the epochs that were quoted."""
+    return {**_profile(rung).hyperparameters, "n_epochs": rung.n_epochs}
+
+
 def _describe(rung: Rung) -> dict[str, object]:
     """Everything that decides what a service trains."""
     profile, folder = _profile(rung), rung.folder("select")
@@ -285,7 +290,7 @@ def _describe(rung: Rung) -> dict[str, object]:
     return {
         "service": profile.name,
         "model": _model(rung),
-        "hyperparameters": {**profile.hyperparameters, "n_epochs": rung.n_epochs},
+        "hyperparameters": _hyperparameters(rung),
         "body": profile.body,
         "seed": rung.show.config.train.seed,
         **{name: hash_file(path) if path.is_file() else "" for name, path in files.items()},
